@@ -8,7 +8,7 @@ cp = configparser.ConfigParser(delimiters=['='])
 cp.read(here/'settings.ini', encoding='utf-8')
 cfg = cp['DEFAULT']
 extras = {k.removeprefix('extra_'): v.split() for k, v in cfg.items() if k.startswith('extra_')}
-extras['dev'] = cfg['dev_requirements'].split() + [r for v in extras.values() for r in v]
+extras['dev'] = cfg['dev_requirements'].split() + [r for k, v in extras.items() if k != 'browser' for r in v]
 readme = here/'README.md'
 
 setup(name=cfg['lib_name'], version=cfg['version'], description=cfg['description'], keywords=cfg['keywords'],
@@ -16,5 +16,6 @@ setup(name=cfg['lib_name'], version=cfg['version'], description=cfg['description
       long_description=readme.read_text(encoding='utf-8') if readme.exists() else cfg['description'],
       long_description_content_type='text/markdown', python_requires=f">={cfg['min_python']}",
       packages=find_packages(include=['medvl', 'medvl.*']), include_package_data=True,
+      package_data={'medvl': ['data/prompts/*.json']},
       install_requires=cfg['requirements'].split(), extras_require=extras,
       entry_points={'console_scripts': cfg['console_scripts'].split('\n'), 'nbdev': [f"{cfg['lib_name']}=medvl._modidx:d"]})

@@ -1,0 +1,107 @@
+# nbs/00_core.ipynb: runs against the imported medvl.core.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] Core
+import importlib, json, os, random, subprocess, time
+from dataclasses import dataclass, field, fields, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Iterator, Mapping
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+# %% [4] Core
+from fastcore.test import *
+
+# %% [6] Names
+from medvl.core import (SLOTS, CHEXPERT)
+
+# %% [8] Errors
+from medvl.core import (MedvlError)
+
+# %% [10] Errors
+from medvl.core import (need)
+
+# %% [11] Errors
+test_eq(need('json', 'to read JSON').loads('[1]'), [1])
+test_fail(lambda: need('no_such_module', 'to show this message'), contains='pip install no_such_module')
+
+# %% [13] A batch
+from medvl.core import (Batch)
+
+# %% [14] A batch
+b = Batch(img=torch.zeros(2,4,1,8,8), img_msk=torch.tensor([[1,0,0,0],[1,1,0,0]]).bool(), txt=torch.ones(2,5).long())
+test_eq(b.bs, 2); test_eq(b.lbl, None)
+img, msk = b.slots()
+test_eq(img.shape, (2,4,1,8,8)); test_eq(msk.sum().item(), 3)
+test_eq(Batch(img=torch.zeros(2,1,8,8)).slots()[1].shape, (2,1))
+test_fail(lambda: b.lables, contains='no field')
+
+# %% [16] Features
+from medvl.core import (Feat)
+
+# %% [17] Features
+f = Feat(glob=torch.ones(2,8), loc=torch.ones(2,6,8), grid=(2,3))
+test_eq(f.keep().all().item(), True)
+test_eq(f.map(lambda x: x*2).glob.sum(), 32.)
+test_eq(f.map(lambda x: x*2).grid, (2,3))
+
+# %% [19] An aligner
+from medvl.core import (Out, Aligner)
+
+# %% [21] An aligner
+class Tiny(Aligner):
+    weights = {'pull': 2.}
+    def __init__(self):
+        super().__init__()
+        self.v, self.t = nn.Linear(64, 4), nn.Embedding(10, 4)
+    def encode_image(self, img, msk=None): return Feat(glob=nn.functional.normalize(self.v(img.flatten(-3)).mean(1) if img.ndim==5 else self.v(img.flatten(-3)), dim=-1))
+    def encode_text(self, txt, msk=None, word=None): return Feat(glob=nn.functional.normalize(self.t(txt).mean(1), dim=-1))
+    def forward(self, batch):
+        b = Batch.of(batch)
+        i, t = self.encode_image(b.img, b.img_msk), self.encode_text(b.txt)
+        return Out({'pull': (1-(i.glob*t.glob).sum(-1)).mean()}, i, t)
+
+m = Tiny(); out = m(dict(b))
+test_close(m.loss(out).item(), 2*out.terms['pull'].item())
+test_close(out.img.glob.norm(dim=-1), torch.ones(2), eps=1e-5)
+test_fail(lambda: m.loss(Out({})), contains='no loss term')
+
+# %% [23] A registry
+from medvl.core import (Registry, methods)
+
+# %% [24] A registry
+r = Registry('thing', path='pathlib:Path')
+test_eq(r['path'], Path)
+r.add('one', 1); test_eq(r['one'], 1)
+test_fail(lambda: r['pth'], contains='known: path')
+test_eq('alta' in methods, True)
+
+# %% [26] Seeds, devices, precision
+from medvl.core import (seed_everything, default_device)
+
+# %% [27] Seeds, devices, precision
+seed_everything(7); a = (random.random(), np.random.rand(), torch.rand(1).item())
+seed_everything(7); test_eq(a, (random.random(), np.random.rand(), torch.rand(1).item()))
+
+# %% [29] What a run leaves behind
+from medvl.core import (_git, _version, provenance, jsonable, save_json)
+
+# %% [30] What a run leaves behind
+import tempfile
+with tempfile.TemporaryDirectory() as d:
+    p = save_json(Path(d)/'new/results.json', dict(x=torch.ones(2), y=np.float32('nan'), where=Path('a')))
+    test_eq(json.loads(p.read_text()), {'x': [1.,1.], 'y': None, 'where': 'a'})
+    test_eq([o.name for o in p.parent.iterdir()], ['results.json'])
+sorted(provenance())
+
+# %% [32] Where things are cached
+from medvl.core import (cache_dir)
+
+# %% [33] Where things are cached
+with tempfile.TemporaryDirectory() as d:
+    old = os.environ.get('MEDVL_CACHE'); os.environ['MEDVL_CACHE'] = d
+    test_eq(cache_dir('films','v1'), Path(d)/'films'/'v1')
+    os.environ.pop('MEDVL_CACHE') if old is None else os.environ.update(MEDVL_CACHE=old)

@@ -1,0 +1,90 @@
+"What the other tools know of the notebooks: which there are, in which order they are read, what their cells say."
+import ast, json, re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NBS = ROOT/'nbs'
+FOLDERS = ['', 'data', 'models', 'losses', 'readers', 'phantom', 'methods', 'learner', 'eval', 'cli', 'tutorials']  # reading order
+SKIP = {'slow', 'cuda', 'notest'}  # as `tst_flags` of pyproject.toml
+_dir = re.compile(r'^\s*#\|\s*(\w+)\s*:?\s*(.*?)\s*$')
+
+
+@dataclass
+class Cell:
+    "One code cell: its place, the heading it stands under, its directives and its code without them."
+    n: int  # 1 for the first cell of the notebook, prose counted too
+    heading: str
+    code: str
+    dirs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def exported(self) -> bool: return bool(self.dirs.keys() & {'export', 'exports', 'exporti'})
+    @property
+    def runs(self) -> bool:
+        "Is this an example that can run as plain Python?"
+        if self.exported or self.dirs.keys() & (SKIP|{'default_exp'}) or self.dirs.get('eval', '').lower() == 'false': return False
+        return not re.search(r'^\s*[%!]|nbdev_export|^show_doc\(', self.code, re.M)
+
+
+def notebooks(root: Path = NBS) -> list[Path]:
+    "Every notebook, in the order of reading: core first, then a folder after the other, by number inside it."
+    def key(p):
+        parts = p.relative_to(root).with_suffix('').parts
+        top = '' if parts == ('index',) or parts[-1].endswith('_core') else parts[0]
+        return FOLDERS.index(top) if top in FOLDERS else len(FOLDERS), parts[-1] != 'index', str(p)
+    return sorted((p for p in root.rglob('*.ipynb') if not any(o[0] in '._' for o in p.relative_to(root).parts)), key=key)
+
+
+def _split(src: str) -> tuple[dict, str]:
+    lines, dirs = src.split('\n'), {}
+    while lines and (not lines[0].strip() or _dir.match(lines[0])):
+        if m := _dir.match(lines.pop(0)): dirs[m[1]] = m[2]
+    return dirs, '\n'.join(lines).rstrip()
+
+
+def headings(md: str) -> list[str]:
+    "The headings of a markdown cell, without those inside code fences."
+    return [m[1].strip() for m in re.finditer(r'^#{1,4}\s+(.+)$', re.sub(r'^```.*?^```', '', md, flags=re.M|re.S), re.M)]
+
+
+def cells(path: Path) -> list[Cell]:
+    "The code cells of the notebook at `path`."
+    res, head = [], path.stem
+    for i, c in enumerate(json.loads(path.read_text(encoding='utf-8'))['cells'], 1):
+        src = c['source'] if isinstance(c['source'], str) else ''.join(c['source'])
+        if c['cell_type'] == 'markdown' and (hs := headings(src)): head = hs[-1]
+        if c['cell_type'] == 'code' and src.strip(): dirs, code = _split(src); res.append(Cell(i, head, code, dirs))
+    return res
+
+
+def module(path: Path) -> str|None:
+    "The module that the notebook exports to, such as 'medvl.data.image'; None for a page that exports nothing."
+    return next((f"medvl.{c.dirs['default_exp']}" for c in cells(path) if 'default_exp' in c.dirs), None)
+
+
+def page_name(path: Path, root: Path = NBS) -> str:
+    "The dotted name that the path stands for, without numbers: nbs/data/01_image.ipynb -> data.image."
+    return '.'.join(re.sub(r'^\d+[a-z]?_', '', o) for o in path.relative_to(root).with_suffix('').parts)
+
+
+def bound_names(code: str) -> list[str]:
+    "Names that top-level statements of `code` define (imports apart), in order."
+    def targets(t):
+        if isinstance(t, ast.Name): return [t.id]
+        return [n for e in getattr(t, 'elts', []) for n in targets(e)] + (targets(t.value) if isinstance(t, ast.Starred) else [])
+    def walk(body):
+        for s in body:
+            if isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                if not any(getattr(d, 'id', getattr(getattr(d, 'func', d), 'id', '')) in ('patch', 'patch_to') for d in s.decorator_list): yield s.name
+            elif isinstance(s, ast.Assign): yield from (n for t in s.targets for n in targets(t))
+            elif isinstance(s, (ast.AnnAssign, ast.AugAssign)): yield from targets(s.target)
+            elif isinstance(s, (ast.If, ast.Try, ast.With, ast.For, ast.While)):
+                yield from walk(s.body + getattr(s, 'orelse', []) + [x for h in getattr(s, 'handlers', []) for x in h.body])
+    return list(dict.fromkeys(walk(ast.parse(code).body)))
+
+
+def import_lines(code: str) -> list[str]:
+    "The top-level import statements of `code`, as written."
+    return [ast.get_source_segment(code, s) for s in ast.parse(code).body
+            if isinstance(s, (ast.Import, ast.ImportFrom)) and getattr(s, 'module', '') != '__future__']
