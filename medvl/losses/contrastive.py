@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/losses/contrastive.html.md"""
 # %% auto #0
 __all__ = ['log_scale', 'contrast', 'clip_loss', 'same_text', 'siglip_loss', 'gather']
 
-# %% ../../nbs/losses/01_contrastive.ipynb #bc3eb93f
+# %% ../../nbs/losses/01_contrastive.ipynb #93d26260
 import math
 
 import torch
@@ -18,14 +18,14 @@ from torch import Tensor, nn
 
 from ..core import MedvlError
 
-# %% ../../nbs/losses/01_contrastive.ipynb #eabc12c2
+# %% ../../nbs/losses/01_contrastive.ipynb #c5966a75
 def log_scale(tau:float=.07 # temperature to start from, > 0
              ) -> nn.Parameter: # scalar; the scale is its exponential
     "Logarithm of the scale 1/`tau` as a parameter (CLIP section 2.5). Raises `MedvlError` unless `tau` > 0."
     if not tau > 0: raise MedvlError(f"a temperature must be positive, not {tau}")
     return nn.Parameter(torch.tensor(math.log(1/tau)))
 
-# %% ../../nbs/losses/01_contrastive.ipynb #a553d948
+# %% ../../nbs/losses/01_contrastive.ipynb #a6125029
 def _mean_positive(logits, target):
     "Mean logit of the right answers of each row, weighted by `target`; refuses rows without one."
     total = target.sum(1)
@@ -46,7 +46,7 @@ def contrast(logits:Float[Tensor, 'b b'], # rows: images, columns: texts
         rows, cols = _mean_positive(logits, target), _mean_positive(logits.T, target.T)
     return w*(logits.logsumexp(1)-rows).mean() + (1-w)*(logits.logsumexp(0)-cols).mean()
 
-# %% ../../nbs/losses/01_contrastive.ipynb #032e1644
+# %% ../../nbs/losses/01_contrastive.ipynb #53785167
 def clip_loss(v:Float[Tensor, 'b d'], # image embeddings of unit length
               t:Float[Tensor, 'b d'], # text embeddings of unit length, row by row those of `v`
               scale:Float[Tensor, '']|float, # multiplies the cosines, 1/tau
@@ -57,14 +57,14 @@ def clip_loss(v:Float[Tensor, 'b d'], # image embeddings of unit length
     if v.ndim != 2 or v.shape != t.shape: raise MedvlError(f"v and t must both be [b d], not {list(v.shape)} and {list(t.shape)}")
     return contrast((scale*v) @ t.T, target, w)
 
-# %% ../../nbs/losses/01_contrastive.ipynb #4f598ab2
+# %% ../../nbs/losses/01_contrastive.ipynb #62116554
 def same_text(txt_id:Int[Tensor, 'b'], # equal for equal texts
               other:Int[Tensor, 'm']|None=None # ids of the columns; None: `txt_id` again
              ) -> Bool[Tensor, 'b m']:
     "True where row and column have the same text: any of them is a right answer."
     return txt_id[:,None] == (txt_id if other is None else other)[None]
 
-# %% ../../nbs/losses/01_contrastive.ipynb #f5f8e153
+# %% ../../nbs/losses/01_contrastive.ipynb #3fd3670f
 def siglip_loss(v:Float[Tensor, 'b d'], # image embeddings of unit length
                 t:Float[Tensor, 'm d'], # text embeddings of unit length
                 scale:Float[Tensor, '']|float, # multiplies the cosines; SigLIP starts at 10
@@ -77,7 +77,7 @@ def siglip_loss(v:Float[Tensor, 'b d'], # image embeddings of unit length
     if target.shape != z.shape: raise MedvlError(f"target is {list(target.shape)}, logits are {list(z.shape)}")
     return -F.logsigmoid(torch.where(target, z, -z)).sum() / len(v)
 
-# %% ../../nbs/losses/01_contrastive.ipynb #d25d98d5
+# %% ../../nbs/losses/01_contrastive.ipynb #13cc0d75
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
