@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/eval/retrieval.html.md"""
 __all__ = ['WAYS', 'RIGHT', 'WRONG', 'Embeddings', 'embed', 'match_ranks', 'rank_metrics', 'retrieval', 'dedup', 'pools',
            'retrieval_report', 'class_precision', 'ranked', 'text_to_film', 'film_to_text']
 
-# %% ../../nbs/eval/02_retrieval.ipynb #45065c5a
+# %% ../../nbs/eval/02_retrieval.ipynb #45dcaa88
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -25,7 +25,7 @@ from tqdm import tqdm
 from ..core import Aligner, Batch, MedvlError
 from .metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, median_rank, mrr, recall_at, tie_rank)
 
-# %% ../../nbs/eval/02_retrieval.ipynb #5ed0c22f
+# %% ../../nbs/eval/02_retrieval.ipynb #cbe22a2f
 @dataclass
 class Embeddings:
     "A data set in the shared space; row i of every field is the same sample."
@@ -58,7 +58,7 @@ class Embeddings:
         "Read them back."
         with np.load(path, allow_pickle=False) as z: return cls(**{k: torch.from_numpy(z[k]) for k in z.files})
 
-# %% ../../nbs/eval/02_retrieval.ipynb #24291dee
+# %% ../../nbs/eval/02_retrieval.ipynb #38c0d42a
 def _unit(x, what, ids):
     "Rows of `x` in fp32 with length one; a row that is not finite or zero is an error."
     x = x.float(); norm = x.norm(dim=-1)
@@ -104,7 +104,7 @@ def embed(model:Aligner, # put into eval mode, and back
     if not got: raise MedvlError("the data set gave no batch")
     return Embeddings(*[None if xs[0] is None else torch.cat(xs) for xs in zip(*got)])
 
-# %% ../../nbs/eval/02_retrieval.ipynb #d08fabda
+# %% ../../nbs/eval/02_retrieval.ipynb #24b3d97a
 def _stairs(a, b, block):
     "Pairs of slices (rows, columns), with True where sorted ids `a`, `b` have an id range in common."
     for i in range(0, len(a), block):
@@ -112,7 +112,7 @@ def _stairs(a, b, block):
             r, c = slice(i, min(i+block, len(a))), slice(j, min(j+block, len(b)))
             yield r, c, bool(a[r][0] <= b[c][-1] and b[c][0] <= a[r][-1])
 
-# %% ../../nbs/eval/02_retrieval.ipynb #a6b54c94
+# %% ../../nbs/eval/02_retrieval.ipynb #f4f6a846
 def _checked(v, t, id_v, id_t, both=True):
     "Tensors of matching shapes, finite, each row of `v` (and of `t`) with a right answer on the other side."
     v, t = (torch.as_tensor(x) for x in (v, t))
@@ -168,7 +168,7 @@ def _count(s, same, best, count, r, c, ties):
         if ties != 'pessimistic': count[i][0,sl] += (s > x).sum(dim, dtype=torch.int32)
         if ties != 'optimistic': count[i][1,sl] += (s >= x).sum(dim, dtype=torch.int32)
 
-# %% ../../nbs/eval/02_retrieval.ipynb #ede00cc1
+# %% ../../nbs/eval/02_retrieval.ipynb #e90c1b5b
 WAYS = ('image_to_text', 'text_to_image')
 
 def rank_metrics(way:str, # first part of the keys
@@ -193,7 +193,7 @@ def retrieval(v:Float[Tensor, 'n d'], # films
     res = rank_metrics(WAYS[0], rv, ks) | rank_metrics(WAYS[1], rt, ks)
     return res | {'R_sum': sum(x for k,x in res.items() if '_R@' in k)}
 
-# %% ../../nbs/eval/02_retrieval.ipynb #1af95c70
+# %% ../../nbs/eval/02_retrieval.ipynb #d88ac79f
 def dedup(emb:Embeddings # with texts
          ) -> tuple[Tensor,Tensor]: # texts [u d] and their ids [u], by first occurrence
     "One embedding for each different text."
@@ -213,7 +213,7 @@ def pools(emb:Embeddings, # with texts
     return {'size': size, 'seeds': list(seeds), 'mean': {k: float(np.mean([r[k] for r in res])) for k in res[0]},
             'sd': {k: float(np.std([r[k] for r in res], ddof=1)) if len(res) > 1 else 0. for k in res[0]}}
 
-# %% ../../nbs/eval/02_retrieval.ipynb #57bd31c7
+# %% ../../nbs/eval/02_retrieval.ipynb #962ffb0f
 def retrieval_report(emb:Embeddings, # samples without a text are left out, and counted
                      ks:Sequence[int]=(1,5,10), # list lengths
                      group:Sequence|None=None, # [n] patient of each sample, for the intervals; None: samples are independent
@@ -241,7 +241,7 @@ def retrieval_report(emb:Embeddings, # samples without a text are left out, and 
                 dedup=retrieval(e.v, u, e.txt_id, uid, **kw), chance_dedup={f'image_to_text_R@{k}': min(1., k/len(u)) for k in ks},
                 pools=pools(e, pool, **kw))
 
-# %% ../../nbs/eval/02_retrieval.ipynb #d7da8154
+# %% ../../nbs/eval/02_retrieval.ipynb #0282b37a
 def class_precision(q:Float[Tensor, 'n d'], # queries
                     c:Float[Tensor, 'm d'], # candidates
                     cls_q:Int[Tensor, 'n'], # class of each query
@@ -263,7 +263,7 @@ def class_precision(q:Float[Tensor, 'n d'], # queries
             out[k].append((hits/k).cpu())
     return {k: torch.cat(x) for k,x in out.items()}
 
-# %% ../../nbs/eval/02_retrieval.ipynb #b46abfc0
+# %% ../../nbs/eval/02_retrieval.ipynb #b70a6690
 def ranked(q:Float[Tensor, 'n d'], # queries
            c:Float[Tensor, 'm d'], # candidates
            k:int=5 # how many
@@ -285,7 +285,7 @@ def _text(ax, text, width, size=7, limit=320):
     text = text if len(text) <= limit else text[:limit].rsplit(' ', 1)[0]+' ...'
     ax.text(0, .5, textwrap.fill(text, width), va='center', fontsize=size, wrap=False); ax.axis('off')
 
-# %% ../../nbs/eval/02_retrieval.ipynb #78f4f9d1
+# %% ../../nbs/eval/02_retrieval.ipynb #67798820
 def text_to_film(emb:Embeddings, # with texts
                  film:Callable, # row -> pixels, [h w] or [1 h w]
                  text:Callable, # row -> str
