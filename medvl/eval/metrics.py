@@ -7,10 +7,10 @@ Docs: https://medvl.github.io/medvl/eval/metrics.html.md"""
 # %% auto #0
 __all__ = ['TIES', 'MetricError', 'OneClass', 'finite', 'tie_rank', 'ranks', 'recall_at', 'median_rank', 'mrr', 'chance_recall',
            'precision_at', 'edge_hits', 'auroc', 'accuracy', 'f1', 'best_threshold', 'cv_threshold', 'Interval',
-           'resamples', 'bootstrap', 'paired_bootstrap']
+           'resamples', 'bootstrap', 'draw_counts', 'auroc_draws', 'paired_bootstrap']
 
-# %% ../../nbs/eval/01_metrics.ipynb #851e2d5d
-from collections.abc import Callable, Iterator, Mapping
+# %% ../../nbs/eval/01_metrics.ipynb #dade2f0b
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from ..core import MedvlError
 
-# %% ../../nbs/eval/01_metrics.ipynb #87ecd074
+# %% ../../nbs/eval/01_metrics.ipynb #274c7b79
 class MetricError(MedvlError):
     "An array that a metric cannot use; the message names the array, the place and the value."
 
@@ -42,7 +42,7 @@ def finite(x, # anything `numpy.asarray` takes
         raise MetricError(f"{name}: {bad.sum()} of {x.size} values are not finite, the first at {list(at)} is {x[at]}")
     return x
 
-# %% ../../nbs/eval/01_metrics.ipynb #5a6448c8
+# %% ../../nbs/eval/01_metrics.ipynb #717cc429
 TIES = ('pessimistic','mean','optimistic')
 
 def tie_rank(above, # candidates that score above the best right answer
@@ -56,7 +56,7 @@ def tie_rank(above, # candidates that score above the best right answer
     if ties == 'optimistic': return 1 + above
     raise MetricError(f"unknown tie rule {ties!r}; known: {', '.join(TIES)}")
 
-# %% ../../nbs/eval/01_metrics.ipynb #c8998bd4
+# %% ../../nbs/eval/01_metrics.ipynb #43739f89
 def _scored(scores, right):
     "Check a score matrix and the mask of right answers against each other."
     s, r = finite(scores, 'scores', 2), np.asarray(right)
@@ -76,7 +76,7 @@ def ranks(scores:Float[np.ndarray, 'q n'], # score of each candidate for each qu
     tied = s == best
     return tie_rank((s > best).sum(1), (tied & ~r).sum(1), (tied & r).sum(1), ties)
 
-# %% ../../nbs/eval/01_metrics.ipynb #c770cfe0
+# %% ../../nbs/eval/01_metrics.ipynb #a5b10771
 def _ranks(ranks):
     x = finite(ranks, 'ranks', 1)
     if x.min() < 1: raise MetricError(f"ranks start at 1, got {x.min()} at [{x.argmin()}]")
@@ -99,7 +99,7 @@ def mrr(ranks:Float[np.ndarray, 'q'] # from 1
     "Mean reciprocal rank."
     return float((1/_ranks(ranks)).mean())
 
-# %% ../../nbs/eval/01_metrics.ipynb #6654664f
+# %% ../../nbs/eval/01_metrics.ipynb #d9ea0d93
 def chance_recall(n_right:Int[np.ndarray, 'q'], # right candidates of each query
                   n:int, # candidates
                   k:int # list length
@@ -110,7 +110,7 @@ def chance_recall(n_right:Int[np.ndarray, 'q'], # right candidates of each query
     i = np.arange(min(k, n))
     return float(1 - np.prod(np.clip((n-m[...,None]-i), 0, None)/(n-i), -1).mean())
 
-# %% ../../nbs/eval/01_metrics.ipynb #db73e8a2
+# %% ../../nbs/eval/01_metrics.ipynb #16a8e517
 def precision_at(scores:Float[np.ndarray, 'q n'], # score of each candidate; higher is better
                  right:Bool[np.ndarray, 'q n'], # True where the candidate is right
                  k:int, # list length, at most n
@@ -135,7 +135,7 @@ def edge_hits(sure, # right candidates above the k-th score
     if ties == 'optimistic': return sure + free - (free-right).clip(min=0)
     raise MetricError(f"unknown tie rule {ties!r}; known: {', '.join(TIES)}")
 
-# %% ../../nbs/eval/01_metrics.ipynb #45cd8b49
+# %% ../../nbs/eval/01_metrics.ipynb #0f3b2d49
 def _labelled(score, label, both=True):
     "Check scores and 0/1 labels against each other."
     s, y = finite(score, 'score', 1), finite(label, 'label', 1)
@@ -152,7 +152,7 @@ def auroc(score:Float[np.ndarray, 'n'], # higher: more likely present
     s, y = _labelled(score, label)
     return float(roc_auc_score(y, s))
 
-# %% ../../nbs/eval/01_metrics.ipynb #24c5c3c7
+# %% ../../nbs/eval/01_metrics.ipynb #2cd03016
 def accuracy(pred:Bool[np.ndarray, 'n'], # True or 1: present
              label:Int[np.ndarray, 'n'] # 1 present, 0 absent
             ) -> float: # in [0,1]
@@ -168,7 +168,7 @@ def f1(pred:Bool[np.ndarray, 'n'], # True or 1: present
     if not y.any(): raise OneClass(f"F1: none of the {len(y)} labels is positive")
     return float(2*(p*y).sum()/(p.sum()+y.sum()))
 
-# %% ../../nbs/eval/01_metrics.ipynb #8351bd05
+# %% ../../nbs/eval/01_metrics.ipynb #9949c6bb
 def best_threshold(score:Float[np.ndarray, 'n'], # of films that are not tested on
                    label:Int[np.ndarray, 'n'], # 1 present, 0 absent
                    metric:str='f1' # what to maximise: 'f1', 'accuracy' or 'youden' (sensitivity + specificity)
@@ -184,7 +184,7 @@ def best_threshold(score:Float[np.ndarray, 'n'], # of films that are not tested 
     i = val[metric].argmax(); cut = s[last]
     return float((cut[i]+cut[i+1])/2 if i+1 < len(cut) else cut[i])
 
-# %% ../../nbs/eval/01_metrics.ipynb #39f7e3c1
+# %% ../../nbs/eval/01_metrics.ipynb #c37f75d3
 def cv_threshold(score:Float[np.ndarray, 'n'], # in [0,1]
                  label:Int[np.ndarray, 'n'], # 1 present, 0 absent
                  folds:int=10, # stratified and shuffled
@@ -203,7 +203,7 @@ def cv_threshold(score:Float[np.ndarray, 'n'], # in [0,1]
     acc, fs, thrs = zip(*got)
     return dict(accuracy=float(np.mean(acc)), f1=float(np.mean(fs)), thresholds=list(thrs))
 
-# %% ../../nbs/eval/01_metrics.ipynb #d61d3523
+# %% ../../nbs/eval/01_metrics.ipynb #3ef22509
 @dataclass
 class Interval:
     "A value with its bootstrap interval."
@@ -215,6 +215,17 @@ class Interval:
     n_failed: int = 0  # resamples on which the metric does not exist
     n_units: int = 0  # what was drawn: groups, or single rows
     p: float|None = None  # for a difference: two-sided bootstrap p-value
+    @classmethod
+    def of(cls, value:float, # on the data itself
+           draws:Sequence, # values on the resamples; NaN where the metric does not exist
+           level:float=.95, # coverage
+           n_units:int=0 # what was drawn
+          ) -> 'Interval':
+        "The percentile interval; raises `OneClass` when more than half of the draws are NaN."
+        d = np.asarray(draws, float); ok = d[~np.isnan(d)]
+        if 2*len(ok) < len(d): raise OneClass(f"the metric exists in only {len(ok)} of {len(d)} draws: too few positives or negatives")
+        lo, hi = np.quantile(ok, ((1-level)/2, (1+level)/2)) if len(ok) else (np.nan, np.nan)
+        return cls(float(value), float(lo), float(hi), level, len(ok), len(d)-len(ok), n_units)
     def __str__(self): return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]" + ('' if self.p is None else f" p={self.p:.3f}")
 
 def resamples(n:int, # rows
@@ -232,15 +243,7 @@ def resamples(n:int, # rows
     rows = np.split(np.argsort(inv, kind='stable'), np.bincount(inv).cumsum()[:-1])
     for _ in range(n_boot): yield np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows))])
 
-# %% ../../nbs/eval/01_metrics.ipynb #2c2ce200
-def _intervals(value, draws, level, n_units):
-    "One `Interval` per entry of `value`, from the list of drawn dictionaries (None where a draw failed)."
-    ok = [d for d in draws if d is not None]
-    if 2*len(ok) < len(draws): raise OneClass(f"the metric exists in only {len(ok)} of {len(draws)} draws: too few positives or negatives")
-    q = (1-level)/2
-    lo_hi = {k: np.quantile([d[k] for d in ok], (q, 1-q)) for k in value} if ok else {k: (np.nan,)*2 for k in value}
-    return {k: Interval(value[k], *map(float, lo_hi[k]), level, len(ok), len(draws)-len(ok), n_units) for k in value}
-
+# %% ../../nbs/eval/01_metrics.ipynb #b8d2c627
 def _units(n, group): return n if group is None else len(set(map(str, group)))
 
 def bootstrap(metric:Callable, # arrays -> number, or -> {name: number}
@@ -258,11 +261,32 @@ def bootstrap(metric:Callable, # arrays -> number, or -> {name: number}
     def draw(i):
         try: return f(*[a[i] for a in arrays])
         except OneClass: return None
-    value = f(*arrays)
-    res = _intervals(value, [draw(i) for i in resamples(n, group, n_boot, seed)], level, _units(n, group))
+    value, draws = f(*arrays), [draw(i) for i in resamples(n, group, n_boot, seed)]
+    res = {k: Interval.of(x, [np.nan if d is None else d[k] for d in draws], level, _units(n, group)) for k,x in value.items()}
     return res[''] if list(res) == [''] else res
 
-# %% ../../nbs/eval/01_metrics.ipynb #4ab3128f
+# %% ../../nbs/eval/01_metrics.ipynb #dbca9b92
+def draw_counts(n:int, # rows
+                group=None, # [n] patient or group of each row
+                n_boot:int=1000, # draws
+                seed:int=0 # of the generator
+               ) -> np.ndarray: # [n_boot, n]
+    "The draws of `resamples` as how often each row was drawn."
+    return np.stack([np.bincount(i, minlength=n) for i in resamples(n, group, n_boot, seed)])
+
+def auroc_draws(score:Float[np.ndarray, 'n'], # higher: more likely present
+                label:Int[np.ndarray, 'n'], # 1 present, 0 absent
+                counts:Int[np.ndarray, 'b n'] # how often each row was drawn
+               ) -> np.ndarray: # [b], NaN where a draw has one class only
+    "The AUROC of each bootstrap draw, from one sort."
+    s, y = _labelled(score, label, both=False)
+    o = np.argsort(s, kind='stable'); s, y, w = s[o], y[o], np.asarray(counts)[:,o]
+    start = np.flatnonzero(np.r_[True, s[1:] != s[:-1]])
+    p, n = (np.add.reduceat(w*m, start, axis=1) for m in (y, 1-y))
+    both = (p.sum(1)*n.sum(1)).astype(float)
+    with np.errstate(invalid='ignore'): return (p*(n.cumsum(1)-n/2)).sum(1)/np.where(both > 0, both, np.nan)
+
+# %% ../../nbs/eval/01_metrics.ipynb #632bd86a
 def paired_bootstrap(metric:Callable, # (system's array, *shared arrays) -> number
                      a, # [n ...] output of the first system
                      b, # [n ...] output of the second, on the same rows
