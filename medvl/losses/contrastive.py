@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/losses/contrastive.html.md"""
 # %% auto #0
 __all__ = ['log_scale', 'contrast', 'clip_loss', 'same_text', 'siglip_loss', 'gather']
 
-# %% ../../nbs/losses/01_contrastive.ipynb #93d26260
+# %% ../../nbs/losses/01_contrastive.ipynb #1a6b5d6d
 import math
 
 import torch
@@ -18,35 +18,37 @@ from torch import Tensor, nn
 
 from ..core import MedvlError
 
-# %% ../../nbs/losses/01_contrastive.ipynb #c5966a75
+# %% ../../nbs/losses/01_contrastive.ipynb #0afd35c2
 def log_scale(tau:float=.07 # temperature to start from, > 0
              ) -> nn.Parameter: # scalar; the scale is its exponential
     "Logarithm of the scale 1/`tau` as a parameter (CLIP section 2.5). Raises `MedvlError` unless `tau` > 0."
     if not tau > 0: raise MedvlError(f"a temperature must be positive, not {tau}")
     return nn.Parameter(torch.tensor(math.log(1/tau)))
 
-# %% ../../nbs/losses/01_contrastive.ipynb #a6125029
+# %% ../../nbs/losses/01_contrastive.ipynb #5c2607ef
 def _mean_positive(logits, target):
     "Mean logit of the right answers of each row, weighted by `target`; refuses rows without one."
     total = target.sum(1)
-    if (total <= 0).any(): raise MedvlError(f"target has no right answer for {int((total<=0).sum())} of {len(total)} rows or columns")
+    if (none := int((total <= 0).sum())):
+        raise MedvlError(f"target has no right answer for {none} of {len(total)} rows or columns")
     return (logits*target).sum(1) / total
 
 def contrast(logits:Float[Tensor, 'b b'], # rows: images, columns: texts
-             target:Float[Tensor, 'b b']|None=None, # weight of each pair as a right answer, >= 0 (or Bool); None: the diagonal
+             target:Float[Tensor, 'b b']|None=None, # weight of each pair as a right answer, >= 0; None: the diagonal
              w:float=.5 # weight of the rows (image to text); the columns weigh 1-w. ConVIRT: 0.75
             ) -> Float[Tensor, '']:
     "Cross-entropy over rows and over columns of one square of `logits`. Raises `MedvlError` on another shape."
     if logits.ndim != 2 or logits.shape[0] != logits.shape[1]:
         raise MedvlError(f"logits must be a square [b b], not {list(logits.shape)}")
     if target is None: rows = cols = logits.diagonal()
-    elif target.shape != logits.shape: raise MedvlError(f"target is {list(target.shape)}, logits are {list(logits.shape)}")
+    elif target.shape != logits.shape:
+        raise MedvlError(f"target is {list(target.shape)}, logits are {list(logits.shape)}")
     else:
         target = target.to(logits.dtype)
         rows, cols = _mean_positive(logits, target), _mean_positive(logits.T, target.T)
     return w*(logits.logsumexp(1)-rows).mean() + (1-w)*(logits.logsumexp(0)-cols).mean()
 
-# %% ../../nbs/losses/01_contrastive.ipynb #53785167
+# %% ../../nbs/losses/01_contrastive.ipynb #8eb42a1b
 def clip_loss(v:Float[Tensor, 'b d'], # image embeddings of unit length
               t:Float[Tensor, 'b d'], # text embeddings of unit length, row by row those of `v`
               scale:Float[Tensor, '']|float, # multiplies the cosines, 1/tau
@@ -54,17 +56,18 @@ def clip_loss(v:Float[Tensor, 'b d'], # image embeddings of unit length
               w:float=.5 # weight of image to text
              ) -> Float[Tensor, '']:
     "Symmetric InfoNCE of ConVIRT and CLIP with one matrix product. Raises `MedvlError` when shapes differ."
-    if v.ndim != 2 or v.shape != t.shape: raise MedvlError(f"v and t must both be [b d], not {list(v.shape)} and {list(t.shape)}")
+    if v.ndim != 2 or v.shape != t.shape:
+        raise MedvlError(f"v and t must both be [b d], not {list(v.shape)} and {list(t.shape)}")
     return contrast((scale*v) @ t.T, target, w)
 
-# %% ../../nbs/losses/01_contrastive.ipynb #62116554
+# %% ../../nbs/losses/01_contrastive.ipynb #529ea3a7
 def same_text(txt_id:Int[Tensor, 'b'], # equal for equal texts
               other:Int[Tensor, 'm']|None=None # ids of the columns; None: `txt_id` again
              ) -> Bool[Tensor, 'b m']:
     "True where row and column have the same text: any of them is a right answer."
     return txt_id[:,None] == (txt_id if other is None else other)[None]
 
-# %% ../../nbs/losses/01_contrastive.ipynb #3fd3670f
+# %% ../../nbs/losses/01_contrastive.ipynb #cc375310
 def siglip_loss(v:Float[Tensor, 'b d'], # image embeddings of unit length
                 t:Float[Tensor, 'm d'], # text embeddings of unit length
                 scale:Float[Tensor, '']|float, # multiplies the cosines; SigLIP starts at 10
@@ -77,7 +80,7 @@ def siglip_loss(v:Float[Tensor, 'b d'], # image embeddings of unit length
     if target.shape != z.shape: raise MedvlError(f"target is {list(target.shape)}, logits are {list(z.shape)}")
     return -F.logsigmoid(torch.where(target, z, -z)).sum() / len(v)
 
-# %% ../../nbs/losses/01_contrastive.ipynb #13cc0d75
+# %% ../../nbs/losses/01_contrastive.ipynb #03e37675
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):

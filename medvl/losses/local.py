@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/losses/local.html.md"""
 # %% auto #0
 __all__ = ['pack_words', 'attend', 'regions', 'soft_max_words', 'over_texts', 'local_scores', 'local_loss', 'sim_map']
 
-# %% ../../nbs/losses/02_local.ipynb #c768596c
+# %% ../../nbs/losses/02_local.ipynb #32388207
 from typing import Callable
 
 import torch
@@ -19,17 +19,17 @@ from torch.utils.checkpoint import checkpoint
 from ..core import Feat, MedvlError
 from .contrastive import contrast, gather
 
-# %% ../../nbs/losses/02_local.ipynb #e71ec35c
+# %% ../../nbs/losses/02_local.ipynb #961dc27f
 def pack_words(ws:Float[Tensor, 't n d'], # words of `t` texts, padded
                msk:Bool[Tensor, 't n'] # True on the words that count
-              ) -> tuple[Float[Tensor, 'm d'], list[int]]: # the words that count, end to end, and how many each text has
+              ) -> tuple[Float[Tensor, 'm d'], list[int]]: # the words that count, and how many each text has
     "Valid words of all texts without padding. Raises `MedvlError` for a text without words."
     if ws.shape[:2] != msk.shape: raise MedvlError(f"words are {list(ws.shape)}, their mask is {list(msk.shape)}")
     lens = msk.sum(1).tolist()
     if 0 in lens: raise MedvlError(f"text {lens.index(0)} of {len(lens)} has no word; leave it out of the local loss")
     return ws[msk], lens
 
-# %% ../../nbs/losses/02_local.ipynb #ab294857
+# %% ../../nbs/losses/02_local.ipynb #acf617f5
 def attend(words:Float[Tensor, 'm d'], # words of some texts, packed
            vs:Float[Tensor, 'b n d'], # cells of all films
            lens:list[int], # words of each text
@@ -61,7 +61,7 @@ def soft_max_words(cos:Float[Tensor, 'm b'], # how well each word is met in each
     "Log-sum-exp over the words of each text."
     return torch.stack([o.logsumexp(0) for o in (s2*cos).split(lens)], 1)
 
-# %% ../../nbs/losses/02_local.ipynb #4da38fe0
+# %% ../../nbs/losses/02_local.ipynb #6368c884
 def _groups(lens, per_word, chunk):
     "Texts in groups whose words times `per_word` stay below `chunk`, at least one text each."
     out = [[]]
@@ -84,7 +84,7 @@ def over_texts(score:Callable, # (vs, words `[m d]`, lens) -> `[b t]`, different
     parts = words.split([sum(o) for o in groups])
     return torch.cat([checkpoint(score, vs, w, o, use_reentrant=False) for w,o in zip(parts, groups)], 1)
 
-# %% ../../nbs/losses/02_local.ipynb #a282e7ba
+# %% ../../nbs/losses/02_local.ipynb #b0b1fd03
 _EPS = 1e-8
 
 def _maps(words, vs, gram, lens, s1, off):
@@ -104,7 +104,7 @@ def _d_attention(maps, dx, dy, s1, lens):
     for o,q in zip(da.split(lens), p.split(lens)): o -= q*o.sum(0)  # through the softmax over words
     return da.add_(dx[...,None]*A), ds1
 
-# %% ../../nbs/losses/02_local.ipynb #0af8643b
+# %% ../../nbs/losses/02_local.ipynb #68f7eddb
 class _Scores(torch.autograd.Function):
     @staticmethod
     def forward(ctx, vs, words, s1, s2, off, groups, keep):
@@ -140,7 +140,7 @@ class _Scores(torch.autograd.Function):
         dv.baddbmm_(dgram, vs, alpha=2)                           # G = C C', and dgram is symmetric
         return dv, dw, ds1, (part*cos).sum(), None, None, None
 
-# %% ../../nbs/losses/02_local.ipynb #1d4236dc
+# %% ../../nbs/losses/02_local.ipynb #d593b45b
 def local_scores(vs:Float[Tensor, 'b n d'], # cells of all films
                  ws:Float[Tensor, 't n d'], # words of all texts, padded
                  ws_msk:Bool[Tensor, 't n'], # True on the words that count
@@ -151,12 +151,14 @@ def local_scores(vs:Float[Tensor, 'b n d'], # cells of all films
                  chunk:int|None=None, # numbers in a map at a time; None: 2 million on a CPU, 34 million on a GPU
                  keep:int=2**27 # bytes of maps kept for the backward pass; what is more is computed again
                 ) -> Float[Tensor, 'b t']:
-    "Score of every film with every text, GLoRIA's form (its equations 3 to 6). Raises `MedvlError` for a text without words or a film without cells."
-    if vs.ndim != 3 or vs.shape[-1] != ws.shape[-1]: raise MedvlError(f"cells are {list(vs.shape)}, words {list(ws.shape)}; both must be [. . d]")
+    """Score of every film with every text, GLoRIA's form (its section 3.2).
+    Raises `MedvlError` for a text without words, a film without cells, or unequal widths."""
+    if vs.ndim != 3 or vs.shape[-1] != ws.shape[-1]:
+        raise MedvlError(f"cells are {list(vs.shape)}, words {list(ws.shape)}; both must be [. . d]")
     words, lens = pack_words(ws, ws_msk)
     off, per_word = None, vs.shape[0]*vs.shape[1]
     if vs_msk is not None:
-        if not vs_msk.any(1).all(): raise MedvlError(f"film {int(vs_msk.any(1).logical_not().nonzero()[0])} has no cell left")
+        if 0 in (left := vs_msk.sum(1).tolist()): raise MedvlError(f"film {left.index(0)} of {len(left)} has no cell left")
         off = torch.zeros(vs_msk.shape, device=vs.device).masked_fill(~vs_msk, -torch.inf)
     full = torch.float64 if vs.dtype == torch.float64 else torch.float32
     vs, words, s1, s2 = (torch.as_tensor(o, device=vs.device).to(full) for o in (vs, words, s1, s2))
@@ -165,7 +167,7 @@ def local_scores(vs:Float[Tensor, 'b n d'], # cells of all films
         r = _Scores.apply(vs, words, s1, s2, off, _groups(lens, per_word, chunk or _chunk(vs)), fits)
     return r - torch.tensor(lens, device=r.device).log() if mean else r
 
-# %% ../../nbs/losses/02_local.ipynb #d47bea99
+# %% ../../nbs/losses/02_local.ipynb #b794d4b6
 def local_loss(vs:Float[Tensor, 'b n d'], # cells
                ws:Float[Tensor, 'b n d'], # words of the report of each film, padded
                ws_msk:Bool[Tensor, 'b n'], # True on the words that count
@@ -177,20 +179,21 @@ def local_loss(vs:Float[Tensor, 'b n d'], # cells
                mean:bool=False, # mean over words instead of the sum
                chunk:int|None=None, keep:int=2**27 # see `local_scores`
               ) -> Float[Tensor, '']:
-    "Contrast of films and reports by words and cells. GLoRIA adds the two directions: twice this value. ALTA takes their mean: this."
+    "Contrast of films and reports by words and cells; ALTA's mean of both directions (GLoRIA adds them: twice this)."
     vm = None if vs_msk is None else gather(vs_msk)
     r = local_scores(gather(vs), ws, ws_msk, vm, s1, s2, mean, chunk, keep)
     return contrast(s3*gather(r.T).T, target)
 
-# %% ../../nbs/losses/02_local.ipynb #ad16f915
+# %% ../../nbs/losses/02_local.ipynb #f61efc0d
 def sim_map(img:Feat, # local features of films, one slot, with `grid`
             txt:Feat|Float[Tensor, 'k d'] # words of one text (`loc`, by its mask), else its `glob`; or vectors `[k d]`
            ) -> Float[Tensor, 'b k h w']: # cosines; NaN where a cell was not encoded
-    "Cosine of every cell of every film with every given text vector. Raises `MedvlError` when cells and grid disagree."
+    "Cosine of every cell of every film with every text vector. Raises `MedvlError` when cells and grid disagree."
     if isinstance(txt, Feat): txt = txt.loc[txt.keep()] if txt.loc is not None else txt.glob
     if img.loc is None or img.grid is None: raise MedvlError("sim_map needs local features and their grid")
     (b,n,_), (h,w) = img.loc.shape, img.grid
     sim = torch.einsum('bnd,kd->bkn', F.normalize(img.loc,dim=-1), F.normalize(txt,dim=-1))
-    if img.idx is not None: sim = sim.new_full((b,len(txt),h*w), torch.nan).scatter(2, img.idx[:,None].expand(-1,len(txt),-1), sim)
+    if img.idx is not None:
+        sim = sim.new_full((b,len(txt),h*w), torch.nan).scatter(2, img.idx[:,None].expand(-1,len(txt),-1), sim)
     elif n != h*w: raise MedvlError(f"{n} cells do not fill a grid of {h} x {w}; give one slot at a time")
     return sim.view(b, len(txt), h, w)
