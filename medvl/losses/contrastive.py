@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/losses/contrastive.html.md"""
 # %% auto #0
 __all__ = ['log_scale', 'contrast', 'clip_loss', 'same_text', 'siglip_loss', 'gather']
 
-# %% ../../nbs/losses/01_contrastive.ipynb #1a6b5d6d
+# %% ../../nbs/losses/01_contrastive.ipynb #17f59927
 import math
 
 import torch
@@ -18,14 +18,14 @@ from torch import Tensor, nn
 
 from ..core import MedvlError
 
-# %% ../../nbs/losses/01_contrastive.ipynb #0afd35c2
+# %% ../../nbs/losses/01_contrastive.ipynb #99b59452
 def log_scale(tau:float=.07 # temperature to start from, > 0
              ) -> nn.Parameter: # scalar; the scale is its exponential
     "Logarithm of the scale 1/`tau` as a parameter (CLIP section 2.5). Raises `MedvlError` unless `tau` > 0."
     if not tau > 0: raise MedvlError(f"a temperature must be positive, not {tau}")
     return nn.Parameter(torch.tensor(math.log(1/tau)))
 
-# %% ../../nbs/losses/01_contrastive.ipynb #5c2607ef
+# %% ../../nbs/losses/01_contrastive.ipynb #5cca1d2e
 def _mean_positive(logits, target):
     "Mean logit of the right answers of each row, weighted by `target`; refuses rows without one."
     total = target.sum(1)
@@ -48,7 +48,7 @@ def contrast(logits:Float[Tensor, 'b b'], # rows: images, columns: texts
         rows, cols = _mean_positive(logits, target), _mean_positive(logits.T, target.T)
     return w*(logits.logsumexp(1)-rows).mean() + (1-w)*(logits.logsumexp(0)-cols).mean()
 
-# %% ../../nbs/losses/01_contrastive.ipynb #8eb42a1b
+# %% ../../nbs/losses/01_contrastive.ipynb #f2946efe
 def clip_loss(v:Float[Tensor, 'b d'], # image embeddings of unit length
               t:Float[Tensor, 'b d'], # text embeddings of unit length, row by row those of `v`
               scale:Float[Tensor, '']|float, # multiplies the cosines, 1/tau
@@ -60,14 +60,14 @@ def clip_loss(v:Float[Tensor, 'b d'], # image embeddings of unit length
         raise MedvlError(f"v and t must both be [b d], not {list(v.shape)} and {list(t.shape)}")
     return contrast((scale*v) @ t.T, target, w)
 
-# %% ../../nbs/losses/01_contrastive.ipynb #529ea3a7
+# %% ../../nbs/losses/01_contrastive.ipynb #cf1aecdd
 def same_text(txt_id:Int[Tensor, 'b'], # equal for equal texts
               other:Int[Tensor, 'm']|None=None # ids of the columns; None: `txt_id` again
              ) -> Bool[Tensor, 'b m']:
     "True where row and column have the same text: any of them is a right answer."
     return txt_id[:,None] == (txt_id if other is None else other)[None]
 
-# %% ../../nbs/losses/01_contrastive.ipynb #cc375310
+# %% ../../nbs/losses/01_contrastive.ipynb #1cb2f594
 def siglip_loss(v:Float[Tensor, 'b d'], # image embeddings of unit length
                 t:Float[Tensor, 'm d'], # text embeddings of unit length
                 scale:Float[Tensor, '']|float, # multiplies the cosines; SigLIP starts at 10
@@ -80,7 +80,7 @@ def siglip_loss(v:Float[Tensor, 'b d'], # image embeddings of unit length
     if target.shape != z.shape: raise MedvlError(f"target is {list(target.shape)}, logits are {list(z.shape)}")
     return -F.logsigmoid(torch.where(target, z, -z)).sum() / len(v)
 
-# %% ../../nbs/losses/01_contrastive.ipynb #03e37675
+# %% ../../nbs/losses/01_contrastive.ipynb #58181564
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
