@@ -9,7 +9,7 @@ __all__ = ['TIES', 'MetricError', 'OneClass', 'finite', 'tie_rank', 'ranks', 're
            'precision_at', 'edge_hits', 'auroc', 'accuracy', 'f1', 'best_threshold', 'cv_threshold', 'Interval',
            'resamples', 'bootstrap', 'draw_counts', 'auroc_draws', 'paired_bootstrap']
 
-# %% ../../nbs/eval/01_metrics.ipynb #dade2f0b
+# %% ../../nbs/eval/01_metrics.ipynb #727f54ed
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from ..core import MedvlError
 
-# %% ../../nbs/eval/01_metrics.ipynb #274c7b79
+# %% ../../nbs/eval/01_metrics.ipynb #3d47dcf2
 class MetricError(MedvlError):
     "An array that a metric cannot use; the message names the array, the place and the value."
 
@@ -34,7 +34,8 @@ def finite(x, # anything `numpy.asarray` takes
     "`x` as an array without NaN or infinity; raises `MetricError` with the first bad place."
     x = np.asarray(x)
     if x.dtype.kind not in 'biuf': raise MetricError(f"{name}: expected numbers, got dtype {x.dtype}")
-    if ndim is not None and x.ndim != ndim: raise MetricError(f"{name}: expected {ndim} dimensions, got shape {x.shape}")
+    if ndim is not None and x.ndim != ndim:
+        raise MetricError(f"{name}: expected {ndim} dimensions, got shape {x.shape}")
     if x.size == 0: raise MetricError(f"{name}: is empty, shape {x.shape}")
     bad = ~np.isfinite(x)
     if bad.any():
@@ -42,7 +43,7 @@ def finite(x, # anything `numpy.asarray` takes
         raise MetricError(f"{name}: {bad.sum()} of {x.size} values are not finite, the first at {list(at)} is {x[at]}")
     return x
 
-# %% ../../nbs/eval/01_metrics.ipynb #717cc429
+# %% ../../nbs/eval/01_metrics.ipynb #069a8aa9
 TIES = ('pessimistic','mean','optimistic')
 
 def tie_rank(above, # candidates that score above the best right answer
@@ -56,27 +57,29 @@ def tie_rank(above, # candidates that score above the best right answer
     if ties == 'optimistic': return 1 + above
     raise MetricError(f"unknown tie rule {ties!r}; known: {', '.join(TIES)}")
 
-# %% ../../nbs/eval/01_metrics.ipynb #43739f89
+# %% ../../nbs/eval/01_metrics.ipynb #0c1ebfda
 def _scored(scores, right):
     "Check a score matrix and the mask of right answers against each other."
     s, r = finite(scores, 'scores', 2), np.asarray(right)
-    if r.shape != s.shape: raise MetricError(f"right has shape {r.shape}, scores {s.shape}: one mark per score expected")
+    if r.shape != s.shape:
+        raise MetricError(f"right has shape {r.shape}, scores {s.shape}: one mark per score expected")
     if r.dtype != bool: raise MetricError(f"right must be boolean, got {r.dtype}")
     none = ~r.any(1)
-    if none.any(): raise MetricError(f"{none.sum()} of {len(r)} queries have no right candidate, the first is row {none.argmax()}")
+    if none.any():
+        raise MetricError(f"{none.sum()} of {len(r)} queries have no right candidate, the first is {none.argmax()}")
     return s, r
 
 def ranks(scores:Float[np.ndarray, 'q n'], # score of each candidate for each query; higher is better
           right:Bool[np.ndarray, 'q n'], # True where the candidate answers the query; at least one a row
           ties:str='pessimistic' # 'pessimistic', 'mean' or 'optimistic'
          ) -> np.ndarray: # [q], from 1
-    "Rank of the best scored right candidate of each query; raises `MetricError` (NaN, shapes, a row without a right answer)."
+    "Rank of the best right candidate of each query; raises `MetricError` (NaN, shapes, a row without a right answer)."
     s, r = _scored(scores, right)
     best = np.where(r, s, -np.inf).max(1, keepdims=True)
     tied = s == best
     return tie_rank((s > best).sum(1), (tied & ~r).sum(1), (tied & r).sum(1), ties)
 
-# %% ../../nbs/eval/01_metrics.ipynb #a5b10771
+# %% ../../nbs/eval/01_metrics.ipynb #52916d3e
 def _ranks(ranks):
     x = finite(ranks, 'ranks', 1)
     if x.min() < 1: raise MetricError(f"ranks start at 1, got {x.min()} at [{x.argmin()}]")
@@ -99,18 +102,19 @@ def mrr(ranks:Float[np.ndarray, 'q'] # from 1
     "Mean reciprocal rank."
     return float((1/_ranks(ranks)).mean())
 
-# %% ../../nbs/eval/01_metrics.ipynb #d9ea0d93
+# %% ../../nbs/eval/01_metrics.ipynb #644ddae7
 def chance_recall(n_right:Int[np.ndarray, 'q'], # right candidates of each query
                   n:int, # candidates
                   k:int # list length
                  ) -> float: # in [0,1]
     "R@k that a random order would have, on average."
     m = finite(n_right, 'n_right').astype(float)
-    if m.min() < 1 or m.max() > n: raise MetricError(f"right candidates must lie in [1, {n}], got [{m.min():g}, {m.max():g}]")
+    if m.min() < 1 or m.max() > n:
+        raise MetricError(f"right candidates must lie in [1, {n}], got [{m.min():g}, {m.max():g}]")
     i = np.arange(min(k, n))
     return float(1 - np.prod(np.clip((n-m[...,None]-i), 0, None)/(n-i), -1).mean())
 
-# %% ../../nbs/eval/01_metrics.ipynb #16a8e517
+# %% ../../nbs/eval/01_metrics.ipynb #53668257
 def precision_at(scores:Float[np.ndarray, 'q n'], # score of each candidate; higher is better
                  right:Bool[np.ndarray, 'q n'], # True where the candidate is right
                  k:int, # list length, at most n
@@ -135,13 +139,14 @@ def edge_hits(sure, # right candidates above the k-th score
     if ties == 'optimistic': return sure + free - (free-right).clip(min=0)
     raise MetricError(f"unknown tie rule {ties!r}; known: {', '.join(TIES)}")
 
-# %% ../../nbs/eval/01_metrics.ipynb #0f3b2d49
+# %% ../../nbs/eval/01_metrics.ipynb #20249be7
 def _labelled(score, label, both=True):
     "Check scores and 0/1 labels against each other."
     s, y = finite(score, 'score', 1), finite(label, 'label', 1)
     if s.shape != y.shape: raise MetricError(f"score has {len(s)} entries, label {len(y)}")
     odd = ~np.isin(y, (0,1))
-    if odd.any(): raise MetricError(f"labels must be 0 or 1, got {y[odd][0]} at [{odd.argmax()}]; decide on uncertain ones first")
+    if odd.any():
+        raise MetricError(f"labels must be 0 or 1, got {y[odd][0]} at [{odd.argmax()}]; settle uncertain ones first")
     if both and (y.min() == y.max()): raise OneClass(f"all {len(y)} labels are {y[0]:g}: both classes are needed")
     return s, y.astype(int)
 
@@ -152,7 +157,7 @@ def auroc(score:Float[np.ndarray, 'n'], # higher: more likely present
     s, y = _labelled(score, label)
     return float(roc_auc_score(y, s))
 
-# %% ../../nbs/eval/01_metrics.ipynb #2cd03016
+# %% ../../nbs/eval/01_metrics.ipynb #6585008a
 def accuracy(pred:Bool[np.ndarray, 'n'], # True or 1: present
              label:Int[np.ndarray, 'n'] # 1 present, 0 absent
             ) -> float: # in [0,1]
@@ -168,7 +173,7 @@ def f1(pred:Bool[np.ndarray, 'n'], # True or 1: present
     if not y.any(): raise OneClass(f"F1: none of the {len(y)} labels is positive")
     return float(2*(p*y).sum()/(p.sum()+y.sum()))
 
-# %% ../../nbs/eval/01_metrics.ipynb #9949c6bb
+# %% ../../nbs/eval/01_metrics.ipynb #cd05b092
 def best_threshold(score:Float[np.ndarray, 'n'], # of films that are not tested on
                    label:Int[np.ndarray, 'n'], # 1 present, 0 absent
                    metric:str='f1' # what to maximise: 'f1', 'accuracy' or 'youden' (sensitivity + specificity)
@@ -184,17 +189,18 @@ def best_threshold(score:Float[np.ndarray, 'n'], # of films that are not tested 
     i = val[metric].argmax(); cut = s[last]
     return float((cut[i]+cut[i+1])/2 if i+1 < len(cut) else cut[i])
 
-# %% ../../nbs/eval/01_metrics.ipynb #c37f75d3
+# %% ../../nbs/eval/01_metrics.ipynb #e4117bd0
 def cv_threshold(score:Float[np.ndarray, 'n'], # in [0,1]
                  label:Int[np.ndarray, 'n'], # 1 present, 0 absent
                  folds:int=10, # stratified and shuffled
                  step:float=.005, # of the grid over [0,1]
                  seed:int=0 # of the shuffle
                 ) -> dict: # {'accuracy', 'f1', 'thresholds'}, means over the folds
-    "In-test search of the F1 threshold by cross-validation, as in ALTA's RSNA evaluation (DopamineLcy/ALTA): optimistic, for comparison only."
+    "F1 threshold searched inside the test set, as ALTA's code does for RSNA (DopamineLcy/ALTA): for comparison only."
     s, y = _labelled(score, label)
     if s.min() < 0 or s.max() > 1: raise MetricError(f"scores must lie in [0,1], got [{s.min():g}, {s.max():g}]")
-    if (few := min(y.sum(), len(y)-y.sum())) < folds: raise OneClass(f"{folds} folds need {folds} films of each class, got {few}")
+    if (few := min(y.sum(), len(y)-y.sum())) < folds:
+        raise OneClass(f"{folds} folds need {folds} films of each class, got {few}")
     grid, got = np.arange(0, 1+step/2, step), []
     for fit, use in StratifiedKFold(folds, shuffle=True, random_state=seed).split(s, y):
         p = s[fit] >= grid[:,None]
@@ -203,7 +209,7 @@ def cv_threshold(score:Float[np.ndarray, 'n'], # in [0,1]
     acc, fs, thrs = zip(*got)
     return dict(accuracy=float(np.mean(acc)), f1=float(np.mean(fs)), thresholds=list(thrs))
 
-# %% ../../nbs/eval/01_metrics.ipynb #3ef22509
+# %% ../../nbs/eval/01_metrics.ipynb #55a8af7e
 @dataclass
 class Interval:
     "A value with its bootstrap interval."
@@ -223,10 +229,13 @@ class Interval:
           ) -> 'Interval':
         "The percentile interval; raises `OneClass` when more than half of the draws are NaN."
         d = np.asarray(draws, float); ok = d[~np.isnan(d)]
-        if 2*len(ok) < len(d): raise OneClass(f"the metric exists in only {len(ok)} of {len(d)} draws: too few positives or negatives")
+        if 2*len(ok) < len(d):
+            raise OneClass(f"the metric exists in only {len(ok)} of {len(d)} draws: too few positives or negatives")
         lo, hi = np.quantile(ok, ((1-level)/2, (1+level)/2)) if len(ok) else (np.nan, np.nan)
         return cls(float(value), float(lo), float(hi), level, len(ok), len(d)-len(ok), n_units)
-    def __str__(self): return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]" + ('' if self.p is None else f" p={self.p:.3f}")
+    def __str__(self):
+        p = '' if self.p is None else f" p={self.p:.3f}"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]{p}"
 
 def resamples(n:int, # rows
               group=None, # [n] patient or group of each row; None: rows are independent
@@ -243,7 +252,7 @@ def resamples(n:int, # rows
     rows = np.split(np.argsort(inv, kind='stable'), np.bincount(inv).cumsum()[:-1])
     for _ in range(n_boot): yield np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows))])
 
-# %% ../../nbs/eval/01_metrics.ipynb #b8d2c627
+# %% ../../nbs/eval/01_metrics.ipynb #5e47708f
 def _units(n, group): return n if group is None else len(set(map(str, group)))
 
 def bootstrap(metric:Callable, # arrays -> number, or -> {name: number}
@@ -253,19 +262,21 @@ def bootstrap(metric:Callable, # arrays -> number, or -> {name: number}
               level:float=.95, # coverage
               seed:int=0 # of the generator
              ) -> Interval|dict[str,Interval]: # a dictionary where the metric gives one
-    "Percentile bootstrap interval of `metric(*arrays)`; raises `OneClass` when it exists in less than half of the draws."
+    "Percentile bootstrap interval of `metric(*arrays)`; raises `OneClass` when it exists in under half of the draws."
     arrays = [np.asarray(a) for a in arrays]
-    if len(ns := {len(a) for a in arrays}) != 1: raise MetricError(f"arrays differ in length: {[len(a) for a in arrays]}")
+    if len(ns := {len(a) for a in arrays}) != 1:
+        raise MetricError(f"arrays differ in length: {[len(a) for a in arrays]}")
     n = ns.pop()
     def f(*a): return m if isinstance(m := metric(*a), Mapping) else {'': m}
     def draw(i):
         try: return f(*[a[i] for a in arrays])
         except OneClass: return None
     value, draws = f(*arrays), [draw(i) for i in resamples(n, group, n_boot, seed)]
-    res = {k: Interval.of(x, [np.nan if d is None else d[k] for d in draws], level, _units(n, group)) for k,x in value.items()}
+    drawn = {k: [np.nan if d is None else d[k] for d in draws] for k in value}
+    res = {k: Interval.of(x, drawn[k], level, _units(n, group)) for k,x in value.items()}
     return res[''] if list(res) == [''] else res
 
-# %% ../../nbs/eval/01_metrics.ipynb #dbca9b92
+# %% ../../nbs/eval/01_metrics.ipynb #2a9334ff
 def draw_counts(n:int, # rows
                 group=None, # [n] patient or group of each row
                 n_boot:int=1000, # draws
@@ -286,7 +297,7 @@ def auroc_draws(score:Float[np.ndarray, 'n'], # higher: more likely present
     both = (p.sum(1)*n.sum(1)).astype(float)
     with np.errstate(invalid='ignore'): return (p*(n.cumsum(1)-n/2)).sum(1)/np.where(both > 0, both, np.nan)
 
-# %% ../../nbs/eval/01_metrics.ipynb #632bd86a
+# %% ../../nbs/eval/01_metrics.ipynb #a48b2bd7
 def paired_bootstrap(metric:Callable, # (system's array, *shared arrays) -> number
                      a, # [n ...] output of the first system
                      b, # [n ...] output of the second, on the same rows
@@ -298,7 +309,8 @@ def paired_bootstrap(metric:Callable, # (system's array, *shared arrays) -> numb
                     ) -> Interval: # of metric(a) - metric(b), with `p`
     "Bootstrap interval and p-value of the difference of two systems on the same rows."
     a, b = np.asarray(a), np.asarray(b)
-    if a.shape != b.shape: raise MetricError(f"the systems were not run on the same rows: shapes {a.shape} and {b.shape}")
+    if a.shape != b.shape:
+        raise MetricError(f"the systems were not run on the same rows: shapes {a.shape} and {b.shape}")
     got = []
     def diff(a, b, *s): got.append(d := metric(a, *s)-metric(b, *s)); return d
     res = bootstrap(diff, a, b, *arrays, group=group, n_boot=n_boot, level=level, seed=seed)

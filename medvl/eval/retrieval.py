@@ -1,4 +1,4 @@
-"""Given a film, find its report; given a report, find its film. Ranks in both directions, in constant memory, with identical texts counted as right.
+"""Given a film, find its report; given a report, find its film. Both ways, with identical texts counted as right.
 
 Docs: https://medvl.github.io/medvl/eval/retrieval.html.md"""
 
@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/eval/retrieval.html.md"""
 __all__ = ['WAYS', 'RIGHT', 'WRONG', 'Embeddings', 'embed', 'match_ranks', 'rank_metrics', 'retrieval', 'dedup', 'pools',
            'retrieval_report', 'class_precision', 'ranked', 'text_to_film', 'film_to_text']
 
-# %% ../../nbs/eval/02_retrieval.ipynb #45dcaa88
+# %% ../../nbs/eval/02_retrieval.ipynb #9f6497e7
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,9 +23,10 @@ from torch.nn.functional import normalize
 from tqdm import tqdm
 
 from ..core import Aligner, Batch, MedvlError
-from .metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, median_rank, mrr, recall_at, tie_rank)
+from .metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, median_rank, mrr, recall_at,
+                                tie_rank)
 
-# %% ../../nbs/eval/02_retrieval.ipynb #cbe22a2f
+# %% ../../nbs/eval/02_retrieval.ipynb #606e95b2
 @dataclass
 class Embeddings:
     "A data set in the shared space; row i of every field is the same sample."
@@ -42,14 +43,16 @@ class Embeddings:
         return Embeddings(**{f.name: None if (x := getattr(self, f.name)) is None else x[i] for f in fields(self)})
     def paired(self) -> 'Embeddings':
         "Only the samples that have a text; raises `MedvlError` when there is none."
-        if self.t is None or not self.has.any(): raise MedvlError(f"none of the {len(self)} samples has a text to retrieve")
+        if self.t is None or not self.has.any():
+            raise MedvlError(f"none of the {len(self)} samples has a text to retrieve")
         return self[self.has]
     def save(self, path:str|Path # '.npz'
             ) -> Path:
         "Write the arrays in one step (temporary file, then rename)."
         path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f'.{path.stem}.{os.getpid()}.npz')
-        np.savez_compressed(part, **{f.name: x.numpy() for f in fields(self) if (x := getattr(self, f.name)) is not None})
+        have = {f.name: x.numpy() for f in fields(self) if (x := getattr(self, f.name)) is not None}
+        np.savez_compressed(part, **have)
         os.replace(part, path)
         return path
     @classmethod
@@ -58,12 +61,14 @@ class Embeddings:
         "Read them back."
         with np.load(path, allow_pickle=False) as z: return cls(**{k: torch.from_numpy(z[k]) for k in z.files})
 
-# %% ../../nbs/eval/02_retrieval.ipynb #38c0d42a
+# %% ../../nbs/eval/02_retrieval.ipynb #9397b473
 def _unit(x, what, ids):
     "Rows of `x` in fp32 with length one; a row that is not finite or zero is an error."
     x = x.float(); norm = x.norm(dim=-1)
     bad = ~torch.isfinite(norm) | (norm == 0)
-    if bad.any(): raise MetricError(f"{what} of sample {int(ids[bad][0])} has length {norm[bad][0]:g} ({int(bad.sum())} in this batch)")
+    if bad.any():
+        at, n = int(ids[bad][0]), int(bad.sum())
+        raise MetricError(f"{what} of sample {at} has length {norm[bad][0]:g} ({n} in this batch)")
     return x/norm[:,None]
 
 def _encode(model, b, ids, text, slots):
@@ -91,7 +96,7 @@ def embed(model:Aligner, # put into eval mode, and back
     if slots not in ('all','current'): raise MedvlError(f"slots must be 'all' or 'current', got {slots!r}")
     amps = {None: None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
     if amp not in amps: raise MedvlError(f"amp must be 'bf16', 'fp16' or None, got {amp!r}")
-    device = torch.device(device) if device is not None else next((p.device for p in model.parameters()), torch.device('cpu'))
+    device = torch.device(device or next((p.device for p in model.parameters()), 'cpu'))
     was, got = model.training, []
     model.eval()
     try:
@@ -99,12 +104,13 @@ def embed(model:Aligner, # put into eval mode, and back
             for b, ids in tqdm(dl, desc='embed', disable=None if progress is None else not progress, leave=False):
                 b, ids = Batch.of(b).to(device), torch.as_tensor(ids)
                 v, t, has = _encode(model, b, ids.to(device), text, slots)
-                got.append([None if x is None else x.cpu() for x in (v, t, has, b.txt_id if has is not None else None, ids, b.lbl)])
+                parts = (v, t, has, None if has is None else b.txt_id, ids, b.lbl)
+                got.append([None if x is None else x.cpu() for x in parts])
     finally: model.train(was)
     if not got: raise MedvlError("the data set gave no batch")
     return Embeddings(*[None if xs[0] is None else torch.cat(xs) for xs in zip(*got)])
 
-# %% ../../nbs/eval/02_retrieval.ipynb #24b3d97a
+# %% ../../nbs/eval/02_retrieval.ipynb #73f24ae7
 def _stairs(a, b, block):
     "Pairs of slices (rows, columns), with True where sorted ids `a`, `b` have an id range in common."
     for i in range(0, len(a), block):
@@ -112,7 +118,7 @@ def _stairs(a, b, block):
             r, c = slice(i, min(i+block, len(a))), slice(j, min(j+block, len(b)))
             yield r, c, bool(a[r][0] <= b[c][-1] and b[c][0] <= a[r][-1])
 
-# %% ../../nbs/eval/02_retrieval.ipynb #f4f6a846
+# %% ../../nbs/eval/02_retrieval.ipynb #d21b00eb
 def _checked(v, t, id_v, id_t, both=True):
     "Tensors of matching shapes, finite, each row of `v` (and of `t`) with a right answer on the other side."
     v, t = (torch.as_tensor(x) for x in (v, t))
@@ -126,7 +132,8 @@ def _checked(v, t, id_v, id_t, both=True):
         if i.shape != (len(x),): raise MetricError(f"{nm} has {len(x)} rows, its txt_id shape {tuple(i.shape)}")
     for i, o, nm in ((id_v,id_t,'v'), (id_t,id_v,'t'))[:1+both]:
         lone = ~torch.isin(i, o)
-        if lone.any(): raise MetricError(f"{int(lone.sum())} of {len(i)} rows of {nm} have no right answer on the other side, "
+        if lone.any():
+            raise MetricError(f"{int(lone.sum())} of {len(i)} rows of {nm} have no right answer on the other side, "
                                          f"the first is row {int(lone.nonzero()[0])}")
     return v.float(), t.float(), id_v, id_t
 
@@ -136,8 +143,8 @@ def match_ranks(v:Float[Tensor, 'n d'], # films
                 id_t:Int[Tensor, 'm'], # text id of each text
                 ties:str='pessimistic', # 'pessimistic', 'mean' or 'optimistic', see `tie_rank`
                 block:int=1024 # side of the blocks of scores that are held at a time
-               ) -> tuple[Tensor,Tensor]: # rank of each film's best right text [n], of each text's best right film [m]; from 1, CPU
-    "Ranks in both directions by counting, in memory of `block`² + n + m; any device."
+               ) -> tuple[Tensor,Tensor]: # ranks of the films [n] and of the texts [m], from 1, CPU
+    "Rank of each one's best right answer, in both directions, by counting, in memory of `block`² + n + m; any device."
     v, t, id_v, id_t = _checked(v, t, id_v, id_t)
     (a, ov), (b, ot) = (x.sort(stable=True) for x in (id_v, id_t))
     v, t, n, m = v[ov], t[ot], len(v), len(t)
@@ -149,7 +156,8 @@ def match_ranks(v:Float[Tensor, 'n d'], # films
         best[0][r] = torch.maximum(best[0][r], s.amax(1))
         best[1][c] = torch.maximum(best[1][c], s.amax(0))
     count = [v.new_zeros(3, k, dtype=torch.int32) for k in (n, m)]  # above, above or tied, right and tied
-    for r, c, hit in _stairs(ka, kb, block): _count(v[r] @ t[c].T, (a[r,None] == b[None,c]) if hit else None, best, count, r, c, ties)
+    for r, c, hit in _stairs(ka, kb, block):
+        _count(v[r] @ t[c].T, (a[r,None] == b[None,c]) if hit else None, best, count, r, c, ties)
     res = []
     for (above, least, right), o in zip(count, (ov, ot)):
         if ties == 'pessimistic': above = torch.zeros_like(least)           # 1 + 0 + all that are not below
@@ -168,7 +176,7 @@ def _count(s, same, best, count, r, c, ties):
         if ties != 'pessimistic': count[i][0,sl] += (s > x).sum(dim, dtype=torch.int32)
         if ties != 'optimistic': count[i][1,sl] += (s >= x).sum(dim, dtype=torch.int32)
 
-# %% ../../nbs/eval/02_retrieval.ipynb #e90c1b5b
+# %% ../../nbs/eval/02_retrieval.ipynb #37433ddb
 WAYS = ('image_to_text', 'text_to_image')
 
 def rank_metrics(way:str, # first part of the keys
@@ -193,7 +201,7 @@ def retrieval(v:Float[Tensor, 'n d'], # films
     res = rank_metrics(WAYS[0], rv, ks) | rank_metrics(WAYS[1], rt, ks)
     return res | {'R_sum': sum(x for k,x in res.items() if '_R@' in k)}
 
-# %% ../../nbs/eval/02_retrieval.ipynb #d88ac79f
+# %% ../../nbs/eval/02_retrieval.ipynb #1f2c4d58
 def dedup(emb:Embeddings # with texts
          ) -> tuple[Tensor,Tensor]: # texts [u d] and their ids [u], by first occurrence
     "One embedding for each different text."
@@ -213,10 +221,10 @@ def pools(emb:Embeddings, # with texts
     return {'size': size, 'seeds': list(seeds), 'mean': {k: float(np.mean([r[k] for r in res])) for k in res[0]},
             'sd': {k: float(np.std([r[k] for r in res], ddof=1)) if len(res) > 1 else 0. for k in res[0]}}
 
-# %% ../../nbs/eval/02_retrieval.ipynb #962ffb0f
+# %% ../../nbs/eval/02_retrieval.ipynb #ef1b2f2f
 def retrieval_report(emb:Embeddings, # samples without a text are left out, and counted
                      ks:Sequence[int]=(1,5,10), # list lengths
-                     group:Sequence|None=None, # [n] patient of each sample, for the intervals; None: samples are independent
+                     group:Sequence|None=None, # [n] patient of each sample, for the intervals; None: independent
                      ties:str='pessimistic', # 'pessimistic', 'mean' or 'optimistic'
                      pool:int=1000, # size of the random pools
                      n_boot:int=1000, # bootstrap draws; 0: no intervals
@@ -224,7 +232,8 @@ def retrieval_report(emb:Embeddings, # samples without a text are left out, and 
                      block:int=1024 # side of the blocks of scores
                     ) -> dict: # JSON-ready, with the counts and rules that the numbers depend on
     "Everything that a retrieval table needs: full pool with intervals, unique texts, pools of 1,000, chance."
-    if group is not None and len(group) != len(emb): raise MetricError(f"group has {len(group)} entries, the embeddings {len(emb)}")
+    if group is not None and len(group) != len(emb):
+        raise MetricError(f"group has {len(group)} entries, the embeddings {len(emb)}")
     e = emb.paired(); kw = dict(ks=ks, ties=ties, block=block)
     if group is not None: group = np.asarray(group)[emb.has.numpy()]
     u, uid = dedup(e)
@@ -233,15 +242,18 @@ def retrieval_report(emb:Embeddings, # samples without a text are left out, and 
     full, ci = {}, {}
     for way, r in zip(WAYS, rank):
         full |= rank_metrics(way, r, ks)
-        if n_boot: ci |= bootstrap(lambda x: rank_metrics(way, x, ks), r.numpy(), group=group, n_boot=n_boot, seed=seed)
+        if not n_boot: continue
+        ci |= bootstrap(lambda x: rank_metrics(way, x, ks), r.numpy(), group=group, n_boot=n_boot, seed=seed)
     full['R_sum'] = sum(x for k,x in full.items() if '_R@' in k)
-    return dict(n_pairs=len(e), n_texts=len(u), n_without_text=len(emb)-len(e), n_units=len(e) if group is None else len(set(group)),
+    return dict(n_pairs=len(e), n_texts=len(u), n_without_text=len(emb)-len(e),
+                n_units=len(e) if group is None else len(set(group)),
                 ties=ties, right='every item with the same text', seed=seed, full=full, interval=ci,
                 chance={f'R@{k}': chance_recall(n_same, len(e), k) for k in ks},
-                dedup=retrieval(e.v, u, e.txt_id, uid, **kw), chance_dedup={f'image_to_text_R@{k}': min(1., k/len(u)) for k in ks},
+                dedup=retrieval(e.v, u, e.txt_id, uid, **kw),
+                chance_dedup={f'image_to_text_R@{k}': min(1., k/len(u)) for k in ks},
                 pools=pools(e, pool, **kw))
 
-# %% ../../nbs/eval/02_retrieval.ipynb #0282b37a
+# %% ../../nbs/eval/02_retrieval.ipynb #9e1e3f29
 def class_precision(q:Float[Tensor, 'n d'], # queries
                     c:Float[Tensor, 'm d'], # candidates
                     cls_q:Int[Tensor, 'n'], # class of each query
@@ -263,11 +275,11 @@ def class_precision(q:Float[Tensor, 'n d'], # queries
             out[k].append((hits/k).cpu())
     return {k: torch.cat(x) for k,x in out.items()}
 
-# %% ../../nbs/eval/02_retrieval.ipynb #b70a6690
+# %% ../../nbs/eval/02_retrieval.ipynb #e2d1edbe
 def ranked(q:Float[Tensor, 'n d'], # queries
            c:Float[Tensor, 'm d'], # candidates
            k:int=5 # how many
-          ) -> tuple[Tensor,Tensor]: # indices [n k], best first (equal scores: the earlier candidate), and scores [n k]
+          ) -> tuple[Tensor,Tensor]: # indices [n k], best first (equal: the earlier one), and scores
     "The `k` best candidates of each query; meant for the few queries of a figure."
     if not 1 <= k <= len(c): raise MetricError(f"cannot show {k} of {len(c)} candidates")
     s, i = (q.float() @ c.float().T).sort(dim=1, descending=True, stable=True)
@@ -278,14 +290,15 @@ RIGHT, WRONG = dict(color='#0072B2', linewidth=3.5), dict(color='#D55E00', linew
 def _film(ax, px, right=None, title=None, size=7):
     "A film in its cell; the frame says whether it is right."
     ax.imshow(np.asarray(px).squeeze(), cmap='gray'); ax.set(xticks=[], yticks=[])
-    for s in ax.spines.values(): s.set_visible(right is not None); s.set(**{} if right is None else RIGHT if right else WRONG)
+    for s in ax.spines.values():
+        s.set_visible(right is not None); s.set(**{} if right is None else RIGHT if right else WRONG)
     if title: ax.set_title(title, fontsize=size, pad=3)
 
 def _text(ax, text, width, size=7, limit=320):
     text = text if len(text) <= limit else text[:limit].rsplit(' ', 1)[0]+' ...'
     ax.text(0, .5, textwrap.fill(text, width), va='center', fontsize=size, wrap=False); ax.axis('off')
 
-# %% ../../nbs/eval/02_retrieval.ipynb #67798820
+# %% ../../nbs/eval/02_retrieval.ipynb #d85f1264
 def text_to_film(emb:Embeddings, # with texts
                  film:Callable, # row -> pixels, [h w] or [1 h w]
                  text:Callable, # row -> str
@@ -318,12 +331,14 @@ def film_to_text(emb:Embeddings, # with texts
     where = emb.has.nonzero()[:,0]
     first = {int(i): int(w) for i,w in reversed(list(zip(e.txt_id, where)))}
     top, score = ranked(emb.v[list(rows)], u, min(k, len(u)))
-    fig, axs = plt.subplots(len(rows), 2, figsize=(size*5, size*len(rows)), dpi=dpi, squeeze=False, width_ratios=[1,4], layout='constrained')
+    fig, axs = plt.subplots(len(rows), 2, figsize=(size*5, size*len(rows)), dpi=dpi, squeeze=False, width_ratios=[1,4],
+                            layout='constrained')
     for r, row in enumerate(rows):
         _film(axs[r,0], film(row)); axs[r,1].axis('off'); n = top.shape[1]
         for j in range(n):
             i = uid[top[r,j]]; ok = bool(emb.has[row] and i == emb.txt_id[row])
-            axs[r,1].text(0, 1-(j+.5)/n, f"{j+1}{' ✓' if ok else '  '} {score[r,j]:.2f}  {textwrap.shorten(text(first[int(i)]), 90, placeholder=' ...')}",
-                          fontsize=7, va='center', fontweight='bold' if ok else 'normal', color=RIGHT['color'] if ok else '#333333',
-                          transform=axs[r,1].transAxes)
+            line = textwrap.shorten(text(first[int(i)]), 90, placeholder=' ...')
+            mark = ' ✓' if ok else '  '
+            axs[r,1].text(0, 1-(j+.5)/n, f"{j+1}{mark} {score[r,j]:.2f}  {line}", fontsize=7, va='center',
+                          fontweight='bold' if ok else 'normal', color=RIGHT['color'] if ok else '#333333')
     return fig

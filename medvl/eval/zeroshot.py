@@ -1,4 +1,4 @@
-"""A finding is described in words, and a film is scored by how well it fits them. Every choice that moves the number, the prompts, how they are averaged, the threshold, has a name.
+"""A finding is described in words, and a film is scored by how well it fits them. Every choice has a name.
 
 Docs: https://medvl.github.io/medvl/eval/zeroshot.html.md"""
 
@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/eval/zeroshot.html.md"""
 __all__ = ['PROTOCOLS', 'embed_texts', 'embed_prompts', 'class_scores', 'finding_scores', 'binary_labels', 'multilabel_table',
            'multiclass_table', 'ZeroShot', 'zeroshot', 'roc_figure', 'confusion_figure']
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #0bcabd7d
+# %% ../../nbs/eval/03_zeroshot.ipynb #ae136e9a
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,16 +22,17 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..core import CHEXPERT, Aligner, MedvlError, jsonable
-from .metrics import (Interval, MetricError, OneClass, accuracy, auroc, auroc_draws, best_threshold, bootstrap,
-                                cv_threshold, draw_counts, f1)
+from .metrics import (Interval, MetricError, OneClass, accuracy, auroc, auroc_draws, best_threshold,
+                                bootstrap, cv_threshold, draw_counts, f1)
 from .retrieval import Embeddings, embed
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #16a5c7b6
+# %% ../../nbs/eval/03_zeroshot.ipynb #03076ffd
 def _encoder(model, raw):
     "The text tower as a function of (ids, mask)."
     if not raw: return lambda txt, msk: normalize(model.encode_text(txt, msk).glob.float(), dim=-1)
     if 'norm' not in inspect.signature(model.encode_text).parameters:
-        raise MedvlError(f"protocol 'mean-projected' needs text vectors before normalisation; {type(model).__name__}.encode_text has no `norm` argument")
+        raise MedvlError("protocol 'mean-projected' needs text vectors before normalisation; "
+                         f"{type(model).__name__}.encode_text has no `norm` argument")
     return lambda txt, msk: model.encode_text(txt, msk, norm=False).glob.float()
 
 def embed_texts(model:Aligner, # put into eval mode, and back
@@ -41,7 +42,7 @@ def embed_texts(model:Aligner, # put into eval mode, and back
                 bs:int=64, # texts at a time
                 device:torch.device|str|None=None # None: where the model is
                ) -> Float[Tensor, 'n d']: # CPU, fp32
-    "Encode texts without gradients; raises `MedvlError` for an empty or too long text, and for vectors that are not finite."
+    "Encode texts without gradients; raises `MedvlError` for an empty or too long text, or one without a direction."
     f = _encoder(model, raw)
     most = min(getattr(tok, 'model_max_length', 512), 512)
     device = device or next((p.device for p in model.parameters()), 'cpu')
@@ -59,7 +60,8 @@ def embed_texts(model:Aligner, # put into eval mode, and back
     finally: model.train(was)
     t = torch.cat(got)
     bad = ~torch.isfinite(t).all(1) | (t.norm(dim=1) == 0)
-    if bad.any(): raise MetricError(f"the text {texts[int(bad.nonzero()[0])]!r} gives no direction (not finite, or zero)")
+    if bad.any():
+        raise MetricError(f"the text {texts[int(bad.nonzero()[0])]!r} gives no direction (not finite, or zero)")
     return t
 
 def embed_prompts(model:Aligner, # has `encode_text`
@@ -72,41 +74,44 @@ def embed_prompts(model:Aligner, # has `encode_text`
         if not o.get('pos'): raise MedvlError(f"class {c!r} has no positive prompt")
     return {c: {k: embed_texts(model, tok, o[k], raw) for k in ('pos','neg') if o.get(k)} for c, o in classes.items()}
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #546e439f
+# %% ../../nbs/eval/03_zeroshot.ipynb #bd232ba7
 PROTOCOLS = ('mean-embedding', 'mean-projected', 'mean-similarity', 'max', 'gloria')
 
 def class_scores(v:Float[Tensor, 'n d'], # films, unit length
-                 prompts:Sequence[Float[Tensor, 'p d']], # one tensor of wordings a class; not normalised for 'mean-projected'
+                 prompts:Sequence[Float[Tensor, 'p d']], # wordings of each class; raw for 'mean-projected'
                  protocol:str='mean-embedding' # one of PROTOCOLS
                 ) -> Float[Tensor, 'n k']:
-    "Score of every film for every class; raises `MetricError` where 'gloria' meets a class whose scores are all equal."
+    "Score of every film for every class; raises `MetricError` where 'gloria' meets a class with equal scores."
     if protocol not in PROTOCOLS: raise MetricError(f"unknown protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
     if protocol != 'mean-projected': prompts = [normalize(p, dim=-1) for p in prompts]
-    if protocol.startswith('mean-') and protocol != 'mean-similarity': return v @ normalize(torch.stack([p.mean(0) for p in prompts]), dim=-1).T
+    if protocol in ('mean-embedding', 'mean-projected'):
+        return v @ normalize(torch.stack([p.mean(0) for p in prompts]), dim=-1).T
     s = [v @ p.T for p in prompts]
     s = torch.stack([x.mean(1) if protocol == 'mean-similarity' else x.amax(1) for x in s], 1)
     if protocol != 'gloria': return s
     sd = s.std(0, correction=0)
-    if (sd < 1e-7).any(): raise MetricError(f"gloria: class {int(sd.argmin())} has the same score on all {len(s)} films: nothing to divide by")
+    if (sd < 1e-7).any():
+        raise MetricError(f"gloria: class {int(sd.argmin())} has the same score on all {len(s)} films")
     return (s-s.mean(0))/sd
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #0c816252
+# %% ../../nbs/eval/03_zeroshot.ipynb #f803ed31
 def finding_scores(v:Float[Tensor, 'n d'], # films, unit length
                    prompts:Mapping[str,Mapping[str,Tensor]], # class -> {'pos': [p d], 'neg': [q d] or absent}
                    protocol:str='mean-embedding', # one of PROTOCOLS
                    tau:float=1. # temperature of the softmax over present and absent
-                  ) -> Float[Tensor, 'n k']: # float64; probability of "present", for a class without negatives its similarity
-    "Score of each finding by itself (multi-label); raises `MetricError` for a `tau` at which different films coincide."
+                  ) -> Float[Tensor, 'n k']: # float64; p("present"), or the similarity for a class without negatives
+    "Score of each finding by itself (multi-label); raises `MetricError` where `tau` makes different films equal."
     if tau <= 0: raise MetricError(f"tau must be positive, got {tau}")
     s = class_scores(v, [o['pos'] for o in prompts.values()], protocol).double()
     for j, (c, o) in enumerate(prompts.items()):
         if 'neg' not in o: continue
         gap = s[:,j]-class_scores(v, [o['neg']], protocol)[:,0]
         s[:,j] = torch.sigmoid(gap/tau)
-        if len(s[:,j].unique()) < len(gap.unique()): raise MetricError(f"{c}: at tau={tau} the softmax saturates and different films get equal scores")
+        if len(s[:,j].unique()) < len(gap.unique()):
+            raise MetricError(f"{c}: at tau={tau} the softmax saturates, different films get equal scores")
     return s
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #4ba1330d
+# %% ../../nbs/eval/03_zeroshot.ipynb #e9a966e7
 def binary_labels(lbl:Float[np.ndarray, 'n k'], # 1, 0, -1 (uncertain), NaN (not mentioned)
                   uncertain:str='drop', # -1 becomes: 'drop', 'positive' or 'negative'
                   blank:str='negative' # NaN becomes: 'negative' (unless the whole row is NaN) or 'drop'
@@ -115,17 +120,19 @@ def binary_labels(lbl:Float[np.ndarray, 'n k'], # 1, 0, -1 (uncertain), NaN (not
     y = np.array(lbl, dtype=float)
     if y.ndim != 2: raise MetricError(f"labels: expected [films classes], got shape {y.shape}")
     odd = ~(np.isnan(y) | np.isin(y, (0,1,-1)))
-    if odd.any(): raise MetricError(f"labels must be 1, 0, -1 or NaN, got {y[odd][0]} in row {int(odd.any(1).argmax())}")
-    if uncertain not in ('drop','positive','negative'): raise MetricError(f"uncertain must be 'drop', 'positive' or 'negative', got {uncertain!r}")
+    if odd.any():
+        raise MetricError(f"labels must be 1, 0, -1 or NaN, got {y[odd][0]} in row {int(odd.any(1).argmax())}")
+    if uncertain not in ('drop','positive','negative'):
+        raise MetricError(f"uncertain must be 'drop', 'positive' or 'negative', got {uncertain!r}")
     if blank not in ('negative','drop'): raise MetricError(f"blank must be 'negative' or 'drop', got {blank!r}")
     known = ~np.isnan(y).all(1, keepdims=True)
     if blank == 'negative': y[np.isnan(y) & known] = 0
     y[y == -1] = {'drop': np.nan, 'positive': 1, 'negative': 0}[uncertain]
     return y
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #9f96dd20
+# %% ../../nbs/eval/03_zeroshot.ipynb #d6a31782
 def _one_class(s, y, group, counts, val, cv, n_boot, seed):
-    "Counts and metrics of one finding; `s`, `y` [n] with NaN labels left out. Returns the entry and the AUROC of each draw."
+    "Counts and metrics of one finding, NaN labels left out; and the AUROC of each draw (None: not computable)."
     keep = ~np.isnan(y); g = None if group is None else group[keep]
     r = dict(n=int(keep.sum()), n_positive=int((y == 1).sum()), n_left_out=int((~keep).sum()))
     if len(np.unique(y[keep])) < 2:
@@ -139,9 +146,11 @@ def _one_class(s, y, group, counts, val, cv, n_boot, seed):
         vs, vy = val; vk = ~np.isnan(vy)
         try:
             thr = best_threshold(vs[vk], vy[vk])
-            both = bootstrap(lambda p, y: {'accuracy': accuracy(p, y), 'f1': f1(p, y)}, (s >= thr).astype(int), y, group=g, n_boot=n_boot, seed=seed)
-            r |= dict(threshold=thr, threshold_from=f"validation, best F1 on {int(vk.sum())} films") | both
-        except (OneClass, MetricError) as e: r |= dict(threshold=np.nan, accuracy=np.nan, f1=np.nan, threshold_reason=f"validation: {e}")
+            def both(p, y): return {'accuracy': accuracy(p, y), 'f1': f1(p, y)}
+            r |= dict(threshold=thr, threshold_from=f"validation, best F1 on {int(vk.sum())} films")
+            r |= bootstrap(both, (s >= thr).astype(int), y, group=g, n_boot=n_boot, seed=seed)
+        except MetricError as e:
+            r |= dict(threshold=np.nan, accuracy=np.nan, f1=np.nan, threshold_reason=f"validation: {e}")
     if cv:
         try: r['in_test_cv'] = {k: x for k, x in cv_threshold(s, y).items() if k != 'thresholds'}
         except MetricError as e: r['in_test_cv'] = dict(accuracy=np.nan, f1=np.nan, reason=str(e))
@@ -156,9 +165,10 @@ def multilabel_table(scores:Float[np.ndarray, 'n k'], # higher: more likely pres
                      n_boot:int=1000, # bootstrap draws; 0: no intervals
                      seed:int=0 # of the bootstrap
                     ) -> dict: # {'classes': {...}, 'macro': {...}}
-    "AUROC, accuracy and F1 of every class with intervals, and their macro average over the classes that can be computed."
+    "AUROC, accuracy and F1 of every class with intervals, and their mean over the classes that can be computed."
     s, y = np.asarray(scores, dtype=float), np.asarray(labels, dtype=float)
-    if s.shape != y.shape or s.shape[1:] != (len(names),): raise MetricError(f"scores {s.shape}, labels {y.shape} and {len(names)} names do not fit")
+    if s.shape != y.shape or s.shape[1:] != (len(names),):
+        raise MetricError(f"scores {s.shape}, labels {y.shape} and {len(names)} names do not fit")
     group = None if group is None else np.asarray(group).astype(str)
     counts, res, draws = (draw_counts(len(s), group, n_boot, seed) if n_boot else None), {}, {}
     for j, c in enumerate(names):
@@ -171,11 +181,12 @@ def multilabel_table(scores:Float[np.ndarray, 'n k'], # higher: more likely pres
         try: macro['auroc'] = Interval.of(value, all_d, n_units=len(s) if group is None else len(set(group)))
         except OneClass as e: macro |= dict(auroc=Interval(value, np.nan, np.nan), reason=f"no interval: {e}")
         for k in ('accuracy','f1'):
-            if all(isinstance(res[c].get(k), Interval) for c in draws): macro[k] = float(np.mean([res[c][k].value for c in draws]))
+            if all(isinstance(res[c].get(k), Interval) for c in draws):
+                macro[k] = float(np.mean([res[c][k].value for c in draws]))
     else: macro |= dict(auroc=Interval(np.nan, np.nan, np.nan), reason='no class can be computed')
     return dict(classes=res, macro=macro)
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #5f56602c
+# %% ../../nbs/eval/03_zeroshot.ipynb #d452f2d4
 def multiclass_table(scores:Float[np.ndarray, 'n k'], # higher: more likely
                      labels:Float[np.ndarray, 'n k'], # exactly one 1 in a row that counts
                      names:Sequence[str], # of the k classes
@@ -185,7 +196,8 @@ def multiclass_table(scores:Float[np.ndarray, 'n k'], # higher: more likely
                     ) -> dict:
     "Accuracy, macro F1 over the classes that occur, recall of each, and the confusion counts."
     s, y = np.asarray(scores, dtype=float), np.asarray(labels, dtype=float)
-    if s.shape != y.shape or s.shape[1:] != (len(names),): raise MetricError(f"scores {s.shape}, labels {y.shape} and {len(names)} names do not fit")
+    if s.shape != y.shape or s.shape[1:] != (len(names),):
+        raise MetricError(f"scores {s.shape}, labels {y.shape} and {len(names)} names do not fit")
     one = (y == 1).sum(1) == 1
     if not one.any(): raise OneClass(f"none of {len(y)} films has exactly one of {', '.join(names)}")
     true, pred = y[one].argmax(1), s[one].argmax(1)
@@ -195,11 +207,13 @@ def multiclass_table(scores:Float[np.ndarray, 'n k'], # higher: more likely
         tp, n_t, n_p = (np.bincount(x, minlength=len(names))[seen] for x in (t[t == p], t, p))
         return {'accuracy': float((t == p).mean()), 'macro_f1': float((2*tp/np.maximum(n_t+n_p, 1)).mean())}
     conf = np.zeros((len(names),)*2, dtype=int); np.add.at(conf, (true, pred), 1)
-    return dict(n=int(one.sum()), n_left_out=int((~one).sum()), **bootstrap(metrics, true, pred, group=group, n_boot=n_boot, seed=seed),
-                majority=float(np.bincount(true).max()/len(true)), not_computable={names[c]: 'no film' for c in range(len(names)) if c not in seen},
+    return dict(n=int(one.sum()), n_left_out=int((~one).sum()),
+                **bootstrap(metrics, true, pred, group=group, n_boot=n_boot, seed=seed),
+                majority=float(np.bincount(true).max()/len(true)),
+                not_computable={c: 'no film' for j, c in enumerate(names) if j not in seen},
                 recall={names[c]: float(conf[c,c]/conf[c].sum()) for c in seen}, confusion=conf.tolist())
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #064e3b7a
+# %% ../../nbs/eval/03_zeroshot.ipynb #7de777eb
 @dataclass
 class ZeroShot:
     "A zero-shot result: what was measured, and the scores that it was measured on."
@@ -212,26 +226,33 @@ class ZeroShot:
     def to_dict(self) -> dict: return jsonable({**self.info, **self.table})
     def __str__(self):
         i, t = self.info, self.table
-        head = f"{i['task']}, {i['n']} films, prompts {i['prompts']['id']} v{i['prompts']['version']} ({i['prompts']['hash'][:8]}), {i['protocol']}"
+        ps = '{id} v{version} ({hash:.8})'.format(**i['prompts'])
+        head = f"{i['task']}, {i['n']} films, prompts {ps}, {i['protocol']}"
         if i['transductive']: head += ' (transductive)'
-        if 'accuracy' in t: return f"{head}\naccuracy {t['accuracy']}, macro F1 {t['macro_f1']}, majority {t['majority']:.3f}"
-        rows = [f"  {c:28s} {r['n_positive']:5d}/{r['n']:<6d} AUROC {r['auroc']}{'  '+r['reason'] if 'reason' in r else ''}" for c, r in t['classes'].items()]
-        return '\n'.join([head, *rows, f"  macro of {len(t['macro']['classes'])} classes{'':24s} {t['macro']['auroc']}"])
+        if 'accuracy' in t:
+            return f"{head}\naccuracy {t['accuracy']}, macro F1 {t['macro_f1']}, majority {t['majority']:.3f}"
+        rows = [f"  {c:28s} {r['n_positive']:5d}/{r['n']:<6d} AUROC {r['auroc']}  {r.get('reason', '')}".rstrip()
+                for c, r in t['classes'].items()]
+        macro = f"macro of {len(t['macro']['classes'])} classes"
+        return '\n'.join([head, *rows, f"  {macro:47s} {t['macro']['auroc']}"])
     def figure(self, dpi:int=90 # of the figure
               ) -> plt.Figure:
         "ROC curves (multi-label) or the confusion table (multi-class)."
-        return roc_figure(self.scores, self.labels, self.names, dpi) if 'classes' in self.table else confusion_figure(self.table['confusion'], self.names, dpi)
+        if 'classes' in self.table: return roc_figure(self.scores, self.labels, self.names, dpi)
+        return confusion_figure(self.table['confusion'], self.names, dpi)
 
 def _pick(emb, classes, names, what):
     "Label columns of the classes that have one; the names of both kinds."
     if emb.lbl is None: raise MedvlError(f"the {what} batches hold no labels (`lbl`)")
-    if emb.lbl.shape[1] != len(names): raise MedvlError(f"labels have {emb.lbl.shape[1]} columns, {len(names)} names were given")
+    if emb.lbl.shape[1] != len(names):
+        raise MedvlError(f"labels have {emb.lbl.shape[1]} columns, {len(names)} names were given")
     col = {str(n).strip().lower(): i for i, n in enumerate(names)}
     have = [c for c in classes if c.strip().lower() in col]
-    if not have: raise MedvlError(f"no class of the prompts ({', '.join(classes)}) is a label column ({', '.join(names)})")
+    if not have:
+        raise MedvlError(f"no class of the prompts ({', '.join(classes)}) is a label column ({', '.join(names)})")
     return emb.lbl[:, [col[c.strip().lower()] for c in have]].numpy(), have, [c for c in classes if c not in have]
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #310f5ce7
+# %% ../../nbs/eval/03_zeroshot.ipynb #db26945f
 def zeroshot(model:Aligner, # encodes films and texts
              dl, # of (Batch, ids) with labels; or `Embeddings`
              tok, # the model's tokenizer
@@ -251,16 +272,20 @@ def zeroshot(model:Aligner, # encodes films and texts
              slots:str='all' # image slots: 'all' or 'current'
             ) -> ZeroShot:
     "Zero-shot classification with everything that the number depends on written beside it."
-    if task not in ('multilabel','multiclass'): raise MedvlError(f"task must be 'multilabel' or 'multiclass', got {task!r}")
+    if task not in ('multilabel','multiclass'):
+        raise MedvlError(f"task must be 'multilabel' or 'multiclass', got {task!r}")
     if protocol not in PROTOCOLS: raise MedvlError(f"unknown protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
     def films(x): return x if isinstance(x, Embeddings) else embed(model, x, amp=amp, text=False, slots=slots)
     emb, ev = films(dl), None if val is None else films(val)
     lbl, have, lack = _pick(emb, prompts.classes, names, 'test')
     P = embed_prompts(model, tok, {c: prompts.classes[c] for c in have}, raw=protocol == 'mean-projected')
-    def score(v): return finding_scores(v, P, protocol, tau).numpy() if task == 'multilabel' else class_scores(v, [o['pos'] for o in P.values()], protocol).numpy()
+    def score(v):
+        if task == 'multilabel': return finding_scores(v, P, protocol, tau).numpy()
+        return class_scores(v, [o['pos'] for o in P.values()], protocol).numpy()
     s, y = score(emb.v), binary_labels(lbl, uncertain, blank)
-    info = dict(task=task, prompts=dict(id=prompts.id, version=prompts.version, hash=prompts.hash), protocol=protocol, tau=tau,
-                transductive=protocol == 'gloria', uncertain=uncertain, blank=blank, slots=slots, seed=seed, n=len(emb), n_boot=n_boot,
+    info = dict(task=task, prompts=dict(id=prompts.id, version=prompts.version, hash=prompts.hash), protocol=protocol,
+                tau=tau, transductive=protocol == 'gloria', uncertain=uncertain, blank=blank, slots=slots, seed=seed,
+                n=len(emb), n_boot=n_boot,
                 n_prompts={c: {k: len(x) for k, x in o.items()} for c, o in P.items()}, without_label_column=lack)
     if task == 'multiclass': return ZeroShot(info, multiclass_table(s, y, have, group, n_boot, seed), have, s, y)
     v = None if ev is None else (score(ev.v), binary_labels(_pick(ev, have, names, 'validation')[0], uncertain, blank))
@@ -294,7 +319,8 @@ def confusion_figure(counts:Int[np.ndarray, 'k k'], # rows: true, columns: named
     fig, ax = plt.subplots(figsize=(1.2+.7*len(c),)*2, dpi=dpi, layout='constrained')
     ax.imshow(share, cmap='Blues', vmin=0, vmax=1)
     for i in range(len(c)):
-        for j in range(len(c)): ax.text(j, i, c[i,j], ha='center', va='center', fontsize=8, color='white' if share[i,j] > .5 else 'black')
+        for j in range(len(c)):
+            ax.text(j, i, c[i,j], ha='center', va='center', fontsize=8, color='white' if share[i,j] > .5 else 'black')
     ax.set(xticks=range(len(c)), yticks=range(len(c)), ylabel='label', xlabel='answer')
     ax.set_xticklabels(names, rotation=45, ha='right', fontsize=7); ax.set_yticklabels(names, fontsize=7)
     return fig
