@@ -1,53 +1,74 @@
-"""README.md from nbs/index.ipynb: its prose, its code and the text that its cells printed.
+"""README.md from nbs/index.ipynb: its prose, its code and what its cells showed.
 
-    python tools/make_readme.py [--check]
+    python tools/make_readme.py           run the notebook, keep its outputs, write README.md and its figures
+    python tools/make_readme.py --check   write nothing; fail if running it would change a word
+
+The tables of the index (pages, methods, results) are made by its cells, so they are right only when it was run last.
 """
-import json, re, sys
+import base64, json, re, sys
 from pathlib import Path
-from pages import NBS, ROOT, _split, notebooks, page_name
+from pages import NBS, ROOT, joined, split
 
 INDEX, README = NBS/'index.ipynb', ROOT/'README.md'
+HEAD = '<!-- Made by tools/make_readme.py from nbs/index.ipynb: edit the notebook, not this file. -->'
 
 
-def joined(s) -> str: return s if isinstance(s, str) else ''.join(s)
+def run(path: Path) -> dict:
+    "The notebook after a run; it fails where a cell fails."
+    import nbformat
+    from nbclient import NotebookClient
+    nb = nbformat.read(path, 4)
+    NotebookClient(nb, timeout=120, kernel_name='python3', extra_arguments=['--log-level=ERROR'],
+                   resources={'metadata': {'path': str(path.parent)}}).execute()
+    return json.loads(nbformat.writes(nb))
 
 
-def to_markdown(path: Path) -> str:
-    "The notebook as plain markdown; figures come from nbs/images, so that no picture is stored twice."
-    parts = []
-    for c in json.loads(path.read_text(encoding='utf-8'))['cells']:
-        dirs, src = _split(joined(c['source']))
-        if c['cell_type'] == 'markdown': parts.append(joined(c['source']).strip())
-        if c['cell_type'] != 'code' or dirs.keys() & {'hide', 'default_exp'} or dirs.get('include') == 'false': continue
+def to_markdown(nb: dict) -> tuple[str, dict[str, bytes]]:
+    "Plain markdown that a forge renders, and the figures that it shows, by their path from the root."
+    parts, figures = [HEAD], {}
+    for c in nb['cells']:
+        dirs, src = split(joined(c['source']))
+        if c['cell_type'] == 'markdown': parts.append(callouts(joined(c['source']).strip()))
+        if c['cell_type'] != 'code' or dirs.keys() & {'hide', 'default_exp'}: continue
         if src.strip() and dirs.get('echo') != 'false': parts.append(f'```python\n{src}\n```')
         for o in c['outputs']:
             data = o.get('data', {})
             if 'text/markdown' in data: parts.append(joined(data['text/markdown']).strip())
-            elif o['output_type'] == 'stream': parts.append(f"```\n{joined(o['text']).rstrip()}\n```")
-            elif 'text/plain' in data and 'image/png' not in data: parts.append(f"```\n{joined(data['text/plain'])}\n```")
-    text = '\n\n'.join(o for o in parts if o)
-    return '<!-- Made by tools/make_readme.py from nbs/index.ipynb: edit the notebook, not this file. -->\n\n' + relinked(text) + '\n'
+            elif 'image/png' in data:
+                name = f'nbs/images/readme_{len(figures)+1}.png'
+                figures[name] = base64.b64decode(joined(data['image/png']))
+                parts.append(f"![{dirs.get('fig-alt', 'figure').strip(chr(34))}]({name})")
+            elif o['output_type'] == 'stream' and o['name'] == 'stdout': parts.append(f"```\n{joined(o['text']).rstrip()}\n```")
+            elif 'text/plain' in data: parts.append(f"```\n{joined(data['text/plain'])}\n```")
+    return relinked('\n\n'.join(parts)) + '\n', figures
+
+
+def callouts(md: str) -> str:
+    "Quarto's callouts as the alerts that forges know."
+    def one(m): return f'> [!{m[1].upper()}]\n' + '\n'.join(f'> {o}'.rstrip() for o in re.sub(r'^## (.+)$', r'**\1**\n', m[2], flags=re.M).strip().split('\n'))
+    return re.sub(r'^::: \{\.callout-(\w+)\}\n(.*?)^:::$', one, md, flags=re.M|re.S)
 
 
 def relinked(text: str) -> str:
-    "Links between pages, as seen from the root: to the notebooks, which the forge renders."
-    at = {page_name(p).replace('.', '/')+'.html': p.relative_to(ROOT).as_posix() for p in notebooks()}
-    def fix(m):
-        to = m[2]
-        if '://' in to or to.startswith('#'): return m[0]
-        if to in at: return f'{m[1]}({at[to]})'
-        return f'{m[1]}(nbs/{to})' if (NBS/to).exists() else m[0]
-    return re.sub(r'(\[[^\]]*\])\(([^)\s]+)\)', fix, text)
+    "Links from the index to its neighbours, as seen from the root."
+    return re.sub(r'(\[[^\]]*\])\(([^)\s#:]+)\)', lambda m: f'{m[1]}(nbs/{m[2]})' if (NBS/m[2]).exists() else m[0], text)
 
 
 def main(check: bool = False) -> int:
-    if not INDEX.exists(): print(f'{INDEX.relative_to(ROOT)} is missing'); return 1
-    text = to_markdown(INDEX)
-    same = README.exists() and README.read_text(encoding='utf-8') == text
-    if check and not same: print('README.md: not what nbs/index.ipynb says; run: make prepare')
-    if check: return not same
-    if not same: README.write_text(text, encoding='utf-8')
-    print('README.md:', 'unchanged' if same else 'written')
+    if check:
+        same = README.exists() and README.read_text(encoding='utf-8') == to_markdown(run(INDEX))[0]
+        if not same: print('README.md: not what nbs/index.ipynb shows when it is run; run: make prepare')
+        return not same
+    nb = run(INDEX)
+    from nbdev.clean import clean_nb
+    from fastcore.nbio import write_nb, dict2nb
+    clean_nb(nb)
+    old, new = (to_markdown(o)[0] for o in (json.loads(INDEX.read_text(encoding='utf-8')), nb))
+    if old != new: write_nb(dict2nb(nb), INDEX)  # pictures differ from machine to machine: kept while no word changes
+    text, figures = to_markdown(json.loads(INDEX.read_text(encoding='utf-8')))
+    for name, png in figures.items(): (ROOT/name).parent.mkdir(exist_ok=True); (ROOT/name).write_bytes(png)
+    README.write_text(text, encoding='utf-8')
+    print(f'README.md: {"unchanged" if old == new else "new text"}, {len(figures)} figures')
     return 0
 
 

@@ -7,7 +7,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NBS = ROOT/'nbs'
 FOLDERS = ['', 'data', 'models', 'losses', 'readers', 'phantom', 'methods', 'learner', 'eval', 'cli', 'tutorials']  # reading order
 SKIP = {'slow', 'cuda', 'notest'}  # as `tst_flags` of pyproject.toml
-_dir = re.compile(r'^\s*#\|\s*(\w+)\s*:?\s*(.*?)\s*$')
+_dir = re.compile(r'^\s*#\|\s*([\w-]+)\s*:?\s*(.*?)\s*$')
 
 
 @dataclass
@@ -36,7 +36,13 @@ def notebooks(root: Path = NBS) -> list[Path]:
     return sorted((p for p in root.rglob('*.ipynb') if not any(o[0] in '._' for o in p.relative_to(root).parts)), key=key)
 
 
-def _split(src: str) -> tuple[dict, str]:
+def joined(s: str|list[str]) -> str:
+    "The text of a notebook's field, which may be stored as lines."
+    return s if isinstance(s, str) else ''.join(s)
+
+
+def split(src: str) -> tuple[dict, str]:
+    "The directives at the top of a cell, and the code after them."
     lines, dirs = src.split('\n'), {}
     while lines and (not lines[0].strip() or _dir.match(lines[0])):
         if m := _dir.match(lines.pop(0)): dirs[m[1]] = m[2]
@@ -52,9 +58,9 @@ def cells(path: Path) -> list[Cell]:
     "The code cells of the notebook at `path`."
     res, head = [], path.stem
     for i, c in enumerate(json.loads(path.read_text(encoding='utf-8'))['cells'], 1):
-        src = c['source'] if isinstance(c['source'], str) else ''.join(c['source'])
+        src = joined(c['source'])
         if c['cell_type'] == 'markdown' and (hs := headings(src)): head = hs[-1]
-        if c['cell_type'] == 'code' and src.strip(): dirs, code = _split(src); res.append(Cell(i, head, code, dirs))
+        if c['cell_type'] == 'code' and src.strip(): dirs, code = split(src); res.append(Cell(i, head, code, dirs))
     return res
 
 

@@ -1,0 +1,222 @@
+"""The site: every notebook as a page of _docs/, with nothing asked from any other host.
+
+    python tools/make_docs.py
+
+nbdev's own pipeline needs the Quarto program. smalldocs reads the same `_quarto.yml` in plain Python; what it needs
+beside is done here: pages are staged under their names without numbers (the addresses that nbdev's index knows), an
+exported cell shows its code under a heading that can be linked to, names in backticks become links, equations become
+MathML, the theme loses its web fonts, and a broken link fails the build.
+"""
+import ast, html, json, re, shutil, sys, tempfile
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import yaml
+from latex2mathml.converter import convert
+from nbdev.config import get_config
+from nbdev.doclinks import NbdevLookup
+from smalldocs.config import load
+from smalldocs.site import Site
+
+from pages import NBS, ROOT, bound_names, joined, module, notebooks, page_name, split
+
+DOCS = ROOT/'_docs'
+
+
+def page_path(path: Path) -> str: return page_name(path).replace('.', '/')
+
+
+# ---- cells -------------------------------------------------------------------------------------------------------
+
+class Links:
+    "Names in backticks to the page that defines them, by nbdev's index; `anchors` are those that pages really have."
+    def __init__(self, anchors: set[str]):
+        cfg = get_config(ROOT)
+        self.lookup, self.base, self.anchors = NbdevLookup(), cfg.doc_host + cfg.doc_baseurl + '/', anchors
+
+    def __call__(self, md: str) -> str:
+        md = re.sub(re.escape(self.base) + r'([\w/]+\.html)(#[\w.]+)?', self.local, self.lookup.linkify(md))
+        return re.sub(r'\[(`[^`\]]+`)\]\(nowhere\)', r'\1', md)
+
+    def local(self, m) -> str:
+        "An address of ours from the root of the site; a method leads to its class, a private name nowhere."
+        page, at = m[1], (m[2] or '')[1:]
+        while at and f'{page}#{at}' not in self.anchors and '.' in at: at = at.rpartition('.')[0]
+        return f'/{page}#{at}' if f'{page}#{at}' in self.anchors else 'nowhere' if at else f'/{page}'
+
+
+def public(code: str) -> list[str]: return [n for n in bound_names(code) if not n.startswith('_')]
+
+
+def line_of(mod: str, name: str) -> int|None:
+    "The line of the built module that defines `name`."
+    src = (ROOT/mod.replace('.', '/')).with_suffix('.py').read_text(encoding='utf-8')
+    return next((s.lineno for s in ast.parse(src).body if name in bound_names(ast.get_source_segment(src, s))), None)
+
+
+def exported(cell, code: str, mod: str, links: Links) -> list[dict]:
+    "The cells that stand for an exported one: a heading to link to, with the way to the source, and the code."
+    names, cfg = public(code), get_config(ROOT)
+    if not bound_names(code): return []  # imports only
+    res = []
+    if names:
+        url = f'{cfg.git_url}/blob/{cfg.branch}/{mod.replace(".", "/")}.py#L{line_of(mod, names[0])}'
+        title = ', '.join([names[0]] + [f'[{n}]{{#{n.lower()}}}' for n in names[1:]])
+        res.append(markdown(f'[[source]({url})]{{.source-link}}\n\n#### {title} {{#{names[0].lower()}}}'))
+    return res + [dict(cell, source=code)]
+
+
+def markdown(src: str) -> dict: return dict(cell_type='markdown', metadata={}, source=src)
+
+
+def renamed(md: str, path: Path) -> str:
+    "Links from notebook to notebook, which carry numbers, as links from page to page."
+    def one(m):
+        to = (path.parent/m[1]).resolve()
+        return f'](/{page_path(to)}.ipynb{m[2] or ""})' if to.exists() and to.is_relative_to(NBS) else m[0]
+    return re.sub(r'\]\(([^)\s#:]+\.ipynb)(#[^)\s]*)?\)', one, md)
+
+
+def staged(path: Path, links: Links) -> dict:
+    "The notebook as the site shows it."
+    nb = json.loads(path.read_text(encoding='utf-8'))
+    mod, out = module(path), []
+    for c in nb['cells']:
+        c['source'] = joined(c['source'])
+        if c['cell_type'] != 'code':
+            if c['cell_type'] == 'markdown': c['source'] = links(renamed(c['source'], path))
+            out.append(c); continue
+        dirs, code = split(c['source'])
+        if dirs.keys() & {'hide', 'default_exp'} or not code.strip() or re.search(r'nbdev_export|^show_doc\(', code, re.M): continue
+        if dirs.keys() & {'export', 'exports', 'exporti'}: out += exported(c, code, mod, links); continue
+        keep = {k: v for k, v in dirs.items() if k in ('echo', 'output', 'include', 'code-fold', 'label', 'fig-cap', 'fig-alt')}
+        if not c.get('outputs') and re.fullmatch(r'(\s*(import|from) .*\n?|\s*#.*\n?|\s*)+', code): continue  # imports only
+        c['source'] = ''.join(f'#| {k}: {v}\n' for k, v in keep.items()) + code
+        for o in c.get('outputs', []):
+            if 'text/markdown' in o.get('data', {}): o['data']['text/markdown'] = links(renamed(joined(o['data']['text/markdown']), path))
+        out.append(c)
+    return dict(nb, cells=front_matter(out))
+
+
+def front_matter(cells: list[dict]) -> list[dict]:
+    "The title and the sentence under it, from the first markdown cell to where the site looks for them."
+    for c in cells:
+        if c['cell_type'] == 'markdown' and (m := re.match(r'# (.+)\n*((?:> .*\n?)*)', c['source'])):
+            c['source'] = c['source'][m.end():]
+            says = ' '.join(o.removeprefix('> ').strip() for o in m[2].splitlines())
+            head = yaml.safe_dump({'title': m[1].strip(), **({'description': says} if says else {})}, allow_unicode=True, width=1000)
+            return [dict(cell_type='raw', metadata={}, source=f'---\n{head}---\n'), *cells]
+    return cells
+
+
+# ---- site --------------------------------------------------------------------------------------------------------
+
+def sidebar(paths: list[Path]) -> list:
+    "Pages in the order of reading, a section for each folder."
+    res, sections = [], {}
+    for p in paths:
+        page, top = page_path(p) + '.ipynb', page_path(p).split('/')[0]
+        if '/' not in page: res.append(page); continue
+        if top not in sections: sections[top] = []; res.append(dict(section=top, contents=sections[top]))
+        sections[top].append(page)
+    return res
+
+
+def config(paths: list[Path], out: Path) -> dict:
+    "`_quarto.yml`, with what pyproject.toml knows, and without what only Quarto can do."
+    cfg, q = get_config(ROOT), yaml.safe_load((NBS/'_quarto.yml').read_text(encoding='utf-8'))
+    q.pop('metadata-files', None); q['format'].pop('commonmark', None); q['format']['html'].pop('keep-md', None)
+    q['project']['output-dir'] = str(out)
+    web = q['website']
+    web |= {'title': cfg.title, 'repo-url': cfg.git_url, 'repo-branch': cfg.branch, 'site-url': cfg.doc_host + cfg.doc_baseurl}
+    web['sidebar']['contents'] = sidebar(paths)
+    return q
+
+
+def build(paths: list[Path], tmp: Path) -> Path:
+    "Stage the pages below `tmp` and render them; the folder of the site."
+    src, out = tmp/'src', tmp/'site'
+    anchors = {f'{page_path(p)}.html#{n.lower()}' for p in paths for c in json.loads(p.read_text(encoding='utf-8'))['cells']
+               if c['cell_type'] == 'code' for d, code in [split(joined(c['source']))] if d.keys() & {'export', 'exports'} for n in public(code)}
+    links = Links(anchors)
+    for p in paths:
+        to = (src/page_path(p)).with_suffix('.ipynb'); to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_text(json.dumps(staged(p, links)), encoding='utf-8')
+    (src/'_quarto.yml').write_text(yaml.safe_dump(config(paths, out), sort_keys=False), encoding='utf-8')
+    shutil.copy(NBS/'styles.css', src)
+    if (NBS/'images').is_dir(): shutil.copytree(NBS/'images', src/'images')
+    site = Site(load(src), quiet=True); site.build()
+    for w in site.warnings: print('note:', w)
+    return out
+
+
+def mathml(page: str, name: str) -> str:
+    "Equations as MathML, which browsers draw by themselves; fails on a command that stays unread."
+    def one(m):
+        tex = html.unescape(m[2])
+        res = re.sub(r'\\([_%&#${} ])', r'\1', convert(tex, display='block' if m[1] == '[' else 'inline'))
+        if '\\' in res: raise SystemExit(f'{name}: equation not understood: {tex}')
+        return res
+    page = re.sub(r'\\([\[(])(.+?)\\[\])](?=</span>)', one, page, flags=re.S)
+    return re.sub(r'<(link|script)[^>]*cdn\.jsdelivr\.net/npm/katex[^>]*>(</script>)?', '', page)
+
+
+def finish(site: Path):
+    "What smalldocs leaves to the network is made to stand alone."
+    for p in site.rglob('*.html'): p.write_text(mathml(p.read_text(encoding='utf-8'), p.name), encoding='utf-8')
+    for p in site.rglob('*.css'):
+        css = p.read_text(encoding='utf-8')
+        font = r'@import\s*(?:url\(["\']?https?:[^)]*\)|"https?:[^"]*"|\'https?:[^\']*\')[^;]*;'  # the address itself holds semicolons
+        p.write_text(re.sub(font, '', css), encoding='utf-8')
+
+
+# ---- links -------------------------------------------------------------------------------------------------------
+
+class Page(HTMLParser):
+    "The ids, the links and the resources of a page."
+    def __init__(self, text: str):
+        super().__init__(); self.ids, self.links, self.loads = set(), [], []
+        self.feed(text)
+    def handle_starttag(self, tag, attrs):
+        a = dict(attrs)
+        if 'id' in a: self.ids.add(a['id'])
+        if tag == 'a' and a.get('href'): self.links.append(a['href'])
+        if tag in ('img', 'script', 'iframe', 'source') and a.get('src'): self.loads.append(a['src'])
+        if tag == 'link' and a.get('href') and a.get('rel') not in ('canonical', 'alternate', 'next', 'prev'): self.loads.append(a['href'])
+
+
+def broken(site: Path) -> list[str]:
+    "Internal links and resources that lead nowhere, and anything that a page would load from another host."
+    pages, bad = {p.resolve(): Page(p.read_text(encoding='utf-8')) for p in site.rglob('*.html')}, []
+    for path, page in pages.items():
+        name = path.relative_to(site.resolve())
+        for to in page.links + page.loads:
+            u = urlsplit(to)
+            if u.scheme == 'data' or to.startswith('mailto:'): continue
+            if u.scheme or u.netloc:
+                if to in page.loads: bad.append(f'{name}: loads {to}')
+                continue
+            at = (path.parent/unquote(u.path)).resolve() if u.path else path
+            if at.is_dir(): at = at/'index.html'
+            if not at.exists(): bad.append(f'{name}: {to}: no such file')
+            elif u.fragment and at in pages and unquote(u.fragment) not in pages[at].ids: bad.append(f'{name}: {to}: no such anchor')
+    for p in site.rglob('*.css'):
+        if m := re.search(r'(@import|url\()\s*["\']?(https?:)?//[^;)]*', p.read_text(encoding='utf-8')): bad.append(f'{p.name}: loads {m[0]}')
+    return sorted(set(bad))
+
+
+def main() -> int:
+    paths = notebooks()
+    with tempfile.TemporaryDirectory() as d:
+        site = build(paths, Path(d).resolve())
+        finish(site)
+        bad = broken(site)
+        for o in bad: print(o)
+        shutil.rmtree(DOCS, ignore_errors=True)
+        shutil.move(site, DOCS)
+    print(f'_docs: {len(list(DOCS.rglob("*.html")))} pages, {len(bad)} broken links')
+    return len(bad) > 0
+
+
+if __name__ == '__main__': sys.exit(main())
