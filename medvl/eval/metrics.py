@@ -9,7 +9,7 @@ __all__ = ['TIES', 'MetricError', 'OneClass', 'finite', 'tie_rank', 'ranks', 're
            'precision_at', 'edge_hits', 'auroc', 'accuracy', 'f1', 'best_threshold', 'cv_threshold', 'Interval',
            'resamples', 'bootstrap', 'draw_counts', 'auroc_draws', 'paired_bootstrap']
 
-# %% ../../nbs/eval/01_metrics.ipynb #727f54ed
+# %% ../../nbs/eval/01_metrics.ipynb #e9afced4
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from ..core import MedvlError
 
-# %% ../../nbs/eval/01_metrics.ipynb #3d47dcf2
+# %% ../../nbs/eval/01_metrics.ipynb #cfafd2fd
 class MetricError(MedvlError):
     "An array that a metric cannot use; the message names the array, the place and the value."
 
@@ -43,7 +43,7 @@ def finite(x, # anything `numpy.asarray` takes
         raise MetricError(f"{name}: {bad.sum()} of {x.size} values are not finite, the first at {list(at)} is {x[at]}")
     return x
 
-# %% ../../nbs/eval/01_metrics.ipynb #069a8aa9
+# %% ../../nbs/eval/01_metrics.ipynb #1e70d7b0
 TIES = ('pessimistic','mean','optimistic')
 
 def tie_rank(above, # candidates that score above the best right answer
@@ -57,7 +57,7 @@ def tie_rank(above, # candidates that score above the best right answer
     if ties == 'optimistic': return 1 + above
     raise MetricError(f"unknown tie rule {ties!r}; known: {', '.join(TIES)}")
 
-# %% ../../nbs/eval/01_metrics.ipynb #0c1ebfda
+# %% ../../nbs/eval/01_metrics.ipynb #83fe4d7e
 def _scored(scores, right):
     "Check a score matrix and the mask of right answers against each other."
     s, r = finite(scores, 'scores', 2), np.asarray(right)
@@ -79,7 +79,7 @@ def ranks(scores:Float[np.ndarray, 'q n'], # score of each candidate for each qu
     tied = s == best
     return tie_rank((s > best).sum(1), (tied & ~r).sum(1), (tied & r).sum(1), ties)
 
-# %% ../../nbs/eval/01_metrics.ipynb #52916d3e
+# %% ../../nbs/eval/01_metrics.ipynb #7753ab39
 def _ranks(ranks):
     x = finite(ranks, 'ranks', 1)
     if x.min() < 1: raise MetricError(f"ranks start at 1, got {x.min()} at [{x.argmin()}]")
@@ -102,7 +102,7 @@ def mrr(ranks:Float[np.ndarray, 'q'] # from 1
     "Mean reciprocal rank."
     return float((1/_ranks(ranks)).mean())
 
-# %% ../../nbs/eval/01_metrics.ipynb #644ddae7
+# %% ../../nbs/eval/01_metrics.ipynb #8c3e68ff
 def chance_recall(n_right:Int[np.ndarray, 'q'], # right candidates of each query
                   n:int, # candidates
                   k:int # list length
@@ -114,7 +114,7 @@ def chance_recall(n_right:Int[np.ndarray, 'q'], # right candidates of each query
     i = np.arange(min(k, n))
     return float(1 - np.prod(np.clip((n-m[...,None]-i), 0, None)/(n-i), -1).mean())
 
-# %% ../../nbs/eval/01_metrics.ipynb #53668257
+# %% ../../nbs/eval/01_metrics.ipynb #ec16e6fe
 def precision_at(scores:Float[np.ndarray, 'q n'], # score of each candidate; higher is better
                  right:Bool[np.ndarray, 'q n'], # True where the candidate is right
                  k:int, # list length, at most n
@@ -139,7 +139,7 @@ def edge_hits(sure, # right candidates above the k-th score
     if ties == 'optimistic': return sure + free - (free-right).clip(min=0)
     raise MetricError(f"unknown tie rule {ties!r}; known: {', '.join(TIES)}")
 
-# %% ../../nbs/eval/01_metrics.ipynb #20249be7
+# %% ../../nbs/eval/01_metrics.ipynb #8c0321a4
 def _labelled(score, label, both=True):
     "Check scores and 0/1 labels against each other."
     s, y = finite(score, 'score', 1), finite(label, 'label', 1)
@@ -157,7 +157,7 @@ def auroc(score:Float[np.ndarray, 'n'], # higher: more likely present
     s, y = _labelled(score, label)
     return float(roc_auc_score(y, s))
 
-# %% ../../nbs/eval/01_metrics.ipynb #6585008a
+# %% ../../nbs/eval/01_metrics.ipynb #6b7797f3
 def accuracy(pred:Bool[np.ndarray, 'n'], # True or 1: present
              label:Int[np.ndarray, 'n'] # 1 present, 0 absent
             ) -> float: # in [0,1]
@@ -173,7 +173,7 @@ def f1(pred:Bool[np.ndarray, 'n'], # True or 1: present
     if not y.any(): raise OneClass(f"F1: none of the {len(y)} labels is positive")
     return float(2*(p*y).sum()/(p.sum()+y.sum()))
 
-# %% ../../nbs/eval/01_metrics.ipynb #cd05b092
+# %% ../../nbs/eval/01_metrics.ipynb #ef7cbdc7
 def best_threshold(score:Float[np.ndarray, 'n'], # of films that are not tested on
                    label:Int[np.ndarray, 'n'], # 1 present, 0 absent
                    metric:str='f1' # what to maximise: 'f1', 'accuracy' or 'youden' (sensitivity + specificity)
@@ -189,7 +189,7 @@ def best_threshold(score:Float[np.ndarray, 'n'], # of films that are not tested 
     i = val[metric].argmax(); cut = s[last]
     return float((cut[i]+cut[i+1])/2 if i+1 < len(cut) else cut[i])
 
-# %% ../../nbs/eval/01_metrics.ipynb #e4117bd0
+# %% ../../nbs/eval/01_metrics.ipynb #14b824f2
 def cv_threshold(score:Float[np.ndarray, 'n'], # in [0,1]
                  label:Int[np.ndarray, 'n'], # 1 present, 0 absent
                  folds:int=10, # stratified and shuffled
@@ -209,7 +209,7 @@ def cv_threshold(score:Float[np.ndarray, 'n'], # in [0,1]
     acc, fs, thrs = zip(*got)
     return dict(accuracy=float(np.mean(acc)), f1=float(np.mean(fs)), thresholds=list(thrs))
 
-# %% ../../nbs/eval/01_metrics.ipynb #55a8af7e
+# %% ../../nbs/eval/01_metrics.ipynb #30483f80
 @dataclass
 class Interval:
     "A value with its bootstrap interval."
@@ -235,7 +235,8 @@ class Interval:
         return cls(float(value), float(lo), float(hi), level, len(ok), len(d)-len(ok), n_units)
     def __str__(self):
         p = '' if self.p is None else f" p={self.p:.3f}"
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]{p}"
+        span = '[no interval]' if np.isnan(self.low) else f"[{self.low:.3f}, {self.high:.3f}]"
+        return f"{self.value:.3f} {span}{p}"
 
 def resamples(n:int, # rows
               group=None, # [n] patient or group of each row; None: rows are independent
@@ -252,7 +253,7 @@ def resamples(n:int, # rows
     rows = np.split(np.argsort(inv, kind='stable'), np.bincount(inv).cumsum()[:-1])
     for _ in range(n_boot): yield np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows))])
 
-# %% ../../nbs/eval/01_metrics.ipynb #5e47708f
+# %% ../../nbs/eval/01_metrics.ipynb #55171f28
 def _units(n, group): return n if group is None else len(set(map(str, group)))
 
 def bootstrap(metric:Callable, # arrays -> number, or -> {name: number}
@@ -276,7 +277,7 @@ def bootstrap(metric:Callable, # arrays -> number, or -> {name: number}
     res = {k: Interval.of(x, drawn[k], level, _units(n, group)) for k,x in value.items()}
     return res[''] if list(res) == [''] else res
 
-# %% ../../nbs/eval/01_metrics.ipynb #2a9334ff
+# %% ../../nbs/eval/01_metrics.ipynb #b782d219
 def draw_counts(n:int, # rows
                 group=None, # [n] patient or group of each row
                 n_boot:int=1000, # draws
@@ -297,7 +298,7 @@ def auroc_draws(score:Float[np.ndarray, 'n'], # higher: more likely present
     both = (p.sum(1)*n.sum(1)).astype(float)
     with np.errstate(invalid='ignore'): return (p*(n.cumsum(1)-n/2)).sum(1)/np.where(both > 0, both, np.nan)
 
-# %% ../../nbs/eval/01_metrics.ipynb #a48b2bd7
+# %% ../../nbs/eval/01_metrics.ipynb #e1bba915
 def paired_bootstrap(metric:Callable, # (system's array, *shared arrays) -> number
                      a, # [n ...] output of the first system
                      b, # [n ...] output of the second, on the same rows

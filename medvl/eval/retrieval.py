@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/eval/retrieval.html.md"""
 __all__ = ['WAYS', 'RIGHT', 'WRONG', 'Embeddings', 'embed', 'match_ranks', 'rank_metrics', 'retrieval', 'dedup', 'pools',
            'retrieval_report', 'class_precision', 'ranked', 'text_to_film', 'film_to_text']
 
-# %% ../../nbs/eval/02_retrieval.ipynb #9f6497e7
+# %% ../../nbs/eval/02_retrieval.ipynb #51c3c5ad
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -26,7 +26,7 @@ from ..core import Aligner, Batch, MedvlError
 from .metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, median_rank, mrr, recall_at,
                                 tie_rank)
 
-# %% ../../nbs/eval/02_retrieval.ipynb #606e95b2
+# %% ../../nbs/eval/02_retrieval.ipynb #ca06c667
 @dataclass
 class Embeddings:
     "A data set in the shared space; row i of every field is the same sample."
@@ -61,7 +61,7 @@ class Embeddings:
         "Read them back."
         with np.load(path, allow_pickle=False) as z: return cls(**{k: torch.from_numpy(z[k]) for k in z.files})
 
-# %% ../../nbs/eval/02_retrieval.ipynb #9397b473
+# %% ../../nbs/eval/02_retrieval.ipynb #353800ca
 def _unit(x, what, ids):
     "Rows of `x` in fp32 with length one; a row that is not finite or zero is an error."
     x = x.float(); norm = x.norm(dim=-1)
@@ -110,7 +110,7 @@ def embed(model:Aligner, # put into eval mode, and back
     if not got: raise MedvlError("the data set gave no batch")
     return Embeddings(*[None if xs[0] is None else torch.cat(xs) for xs in zip(*got)])
 
-# %% ../../nbs/eval/02_retrieval.ipynb #73f24ae7
+# %% ../../nbs/eval/02_retrieval.ipynb #846c5171
 def _stairs(a, b, block):
     "Pairs of slices (rows, columns), with True where sorted ids `a`, `b` have an id range in common."
     for i in range(0, len(a), block):
@@ -118,7 +118,7 @@ def _stairs(a, b, block):
             r, c = slice(i, min(i+block, len(a))), slice(j, min(j+block, len(b)))
             yield r, c, bool(a[r][0] <= b[c][-1] and b[c][0] <= a[r][-1])
 
-# %% ../../nbs/eval/02_retrieval.ipynb #d21b00eb
+# %% ../../nbs/eval/02_retrieval.ipynb #e0676336
 def _checked(v, t, id_v, id_t, both=True):
     "Tensors of matching shapes, finite, each row of `v` (and of `t`) with a right answer on the other side."
     v, t = (torch.as_tensor(x) for x in (v, t))
@@ -176,7 +176,7 @@ def _count(s, same, best, count, r, c, ties):
         if ties != 'pessimistic': count[i][0,sl] += (s > x).sum(dim, dtype=torch.int32)
         if ties != 'optimistic': count[i][1,sl] += (s >= x).sum(dim, dtype=torch.int32)
 
-# %% ../../nbs/eval/02_retrieval.ipynb #37433ddb
+# %% ../../nbs/eval/02_retrieval.ipynb #181ae2d2
 WAYS = ('image_to_text', 'text_to_image')
 
 def rank_metrics(way:str, # first part of the keys
@@ -201,7 +201,7 @@ def retrieval(v:Float[Tensor, 'n d'], # films
     res = rank_metrics(WAYS[0], rv, ks) | rank_metrics(WAYS[1], rt, ks)
     return res | {'R_sum': sum(x for k,x in res.items() if '_R@' in k)}
 
-# %% ../../nbs/eval/02_retrieval.ipynb #1f2c4d58
+# %% ../../nbs/eval/02_retrieval.ipynb #0c31ebb9
 def dedup(emb:Embeddings # with texts
          ) -> tuple[Tensor,Tensor]: # texts [u d] and their ids [u], by first occurrence
     "One embedding for each different text."
@@ -221,7 +221,7 @@ def pools(emb:Embeddings, # with texts
     return {'size': size, 'seeds': list(seeds), 'mean': {k: float(np.mean([r[k] for r in res])) for k in res[0]},
             'sd': {k: float(np.std([r[k] for r in res], ddof=1)) if len(res) > 1 else 0. for k in res[0]}}
 
-# %% ../../nbs/eval/02_retrieval.ipynb #ef1b2f2f
+# %% ../../nbs/eval/02_retrieval.ipynb #cd0b5ead
 def retrieval_report(emb:Embeddings, # samples without a text are left out, and counted
                      ks:Sequence[int]=(1,5,10), # list lengths
                      group:Sequence|None=None, # [n] patient of each sample, for the intervals; None: independent
@@ -253,7 +253,7 @@ def retrieval_report(emb:Embeddings, # samples without a text are left out, and 
                 chance_dedup={f'image_to_text_R@{k}': min(1., k/len(u)) for k in ks},
                 pools=pools(e, pool, **kw))
 
-# %% ../../nbs/eval/02_retrieval.ipynb #9e1e3f29
+# %% ../../nbs/eval/02_retrieval.ipynb #9a4f6007
 def class_precision(q:Float[Tensor, 'n d'], # queries
                     c:Float[Tensor, 'm d'], # candidates
                     cls_q:Int[Tensor, 'n'], # class of each query
@@ -275,7 +275,7 @@ def class_precision(q:Float[Tensor, 'n d'], # queries
             out[k].append((hits/k).cpu())
     return {k: torch.cat(x) for k,x in out.items()}
 
-# %% ../../nbs/eval/02_retrieval.ipynb #e2d1edbe
+# %% ../../nbs/eval/02_retrieval.ipynb #a7da5dd6
 def ranked(q:Float[Tensor, 'n d'], # queries
            c:Float[Tensor, 'm d'], # candidates
            k:int=5 # how many
@@ -298,7 +298,7 @@ def _text(ax, text, width, size=7, limit=320):
     text = text if len(text) <= limit else text[:limit].rsplit(' ', 1)[0]+' ...'
     ax.text(0, .5, textwrap.fill(text, width), va='center', fontsize=size, wrap=False); ax.axis('off')
 
-# %% ../../nbs/eval/02_retrieval.ipynb #d85f1264
+# %% ../../nbs/eval/02_retrieval.ipynb #1407a1fb
 def text_to_film(emb:Embeddings, # with texts
                  film:Callable, # row -> pixels, [h w] or [1 h w]
                  text:Callable, # row -> str
@@ -326,19 +326,22 @@ def film_to_text(emb:Embeddings, # with texts
                  size:float=1.6, # inches of a row
                  dpi:int=100 # of the figure
                 ) -> plt.Figure:
-    "For each query film its `k` best different texts, right ones ticked and in bold."
-    e = emb.paired(); u, uid = dedup(e)
-    where = emb.has.nonzero()[:,0]
-    first = {int(i): int(w) for i,w in reversed(list(zip(e.txt_id, where)))}
-    top, score = ranked(emb.v[list(rows)], u, min(k, len(u)))
-    fig, axs = plt.subplots(len(rows), 2, figsize=(size*5, size*len(rows)), dpi=dpi, squeeze=False, width_ratios=[1,4],
-                            layout='constrained')
+    "For each query film its `k` best different texts, the right one ticked and bold, below them if it ranks later."
+    where = emb.has.nonzero()[:,0] if emb.has is not None else torch.arange(0)
+    u, uid = dedup(emb.paired())
+    first = {int(emb.txt_id[w]): int(w) for w in where.flip(0)}
+    top, score = ranked(emb.v[list(rows)], u, len(u))
+    fig, axs = plt.subplots(len(rows), 2, figsize=(size*5.5, size*len(rows)), dpi=dpi, squeeze=False,
+                            width_ratios=[1,4.5], layout='constrained')
     for r, row in enumerate(rows):
-        _film(axs[r,0], film(row)); axs[r,1].axis('off'); n = top.shape[1]
-        for j in range(n):
-            i = uid[top[r,j]]; ok = bool(emb.has[row] and i == emb.txt_id[row])
-            line = textwrap.shorten(text(first[int(i)]), 90, placeholder=' ...')
-            mark = ' ✓' if ok else '  '
-            axs[r,1].text(0, 1-(j+.5)/n, f"{j+1}{mark} {score[r,j]:.2f}  {line}", fontsize=7, va='center',
-                          fontweight='bold' if ok else 'normal', color=RIGHT['color'] if ok else '#333333')
+        _film(axs[r,0], film(row)); axs[r,1].axis('off')
+        own = [bool(emb.has[row] and uid[i] == emb.txt_id[row]) for i in top[r]]
+        show = [j for j in range(len(u)) if j < k or own[j]]
+        for n, j in enumerate(show):
+            line = textwrap.shorten(text(first[int(uid[top[r,j]])]), int(130*size), placeholder=' ...')
+            look = dict(fontsize=6.5, va='center', linespacing=.95, color=RIGHT['color'] if own[j] else '#333333',
+                        fontweight='bold' if own[j] else 'normal')
+            y = 1-(n+.5)/len(show)
+            axs[r,1].text(0, y, f"{j+1}{' ✓' if own[j] else '  '} {score[r,j]:.2f}", **look)
+            axs[r,1].text(.1, y, textwrap.fill(line, int(70*size)), **look)
     return fig
