@@ -6,12 +6,13 @@ Docs: https://medvl.github.io/medvl/data/image.html.md"""
 
 # %% auto #0
 __all__ = ['MIN_SIDE', 'MAX_RATIO', 'TAGS', 'PLAIN', 'CHEST', 'SIGNS', 'ImageError', 'Film', 'as_film', 'check_size', 'file_hash',
-           'pixel_hash', 'phash', 'tag', 'first_line', 'check_dicom', 'stored_values', 'cut_bits', 'number', 'numbers',
-           'modality_values', 'look_up', 'padding', 'apply_window', 'display_values', 'pick', 'windows', 'stretch',
-           'dicom_info', 'spacing', 'not_chest', 'read_dicom', 'dicom_grey', 'open_dicom', 'grey', 'read_picture',
-           'grey16', 'file_kind', 'read_image', 'load_image', 'resize_shorter', 'center_crop', 'pad_square']
+           'pixel_hash', 'phash', 'tag', 'first_line', 'check_dicom', 'stored_values', 'cut_jpeg', 'cut_bits', 'number',
+           'numbers', 'modality_values', 'look_up', 'padding', 'apply_window', 'display_values', 'pick', 'windows',
+           'stretch', 'dicom_info', 'spacing', 'not_chest', 'read_dicom', 'dicom_grey', 'open_dicom', 'grey',
+           'read_picture', 'grey16', 'file_kind', 'read_image', 'load_image', 'resize_shorter', 'center_crop',
+           'pad_square']
 
-# %% ../../nbs/data/01_image.ipynb #93f67e15
+# %% ../../nbs/data/01_image.ipynb #7b3dbc0a
 import struct, warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,14 +21,16 @@ import numpy as np
 import pydicom, torch, xxhash
 from jaxtyping import Float
 from PIL import Image, ImageChops
+from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, pixel_array
+from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 from scipy.fft import dctn
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..core import MedvlError
 
-# %% ../../nbs/data/01_image.ipynb #2595133a
+# %% ../../nbs/data/01_image.ipynb #2315c9c4
 class ImageError(MedvlError):
     "A file that is not one grey projection picture; the message names the file and the reason."
 
@@ -42,7 +45,7 @@ class Film:
     def __repr__(self):
         return f"Film {self.info.get('kind','?')} {self.px.shape[-2]}x{self.px.shape[-1]}" + ''.join(f'\n  ! {w}' for w in self.warnings)
 
-# %% ../../nbs/data/01_image.ipynb #c3055cb9
+# %% ../../nbs/data/01_image.ipynb #dd74fbc8
 MIN_SIDE, MAX_RATIO = 32, 5.  # smallest side in pixels; longest side over shortest
 
 def as_film(px, # `[h w]` or `[1 h w]`: bool or unsigned integers, scaled by their type's maximum, or floats in [0,1]
@@ -74,7 +77,7 @@ def check_size(shape:tuple, # rows, columns
     if min(h, w) < MIN_SIDE: raise ImageError(f"{name}: {h}x{w} pixels is too small for a film (at least {MIN_SIDE} on each side)")
     if max(h, w) > MAX_RATIO*min(h, w): raise ImageError(f"{name}: {h}x{w} pixels is a strip, not a film (sides may differ {MAX_RATIO:g}-fold)")
 
-# %% ../../nbs/data/01_image.ipynb #884dcf9f
+# %% ../../nbs/data/01_image.ipynb #4b601c59
 def file_hash(path:str|Path # file
              ) -> str: # 32 hex digits
     "xxh128 of the bytes of a file."
@@ -98,7 +101,7 @@ def phash(img:Float[Tensor, '1 h w'] # picture in [0,1]
     low = dctn(small, norm='ortho')[:8,:8].ravel()
     return int(''.join('01'[int(b)] for b in low > np.median(low[1:])), 2)
 
-# %% ../../nbs/data/01_image.ipynb #2b621e55
+# %% ../../nbs/data/01_image.ipynb #fcc0842f
 def tag(ds:pydicom.Dataset, # header
         key:str, # DICOM keyword
         notes:list|None=None # gets a sentence when the value is unreadable
@@ -124,7 +127,7 @@ def check_dicom(ds:pydicom.Dataset, # header is enough
     if frames not in (None, '', 1): raise ImageError(f"{name}: {frames} frames in one file ({what}); medvl reads single pictures")
     if ds.get('BitsStored') == 1: raise ImageError(f"{name}: 1 bit a pixel ({what}): a mask, not a film")
 
-# %% ../../nbs/data/01_image.ipynb #84486f6e
+# %% ../../nbs/data/01_image.ipynb #837c13a3
 def stored_values(ds:pydicom.Dataset, # with pixels
                   name:str='dataset', # file name, for messages
                   notes:list|None=None # gets a sentence for what was odd
@@ -132,11 +135,20 @@ def stored_values(ds:pydicom.Dataset, # with pixels
     "Decoded pixel values, clean of overlay bits. Raises `ImageError`."
     if not any(k in ds for k in ('PixelData','FloatPixelData','DoubleFloatPixelData')):
         raise ImageError(f"{name}: has no pixel data ({getattr(ds.get('SOPClassUID'), 'name', ds.get('Modality'))})")
+    if cut_jpeg(ds): raise ImageError(f"{name}: cut short: the compressed pixels lack their end marker")
     try: a = pixel_array(ds, correct_unused_bits=False)
     except Exception as e:  # a decoder may raise anything
         raise ImageError(f"{name}: the pixels can't be decoded (is the file cut short?): {first_line(e)}") from e
     if a.ndim == 3 or a.dtype.kind == 'f': return a
     return cut_bits(a, ds.get('BitsStored', 8*a.itemsize), ds.get('HighBit'), ds.get('PixelRepresentation') == 1, notes)
+
+def cut_jpeg(ds:pydicom.Dataset # with pixels
+            ) -> bool:
+    "Is this a JPEG, JPEG-LS or JPEG 2000 stream without its closing FFD9? Some decoders fill up such a picture with grey and say nothing."
+    uid = getattr(ds, 'file_meta', {}).get('TransferSyntaxUID')
+    if uid not in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes) or 'PixelData' not in ds: return False
+    try: return b'\xff\xd9' not in get_frame(ds.PixelData, 0, number_of_frames=1)[-16:]  # padding of any sort may follow
+    except (ValueError, struct.error): return True
 
 def cut_bits(a:np.ndarray, # integers as decoded
              bits:int, # BitsStored
@@ -153,7 +165,7 @@ def cut_bits(a:np.ndarray, # integers as decoded
     if notes is not None: notes.append(f'bits outside of the {bits} stored ones were cut off')
     return v.astype(np.int32)
 
-# %% ../../nbs/data/01_image.ipynb #725116e3
+# %% ../../nbs/data/01_image.ipynb #a9c5eac7
 def number(ds:pydicom.Dataset, # header
            key:str, # DICOM keyword
            notes:list|None=None # gets a sentence when the value is unreadable
@@ -195,7 +207,7 @@ def look_up(a:np.ndarray, # values before the table
     if not len(data): raise ImageError('LUTData is empty')
     return data[np.clip(np.rint(a).astype(np.int64)-first, 0, len(data)-1)].astype(np.float32), bits
 
-# %% ../../nbs/data/01_image.ipynb #a8410f6e
+# %% ../../nbs/data/01_image.ipynb #d8ba1020
 def padding(a:np.ndarray, # [h w] stored values
             ds:pydicom.Dataset, # header
             notes:list|None=None # gets a sentence when the tag can't be right
@@ -211,7 +223,7 @@ def padding(a:np.ndarray, # [h w] stored values
         return None
     return pad if pad.any() else None
 
-# %% ../../nbs/data/01_image.ipynb #d56d1944
+# %% ../../nbs/data/01_image.ipynb #ce9689b7
 def apply_window(x:np.ndarray, # values after the modality step
                  centre:float, width:float, # WindowCenter, WindowWidth (at least 1 for LINEAR, above 0 for the others)
                  function:str='LINEAR' # LINEAR, LINEAR_EXACT or SIGMOID
@@ -224,7 +236,7 @@ def apply_window(x:np.ndarray, # values after the modality step
     if width <= 1: return (x > centre-.5).astype(np.float32)
     return np.clip((x-(centre-.5))/(width-1)+.5, 0, 1)
 
-# %% ../../nbs/data/01_image.ipynb #44fece3b
+# %% ../../nbs/data/01_image.ipynb #69faf3e1
 def display_values(x:np.ndarray, # [h w] after the modality step
                    ds:pydicom.Dataset, # header
                    index:int=0, # which of several look-up tables or windows
@@ -274,7 +286,7 @@ def stretch(x:np.ndarray, # [h w]
     out = np.clip((x.astype(np.float32)-np.float32(lo))/np.float32(hi-lo or 1), 0, 1)
     return out, dict(source='range', lo=lo, hi=hi)
 
-# %% ../../nbs/data/01_image.ipynb #f8686200
+# %% ../../nbs/data/01_image.ipynb #6f1b24d0
 TAGS = dict(patient_id='PatientID', study_uid='StudyInstanceUID', series_uid='SeriesInstanceUID', sop_uid='SOPInstanceUID',
             accession='AccessionNumber', date='StudyDate', time='StudyTime', modality='Modality', body_part='BodyPartExamined',
             view_position='ViewPosition', laterality='ImageLaterality', series='SeriesDescription', sex='PatientSex', age='PatientAge',
@@ -311,7 +323,7 @@ def not_chest(info:dict # of `dicom_info`
     part = info.get('body_part','').upper()
     return f'BodyPartExamined is {part}, not the chest' if part and not any(o in part for o in CHEST) else ''
 
-# %% ../../nbs/data/01_image.ipynb #53099337
+# %% ../../nbs/data/01_image.ipynb #a334818f
 def read_dicom(path:str|Path|pydicom.Dataset, # file, or a data set that is already open
                voi:bool=True, # apply VOI LUT or window; False: stretch the picture's own range
                index:int=0, # which of several windows
@@ -365,7 +377,7 @@ def open_dicom(path:str|Path, # file
             pydicom.uid.ExplicitVRLittleEndian if little else pydicom.uid.ExplicitVRBigEndian
     return ds
 
-# %% ../../nbs/data/01_image.ipynb #1c8c5985
+# %% ../../nbs/data/01_image.ipynb #7824087e
 def grey(im:Image.Image, # any mode
          notes:list # gets a sentence for colour specks and transparency
         ) -> Image.Image: # mode L
@@ -384,7 +396,7 @@ def grey(im:Image.Image, # any mode
     if off: notes.append(f'{off:.2%} of the pixels are coloured (marks?)')
     return Image.merge('RGB', (r,g,b)).convert('L')
 
-# %% ../../nbs/data/01_image.ipynb #67df027e
+# %% ../../nbs/data/01_image.ipynb #ffad77ef
 def read_picture(path:str|Path, # PNG or JPEG file
                  bits:int|None=None # bits of a 16-bit file; None: the fewest of 8, 10, 12, 14, 15, 16 that hold its values
                 ) -> Film:
@@ -413,7 +425,7 @@ def grey16(a:np.ndarray, # [h w] integers
     if top >= 1 << bits: raise ImageError(f'a value of {top} does not fit {bits} bits')
     return a.astype(np.float32)/np.float32((1 << bits)-1), bits
 
-# %% ../../nbs/data/01_image.ipynb #a58bbb58
+# %% ../../nbs/data/01_image.ipynb #581929c3
 SIGNS = {b'\x89PNG\r\n\x1a\n': 'png', b'\xff\xd8\xff': 'jpeg', b'GIF8': 'a GIF', b'BM': 'a BMP', b'II*\0': 'a TIFF', b'MM\0*': 'a TIFF',
          b'%PDF': 'a PDF', b'PK\3\4': 'a zip archive', b'\x1f\x8b': 'a gzip archive', b'\0\0\0\x0cjP': 'a bare JPEG 2000 file'}
 
@@ -442,7 +454,7 @@ def load_image(path:str|Path|np.ndarray # file, or an array as in `as_film`
     "Only the picture: float32 in [0,1]."
     return as_film(path).px if isinstance(path, np.ndarray) else read_image(path).px
 
-# %% ../../nbs/data/01_image.ipynb #2771d48d
+# %% ../../nbs/data/01_image.ipynb #f6cc684b
 def resize_shorter(img:Float[Tensor, '... h w'], # picture(s)
                    size:int # pixels of the shorter side afterwards
                   ) -> Float[Tensor, '... h w']:

@@ -9,7 +9,7 @@ __all__ = ['FRONTAL', 'LATERAL', 'NEITHER', 'Time', 'LEAKS', 'view_kind', 'Box',
            'link_priors', 'link_one', 'samples', 'slots', 'show_timeline', 'split_by_patient', 'near_pairs',
            'fingerprint', 'alike', 'Leakage', 'crossings', 'plain', 'leakage', 'attempt', 'near_films']
 
-# %% ../../nbs/data/03_study.ipynb #00463e00
+# %% ../../nbs/data/03_study.ipynb #6b27d145
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
@@ -29,7 +29,7 @@ from tqdm import tqdm
 from ..core import SLOTS, MedvlError
 from .image import Film, ImageError, as_film, file_hash, phash, pixel_hash, read_image
 
-# %% ../../nbs/data/03_study.ipynb #b26e0708
+# %% ../../nbs/data/03_study.ipynb #e359a345
 FRONTAL = {'PA','AP','FRONTAL','ANTEROPOSTERIOR','POSTEROANTERIOR'}
 LATERAL = {'L','LL','RL','LAT','LATERAL'}
 NEITHER = {'LLD','RLD','DECUBITUS','OBLIQUE','LAO','RAO','LPO','RPO','LORDOTIC','AXIAL','SWIMMERS'}  # whatever else is written
@@ -41,7 +41,7 @@ def view_kind(pos:str|None # as published: 'PA', 'AP_supine', 'Left lateral' ...
     if words & NEITHER: return 'other'
     return 'frontal' if words & FRONTAL else 'lateral' if words & LATERAL else 'other'
 
-# %% ../../nbs/data/03_study.ipynb #4da03b49
+# %% ../../nbs/data/03_study.ipynb #f213ee6f
 @dataclass
 class Box:
     "A rectangle on the stored image."
@@ -83,7 +83,7 @@ class View:
         if self.hash is None: self.hash = file_hash(self.path) if self.px is None else pixel_hash(self.film().px)
         return self.hash
 
-# %% ../../nbs/data/03_study.ipynb #44be2d1f
+# %% ../../nbs/data/03_study.ipynb #395cdfe3
 Time = datetime|float|None
 
 @dataclass
@@ -121,7 +121,7 @@ class Sample:
     labels: dict[str,float]
     study: Study = field(repr=False)
 
-# %% ../../nbs/data/03_study.ipynb #0587c0e3
+# %% ../../nbs/data/03_study.ipynb #42e581af
 def days_between(a:Time, # earlier
                  b:Time # later, of the same kind
                 ) -> float|None: # None if one is unknown
@@ -160,7 +160,7 @@ def link_one(own:list[Study], # of one patient, by time and id
             else: s.prior = last; n['linked'] += 1
         last = next((o for o in tied if o.frontals), last)
 
-# %% ../../nbs/data/03_study.ipynb #53711f2e
+# %% ../../nbs/data/03_study.ipynb #8f92a8bf
 def samples(studies:Iterable[Study], # with priors linked, if wanted
             per:str='study', # 'study' or 'image'
             text:Callable[[str],str]|None=None, # applied to each text; None: as it is
@@ -193,7 +193,7 @@ def slots(v:View, # a frontal
     p = v.prior or (first(old.frontals) if old else None)
     return (v, v.lateral or first(s.laterals), p, p and (p.lateral or (first(old.laterals) if old else None)))
 
-# %% ../../nbs/data/03_study.ipynb #0b80d540
+# %% ../../nbs/data/03_study.ipynb #62dcdd81
 def show_timeline(studies:Iterable[Study], # of one patient, priors linked
                   ax:Axes|None=None # where to draw; None: a new figure
                  ) -> Axes:
@@ -212,7 +212,7 @@ def show_timeline(studies:Iterable[Study], # of one patient, priors linked
     ax.set(yticks=[0,1], ylim=(-.4,2.2), xlabel='days', title=f'patient {own[0].patient}'); ax.set_yticklabels(['lateral','frontal'])
     return ax
 
-# %% ../../nbs/data/03_study.ipynb #440c87f6
+# %% ../../nbs/data/03_study.ipynb #1579af0e
 def split_by_patient(studies:Iterable[Study], # `split` is overwritten
                      train:float=.7, val:float=.1, test:float=.2, # shares of the groups; they add up to 1
                      salt:str='medvl-1' # another salt, another split
@@ -225,17 +225,17 @@ def split_by_patient(studies:Iterable[Study], # `split` is overwritten
         s.split = 'train' if u < train else 'val' if u < train+val else 'test'
     return studies
 
-# %% ../../nbs/data/03_study.ipynb #fb6ec16c
+# %% ../../nbs/data/03_study.ipynb #14f3ad52
 def near_pairs(a:np.ndarray, # `[n]` 64-bit hashes
                b:np.ndarray, # `[m]` 64-bit hashes
                bits:int # largest Hamming distance
               ) -> tuple[np.ndarray, np.ndarray]: # positions in `a`, in `b`
     "All pairs at most `bits` apart, exactly; memory stays flat."
     a, b, out = np.asarray(a, np.uint64), np.asarray(b, np.uint64), []
-    step = max(1, (1 << 20)//max(len(b), 1))
+    step = max(1, (1 << 16)//max(len(b), 1))
     for i in range(0, len(a), step):
-        r, c = np.nonzero(np.bitwise_count(a[i:i+step,None] ^ b[None]) <= bits)
-        out.append(np.stack([r+i, c]))
+        hit = np.bitwise_count(a[i:i+step,None] ^ b[None]) <= bits
+        if hit.any(): r, c = np.nonzero(hit); out.append(np.stack([r+i, c]))
     r, c = np.concatenate(out, 1) if out else np.zeros((2,0), int)
     return r, c
 
@@ -251,7 +251,7 @@ def alike(a:np.ndarray, b:np.ndarray # `[n k]` thumbnails, row by row
     a, b = (x - x.mean(1, keepdims=True) for x in (a.astype(np.float32), b.astype(np.float32)))
     return (a*b).sum(1) / np.maximum(np.linalg.norm(a, axis=1)*np.linalg.norm(b, axis=1), 1e-6)
 
-# %% ../../nbs/data/03_study.ipynb #cc23524c
+# %% ../../nbs/data/03_study.ipynb #393fc342
 LEAKS = ('patient','group','film','near')  # kinds that make `Leakage.ok` False; 'text' does not
 
 @dataclass
@@ -289,7 +289,7 @@ def crossings(kind:str, # goes into the rows
     row = lambda key, ends: [dict(kind=kind, key=key, a=ends[0][1], split_a=ends[0][0], b=n, split_b=s) for s,n in ends[1:]]
     return [r for key,d in by.items() for r in row(key, list(d.items()))], len(by)
 
-# %% ../../nbs/data/03_study.ipynb #ae87416c
+# %% ../../nbs/data/03_study.ipynb #515a8b14
 def plain(text:str # a report
          ) -> str:
     "Lower case, letters and digits only, single spaces: what two equal reports have in common."
