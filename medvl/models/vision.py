@@ -1,4 +1,4 @@
-"""From a film to one global vector and a grid of local ones, by any timm model; a ViT computes only the patches that it is shown.
+"""From a film to one global vector and a grid of local ones, by a timm model; a ViT computes only the patches that it is shown.
 
 Docs: https://medvl.github.io/medvl/models/vision.html.md"""
 
@@ -7,24 +7,24 @@ Docs: https://medvl.github.io/medvl/models/vision.html.md"""
 # %% auto #0
 __all__ = ['vision_presets', 'sincos_2d', 'init_mae', 'VisionTower']
 
-# %% ../../nbs/models/01_vision.ipynb #6c62b2bf
+# %% ../../nbs/models/01_vision.ipynb #03cf93a9
 import timm
 import torch
+from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from timm.models import checkpoint_seq, is_model, is_model_in_modules
 from timm.models.vision_transformer import PatchEmbed, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
-from fastcore.basics import patch_to
 
 from ..core import Feat, MedvlError
 
-# %% ../../nbs/models/01_vision.ipynb #08d0feb0
+# %% ../../nbs/models/01_vision.ipynb #b7776e58
 def sincos_2d(d:int, # width of the table, a multiple of 4
               grid:tuple[int,int], # rows, columns of patches
               prefix:int=1 # rows of zeros in front, one for each token without a place
              ) -> Float[Tensor, '1 n d']: # n = prefix + rows * columns
-    "Fixed 2-D sine-cosine positions in MAE's order (He et al. 2022; columns first); raises `MedvlError` when `d` is not a multiple of 4."
+    "Fixed 2-D sine positions in MAE's order (He et al. 2022). `MedvlError` if `d` is no multiple of 4."
     if d % 4: raise MedvlError(f"sine positions need a width that is a multiple of 4, got {d}")
     omega = 10000. ** -(torch.arange(d//4, dtype=torch.float64)/(d/4))
     y, x = torch.meshgrid(*(torch.arange(g, dtype=torch.float64) for g in grid), indexing='ij')
@@ -32,43 +32,46 @@ def sincos_2d(d:int, # width of the table, a multiple of 4
     table = torch.cat([x.sin(), x.cos(), y.sin(), y.cos()], dim=1).float()
     return torch.cat([table.new_zeros(prefix, d), table])[None]
 
-# %% ../../nbs/models/01_vision.ipynb #e5025287
+# %% ../../nbs/models/01_vision.ipynb #c00ed166
 def init_mae(model:nn.Module # changed in place
             ) -> nn.Module: # `model` itself
-    "MAE's initial values (He et al. 2022, appendix; facebookresearch/mae): Xavier linear maps, plain norms, small tokens."
+    "MAE's initial values (facebookresearch/mae): Xavier linear maps, plain layer norms, small tokens."
     for m in model.modules():
-        if isinstance(m, nn.Linear):
-            nn.init.xavier_uniform_(m.weight)
-            if m.bias is not None: nn.init.zeros_(m.bias)
-        elif isinstance(m, nn.LayerNorm): nn.init.ones_(m.weight); nn.init.zeros_(m.bias)
-        elif isinstance(m, PatchEmbed):
-            nn.init.xavier_uniform_(m.proj.weight.data.flatten(1))
-            if m.proj.bias is not None: nn.init.zeros_(m.proj.bias)
+        if isinstance(m, nn.Linear): nn.init.xavier_uniform_(m.weight)
+        elif isinstance(m, PatchEmbed): nn.init.xavier_uniform_(m.proj.weight.data.flatten(1))
+        elif isinstance(m, nn.LayerNorm): nn.init.ones_(m.weight)
+        if isinstance(getattr(m, 'bias', None), Tensor): nn.init.zeros_(m.bias)
     for name, p in model.named_parameters():
         if name.split('.')[-1] in ('cls_token','reg_token','mask_token'): nn.init.normal_(p, std=.02)
     return model
 
-# %% ../../nbs/models/01_vision.ipynb #d4758b4c
+# %% ../../nbs/models/01_vision.ipynb #a79abc3a
 vision_presets = {
     'mrm': dict(name='vit_base_patch16_224', pos='sincos', mean=(.4978,)*3, std=(.2449,)*3),  # Zhou et al. 2023
     'alta': dict(name='vit_base_patch16_224', pos='sincos', mean=(.4785,)*3, std=(.2834,)*3),  # Lian et al. 2025
     'vit_small_cpu': dict(name='vit_tiny_patch16_224', pos='sincos', depth=6, in_chans=1, mean=(.4785,), std=(.2834,)),
 }  # name -> arguments of VisionTower
 
-# %% ../../nbs/models/01_vision.ipynb #8a4f27bb
+# %% ../../nbs/models/01_vision.ipynb #bac11114
 def _create(name, size, pretrained, kw):
     "timm's network without its classifier, with errors that say what to do."
     arch = name.split('/')[-1].split('.')[0]
     if not is_model(arch):
         near = ', '.join(timm.list_models(f'*{arch[:8]}*')[:5]) or 'see timm.list_models()'
-        raise MedvlError(f"unknown vision model {name!r}: neither a preset ({', '.join(vision_presets)}) nor a timm model ({near})")
+        raise MedvlError(f"unknown vision model {name!r}: neither a preset ({', '.join(vision_presets)}) "
+                         f"nor a timm model ({near})")
     if is_model_in_modules(arch, ['vision_transformer']): kw = dict(img_size=size, **kw)
     try: return timm.create_model(name, pretrained=pretrained, num_classes=0, **kw)
     except OSError as e:
-        raise MedvlError(f"the weights of {name!r} can't be fetched from the hub and are not in its cache. Offline: build "
-            f"VisionTower({name!r}) and give a downloaded file to medvl.models.checkpoint.load_state") from e
+        raise MedvlError(f"the weights of {name!r} can't be fetched from the hub and are not in its cache. Offline: "
+            f"build VisionTower({name!r}) and give a downloaded file to medvl.models.checkpoint.load_state") from e
 
-# %% ../../nbs/models/01_vision.ipynb #49f6af5b
+def _channels(v, n) -> tuple:
+    "One value per channel, from one number or from a tuple of another length (its mean)."
+    v = tuple(v) if isinstance(v, (tuple,list)) else (v,)
+    return v if len(v) == n else (sum(v)/len(v),)*n
+
+# %% ../../nbs/models/01_vision.ipynb #fd14c8bc
 class VisionTower(nn.Module):
     "A timm network (a ViT, or a convolutional one such as ResNet-50) as an encoder of films into a `Feat`."
     fixed = ()  # parameters that are never trained: the sine table
@@ -76,28 +79,23 @@ class VisionTower(nn.Module):
                  name:str='vit_base_patch16_224', # timm model, or a name in `vision_presets`
                  size:int=224, # height and width of the input, pixels
                  pretrained:bool=False, # fetch timm's weights (from the hub or its cache)
-                 pos:str|None=None, # 'sincos' (fixed table) or 'learned'; None: learned if pretrained, else sincos. ViT only
+                 pos:str|None=None, # 'sincos' (fixed) or 'learned'; None: learned if pretrained, else sincos. ViT only
                  mean:tuple|float|None=None, # of the training pixels, per channel; None: timm's
                  std:tuple|float|None=None, # their deviation
                  **timm_kw # anything else for timm.create_model: depth, in_chans, drop_path_rate, global_pool ...
                 ):
         super().__init__()
-        kw = dict(vision_presets.get(name, {}), **{k: v for k,v in dict(pos=pos, mean=mean, std=std, **timm_kw).items() if v is not None})
+        given = {k: v for k,v in dict(pos=pos, mean=mean, std=std, **timm_kw).items() if v is not None}
+        kw = {**vision_presets.get(name, {}), **given}
         name, pos, mean, std = kw.pop('name', name), kw.pop('pos', None), kw.pop('mean', None), kw.pop('std', None)
         self.net, self.size = _create(name, size, pretrained, kw), size
         self.is_vit = isinstance(self.net, VisionTransformer)
         self._set_up_vit(pos, pretrained) if self.is_vit else self._set_up_conv(name, pos, kw.get('in_chans', 3))
-        cfg = self.net.pretrained_cfg
-        self.mean, self.std = (_channels(v or cfg[k], self.in_chans) for k,v in (('mean', mean), ('std', std)))
+        mean, std = mean or self.net.pretrained_cfg['mean'], std or self.net.pretrained_cfg['std']
+        self.mean, self.std = _channels(mean, self.in_chans), _channels(std, self.in_chans)
         self.config = dict(name=name, size=size, pos=self.pos, mean=self.mean, std=self.std, **kw)
 
-# %% ../../nbs/models/01_vision.ipynb #ba4ef4a5
-def _channels(v, n) -> tuple:
-    "One value per channel, from one number or from a tuple of another length."
-    v = tuple(v) if isinstance(v, (tuple,list)) else (v,)
-    return v if len(v) == n else (sum(v)/len(v),)*n
-
-# %% ../../nbs/models/01_vision.ipynb #50e48bf1
+# %% ../../nbs/models/01_vision.ipynb #38d1c54c
 @patch_to(VisionTower)
 def _set_up_vit(self, pos, pretrained):
     pe, net = self.net.patch_embed, self.net
@@ -107,18 +105,18 @@ def _set_up_vit(self, pos, pretrained):
     if self.pos not in ('sincos','learned'): raise MedvlError(f"pos must be 'sincos' or 'learned', got {pos!r}")
     if self.pos == 'learned': return
     if pretrained: raise MedvlError("pretrained weights come with the positions they learned: use pos='learned'")
-    if net.pos_embed is None: raise MedvlError("this network has no table of absolute positions: use pos='learned'")
+    if net.pos_embed is None: raise MedvlError("this network has no table of positions: use pos='learned'")
     init_mae(net)
     front = net.pos_embed.shape[1] - self.grid[0]*self.grid[1]
-    net.pos_embed = nn.Parameter(sincos_2d(self.width, self.grid, front).to(net.pos_embed.device), requires_grad=False)
-    self.fixed = ('net.pos_embed',)
+    table = sincos_2d(self.width, self.grid, front).to(net.pos_embed.device)
+    net.pos_embed, self.fixed = nn.Parameter(table, requires_grad=False), ('net.pos_embed',)
 
-# %% ../../nbs/models/01_vision.ipynb #4d178477
+# %% ../../nbs/models/01_vision.ipynb #04ed6bc7
 @patch_to(VisionTower)
 def _set_up_conv(self, name, pos, in_chans):
     net, infos = self.net, getattr(self.net, 'feature_info', ())
-    if len(infos) < 2 or infos[-1]['reduction'] != 32 or not hasattr(net, 'forward_intermediates'):
-        raise MedvlError(f"{name!r} is neither a timm VisionTransformer nor a convolutional network of stride 32")
+    if [o['reduction'] for o in infos[-2:]] != [16,32] or not hasattr(net, 'forward_intermediates'):
+        raise MedvlError(f"{name!r} is neither a timm VisionTransformer nor a network with stages of stride 16 and 32")
     if pos is not None: raise MedvlError(f"{name!r} has no position table, so pos={pos!r} means nothing")
     self.pos, self.patch, self.in_chans = None, infos[-2]['reduction'], in_chans
     self.grid = (-(-self.size//self.patch),)*2
@@ -127,9 +125,9 @@ def _set_up_conv(self, name, pos, in_chans):
 @patch_to(VisionTower)
 def _forward_conv(self, img):
     last, (loc, _) = self.net.forward_intermediates(img.expand(-1, self.in_chans, -1, -1), indices=[-2,-1])
-    return Feat(glob=self.net.forward_head(last), loc=loc.flatten(2).transpose(1,2), grid=tuple(loc.shape[-2:]))
+    return Feat(self.net.forward_head(last), loc.flatten(2).transpose(1,2), grid=tuple(loc.shape[-2:]))
 
-# %% ../../nbs/models/01_vision.ipynb #178239de
+# %% ../../nbs/models/01_vision.ipynb #b46ff217
 @patch_to(VisionTower)
 def _patches(self, img, idx):
     "Project the patches of `img` that `idx` names, [b k d]."
@@ -141,7 +139,7 @@ def _patches(self, img, idx):
     if c < w.shape[1]: w = w.sum(1)
     return pe.norm(F.linear(seen.flatten(2), w.flatten(1), pe.proj.bias))
 
-# %% ../../nbs/models/01_vision.ipynb #8e5fadec
+# %% ../../nbs/models/01_vision.ipynb #b731a241
 @patch_to(VisionTower)
 def _place(self, x, idx):
     "Add positions to the patches `x`, and put the tokens without a place in front."
@@ -154,27 +152,28 @@ def _place(self, x, idx):
     front = torch.cat(front, dim=1)
     return torch.cat([front+own if own.shape[1] else front, x], dim=1)
 
-# %% ../../nbs/models/01_vision.ipynb #d2ddfd32
+# %% ../../nbs/models/01_vision.ipynb #79fdd984
 @patch_to(VisionTower)
 def _check(self, img, idx, add, blank):
     if img.ndim != 4 or img.shape[1] not in (1,self.in_chans):
         raise MedvlError(f"images must be [b c h w] with c = 1 or {self.in_chans}, got {list(img.shape)}")
     given = {k: v for k,v in dict(idx=idx, add=add, blank=blank).items() if v is not None}
-    if not self.is_vit and given: raise MedvlError(f"{', '.join(given)} needs a ViT: a convolution has no tokens to leave out or add to")
+    if not self.is_vit and given:
+        raise MedvlError(f"{', '.join(given)} needs a ViT: a convolution has no tokens to leave out or add to")
     if self.is_vit and tuple(img.shape[-2:]) != (self.size,self.size):
         raise MedvlError(f"this tower takes films of {self.size} x {self.size} pixels, got {list(img.shape)}")
     for k,v in given.items():
         if len(v) != len(img): raise MedvlError(f"{k} has {len(v)} rows for {len(img)} images")
 
-# %% ../../nbs/models/01_vision.ipynb #1a78e090
+# %% ../../nbs/models/01_vision.ipynb #764ef98c
 @patch_to(VisionTower)
 def forward(self,
-            img:Float[Tensor, 'b c h w'], # normalised with `mean` and `std`; one channel, or as many as the network takes
-            idx:Int[Tensor, 'b k']|None=None, # visible patches of each image, row by row from 0; None: all. ViT only
+            img:Float[Tensor, 'b c h w'], # normalised with `mean` and `std`; one channel, or as many as the net takes
+            idx:Int[Tensor, 'b k']|None=None, # visible patches, counted row by row; None: all. ViT only
             add:Float[Tensor, 'b d']|Float[Tensor, 'b 1 d']|None=None, # added to every token. ViT only
             blank:Bool[Tensor, 'b']|None=None # True where there is no film: its patches enter as zeros. ViT only
            ) -> Feat: # glob [b width], loc [b k width_loc], grid, idx
-    "Encode `img` in MAE's order; raises `MedvlError` when shapes don't fit the network."
+    "Encode `img` in MAE's order (He et al. 2022); raises `MedvlError` when shapes don't fit the network."
     self._check(img, idx, add, blank)
     if not self.is_vit: return self._forward_conv(img)
     net = self.net
