@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/losses/contrastive.html.md"""
 # %% auto #0
 __all__ = ['log_scale', 'contrast', 'log_sums', 'clip_loss', 'same_text', 'siglip_loss', 'gather']
 
-# %% ../../nbs/losses/01_contrastive.ipynb #e9a62384
+# %% ../../nbs/losses/01_contrastive.ipynb #d928be43
 import math
 
 import torch
@@ -18,14 +18,14 @@ from torch import Tensor, nn
 
 from ..core import MedvlError
 
-# %% ../../nbs/losses/01_contrastive.ipynb #19966b3f
+# %% ../../nbs/losses/01_contrastive.ipynb #a1603b12
 def log_scale(tau:float=.07 # temperature to start from, > 0
              ) -> nn.Parameter: # scalar; the scale is its exponential
     "Logarithm of the scale 1/`tau` as a parameter (CLIP section 2.5). Raises `MedvlError` unless `tau` > 0."
     if not tau > 0: raise MedvlError(f"a temperature must be positive, not {tau}")
     return nn.Parameter(torch.tensor(math.log(1/tau)))
 
-# %% ../../nbs/losses/01_contrastive.ipynb #98a4c100
+# %% ../../nbs/losses/01_contrastive.ipynb #55d39565
 def _distribution(target, shape):
     "Rows of `target` divided by their sums; refuses another shape, and rows without a right answer."
     if target.shape != shape: raise MedvlError(f"target is {list(target.shape)}, logits are {list(shape)}")
@@ -45,7 +45,7 @@ def contrast(logits:Float[Tensor, 'b b'], # rows: images, columns: texts
     else: rows, cols = ((s*_distribution(p, s.shape)).sum(1) for s,p in ((logits, target), (logits.T, target.T)))
     return w*(logits.logsumexp(1)-rows).mean() + (1-w)*(logits.logsumexp(0)-cols).mean()
 
-# %% ../../nbs/losses/01_contrastive.ipynb #9b8c9691
+# %% ../../nbs/losses/01_contrastive.ipynb #dbb45c02
 class _LogSums(torch.autograd.Function):
     "Log-sum-exp of the rows and of the columns of x t'."
     @staticmethod
@@ -74,7 +74,7 @@ class _LogSums(torch.autograd.Function):
             torch.mm(ds, t, out=dx[sl]); dt.addmm_(ds.T, o)
         return dx, dt, None, None
 
-# %% ../../nbs/losses/01_contrastive.ipynb #ce69bf45
+# %% ../../nbs/losses/01_contrastive.ipynb #d2bdcd37
 def log_sums(x:Float[Tensor, 'b d'], # rows, already scaled
              t:Float[Tensor, 'm d'], # columns
              strip:int|None=None, # rows of the square at a time; None: what a CPU's cache holds, or a GPU fills
@@ -86,7 +86,7 @@ def log_sums(x:Float[Tensor, 'b d'], # rows, already scaled
     with torch.autocast(x.device.type, enabled=False):
         return _LogSums.apply(x.to(full), t.to(full), strip, 4*len(x)*len(t) <= keep)
 
-# %% ../../nbs/losses/01_contrastive.ipynb #9edd809b
+# %% ../../nbs/losses/01_contrastive.ipynb #9a63ffe8
 def clip_loss(v:Float[Tensor, 'b d'], # image embeddings of unit length
               t:Float[Tensor, 'b d'], # text embeddings of unit length, row by row those of `v`
               scale:Float[Tensor, '']|float, # multiplies the cosines, 1/tau
@@ -104,14 +104,14 @@ def clip_loss(v:Float[Tensor, 'b d'], # image embeddings of unit length
     rows, cols = log_sums(x, t, strip, keep)
     return w*(rows-(x*to_t).sum(1)).mean() + (1-w)*(cols-(t*to_x).sum(1)).mean()
 
-# %% ../../nbs/losses/01_contrastive.ipynb #d6cbfbea
+# %% ../../nbs/losses/01_contrastive.ipynb #06d9d834
 def same_text(txt_id:Int[Tensor, 'b'], # equal for equal texts
               other:Int[Tensor, 'm']|None=None # ids of the columns; None: `txt_id` again
              ) -> Bool[Tensor, 'b m']:
     "True where row and column have the same text: any of them is a right answer."
     return txt_id[:,None] == (txt_id if other is None else other)[None]
 
-# %% ../../nbs/losses/01_contrastive.ipynb #e364ae14
+# %% ../../nbs/losses/01_contrastive.ipynb #7b665128
 def siglip_loss(v:Float[Tensor, 'b d'], # image embeddings of unit length
                 t:Float[Tensor, 'm d'], # text embeddings of unit length
                 scale:Float[Tensor, '']|float, # multiplies the cosines; SigLIP starts at 10
@@ -124,24 +124,24 @@ def siglip_loss(v:Float[Tensor, 'b d'], # image embeddings of unit length
     if target.shape != z.shape: raise MedvlError(f"target is {list(target.shape)}, logits are {list(z.shape)}")
     return -F.logsigmoid(torch.where(target, z, -z)).sum() / len(v)
 
-# %% ../../nbs/losses/01_contrastive.ipynb #1eb0d909
+# %% ../../nbs/losses/01_contrastive.ipynb #d2665bcd
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x):
-        parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
-        dist.all_gather(parts, x)
-        return torch.cat(parts)
+    def forward(ctx, x, sizes):
+        ctx.sizes = sizes
+        own = F.pad(x.flatten(1), (0,0,0,max(sizes)-len(x))) if x.ndim > 1 else F.pad(x, (0,max(sizes)-len(x)))
+        parts = [torch.empty_like(own) for _ in sizes]
+        dist.all_gather(parts, own.contiguous())
+        return torch.cat([o[:n] for o,n in zip(parts, sizes)]).view(-1, *x.shape[1:])
     @staticmethod
     def backward(ctx, g):
         g = g.contiguous(); dist.all_reduce(g)
-        return g.chunk(dist.get_world_size())[dist.get_rank()]
+        return g.split(ctx.sizes)[dist.get_rank()], None
 
-def gather(x:Tensor # rows of this process, `[b ...]`, the same shape on every process
-          ) -> Tensor: # rows of all processes in rank order, `[world*b ...]`
-    "All processes' rows, with gradient. Raises `MedvlError` when processes hold different numbers of rows."
+def gather(x:Tensor # rows of this process, `[b ...]`; `b` may differ between processes, the rest may not
+          ) -> Tensor: # rows of all processes in rank order
+    "All processes' rows, with gradient (the sum over processes; see above). Every process must call it."
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1: return x
     n = torch.tensor([len(x)], device=x.device); sizes = [torch.zeros_like(n) for _ in range(dist.get_world_size())]
     dist.all_gather(sizes, n)
-    if len(set(sizes := [int(o) for o in sizes])) > 1:
-        raise MedvlError(f"gather: processes hold {sizes} rows; they must be equal (drop the last batch)")
-    return _Gather.apply(x.contiguous())
+    return _Gather.apply(x, [int(o) for o in sizes])

@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/losses/local.html.md"""
 # %% auto #0
 __all__ = ['pack_words', 'attend', 'regions', 'soft_max_words', 'over_texts', 'local_scores', 'local_loss', 'sim_map']
 
-# %% ../../nbs/losses/02_local.ipynb #92c4dc6e
+# %% ../../nbs/losses/02_local.ipynb #55a82bc5
 from typing import Callable
 
 import torch
@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from ..core import Feat, MedvlError
 from .contrastive import contrast, gather
 
-# %% ../../nbs/losses/02_local.ipynb #8acd576c
+# %% ../../nbs/losses/02_local.ipynb #5d923e25
 def pack_words(ws:Float[Tensor, 't n d'], # words of `t` texts, padded
                msk:Bool[Tensor, 't n'] # True on the words that count
               ) -> tuple[Float[Tensor, 'm d'], list[int]]: # the words that count, and how many each text has
@@ -29,7 +29,7 @@ def pack_words(ws:Float[Tensor, 't n d'], # words of `t` texts, padded
     if 0 in lens: raise MedvlError(f"text {lens.index(0)} of {len(lens)} has no word; leave it out of the local loss")
     return ws[msk], lens
 
-# %% ../../nbs/losses/02_local.ipynb #a180cbe1
+# %% ../../nbs/losses/02_local.ipynb #fad43583
 def attend(words:Float[Tensor, 'm d'], # words of some texts, packed
            vs:Float[Tensor, 'b n d'], # cells of all films
            lens:list[int], # words of each text
@@ -61,7 +61,7 @@ def soft_max_words(cos:Float[Tensor, 'm b'], # how well each word is met in each
     "Log-sum-exp over the words of each text."
     return torch.stack([o.logsumexp(0) for o in (s2*cos).split(lens)], 1)
 
-# %% ../../nbs/losses/02_local.ipynb #834cf0c9
+# %% ../../nbs/losses/02_local.ipynb #1937d4ea
 def _groups(lens, per_word, chunk):
     "Texts in groups whose words times `per_word` stay below `chunk`, at least one text each."
     out = [[]]
@@ -84,7 +84,7 @@ def over_texts(score:Callable, # (vs, words `[m d]`, lens) -> `[b t]`, different
     parts = words.split([sum(o) for o in groups])
     return torch.cat([checkpoint(score, vs, w, o, use_reentrant=False) for w,o in zip(parts, groups)], 1)
 
-# %% ../../nbs/losses/02_local.ipynb #9fd5b0f1
+# %% ../../nbs/losses/02_local.ipynb #a1d05e79
 _EPS = 1e-8
 
 def _maps(words, vs, gram, lens, s1, off):
@@ -104,7 +104,7 @@ def _d_attention(maps, dx, dy, s1, lens):
     for o,q in zip(da.split(lens), p.split(lens)): o -= q*o.sum(0)  # through the softmax over words
     return da.add_(dx[...,None]*A), ds1
 
-# %% ../../nbs/losses/02_local.ipynb #063488f8
+# %% ../../nbs/losses/02_local.ipynb #ad4b7f5a
 class _Scores(torch.autograd.Function):
     @staticmethod
     def forward(ctx, vs, words, s1, s2, off, groups, keep):
@@ -140,7 +140,7 @@ class _Scores(torch.autograd.Function):
         dv.baddbmm_(dgram, vs, alpha=2)                           # G = C C', and dgram is symmetric
         return dv, dw, ds1, (part*cos).sum(), None, None, None
 
-# %% ../../nbs/losses/02_local.ipynb #3e4f44ef
+# %% ../../nbs/losses/02_local.ipynb #9025db96
 def local_scores(vs:Float[Tensor, 'b n d'], # cells of all films
                  ws:Float[Tensor, 't n d'], # words of all texts, padded
                  ws_msk:Bool[Tensor, 't n'], # True on the words that count
@@ -168,7 +168,7 @@ def local_scores(vs:Float[Tensor, 'b n d'], # cells of all films
         r = _Scores.apply(vs, words, s1, s2, off, _groups(lens, per_word, chunk or _chunk(vs)), fits)
     return r - torch.tensor(lens, device=r.device).log() if mean else r
 
-# %% ../../nbs/losses/02_local.ipynb #19ab26e4
+# %% ../../nbs/losses/02_local.ipynb #82d4cc42
 def local_loss(vs:Float[Tensor, 'b n d'], # cells
                ws:Float[Tensor, 'b n d'], # words of the report of each film, padded
                ws_msk:Bool[Tensor, 'b n'], # True on the words that count
@@ -185,7 +185,7 @@ def local_loss(vs:Float[Tensor, 'b n d'], # cells
     r = local_scores(gather(vs), ws, ws_msk, vm, s1, s2, mean, chunk, keep)
     return contrast(s3*gather(r.T).T, target)
 
-# %% ../../nbs/losses/02_local.ipynb #c80952a8
+# %% ../../nbs/losses/02_local.ipynb #3573e487
 def sim_map(img:Feat, # local features of films, one slot, with `grid`
             txt:Feat|Float[Tensor, 'k d'] # words of one text (`loc`, by its mask), else its `glob`; or vectors `[k d]`
            ) -> Float[Tensor, 'b k h w']: # cosines; NaN where a cell was not encoded
