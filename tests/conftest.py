@@ -44,7 +44,7 @@ class Section(pytest.Item):
     def runtest(self):
         page = self.parent
         if page.failed: pytest.skip(f'not run: {page.failed!r} failed before it')
-        last = max(i for i, o in enumerate(page.todo) if o[0] == self.name) if any(o[0] == self.name for o in page.todo) else -1
+        last = max((i for i, o in enumerate(page.todo) if o[0] == self.name), default=-1)  # -1: it was run before
         here, env = os.getcwd(), dict(os.environ)
         os.chdir((ROOT/page.notebook).parent)
         try:

@@ -31,15 +31,16 @@ def notebook_faults(path: Path) -> list[str]:
     "What is wrong with a notebook as it lies on disk."
     text = path.read_text(encoding='utf-8')
     nb, bad = json.loads(text), []
-    if len(text.encode()) > NOTEBOOK: bad.append(f'{len(text)/1e6:.1f} MB; a notebook stays under {NOTEBOOK/1e6:.0f} MB')
+    if len(text.encode()) > NOTEBOOK: bad.append(f'{len(text)/1e6:.1f} MB; at most {NOTEBOOK/1e6:.0f}')
     clean = copy.deepcopy(nb); clean_nb(clean)
     if clean != nb: bad.append('not clean')
     for i, c in enumerate(nb['cells'], 1):
         for o in c.get('outputs', []):
-            if o['output_type'] == 'error': bad.append(f'cell {i}: saved with an error: {o["ename"]}: {o["evalue"][:80]}')
+            if o['output_type'] == 'error': bad.append(f'cell {i}: saved with {o["ename"]}: {o["evalue"][:80]}')
             for k, v in o.get('data', {}).items():
                 size = len(v if isinstance(v, str) else ''.join(v))*(3/4 if 'svg' not in k else 1)
-                if k.startswith('image/') and size > FIGURE: bad.append(f'cell {i}: a figure of {size/1e3:.0f} kB; at most {FIGURE/1e3:.0f}')
+                if k.startswith('image/') and size > FIGURE:
+                    bad.append(f'cell {i}: a figure of {size/1e3:.0f} kB; at most {FIGURE/1e3:.0f}')
     return [f'{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}: {o}' for o in bad]
 
 
@@ -47,7 +48,7 @@ def main() -> int:
     bad = unexported() + [o for p in notebooks() for o in notebook_faults(p)]
     for o in bad: print(o)
     n = len(bad) + make_tests.main(check=True) + make_readme.main(check=True)
-    print('package, tests and README are what the notebooks say' if not n else 'make prepare brings the tree in step with its notebooks')
+    print('make prepare brings the tree in step' if n else 'package, tests and README are what the notebooks say')
     return n > 0
 
 

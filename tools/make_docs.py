@@ -19,9 +19,10 @@ from nbdev.doclinks import NbdevLookup
 from smalldocs.config import load
 from smalldocs.site import Site
 
-from pages import NBS, ROOT, bound_names, joined, module, notebooks, page_name, split
+from pages import NBS, ROOT, bound_names, cells, joined, module, notebooks, page_name, split
 
 DOCS = ROOT/'_docs'
+KEPT = {'echo', 'output', 'include', 'code-fold', 'label', 'fig-cap', 'fig-alt'}  # directives that a page is drawn by
 
 
 def page_path(path: Path) -> str: return page_name(path).replace('.', '/')
@@ -88,13 +89,14 @@ def staged(path: Path, links: Links) -> dict:
             if c['cell_type'] == 'markdown': c['source'] = links(renamed(c['source'], path))
             out.append(c); continue
         dirs, code = split(c['source'])
-        if dirs.keys() & {'hide', 'default_exp'} or not code.strip() or re.search(r'nbdev_export|^show_doc\(', code, re.M): continue
+        if dirs.keys() & {'hide', 'default_exp'} or not code.strip(): continue
+        if re.search(r'nbdev_export|^show_doc\(', code, re.M): continue
         if dirs.keys() & {'export', 'exports', 'exporti'}: out += exported(c, code, mod, links); continue
-        keep = {k: v for k, v in dirs.items() if k in ('echo', 'output', 'include', 'code-fold', 'label', 'fig-cap', 'fig-alt')}
-        if not c.get('outputs') and re.fullmatch(r'(\s*(import|from) .*\n?|\s*#.*\n?|\s*)+', code): continue  # imports only
-        c['source'] = ''.join(f'#| {k}: {v}\n' for k, v in keep.items()) + code
+        if not c.get('outputs') and re.fullmatch(r'((import|from|#) .*\n?|\s)+', code): continue  # imports only
+        c['source'] = ''.join(f'#| {k}: {v}\n' for k, v in dirs.items() if k in KEPT) + code
         for o in c.get('outputs', []):
-            if 'text/markdown' in o.get('data', {}): o['data']['text/markdown'] = links(renamed(joined(o['data']['text/markdown']), path))
+            data = o.get('data', {})
+            if md := joined(data.get('text/markdown', '')): data['text/markdown'] = links(renamed(md, path))
         out.append(c)
     return dict(nb, cells=front_matter(out))
 
@@ -105,7 +107,7 @@ def front_matter(cells: list[dict]) -> list[dict]:
         if c['cell_type'] == 'markdown' and (m := re.match(r'# (.+)\n*((?:> .*\n?)*)', c['source'])):
             c['source'] = c['source'][m.end():]
             says = ' '.join(o.removeprefix('> ').strip() for o in m[2].splitlines())
-            head = yaml.safe_dump({'title': m[1].strip(), **({'description': says} if says else {})}, allow_unicode=True, width=1000)
+            head = yaml.safe_dump({'title': m[1].strip(), 'description': says}, allow_unicode=True, width=1000)
             return [dict(cell_type='raw', metadata={}, source=f'---\n{head}---\n'), *cells]
     return cells
 
@@ -129,7 +131,8 @@ def config(paths: list[Path], out: Path) -> dict:
     q.pop('metadata-files', None); q['format'].pop('commonmark', None); q['format']['html'].pop('keep-md', None)
     q['project']['output-dir'] = str(out)
     web = q['website']
-    web |= {'title': cfg.title, 'repo-url': cfg.git_url, 'repo-branch': cfg.branch, 'site-url': cfg.doc_host + cfg.doc_baseurl}
+    web |= {'title': cfg.title, 'site-url': cfg.doc_host + cfg.doc_baseurl}
+    web |= {'repo-url': cfg.git_url, 'repo-branch': cfg.branch}
     web['sidebar']['contents'] = sidebar(paths)
     return q
 
@@ -137,9 +140,8 @@ def config(paths: list[Path], out: Path) -> dict:
 def build(paths: list[Path], tmp: Path) -> Path:
     "Stage the pages below `tmp` and render them; the folder of the site."
     src, out = tmp/'src', tmp/'site'
-    anchors = {f'{page_path(p)}.html#{n.lower()}' for p in paths for c in json.loads(p.read_text(encoding='utf-8'))['cells']
-               if c['cell_type'] == 'code' for d, code in [split(joined(c['source']))] if d.keys() & {'export', 'exports'} for n in public(code)}
-    links = Links(anchors)
+    shown = [(page_path(p), n) for p in paths for c in cells(p) if c.exported for n in public(c.code)]
+    links = Links({f'{page}.html#{name.lower()}' for page, name in shown})
     for p in paths:
         to = (src/page_path(p)).with_suffix('.ipynb'); to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(json.dumps(staged(p, links)), encoding='utf-8')
@@ -167,7 +169,7 @@ def finish(site: Path):
     for p in site.rglob('*.html'): p.write_text(mathml(p.read_text(encoding='utf-8'), p.name), encoding='utf-8')
     for p in site.rglob('*.css'):
         css = p.read_text(encoding='utf-8')
-        font = r'@import\s*(?:url\(["\']?https?:[^)]*\)|"https?:[^"]*"|\'https?:[^\']*\')[^;]*;'  # the address itself holds semicolons
+        font = r'@import\s*(?:url\(["\']?https?:[^)]*\)|"https?:[^"]*")[^;]*;'  # the address itself holds semicolons
         p.write_text(re.sub(font, '', css), encoding='utf-8')
 
 
@@ -183,7 +185,7 @@ class Page(HTMLParser):
         if 'id' in a: self.ids.add(a['id'])
         if tag == 'a' and a.get('href'): self.links.append(a['href'])
         if tag in ('img', 'script', 'iframe', 'source') and a.get('src'): self.loads.append(a['src'])
-        if tag == 'link' and a.get('href') and a.get('rel') not in ('canonical', 'alternate', 'next', 'prev'): self.loads.append(a['href'])
+        if tag == 'link' and a.get('rel') in ('stylesheet', 'icon', 'preload', 'preconnect'): self.loads.append(a['href'])
 
 
 def broken(site: Path) -> list[str]:
@@ -200,9 +202,11 @@ def broken(site: Path) -> list[str]:
             at = (path.parent/unquote(u.path)).resolve() if u.path else path
             if at.is_dir(): at = at/'index.html'
             if not at.exists(): bad.append(f'{name}: {to}: no such file')
-            elif u.fragment and at in pages and unquote(u.fragment) not in pages[at].ids: bad.append(f'{name}: {to}: no such anchor')
+            elif u.fragment and at in pages and unquote(u.fragment) not in pages[at].ids:
+                bad.append(f'{name}: {to}: no such anchor')
     for p in site.rglob('*.css'):
-        if m := re.search(r'(@import|url\()\s*["\']?(https?:)?//[^;)]*', p.read_text(encoding='utf-8')): bad.append(f'{p.name}: loads {m[0]}')
+        m = re.search(r'(@import|url\()\s*["\']?(https?:)?//[^;)]*', p.read_text(encoding='utf-8'))
+        if m: bad.append(f'{p.name}: loads {m[0]}')
     return sorted(set(bad))
 
 

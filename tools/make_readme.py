@@ -38,20 +38,23 @@ def to_markdown(nb: dict) -> tuple[str, dict[str, bytes]]:
                 name = f'nbs/images/readme_{len(figures)+1}.png'
                 figures[name] = base64.b64decode(joined(data['image/png']))
                 parts.append(f"![{dirs.get('fig-alt', 'figure').strip(chr(34))}]({name})")
-            elif o['output_type'] == 'stream' and o['name'] == 'stdout': parts.append(f"```\n{joined(o['text']).rstrip()}\n```")
-            elif 'text/plain' in data: parts.append(f"```\n{joined(data['text/plain'])}\n```")
+            elif text := joined(data.get('text/plain', o['text'] if o.get('name') == 'stdout' else '')):
+                parts.append(f'```\n{text.rstrip()}\n```')
     return relinked('\n\n'.join(parts)) + '\n', figures
 
 
 def callouts(md: str) -> str:
     "Quarto's callouts as the alerts that forges know."
-    def one(m): return f'> [!{m[1].upper()}]\n' + '\n'.join(f'> {o}'.rstrip() for o in re.sub(r'^## (.+)$', r'**\1**\n', m[2], flags=re.M).strip().split('\n'))
+    def one(m):
+        body = re.sub(r'^## (.+)$', r'**\1**\n', m[2], flags=re.M).strip()
+        return f'> [!{m[1].upper()}]\n' + '\n'.join(f'> {o}'.rstrip() for o in body.split('\n'))
     return re.sub(r'^::: \{\.callout-(\w+)\}\n(.*?)^:::$', one, md, flags=re.M|re.S)
 
 
 def relinked(text: str) -> str:
     "Links from the index to its neighbours, as seen from the root."
-    return re.sub(r'(\[[^\]]*\])\(([^)\s#:]+)\)', lambda m: f'{m[1]}(nbs/{m[2]})' if (NBS/m[2]).exists() else m[0], text)
+    def one(m): return f'{m[1]}(nbs/{m[2]})' if (NBS/m[2]).exists() else m[0]
+    return re.sub(r'(\[[^\]]*\])\(([^)\s#:]+)\)', one, text)
 
 
 def main(check: bool = False) -> int:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NBS = ROOT/'nbs'
-FOLDERS = ['', 'data', 'models', 'losses', 'readers', 'phantom', 'methods', 'learner', 'eval', 'cli', 'tutorials']  # reading order
+# in the order of reading
+FOLDERS = ['', 'data', 'models', 'losses', 'readers', 'phantom', 'methods', 'learner', 'eval', 'cli', 'tutorials']
 SKIP = {'slow', 'cuda', 'notest'}  # as `tst_flags` of pyproject.toml
 _dir = re.compile(r'^\s*#\|\s*([\w-]+)\s*:?\s*(.*?)\s*$')
 
@@ -23,7 +24,8 @@ class Cell:
     @property
     def runs(self) -> bool:
         "Is this an example that can run as plain Python?"
-        if self.exported or self.dirs.keys() & (SKIP|{'default_exp'}) or self.dirs.get('eval', '').lower() == 'false': return False
+        if self.exported or self.dirs.keys() & (SKIP|{'default_exp'}): return False
+        if self.dirs.get('eval', '').lower() == 'false': return False
         return not re.search(r'^\s*[%!]|nbdev_export|^show_doc\(', self.code, re.M)
 
 
@@ -33,7 +35,8 @@ def notebooks(root: Path = NBS) -> list[Path]:
         parts = p.relative_to(root).with_suffix('').parts
         top = '' if parts == ('index',) or parts[-1].endswith('_core') else parts[0]
         return FOLDERS.index(top) if top in FOLDERS else len(FOLDERS), parts[-1] != 'index', str(p)
-    return sorted((p for p in root.rglob('*.ipynb') if not any(o[0] in '._' for o in p.relative_to(root).parts)), key=key)
+    found = [p for p in root.rglob('*.ipynb') if not any(o[0] in '._' for o in p.relative_to(root).parts)]
+    return sorted(found, key=key)
 
 
 def joined(s: str|list[str]) -> str:
@@ -51,7 +54,8 @@ def split(src: str) -> tuple[dict, str]:
 
 def headings(md: str) -> list[str]:
     "The headings of a markdown cell, without those inside code fences."
-    return [m[1].strip() for m in re.finditer(r'^#{1,4}\s+(.+)$', re.sub(r'^```.*?^```', '', md, flags=re.M|re.S), re.M)]
+    prose = re.sub(r'^```.*?^```', '', md, flags=re.M|re.S)
+    return [m[1].strip() for m in re.finditer(r'^#{1,4}\s+(.+)$', prose, re.M)]
 
 
 def cells(path: Path) -> list[Cell]:
@@ -78,15 +82,18 @@ def bound_names(code: str) -> list[str]:
     "Names that top-level statements of `code` define (imports apart), in order."
     def targets(t):
         if isinstance(t, ast.Name): return [t.id]
-        return [n for e in getattr(t, 'elts', []) for n in targets(e)] + (targets(t.value) if isinstance(t, ast.Starred) else [])
+        if isinstance(t, ast.Starred): return targets(t.value)
+        return [n for e in getattr(t, 'elts', []) for n in targets(e)]
     def walk(body):
         for s in body:
             if isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                if not any(getattr(d, 'id', getattr(getattr(d, 'func', d), 'id', '')) in ('patch', 'patch_to') for d in s.decorator_list): yield s.name
+                by = [ast.unparse(d).split('(')[0] for d in s.decorator_list]
+                if not {'patch', 'patch_to'} & set(by): yield s.name
             elif isinstance(s, ast.Assign): yield from (n for t in s.targets for n in targets(t))
             elif isinstance(s, (ast.AnnAssign, ast.AugAssign)): yield from targets(s.target)
             elif isinstance(s, (ast.If, ast.Try, ast.With, ast.For, ast.While)):
-                yield from walk(s.body + getattr(s, 'orelse', []) + [x for h in getattr(s, 'handlers', []) for x in h.body])
+                caught = [x for h in getattr(s, 'handlers', []) for x in h.body]
+                yield from walk(s.body + getattr(s, 'orelse', []) + caught)
     return list(dict.fromkeys(walk(ast.parse(code).body)))
 
 

@@ -1,7 +1,7 @@
 "A notebook in JupyterLab, as a reader opens it: Run All Cells comes to the end without an error."
 import os, subprocess, sys, time, urllib.request
-import pytest
 from pathlib import Path
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -15,8 +15,9 @@ def lab(port, tmp_path_factory):
     work = tmp_path_factory.mktemp('lab')
     subprocess.run(['cp', '-r', ROOT/'nbs', work], check=True)
     log = open(work/'log', 'w')
-    proc = subprocess.Popen([sys.executable, '-m', 'jupyterlab', '--no-browser', '--ip', '127.0.0.1', '--port', str(port), '--allow-root',
-                             '--IdentityProvider.token=t', '--LabApp.expose_app_in_browser=True', '--notebook-dir', work/'nbs'], stdout=log, stderr=log)
+    cmd = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}',
+           '--IdentityProvider.token=t', '--LabApp.expose_app_in_browser=True', '--notebook-dir', work/'nbs']
+    proc = subprocess.Popen(cmd, stdout=log, stderr=log)
     url = f'http://127.0.0.1:{port}'
     for _ in range(120):
         try: urllib.request.urlopen(f'{url}/api?token=t', timeout=2); break
@@ -26,7 +27,7 @@ def lab(port, tmp_path_factory):
     proc.terminate(); proc.wait(20); log.close()
 
 
-def idle(page): page.locator('.jp-NotebookPanel:visible .jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(timeout=60_000)
+STATUS = '.jp-NotebookPanel:visible .jp-Notebook-ExecutionIndicator'
 
 
 @pytest.mark.parametrize('path', NOTEBOOKS)
@@ -34,10 +35,10 @@ def test_run_all(browser, lab, shots, path):
     page = browser.new_page(viewport=dict(width=1400, height=1000))
     page.goto(f'{lab}/lab/workspaces/auto-{time.time_ns()}/tree/{path}?token=t')
     page.locator('.jp-Notebook .jp-Cell').first.wait_for(timeout=60_000)
-    idle(page)
+    page.locator(f'{STATUS}[data-status="idle"]').wait_for(timeout=60_000)
     # Run before the kernel is ready does nothing, without a word: so ask again until the first prompt is a number.
     for _ in range(20):
-        for ok in page.locator('dialog.jp-Dialog .jp-mod-accept').all(): ok.click()  # such as a first question for the kernel
+        for ok in page.locator('dialog.jp-Dialog .jp-mod-accept').all(): ok.click()
         page.get_by_role('menuitem', name='Run', exact=True).click()
         page.get_by_text('Run All Cells', exact=True).click()
         page.wait_for_timeout(1500)
@@ -45,7 +46,7 @@ def test_run_all(browser, lab, shots, path):
     deadline = time.time() + 300
     while time.time() < deadline:
         page.wait_for_timeout(1000)
-        status = page.locator('.jp-NotebookPanel:visible .jp-Notebook-ExecutionIndicator').get_attribute('data-status')
+        status = page.locator(STATUS).get_attribute('data-status')
         if status == 'idle' and '*' not in ''.join(prompts(page)[2]): break
     page.screenshot(path=shots/f'lab_{path.replace("/", "_")}.png')
     done, errors, text = prompts(page)
@@ -55,7 +56,7 @@ def test_run_all(browser, lab, shots, path):
 
 
 def prompts(page):
-    "How many cells have run, the errors that outputs show, and the prompts; by the notebook's model, as cells out of sight are not drawn."
+    "Cells that have run, errors of outputs, prompts; from the model, as cells out of sight are not drawn."
     cells = page.evaluate('''() => {
         const app = window.jupyterapp || window.jupyterlab;
         const panel = app && app.shell.currentWidget;

@@ -1,0 +1,321 @@
+"""The rules of the house, read from the files: arrows between layers, typed names, what code may not do.
+
+Each checker is a function from text to a list of faults ('file:line: what'), so that it is tried on bad input first.
+"""
+import ast, configparser, functools, importlib.metadata, io, json, re, sys, tokenize, tomllib
+from pathlib import Path
+from unittest import mock
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT/'tools'))
+from pages import cells, module, notebooks, page_name  # noqa: E402
+
+LAYERS = [['core'], ['data', 'models', 'losses'], ['readers', 'phantom', 'methods'], ['learner'], ['eval'], ['cli']]
+RANK = {folder: i for i, row in enumerate(LAYERS) for folder in row}
+WIDTH, CELL, NOTEBOOK = 120, 60, 1_000_000  # columns, lines of an exported cell, bytes
+REPORTS = 'medvl/models/checkpoint.py'  # the one place that may load a part of a state: it says what was missing
+
+
+def modules() -> list[Path]: return [p for p in sorted((ROOT/'medvl').rglob('*.py')) if p.name != '_modidx.py']
+def short(p: Path) -> str: return p.relative_to(ROOT).as_posix()
+def none(faults: list[str]): assert not faults, '\n' + '\n'.join(faults)
+def read(p: Path) -> str: return p.read_text(encoding='utf-8')
+
+
+def scripts() -> list[Path]:
+    "What is written by hand beside the notebooks."
+    found = [p for d in ('tools', 'tests', 'benchmarks') for p in sorted((ROOT/d).rglob('*.py'))]
+    return [ROOT/'setup.py'] + [p for p in found if 'generated' not in p.parts]
+
+
+# ---- layers ----------------------------------------------------------------------------------------------------
+
+@functools.cache
+def numbers() -> dict[str, int]:
+    "Module name ('data.image') -> number of its notebook in its folder; 0 where it has none."
+    return {page_name(p): int((re.match(r'\d+', p.name) or '0')[0]) for p in notebooks()}
+
+
+def imported(name: str, source: str, known) -> list[tuple[int, str]]:
+    "What the module `name` ('medvl.data.image') imports from medvl, wherever in it: (line, 'data.study')."
+    res, here = [], name.split('.')
+    for s in ast.walk(ast.parse(source)):
+        if isinstance(s, ast.Import): res += [(s.lineno, a.name) for a in s.names]
+        if isinstance(s, ast.ImportFrom):
+            base = '.'.join(here[:len(here)-s.level] + ([s.module] if s.module else [])) if s.level else s.module
+            subs = [f'{base}.{a.name}' for a in s.names if f'{base}.{a.name}'.removeprefix('medvl.') in known]
+            res += [(s.lineno, o) for o in subs or [base]]
+        if isinstance(s, ast.Call) and ast.unparse(s.func).split('.')[-1] in ('import_module', '__import__'):
+            res += [(s.lineno, a.value) for a in s.args[:1] if isinstance(getattr(a, 'value', None), str)]
+    return sorted({(n, o.removeprefix('medvl.')) for n, o in res if o.startswith('medvl.')})
+
+
+def wrong_arrows(name: str, source: str, order: dict[str, int]) -> list[str]:
+    "Imports that go against the layers; `order`: number of each module in its folder."
+    bad, me = [], name.removeprefix('medvl.')
+    top = me.split('.')[0]
+    for line, to in imported(name, source, order):
+        other = to.split('.')[0]
+        if other not in RANK: why = f'{other!r} is no layer of the house'
+        elif RANK[other] > RANK[top]: why = f'{other} is to the right of {top}'
+        elif top == 'eval' and other == 'methods': why = 'what evaluates knows only the Aligner, never a method'
+        elif top == other == 'methods': why = 'methods do not import each other: what two need moves down a layer'
+        elif RANK[other] == RANK[top] and other != top: why = f'{top} and {other} do not import each other'
+        elif top == other and to != me and order.get(to, 0) >= order.get(me, 0): why = 'only from a lower number'
+        else: continue
+        bad.append(f'{name.replace(".", "/")}.py:{line}: imports {to}: {why}')
+    return bad
+
+
+ORDER = {'data.image': 1, 'data.study': 3, 'methods.clip': 1, 'methods.alta': 6}
+
+
+@pytest.mark.parametrize('name, source, says', [
+    ('medvl.data.image', 'from ..learner import fit', 'right'),
+    ('medvl.losses.local', 'import medvl.data.study', 'do not import each other'),
+    ('medvl.methods.alta', 'def f():\n    from .clip import CLIP', 'moves down'),
+    ('medvl.eval.retrieval', 'from medvl.methods.clip import CLIP', 'Aligner'),
+    ('medvl.eval.retrieval', 'import importlib; importlib.import_module("medvl.methods.clip")', 'Aligner'),
+    ('medvl.data.image', 'from .study import Study', 'lower number'),
+    ('medvl.data.image', 'from . import study', 'lower number'),
+    ('medvl.readers.covid', 'from ..phantom.set import phantom_studies', 'do not import each other'),
+    ('medvl.data.image', 'from ..helpers import x', 'no layer'),
+    ('medvl.core', 'from .cli import main', 'right')])
+def test_arrows_can_fail(name, source, says): assert any(says in o for o in wrong_arrows(name, source, ORDER))
+
+
+@pytest.mark.parametrize('name, source', [
+    ('medvl.data.study', 'from .image import Film\nfrom ..core import Feat'),
+    ('medvl.cli', 'from .methods.clip import CLIP'),
+    ('medvl.methods.clip', 'from ..losses.contrastive import clip_loss\nimport torch')])
+def test_arrows_let_pass(name, source): assert wrong_arrows(name, source, ORDER) == []
+
+
+def test_arrows():
+    dotted = {'.'.join(p.relative_to(ROOT).with_suffix('').parts): p for p in modules() if p.name != '__init__.py'}
+    none([o for name, p in dotted.items() for o in wrong_arrows(name, read(p), numbers())])
+
+
+# ---- names that people use -------------------------------------------------------------------------------------
+
+def comments(source: str) -> dict[int, bool]:
+    "Lines with a comment; True where there is nothing else on the line."
+    toks = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {t.start[0]: not t.line[:t.start[1]].strip() for t in toks if t.type == tokenize.COMMENT}
+
+
+def undocumented(source: str, name: str) -> list[str]:
+    """Public functions and classes without a docstring, arguments without a type, arguments without a docment.
+
+    A method of one line explains itself, and so does a callback's event; the arguments of a method need a type, those
+    of functions and `__init__` a docment too.
+    """
+    bad, said = [], comments(source)
+    def told(a): return said.get(a.end_lineno) is False or said.get(a.lineno-1, False)  # beside it, or above it
+    def look(f, owner=''):
+        a, init = f.args, f.name == '__init__'
+        args = [o for o in a.posonlyargs+a.args+[a.vararg]+a.kwonlyargs+[a.kwarg] if o]
+        if args and args[0].arg in ('self', 'cls'): owner, args = owner or 'patched ', args[1:]
+        plain = owner and (len(f.body) == 1 or f.name.startswith(('before_', 'after_')))
+        if not ast.get_docstring(f) and not init and not plain:
+            bad.append(f'{name}:{f.lineno}: {owner}{f.name}: no docstring')
+        for o in args:
+            at = f'{name}:{o.lineno}: {owner}{f.name}: {o.arg!r}'
+            if o.annotation is None and o not in (a.vararg, a.kwarg): bad.append(f'{at} has no type')
+            if (not owner or init) and not told(o): bad.append(f'{at} has no docment')
+    for s in ast.parse(source).body:
+        if getattr(s, 'name', '_').startswith('_'): continue
+        if isinstance(s, ast.FunctionDef): look(s)
+        if isinstance(s, ast.ClassDef):
+            if not ast.get_docstring(s): bad.append(f'{name}:{s.lineno}: {s.name}: no docstring')
+            for m in s.body:
+                if not isinstance(m, ast.FunctionDef): continue
+                if m.name == '__init__' or not m.name.startswith('_'): look(m, f'{s.name}.')
+    return bad
+
+
+BARE = '''def f(x, y:int=1, # meaning
+):
+    return x
+
+class A:
+    def go(self, z): return z
+    def __init__(self, w:int): pass
+'''
+TOLD = '''def f(x:int, # what
+      # how
+      y:int=1
+     ):
+    "Doc."
+
+def g(h:int, w:int, # size
+): "Doc"
+
+def _h(x): pass
+'''
+
+
+def test_undocumented_can_fail():
+    found = '\n'.join(undocumented(BARE, 'm.py'))
+    for says in ('1: f: no docstring', "1: f: 'x' has no type", 'A: no docstring', "6: A.go: 'z' has no type",
+                 "7: A.__init__: 'w' has no docment"): assert says in found, says
+    assert "'y'" not in found and undocumented(TOLD, 'm.py') == []
+
+
+def test_documented(): none([o for p in modules() for o in undocumented(read(p), short(p))])
+
+
+# ---- what code may not do --------------------------------------------------------------------------------------
+
+def misdeeds(source: str, name: str) -> list[str]:
+    "Star imports, bare excepts, `strict=False`, and unpickling through `torch.load`."
+    bad = []
+    for s in ast.walk(ast.parse(source)):
+        what = ''
+        if isinstance(s, ast.ImportFrom) and s.names[0].name == '*': what = f'star import of {s.module}'
+        if isinstance(s, ast.ExceptHandler) and s.type is None: what = 'bare except'
+        if isinstance(s, ast.Call):
+            given, func = {k.arg: getattr(k.value, 'value', None) for k in s.keywords}, ast.unparse(s.func)
+            if given.get('strict') is False and func != 'zip' and name != REPORTS: what = f'{func}(strict=False)'
+            if func == 'torch.load' and given.get('weights_only') is not True: what = 'torch.load of any object'
+        if what: bad.append((s.lineno, what))
+    return [f'{name}:{n}: {what}' for n, what in sorted(bad)]
+
+
+def wide(source: str, name: str) -> list[str]:
+    return [f'{name}:{i}: {len(o)} columns' for i, o in enumerate(source.split('\n'), 1) if len(o) >= WIDTH]
+
+
+def test_misdeeds_can_fail():
+    bad = ['from os import *', 'try: pass', 'except: pass', 'm.load_state_dict(d, strict=False)', 'torch.load(f)',
+           'torch.load(f, weights_only=False)']
+    assert [o.split(': ')[0] for o in misdeeds('\n'.join(bad), 'm')] == [f'm:{i}' for i in (1, 3, 4, 5, 6)]
+    good = ['zip(a, b, strict=False)', 'torch.load(f, weights_only=True)', 'try: pass', 'except OSError: pass']
+    assert misdeeds('\n'.join(good), 'm') == []
+    assert wide('a'*120, 'm') == ['m:1: 120 columns'] and not wide('a'*119, 'm')
+
+
+def test_misdeeds(): none([o for p in modules()+scripts() for o in misdeeds(read(p), short(p))])
+def test_width(): none([o for p in scripts() for o in wide(read(p), short(p))])
+
+
+def page_faults(path: Path, name: str) -> list[str]:
+    "Code of a notebook: its width, star imports other than fastcore.test, exported cells that are too long."
+    bad = []
+    for c in cells(path):
+        at = f'{name}, cell {c.n}'
+        bad += wide(c.code, at)
+        for star in re.findall(r'^\s*from (\S+) import \*', c.code, re.M):
+            if c.exported or star != 'fastcore.test': bad.append(f'{at}: star import of {star}')
+        n = c.code.count('\n')+1
+        if c.exported and n > CELL: bad.append(f'{at}: {n} lines exported; at most {CELL}')
+    return bad
+
+
+def test_page_faults_can_fail(tmp_path):
+    sources = ['#| export\n' + 'x = 1\n'*61, 'from os import *', 'y = "' + 'z'*130 + '"', 'from fastcore.test import *',
+               '#| export\nfrom fastcore.test import *']
+    code = [dict(cell_type='code', source=s, outputs=[], metadata={}) for s in sources]
+    (tmp_path/'01_bad.ipynb').write_text(json.dumps(dict(cells=code, metadata={}, nbformat=4, nbformat_minor=5)))
+    found = page_faults(tmp_path/'01_bad.ipynb', 'bad')
+    assert [re.search(r'cell (\d)', o)[1] for o in found] == ['1', '2', '3', '5']
+
+
+def test_pages(): none([o for p in notebooks() for o in page_faults(p, short(p))])
+
+
+# ---- files -----------------------------------------------------------------------------------------------------
+
+# In pieces, so that this file does not find itself.
+TOPS = ['wo' 'rk', 'ro' 'ot', 't' 'mp', 'home/[a-z]+', 'Users/[a-zA-Z]+', 'opt/py' 'pi']
+PLACES = re.compile(r'(?<![\w.~])/(?:' + '|'.join(TOPS) + r')[/\w]')
+KINDS = {'.py', '.ipynb', '.md', '.txt', '.ini', '.toml', '.yml', '.json', '.css', '.cff', '.in', '.csv', '.sh', ''}
+
+
+def placed(text: str, name: str) -> list[str]:
+    "Paths of one particular machine."
+    return [f'{name}:{i}: {m[0]}' for i, line in enumerate(text.split('\n'), 1) for m in PLACES.finditer(line)]
+
+
+def texts() -> list[Path]:
+    "Every text file of the project that would be committed."
+    folders = ('.ci', 'benchmarks', 'medvl', 'nbs', 'results', 'tests', 'tools')
+    found = [p for p in ROOT.iterdir()] + [p for d in folders for p in (ROOT/d).rglob('*')]
+    made = {'__pycache__', '.ipynb_checkpoints'}
+    return [p for p in sorted(found) if p.is_file() and p.suffix in KINDS and not made & set(p.parts)]
+
+
+def test_places_can_fail():
+    for bad in ('open("/ro' 'ot/x")', "'/t" "mp/y.png'", '/home/' 'ann/data', 'path=/wo' 'rk/films'):
+        assert placed(bad, 'f'), bad
+    for good in ('https://x.org/work/', 'nbs/tmp/x', '~/root/', 'and/or'): assert not placed(good, 'f'), good
+
+
+def test_places(): none([o for p in texts() for o in placed(read(p), short(p))])
+
+
+def test_size():
+    none([f'{short(p)}: {p.stat().st_size/1e6:.1f} MB' for p in notebooks() if p.stat().st_size > NOTEBOOK])
+
+
+def misnamed(exp: str|None, page: str, path: str) -> list[str]:
+    "`#| default_exp` that is not the notebook's own path without numbers, and names that are not plain."
+    bad = [] if exp in (None, f'medvl.{page}') else [f'{path}: exports to {exp}, but lies at medvl.{page}']
+    return bad + ([] if re.fullmatch(r'[a-z0-9_./]+\.ipynb', path) else [f'{path}: lower case, no dots, no spaces'])
+
+
+def test_misnamed_can_fail():
+    assert misnamed('medvl.data.img', 'data.image', 'nbs/data/01_image.ipynb')
+    assert misnamed(None, 'x', 'nbs/My Page.ipynb')
+    assert not misnamed('medvl.data.image', 'data.image', 'nbs/data/01_image.ipynb')
+
+
+def test_names(): none([o for p in notebooks() for o in misnamed(module(p), page_name(p), short(p))])
+
+
+# ---- the package's papers --------------------------------------------------------------------------------------
+
+def settings() -> dict:
+    cp = configparser.ConfigParser(delimiters=['=']); cp.read(ROOT/'settings.ini', encoding='utf-8')
+    return dict(cp['DEFAULT'])
+
+
+def unpinned(wanted: list[str], constraints: str) -> list[str]:
+    "Requirements that constraints.txt does not pin, or pins outside of what is asked for."
+    def norm(s): return re.sub(r'[-_.]+', '-', s).lower()
+    lines = [o.split('==') for o in constraints.split('\n') if '==' in o and not o.startswith('#')]
+    pins, reqs = {norm(name): v for name, v in lines}, [Requirement(o) for o in wanted]
+    def fits(r): return norm(r.name) in pins and r.specifier.contains(pins[norm(r.name)])
+    return [f'{r}: pinned to {pins.get(norm(r.name))}' for r in reqs if not fits(r)]
+
+
+def test_constraints():
+    assert unpinned(['a>=2', 'b', 'c'], 'a==1.0\nb==3') == ['a>=2: pinned to 1.0', 'c: pinned to None']
+    lists = [v for k, v in settings().items() if k.endswith('requirements') or k.startswith('extra_')]
+    none(unpinned([r for v in lists for r in v.split()], read(ROOT/'constraints.txt')))
+
+
+def test_papers():
+    "settings.ini, pyproject.toml and what pip knows of the installed package say the same."
+    s, proj = settings(), tomllib.loads(read(ROOT/'pyproject.toml'))
+    assert set(proj['project']) == {'name', 'dynamic', 'urls'} and set(proj) == {'build-system', 'project', 'tool'}
+    assert proj['project']['name'] == s['lib_name'] == proj['tool']['nbdev']['lib_path']
+    assert proj['project']['urls'] == {'Repository': s['repo_url'], 'Documentation': s['doc_host']+s['doc_baseurl']}
+    assert not set(s) & set(proj['tool']['nbdev']), 'said in two places'
+    meta = importlib.metadata.metadata('medvl')
+    assert (meta['Name'], meta['Version'], meta['Summary']) == (s['lib_name'], s['version'], s['description'])
+    assert meta['Requires-Python'] == f">={s['min_python']}"
+    plain = {str(Requirement(o)) for o in meta.get_all('Requires-Dist') if 'extra ==' not in o}
+    assert plain == {str(Requirement(o)) for o in s['requirements'].split()}
+    assert s['version'] in read(ROOT/'CHANGELOG.md') and f"version: {s['version']}" in read(ROOT/'CITATION.cff')
+
+
+def test_data_is_packaged():
+    "Every file of medvl/ that is not Python is named in setup.py, so that a wheel carries it."
+    with mock.patch('setuptools.setup') as told: exec(read(ROOT/'setup.py'), {'__file__': str(ROOT/'setup.py')})
+    globs = told.call_args.kwargs['package_data']['medvl']
+    found = [p.relative_to(ROOT/'medvl') for p in (ROOT/'medvl').rglob('*') if p.is_file()]
+    data = [p for p in found if p.suffix not in ('.py', '.pyc')]
+    none([f'medvl/{p}: not in package_data' for p in data if not any(p.match(g) for g in globs)])
