@@ -1,4 +1,4 @@
-"""Train a few per cent of a tower and leave the rest as it was: bottleneck adapters, LoRA, freezing by name, and a table of what is trained.
+"""Train a few per cent of a tower and leave the rest as it was: bottleneck adapters, LoRA, freezing by name, and a table of what trains.
 
 Docs: https://medvl.github.io/medvl/models/adapters.html.md"""
 
@@ -7,11 +7,10 @@ Docs: https://medvl.github.io/medvl/models/adapters.html.md"""
 # %% auto #0
 __all__ = ['freeze', 'unfreeze', 'trainable', 'param_table', 'Adapter', 'add_adapters', 'add_lora', 'merge_lora']
 
-# %% ../../nbs/models/03_adapters.ipynb #a0dfcd74
+# %% ../../nbs/models/03_adapters.ipynb #1ea36935
 from fnmatch import fnmatchcase
 
 import pandas as pd
-import torch
 from jaxtyping import Float
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
@@ -22,37 +21,34 @@ from ..core import MedvlError
 from .text import TextTower
 from .vision import VisionTower
 
-# %% ../../nbs/models/03_adapters.ipynb #9f464aea
-def _fixed(model) -> set[str]:
-    "Names of the parameters that modules declare as never trained."
-    return {f'{m}.{p}' if m else p for m,mod in model.named_modules() for p in getattr(mod, 'fixed', ())}
-
+# %% ../../nbs/models/03_adapters.ipynb #d71a7cab
 def freeze(model:nn.Module # changed in place
           ) -> nn.Module: # `model` itself
     "No parameter of `model` gets a gradient."
     return model.requires_grad_(False)
 
 def unfreeze(model:nn.Module, # changed in place
-             patterns:str|list[str] # shell patterns on parameter names, e.g. '*.norm*.weight'; `*` also matches dots
+             patterns:str|list[str] # shell patterns on whole names, e.g. '*norm*'; `*` also matches dots
             ) -> list[str]: # the names that match and can be trained
     "Let the parameters whose name matches train; raises `MedvlError` for a pattern that matches none."
-    named, fixed, found = dict(model.named_parameters()), _fixed(model), []
+    named, found = dict(model.named_parameters()), []
+    fixed = {f'{m}.{p}' if m else p for m,mod in model.named_modules() for p in getattr(mod, 'fixed', ())}
     for pat in [patterns] if isinstance(patterns, str) else patterns:
         hits = [k for k in named if fnmatchcase(k, pat)]
-        if not hits: raise MedvlError(f"no parameter matches {pat!r}; names look like {', '.join(list(named)[:4])} ...")
-        if not set(hits) - fixed: raise MedvlError(f"{pat!r} matches only {', '.join(hits)}, which is a fixed table and never trained")
+        if not hits: raise MedvlError(f"no parameter matches {pat!r}; names are like {', '.join(list(named)[:4])} ...")
+        if set(hits) <= fixed: raise MedvlError(f"{pat!r} matches only a fixed table, which never trains: {hits[0]}")
         found += [k for k in hits if k not in fixed]
     for k in found: named[k].requires_grad_(True)
     return list(dict.fromkeys(found))
 
-# %% ../../nbs/models/03_adapters.ipynb #d26accb0
+# %% ../../nbs/models/03_adapters.ipynb #2c587397
 def trainable(model:nn.Module) -> int: # parameters that get a gradient; shared ones count once
     "How many numbers are trained."
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 def param_table(model:nn.Module,
                 depth:int=1 # levels of the module tree that make a row
-               ) -> pd.DataFrame: # rows: part of the model, and `all`; columns: parameters, trainable, share (of trainable in the row)
+               ) -> pd.DataFrame: # a row per part, and `all`; columns: parameters, trainable, share
     "Parameters per part; shared ones count where they come first."
     rows = {}
     for k,p in model.named_parameters():
@@ -62,7 +58,7 @@ def param_table(model:nn.Module,
     df.loc['all'] = df.sum()
     return df.assign(share=df.trainable/df.parameters)
 
-# %% ../../nbs/models/03_adapters.ipynb #b12b91cb
+# %% ../../nbs/models/03_adapters.ipynb #744e2429
 class Adapter(nn.Module):
     "A bottleneck `d -> d*ratio -> d` (ALTA, Lian et al. 2025; AIM, Yang et al. 2023)."
     def __init__(self,
@@ -73,6 +69,7 @@ class Adapter(nn.Module):
                 ):
         super().__init__()
         if init_up not in ('zero','normal'): raise MedvlError(f"init_up must be 'zero' or 'normal', got {init_up!r}")
+        if int(d*ratio) < 1: raise MedvlError(f"a ratio of {ratio} leaves nothing of a width of {d}")
         self.down, self.up, self.scale = nn.Linear(d, int(d*ratio)), nn.Linear(int(d*ratio), d), scale
         nn.init.xavier_uniform_(self.down.weight); nn.init.zeros_(self.down.bias); nn.init.zeros_(self.up.bias)
         if init_up == 'zero': nn.init.zeros_(self.up.weight)
@@ -83,9 +80,9 @@ class Adapter(nn.Module):
         a = self.up(F.gelu(self.down(z)))
         return a if self.scale == 1 else self.scale*a
 
-# %% ../../nbs/models/03_adapters.ipynb #356361cd
-def _serial(module, args, out): return out + module.adapter(out)  # after the attention's output projection
-def _parallel(module, args, out): return out + module.adapter(args[-1])  # beside the FFN; its input is the last argument
+# %% ../../nbs/models/03_adapters.ipynb #c8eff129
+def _serial(module, args, out): return out + module.adapter(out)  # behind the attention's output projection
+def _parallel(module, args, out): return out + module.adapter(args[-1])  # beside the FFN; its input comes last
 
 def _sites(tower) -> list[tuple[nn.Module, nn.Module]]:
     "The modules of each block that get the serial and the parallel adapter."
@@ -93,17 +90,17 @@ def _sites(tower) -> list[tuple[nn.Module, nn.Module]]:
     layers = getattr(getattr(tower.encoder, 'encoder', None), 'layer', ()) if isinstance(tower, TextTower) else ()
     if layers and all(hasattr(l, 'output') and hasattr(getattr(l, 'attention', None), 'output') for l in layers):
         return [(l.attention.output, l.output) for l in layers]
-    kind = type(getattr(tower, 'net', tower)).__name__
-    raise MedvlError(f"adapters go into a VisionTower with a ViT or a TextTower with BERT's layers; {type(tower).__name__} holds {kind}")
+    raise MedvlError("adapters go into a VisionTower with a ViT or a TextTower with layers like BERT's; "
+                     f"this {type(tower).__name__} holds {type(getattr(tower, 'net', tower)).__name__}")
 
 def add_adapters(tower:VisionTower|TextTower, # changed in place
                  ratio:float=.25, # width of the bottleneck over the tower's
-                 attn:bool=True, # serial adapters after attention
+                 attn:bool=True, # serial adapters behind the attention
                  mlp:bool=True, # parallel adapters beside the feed-forward part
                  scale:float=.5, # factor on the parallel ones
                  init_up:str='zero' # 'zero': the tower acts as before; 'normal': N(0, 0.02)
-                ) -> list[Adapter]: # the new adapters; they are trainable, the rest stays as it was
-    "Put bottleneck adapters into every block (ALTA, section on adapters); raises `MedvlError` when the tower has no place for them or has some already."
+                ) -> list[Adapter]: # the new adapters: they train; what was there stays as frozen as it was
+    "Put bottleneck adapters into every block (ALTA). `MedvlError` when there is no place for them, or they are there."
     sites, new = _sites(tower), []
     if any(hasattr(m, 'adapter') for site in sites for m in site): raise MedvlError("this tower has adapters already")
     for att, ffn in sites:
@@ -114,26 +111,29 @@ def add_adapters(tower:VisionTower|TextTower, # changed in place
             module.register_forward_hook(hook); new.append(module.adapter)
     return new
 
-# %% ../../nbs/models/03_adapters.ipynb #9cb13716
+# %% ../../nbs/models/03_adapters.ipynb #e0f3c9b5
+def _lora_layers(tower): return [(k, m) for k,m in tower.net.named_modules() if isinstance(m, BaseTunerLayer)]
+
 def add_lora(tower:VisionTower|TextTower, # changed in place; everything but the low-rank parts is frozen
              r:int=8, # rank
              alpha:float=16, # the product is scaled by alpha / r
              dropout:float=0., # on the input of the low-rank part
-             targets:list[str]|None=None # last parts of module names; None: `qkv` in a ViT, `query` and `value` in BERT
+             targets:list[str]|None=None # ends of module names; None: `qkv` in a ViT, `query` and `value` in BERT
             ) -> list[str]: # names of the modules that got a low-rank part
-    "Low-rank additions to attention weights through peft (Hu et al. 2022); raises `MedvlError` when a target matches no linear layer."
+    "Low-rank additions to attention through peft (Hu et al. 2022). `MedvlError` when a target matches nothing."
     targets = targets or (['qkv'] if isinstance(tower, VisionTower) else ['query','value'])
-    linear = [k for k,m in tower.net.named_modules() if isinstance(m, nn.Linear)]
-    for t in targets:
-        if not any(k == t or k.endswith('.'+t) for k in linear):
-            raise MedvlError(f"LoRA target {t!r} matches no linear layer; there are {', '.join(sorted({k.split('.')[-1] for k in linear}))}")
+    linear = {k.split('.')[-1] for k,m in tower.net.named_modules() if isinstance(m, nn.Linear)}
+    if _lora_layers(tower): raise MedvlError("this tower has low-rank parts already; merge_lora first")
+    for t in set(targets) - linear:
+        raise MedvlError(f"LoRA target {t!r} matches no linear layer; there are {', '.join(sorted(linear))}")
+    freeze(tower)
     inject_adapter_in_model(LoraConfig(r=r, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets), tower.net)
-    return [k for k,m in tower.net.named_modules() if isinstance(m, BaseTunerLayer)]
+    return [k for k,_ in _lora_layers(tower)]
 
 def merge_lora(tower:VisionTower|TextTower # changed in place
               ) -> int: # how many layers were merged
-    "Fold the low-rank parts into the weights they belong to: the plain network again, with plain names; raises `MedvlError` if there are none."
-    found = [(k,m) for k,m in tower.net.named_modules() if isinstance(m, BaseTunerLayer)]
+    "Fold the low-rank parts into the weights: the plain network, with plain names. `MedvlError` if there are none."
+    found = _lora_layers(tower)
     if not found: raise MedvlError("there is no low-rank part to merge")
     for k,m in found:
         m.merge(); parent, _, last = k.rpartition('.')
