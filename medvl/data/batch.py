@@ -10,7 +10,7 @@ __all__ = ['PRESETS', 'SIDED', 'SPECIAL', 'Preset', 'resize', 'decode_film', 'Wo
            'collate', 'StudyDL', 'missing_films', 'leave_out', 'StudyLoaders', 'dataloaders', 'show_batch',
            'check_preset']
 
-# %% ../../nbs/data/05_batch.ipynb #a75e06dc
+# %% ../../nbs/data/05_batch.ipynb #42a068c6
 import math, re, unicodedata
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.util import find_spec
@@ -27,7 +27,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as TF, InterpolationMode
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from ..core import CHEXPERT, SLOTS, Batch, MedvlError
@@ -35,7 +35,7 @@ from .image import ImageError, load_image
 from .report import sentences
 from .study import Sample, Study, View, samples as study_samples
 
-# %% ../../nbs/data/05_batch.ipynb #9e0b3da4
+# %% ../../nbs/data/05_batch.ipynb #03fe00ba
 @dataclass(frozen=True)
 class Preset:
     "How a checkpoint wants its films; sides in pixels, statistics for grey values in [0,1]."
@@ -65,7 +65,7 @@ class Preset:
         if p not in PRESETS: raise MedvlError(f"unknown preset {p!r}; known: {', '.join(PRESETS)}")
         return PRESETS[p]
 
-# %% ../../nbs/data/05_batch.ipynb #fff149a6
+# %% ../../nbs/data/05_batch.ipynb #9c8642ab
 _wobble = dict(affine=(20., 10., .1, .95, 1.05), jitter=(.8, 1.2))
 _grey = lambda *c: sum(c)/3
 
@@ -78,7 +78,7 @@ PRESETS = {p.name: p for p in [
     Preset('mrm-small', 128, 128, 256, .4978, .2449, big=256, crop=(.2, 1.), antialias=False),
     Preset('alta-small', 128, 144, 288, .4785, .2834, big=256, **_wobble)]}
 
-# %% ../../nbs/data/05_batch.ipynb #084a76d9
+# %% ../../nbs/data/05_batch.ipynb #b35f7e1f
 def resize(x:Float[Tensor, '... h w'], # pictures in [0,1]
            size:tuple[int,int]|int, # rows and columns, or the shorter side
            antialias:bool=True # average over the pixels that vanish
@@ -100,7 +100,7 @@ def decode_film(view:View, # its `px`, or the file at its `path`
     if bad := int((~x.isfinite()).sum()): raise ImageError(f"{name}: {bad} of {x.numel()} pixels are NaN or infinite")
     return (resize(x, size)[0]*255).round_().to(torch.uint8).numpy()
 
-# %% ../../nbs/data/05_batch.ipynb #0246553d
+# %% ../../nbs/data/05_batch.ipynb #3e2619c6
 class Wobble(NamedTuple):
     "The random numbers of one film."
     angle: float; shear: float; dx: float; dy: float; scale: float; bright: float; contrast: float; flip: bool; area: float; ratio: float; y: float; x: float
@@ -126,7 +126,7 @@ def crop_box(h:int, w:int, # the film
     bw, bh = min(w, round(math.sqrt(h*w*k.area*k.ratio))), min(h, round(math.sqrt(h*w*k.area/k.ratio)))
     return round((h-bh)*k.y), round((w-bw)*k.x), bh, bw
 
-# %% ../../nbs/data/05_batch.ipynb #86d9d952
+# %% ../../nbs/data/05_batch.ipynb #ebb3f881
 def wobble(x:Float[Tensor, '1 h w'], # in [0,1]
            k:Wobble # of `draw`
           ) -> Float[Tensor, '1 h w']:
@@ -149,7 +149,7 @@ def cut(px:UInt8[np.ndarray, 'h w'], # of `decode_film` or the cache
     x = resize(x, (side, side))
     return wobble(x, k) if k is not None else x
 
-# %% ../../nbs/data/05_batch.ipynb #ffc2afc1
+# %% ../../nbs/data/05_batch.ipynb #7c1d9448
 SIDED = re.compile(r'\b(left|right|lt|rt|[lr][uml]l)(\b|-|ward|sided)', re.I)
 
 def sided(text:str # a report
@@ -158,7 +158,7 @@ def sided(text:str # a report
     m = SIDED.search(text)
     return m.group(1) if m else None
 
-# %% ../../nbs/data/05_batch.ipynb #a69d920a
+# %% ../../nbs/data/05_batch.ipynb #5f0f79ba
 def load_tokenizer(name:str|Path # 'minilm', a folder, or a name on the Hugging Face hub
                   ) -> PreTrainedTokenizerFast:
     "A fast tokenizer. Raises `MedvlError` if there is none by this name, or if it has no padding token."
@@ -174,7 +174,7 @@ def load_tokenizer(name:str|Path # 'minilm', a folder, or a name on the Hugging 
     if tok.pad_token_id is None: raise MedvlError(f"tokenizer {str(name)!r} has no padding token; give it one and save it to a folder")
     return tok
 
-# %% ../../nbs/data/05_batch.ipynb #5283a2c5
+# %% ../../nbs/data/05_batch.ipynb #adb699bb
 SPECIAL = dict(pad_token='[PAD]', unk_token='[UNK]', cls_token='[CLS]', sep_token='[SEP]', mask_token='[MASK]')
 
 def train_tokenizer(texts:Iterable[str], # reports of the training split, and of no other
@@ -188,11 +188,14 @@ def train_tokenizer(texts:Iterable[str], # reports of the training split, and of
     t, names = Tokenizer(models.WordPiece(unk_token='[UNK]')), list(SPECIAL.values())
     t.normalizer = normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()])
     t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    t.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=names, show_progress=False))
-    t.post_processor = processors.TemplateProcessing(single='[CLS] $A [SEP]', special_tokens=[('[CLS]',2),('[SEP]',3)])
-    return PreTrainedTokenizerFast(tokenizer_object=t, model_max_length=max_len, clean_up_tokenization_spaces=False, **SPECIAL)
+    inner = sorted('##'+c for c in {c for o in texts for c in t.normalizer.normalize_str(o)} if c.isalnum())
+    t.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=names+inner, show_progress=False))
+    out = Tokenizer(models.WordPiece(t.get_vocab(), unk_token='[UNK]'))  # without `inner` as special tokens
+    out.normalizer, out.pre_tokenizer, out.decoder = t.normalizer, t.pre_tokenizer, decoders.WordPiece()
+    out.post_processor = processors.TemplateProcessing(single='[CLS] $A [SEP]', special_tokens=[('[CLS]',2),('[SEP]',3)])
+    return PreTrainedTokenizerFast(tokenizer_object=out, model_max_length=max_len, clean_up_tokenization_spaces=False, **SPECIAL)
 
-# %% ../../nbs/data/05_batch.ipynb #4edc8472
+# %% ../../nbs/data/05_batch.ipynb #5c256323
 class Pieces(NamedTuple):
     "Texts in pieces; one array a text."
     ids: list[np.ndarray]  # token ids
@@ -219,7 +222,7 @@ def encode(tok:PreTrainedTokenizerFast, # a fast one
         cut += sum(n > 1 for n in np.bincount(e['overflow_to_sample_mapping']))
     return Pieces(ids, word, int(cut))
 
-# %% ../../nbs/data/05_batch.ipynb #58a712b0
+# %% ../../nbs/data/05_batch.ipynb #c3e99f1a
 def same_form(text:str # a report
              ) -> str:
     "Lower case, NFKD, single spaces."
@@ -232,7 +235,7 @@ def txt_id(text:str, # a report
     s = same_form(text or '')
     return xxhash.xxh3_64_intdigest(s.encode()) >> 1 if s else -1-at
 
-# %% ../../nbs/data/05_batch.ipynb #e1460cf9
+# %% ../../nbs/data/05_batch.ipynb #5fbf5499
 class StudyData:
     "Samples as tensors: `data[i]` is a dictionary and `i`. Raises `MedvlError` on samples without a film, and on `flip` with sided texts."
     def __init__(self,
@@ -293,7 +296,7 @@ class StudyData:
         if self.classes: it['lbl'] = [s.labels.get(c, math.nan) for c in self.classes]
         return it, i
 
-# %% ../../nbs/data/05_batch.ipynb #c9dcd3b3
+# %% ../../nbs/data/05_batch.ipynb #5435df23
 def collate(items:Sequence[tuple[dict,int]], # what `StudyData` gave
             data:StudyData, # slots, sizes and the padding token
             pad:str='batch' # texts as long as the longest of the 'batch', or as 'max_len'
@@ -317,7 +320,7 @@ def collate(items:Sequence[tuple[dict,int]], # what `StudyData` gave
     if data.classes: b['lbl'] = torch.tensor([it['lbl'] for it in its], dtype=torch.float32)
     return b, torch.tensor([o[1] for o in items])
 
-# %% ../../nbs/data/05_batch.ipynb #18022b21
+# %% ../../nbs/data/05_batch.ipynb #1c5d6efc
 class StudyDL(DataLoader):
     "A loader over `StudyData`: seeded order, `start` at any batch, every process its share."
     def __init__(self,
@@ -351,7 +354,7 @@ class StudyDL(DataLoader):
         return collate(items, self.dataset, self.pad or ('max_len' if num_distrib() > 1 else 'batch'))
     def retain(self, res, b): return res
 
-# %% ../../nbs/data/05_batch.ipynb #17fd107a
+# %% ../../nbs/data/05_batch.ipynb #c3771bb5
 def missing_films(samples:Sequence[Sample] # what is about to be loaded
                  ) -> dict[str,str]: # path: what is wrong
     "Films that are neither in memory nor where they should be."
@@ -375,7 +378,7 @@ def leave_out(samples:Sequence[Sample], # rows
     print(f"{len(hit)} films can't be read; {len(out)-len(kept)} of {len(out)} samples are left out:\n"+'\n'.join(lines))
     return kept
 
-# %% ../../nbs/data/05_batch.ipynb #8ef2f945
+# %% ../../nbs/data/05_batch.ipynb #58a7ebf1
 class StudyLoaders(DataLoaders):
     "fastai's `DataLoaders` that remember how they were made; loaders are `train`, `valid`, and `loader(name)` for any split."
     n_inp = 1
@@ -400,7 +403,7 @@ class StudyLoaders(DataLoaders):
 
     def show_batch(self, n:int=3, name:str='train'): return show_batch(self, n, name)
 
-# %% ../../nbs/data/05_batch.ipynb #da1fc26d
+# %% ../../nbs/data/05_batch.ipynb #7a5559a2
 def dataloaders(data:Sequence[Sample]|Sequence[Study], # with `split` train, val, test
                 tok:PreTrainedTokenizerFast|None, # None: films only
                 preset:str|Preset='alta', # see the table above
@@ -440,7 +443,7 @@ def dataloaders(data:Sequence[Sample]|Sequence[Study], # with `split` train, val
     dls = [StudyDL(d, bs, shuffle=d.train, drop_last=d.train, num_workers=num_workers) for d in sets]
     return StudyLoaders(*dls, names=names, tok=tok, preset=p, classes=classes, device=device)
 
-# %% ../../nbs/data/05_batch.ipynb #2966fc4a
+# %% ../../nbs/data/05_batch.ipynb #0ed4d923
 def show_batch(dls:StudyLoaders, # of `dataloaders`
                n:int=3, # rows
                name:str='train', # which split
@@ -462,7 +465,7 @@ def show_batch(dls:StudyLoaders, # of `dataloaders`
     fig.tight_layout()
     return fig
 
-# %% ../../nbs/data/05_batch.ipynb #82648823
+# %% ../../nbs/data/05_batch.ipynb #8d755311
 def check_preset(model:Any, # a model or its `config`, with a `preset` (name, dictionary or `Preset`); a Preset itself
                  dls:Any # `StudyLoaders`, or a preset
                 ) -> Preset|None: # what the model wants; None if it doesn't say
