@@ -18,4 +18,5 @@ setup(name=cfg['lib_name'], version=cfg['version'], description=cfg['description
       packages=find_packages(include=['medvl', 'medvl.*']), include_package_data=True,
       package_data={'medvl': ['data/prompts/*.json', 'data/lexicon/*.json']},
       install_requires=cfg['requirements'].split(), extras_require=extras,
-      entry_points={'console_scripts': cfg['console_scripts'].split('\n'), 'nbdev': [f"{cfg['lib_name']}=medvl._modidx:d"]})
+      entry_points={'console_scripts': cfg['console_scripts'].split('\n'),
+                    'nbdev': [f"{cfg['lib_name']}=medvl._modidx:d"]})

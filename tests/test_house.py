@@ -215,8 +215,8 @@ def page_faults(path: Path, name: str) -> list[str]:
 
 
 def test_page_faults_can_fail(tmp_path):
-    sources = ['#| export\n' + 'x = 1\n'*61, 'from os import *', 'y = "' + 'z'*130 + '"', 'from fastcore.test import *',
-               '#| export\nfrom fastcore.test import *']
+    sources = ['#| export\n' + 'x = 1\n'*61, 'from os import *', 'y = "' + 'z'*130 + '"',
+               'from fastcore.test import *', '#| export\nfrom fastcore.test import *']
     code = [dict(cell_type='code', source=s, outputs=[], metadata={}) for s in sources]
     (tmp_path/'01_bad.ipynb').write_text(json.dumps(dict(cells=code, metadata={}, nbformat=4, nbformat_minor=5)))
     found = page_faults(tmp_path/'01_bad.ipynb', 'bad')

@@ -175,6 +175,9 @@ def finish(site: Path):
 
 # ---- links -------------------------------------------------------------------------------------------------------
 
+LOADED = 'stylesheet', 'icon', 'preload', 'preconnect', 'modulepreload'  # kinds of <link> that a browser fetches
+
+
 class Page(HTMLParser):
     "The ids, the links and the resources of a page."
     def __init__(self, text: str):
@@ -185,7 +188,7 @@ class Page(HTMLParser):
         if 'id' in a: self.ids.add(a['id'])
         if tag == 'a' and a.get('href'): self.links.append(a['href'])
         if tag in ('img', 'script', 'iframe', 'source') and a.get('src'): self.loads.append(a['src'])
-        if tag == 'link' and a.get('rel') in ('stylesheet', 'icon', 'preload', 'preconnect'): self.loads.append(a['href'])
+        if tag == 'link' and a.get('rel') in LOADED: self.loads.append(a['href'])
 
 
 def broken(site: Path) -> list[str]:

@@ -29,8 +29,9 @@ class Cell:
         return not re.search(r'^\s*[%!]|nbdev_export|^show_doc\(', self.code, re.M)
 
 
-def notebooks(root: Path = NBS) -> list[Path]:
+def notebooks(root: Path|None = None) -> list[Path]:
     "Every notebook, in the order of reading: core first, then a folder after the other, by number inside it."
+    root = root or NBS
     def key(p):
         parts = p.relative_to(root).with_suffix('').parts
         top = '' if parts == ('index',) or parts[-1].endswith('_core') else parts[0]
@@ -73,9 +74,9 @@ def module(path: Path) -> str|None:
     return next((f"medvl.{c.dirs['default_exp']}" for c in cells(path) if 'default_exp' in c.dirs), None)
 
 
-def page_name(path: Path, root: Path = NBS) -> str:
+def page_name(path: Path) -> str:
     "The dotted name that the path stands for, without numbers: nbs/data/01_image.ipynb -> data.image."
-    return '.'.join(re.sub(r'^\d+[a-z]?_', '', o) for o in path.relative_to(root).with_suffix('').parts)
+    return '.'.join(re.sub(r'^\d+[a-z]?_', '', o) for o in path.relative_to(NBS).with_suffix('').parts)
 
 
 def bound_names(code: str) -> list[str]:
