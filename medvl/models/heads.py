@@ -1,4 +1,4 @@
-"""From the towers' features into the shared space: projections, the fusion of several films, and queries that gather from patches.
+"""From the towers' features into the shared space: projections, one vector for several films, and queries that gather from patches.
 
 Docs: https://medvl.github.io/medvl/models/heads.html.md"""
 
@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/models/heads.html.md"""
 # %% auto #0
 __all__ = ['ProjectionHead', 'BatchNormHead', 'fuse_views', 'ViewTimeEmbedding', 'QueryPool']
 
-# %% ../../nbs/models/05_heads.ipynb #ffb85b3a
+# %% ../../nbs/models/05_heads.ipynb #3a394820
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -16,9 +16,9 @@ from torch.nn import functional as F
 from ..core import MedvlError
 from .vision import sincos_2d
 
-# %% ../../nbs/models/05_heads.ipynb #e6cab648
+# %% ../../nbs/models/05_heads.ipynb #3c7dd1ec
 class ProjectionHead(nn.Module):
-    "Linear, GELU, LayerNorm, Linear: the head of CXR-BERT (Boecking et al. 2022) and of all four of ALTA's."
+    "Linear, GELU, LayerNorm, Linear (CXR-BERT, Boecking et al. 2022; ALTA, Lian et al. 2025)."
     def __init__(self,
                  d_in:int, # width of the features
                  dim:int=128 # width of the shared space, and of the hidden layer
@@ -26,84 +26,91 @@ class ProjectionHead(nn.Module):
         super().__init__()
         self.hidden, self.norm, self.out = nn.Linear(d_in, dim), nn.LayerNorm(dim, eps=1e-12), nn.Linear(dim, dim)
 
-    def forward(self, x:Float[Tensor, '... d']) -> Float[Tensor, '... k']:
-        "Project the last axis; not normalised to unit length."
+    def forward(self,
+                x:Float[Tensor, '... d'] # one vector per sample, or one per patch or word
+               ) -> Float[Tensor, '... k']: # in the shared space, not of unit length
+        "Project the last axis."
         return self.out(self.norm(F.gelu(self.hidden(x))))
 
-# %% ../../nbs/models/05_heads.ipynb #b0954f06
+# %% ../../nbs/models/05_heads.ipynb #ef169844
 class BatchNormHead(nn.Module):
-    "Linear, BatchNorm, ReLU, Linear, BatchNorm: the heads of MGCA (Wang et al. 2022) and PLAN."
+    "Linear, BatchNorm, ReLU, Linear, BatchNorm: the heads of MGCA (Wang et al. 2022), PLAN and, in part, BioViL."
     def __init__(self,
                  d_in:int, # width of the features
                  dim:int=128, # width of the shared space
-                 hidden:int=2048,
+                 hidden:int=2048, # width in between
                  bias:bool=True, # of the two linear layers
-                 norm_out:bool=True # a last batch norm without scale and shift (MGCA); False: none (BioViL)
+                 norm_out:bool=True # a last batch norm, without scale and shift; False: none (BioViL)
                 ):
         super().__init__()
-        self.hidden, self.norm, self.out = nn.Linear(d_in, hidden, bias=bias), nn.BatchNorm1d(hidden), nn.Linear(hidden, dim, bias=bias)
+        self.hidden, self.norm = nn.Linear(d_in, hidden, bias=bias), nn.BatchNorm1d(hidden)
+        self.out = nn.Linear(hidden, dim, bias=bias)
         self.norm_out = nn.BatchNorm1d(dim, affine=False) if norm_out else nn.Identity()
 
     def forward(self,
-                x:Float[Tensor, '... d'], # one vector per sample, or several
-                msk:Bool[Tensor, '...']|None=None # True on vectors that are real; the others come out as zeros and don't enter the statistics
-               ) -> Float[Tensor, '... k']:
-        "Project the last axis; statistics run over all real vectors of the batch."
-        real = x.flatten(0, -2) if msk is None else x[msk]
-        y = self.norm_out(self.out(F.relu(self.norm(self.hidden(real)))))
+                x:Float[Tensor, '... d'], # one vector per sample, or one per patch or word
+                msk:Bool[Tensor, '...']|None=None # True on real vectors; the others come out as zeros
+               ) -> Float[Tensor, '... k']: # in the shared space, not of unit length
+        "Project the last axis; statistics run over the real vectors of the batch. `MedvlError` when shapes differ."
+        if msk is not None and msk.shape != x.shape[:-1]:
+            raise MedvlError(f"the mask is {list(msk.shape)}, the vectors {list(x.shape)}")
+        y = x.flatten(0, -2) if msk is None else x[msk]  # [k d]
+        y = self.norm_out(self.out(F.relu(self.norm(self.hidden(y)))))
         if msk is None: return y.view(*x.shape[:-1], -1)
-        out = y.new_zeros(*msk.shape, y.shape[-1]); out[msk] = y
-        return out
+        return y.new_zeros(*msk.shape, y.shape[-1]).masked_scatter(msk[...,None], y)
 
-# %% ../../nbs/models/05_heads.ipynb #dfef0378
+# %% ../../nbs/models/05_heads.ipynb #80bba94b
 def fuse_views(cls:Float[Tensor, 'b s d'], # one vector per slot
-               msk:Bool[Tensor, 'b s']|None=None # True where a slot holds a film; None: all slots count, present or not
-              ) -> Float[Tensor, 'b d']:
-    "Mean over the slots: all of them (as ALTA's released code does), or the present ones; raises `MedvlError` when a sample has no film."
+               msk:Bool[Tensor, 'b s']|None=None # True where a slot holds a film; None: all slots count (ALTA's code)
+              ) -> Float[Tensor, 'b d']: # one vector per sample
+    "Mean over all slots, or over the present ones; raises `MedvlError` when shapes differ or a sample has no film."
     if msk is None: return cls.mean(1)
-    if msk.shape != cls.shape[:2]: raise MedvlError(f"the mask is {list(msk.shape)}, the slots {list(cls.shape[:2])}")
+    if msk.shape != cls.shape[:2]: raise MedvlError(f"the mask is {list(msk.shape)}, the slots {list(cls.shape)}")
     n = msk.sum(1, keepdim=True)
-    if not n.all(): raise MedvlError(f"samples {(n[:,0]==0).nonzero()[:,0].tolist()} of the batch have no film in any slot")
-    return (cls*msk[...,None]).sum(1)/n
+    if not n.all():
+        raise MedvlError(f"samples {(n[:,0] == 0).nonzero()[:,0].tolist()} of the batch have no film in any slot")
+    return torch.where(msk[...,None], cls, 0).sum(1)/n
 
-# %% ../../nbs/models/05_heads.ipynb #f8400517
+# %% ../../nbs/models/05_heads.ipynb #19855336
 class ViewTimeEmbedding(nn.Module):
-    "What each slot is, as a vector: frontal or lateral, current or prior (ALTA). Starts at zero."
+    "What each slot is, as a vector: frontal or lateral, current or prior (ALTA, Lian et al. 2025). Starts at zero."
     def __init__(self, d:int # width of the tower
                 ):
         super().__init__()
-        self.view, self.time = nn.Parameter(torch.zeros(1,2,d)), nn.Parameter(torch.zeros(1,2,d))
+        self.view, self.time = nn.Parameter(torch.zeros(1, 2, d)), nn.Parameter(torch.zeros(1, 2, d))
 
     def forward(self,
-                slot:Int[Tensor, 'n']|None=None # slot of each image, in the order of `medvl.core.SLOTS`; None: the four in order
-               ) -> Float[Tensor, 'n d']:
-        "View row plus time row of each slot: frontal, lateral, frontal, lateral; current, current, prior, prior."
+                slot:Int[Tensor, 'n']|None=None # slot of each film, 0 to 3 as in `medvl.core.SLOTS`; None: the four
+               ) -> Float[Tensor, 'n d']: # for the argument `add` of a VisionTower
+        "View row plus time row: frontal, lateral, frontal, lateral; current, current, prior, prior."
         if slot is None: slot = torch.arange(4, device=self.view.device)
         return self.view[0, slot % 2] + self.time[0, slot // 2]
 
-# %% ../../nbs/models/05_heads.ipynb #819ff9f1
+# %% ../../nbs/models/05_heads.ipynb #5d29fdcb
 class QueryPool(nn.Module):
-    "Learned queries that gather from patches or words by cross-attention; one vector per query."
+    "Learned queries that gather from patches or words by cross-attention: one vector per query (PLACE)."
     def __init__(self,
                  d:int, # width of the features
                  n:int=16, # queries
-                 depth:int=2, # decoder layers: attention among queries, cross-attention, feed-forward
-                 heads:int=12,
+                 depth:int=2, # layers: attention among queries, cross-attention, feed-forward
+                 heads:int=12, # attention heads
                  ffn:int|None=None, # hidden width of the feed-forward part; None: 4 d
-                 dropout:float=.1,
+                 dropout:float=.1, # in all parts
                  grid:tuple[int,int]|None=None # add sine positions of this grid to the features; None: don't
                 ):
         super().__init__()
+        if d % heads: raise MedvlError(f"{heads} heads don't divide a width of {d}")
         self.query = nn.Parameter(torch.randn(n, d)*.02)
         layer = nn.TransformerDecoderLayer(d, heads, ffn or 4*d, dropout, F.gelu, batch_first=True, norm_first=True)
         self.layers = nn.TransformerDecoder(layer, depth, nn.LayerNorm(d))
-        self.register_buffer('pos', None if grid is None else sincos_2d(d, grid, 0), persistent=False)
+        self.register_buffer('pos', None if grid is None else sincos_2d(d, grid, prefix=0), persistent=False)
 
     def forward(self,
                 x:Float[Tensor, 'b n d'], # patches or words
                 msk:Bool[Tensor, 'b n']|None=None # True on those that are real
-               ) -> Float[Tensor, 'b q d']:
-        "Gather from `x`, once per query; raises `MedvlError` when a sample has nothing to gather from."
-        if msk is not None and not msk.any(1).all(): raise MedvlError("a sample has nothing to gather from: its mask is all False")
+               ) -> Float[Tensor, 'b q d']: # one vector per query
+        "Gather from `x` once per query; raises `MedvlError` when a sample has nothing to gather from."
+        if msk is not None and not msk.any(1).all():
+            raise MedvlError(f"samples {(~msk.any(1)).nonzero()[:,0].tolist()} have nothing to gather from")
         if self.pos is not None: x = x + self.pos
         return self.layers(self.query.expand(len(x), -1, -1), x, memory_key_padding_mask=None if msk is None else ~msk)
