@@ -9,7 +9,7 @@ __all__ = ['Time', 'LEAKS', 'Box', 'View', 'Study', 'Sample', 'days_between', 'l
            'show_timeline', 'split_by_patient', 'near_pairs', 'fingerprint', 'alike', 'Leakage', 'crossings', 'plain',
            'leakage', 'attempt', 'near_films']
 
-# %% ../../nbs/data/03_study.ipynb #15f01733
+# %% ../../nbs/data/03_study.ipynb #9d0520b3
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
@@ -29,7 +29,7 @@ from tqdm import tqdm
 from ..core import SLOTS, MedvlError
 from .image import Film, ImageError, as_film, file_hash, phash, pixel_hash, read_image, view_kind
 
-# %% ../../nbs/data/03_study.ipynb #ec264b5a
+# %% ../../nbs/data/03_study.ipynb #105ec4d5
 @dataclass
 class Box:
     "A rectangle on the stored image."
@@ -71,7 +71,7 @@ class View:
         if self.hash is None: self.hash = file_hash(self.path) if self.px is None else pixel_hash(self.film().px)
         return self.hash
 
-# %% ../../nbs/data/03_study.ipynb #3c845269
+# %% ../../nbs/data/03_study.ipynb #d2ada450
 Time = datetime|float|None
 
 @dataclass
@@ -109,7 +109,7 @@ class Sample:
     labels: dict[str,float]
     study: Study = field(repr=False)
 
-# %% ../../nbs/data/03_study.ipynb #8f6320f6
+# %% ../../nbs/data/03_study.ipynb #ae3d8f2c
 def days_between(a:Time, # earlier
                  b:Time # later, of the same kind
                 ) -> float|None: # None if one is unknown
@@ -148,7 +148,7 @@ def link_one(own:list[Study], # of one patient, by time and id
             else: s.prior = last; n['linked'] += 1
         last = next((o for o in tied if o.frontals), last)
 
-# %% ../../nbs/data/03_study.ipynb #686df660
+# %% ../../nbs/data/03_study.ipynb #f22f0110
 def samples(studies:Iterable[Study], # with priors linked, if wanted
             per:str='study', # 'study' or 'image'
             text:Callable[[str],str]|None=None, # applied to each text; None: as it is
@@ -181,7 +181,7 @@ def slots(v:View, # a frontal
     p = v.prior or (first(old.frontals) if old else None)
     return (v, v.lateral or first(s.laterals), p, p and (p.lateral or (first(old.laterals) if old else None)))
 
-# %% ../../nbs/data/03_study.ipynb #5327a7d4
+# %% ../../nbs/data/03_study.ipynb #4bfdb9cf
 def show_timeline(studies:Iterable[Study], # of one patient, priors linked
                   ax:Axes|None=None # where to draw; None: a new figure
                  ) -> Axes:
@@ -200,7 +200,7 @@ def show_timeline(studies:Iterable[Study], # of one patient, priors linked
     ax.set(yticks=[0,1], ylim=(-.4,2.2), xlabel='days', title=f'patient {own[0].patient}'); ax.set_yticklabels(['lateral','frontal'])
     return ax
 
-# %% ../../nbs/data/03_study.ipynb #33c41ba9
+# %% ../../nbs/data/03_study.ipynb #af4492d2
 def split_by_patient(studies:Iterable[Study], # `split` is overwritten
                      train:float=.7, val:float=.1, test:float=.2, # shares of the groups; they add up to 1
                      salt:str='medvl-1' # another salt, another split
@@ -213,7 +213,7 @@ def split_by_patient(studies:Iterable[Study], # `split` is overwritten
         s.split = 'train' if u < train else 'val' if u < train+val else 'test'
     return studies
 
-# %% ../../nbs/data/03_study.ipynb #fdb2f853
+# %% ../../nbs/data/03_study.ipynb #9f34e89d
 def near_pairs(a:np.ndarray, # `[n]` 64-bit hashes
                b:np.ndarray, # `[m]` 64-bit hashes
                bits:int # largest Hamming distance
@@ -239,7 +239,7 @@ def alike(a:np.ndarray, b:np.ndarray # `[n k]` thumbnails, row by row
     a, b = (x - x.mean(1, keepdims=True) for x in (a.astype(np.float32), b.astype(np.float32)))
     return (a*b).sum(1) / np.maximum(np.linalg.norm(a, axis=1)*np.linalg.norm(b, axis=1), 1e-6)
 
-# %% ../../nbs/data/03_study.ipynb #b25fb6eb
+# %% ../../nbs/data/03_study.ipynb #e1c01371
 LEAKS = ('patient','group','film','near')  # kinds that make `Leakage.ok` False; 'text' does not
 
 @dataclass
@@ -251,7 +251,9 @@ class Leakage:
     splits: dict[str,int] = field(default_factory=dict)  # studies or samples in each split
 
     @property
-    def count(self) -> Counter: return Counter(r['kind'] for r in self.rows)
+    def count(self) -> Counter:
+        "Distinct things that cross, by kind; of near-duplicates the pairs."
+        return Counter(k for k,*_ in {(r['kind'], r['key'], (r['a'], r['b']) if r['kind'] == 'near' else 0) for r in self.rows})
     @property
     def ok(self) -> bool: return not any(self.count[k] for k in LEAKS)
     def table(self) -> pd.DataFrame:
@@ -277,7 +279,7 @@ def crossings(kind:str, # goes into the rows
     row = lambda key, ends: [dict(kind=kind, key=key, a=ends[0][1], split_a=ends[0][0], b=n, split_b=s) for s,n in ends[1:]]
     return [r for key,d in by.items() for r in row(key, list(d.items()))], len(by)
 
-# %% ../../nbs/data/03_study.ipynb #12957cdc
+# %% ../../nbs/data/03_study.ipynb #8ee5dffa
 def plain(text:str # a report
          ) -> str:
     "Lower case, letters and digits only, single spaces: what two equal reports have in common."
