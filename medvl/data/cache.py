@@ -7,24 +7,25 @@ Docs: https://medvl.github.io/medvl/data/cache.html.md"""
 # %% auto #0
 __all__ = ['RECORD', 'film_key', 'stamp', 'record', 'whole_records', 'keys_of', 'ImageCache']
 
-# %% ../../nbs/data/06_cache.ipynb #45d2d791
+# %% ../../nbs/data/06_cache.ipynb #d7ec0a76
 import json, os
 from pathlib import Path
-from typing import Iterable, Iterator, Mapping
+from typing import Iterable
 
 import numpy as np
-import torch, xxhash
+import xxhash
 from fastcore.basics import patch
 from filelock import FileLock
 from jaxtyping import UInt8
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from ..core import MedvlError
-from .batch import decode_film
+from .films import decode_film
 from .image import file_hash
 from .study import View
 
-# %% ../../nbs/data/06_cache.ipynb #50d74f50
+# %% ../../nbs/data/06_cache.ipynb #9eb7f271
 def film_key(view:View # a file or pixels
             ) -> str: # 32 hex digits
     "Hash of a film's content. Raises `ImageError` if the file can't be read."
@@ -38,8 +39,8 @@ def stamp(path:str # file
     except OSError: return None
     return json.dumps([os.path.abspath(path), s.st_size, s.st_mtime_ns])
 
-# %% ../../nbs/data/06_cache.ipynb #347486ca
-RECORD = np.dtype([('key','S16'), ('off','<u8'), ('h','<u4'), ('w','<u4'), ('sum','<u8'), ('check','<u8')])  # 48 bytes
+# %% ../../nbs/data/06_cache.ipynb #cb389f42
+RECORD = np.dtype([('key','S16'), ('off','<u8'), ('h','<u4'), ('w','<u4'), ('sum','<u8'), ('check','<u8')])
 
 def record(key:str, # 32 hex digits
            off:int, # where the pixels start
@@ -47,7 +48,8 @@ def record(key:str, # 32 hex digits
           ) -> bytes:
     "One line of the index, with a checksum of the pixels and one of itself."
     r = np.zeros(1, RECORD)
-    r['key'], r['off'], r['h'], r['w'], r['sum'] = bytes.fromhex(key), off, *px.shape, xxhash.xxh3_64_intdigest(px.tobytes())
+    r['key'], r['off'], r['h'], r['w'] = bytes.fromhex(key), off, *px.shape
+    r['sum'] = xxhash.xxh3_64_intdigest(px.tobytes())
     r['check'] = xxhash.xxh3_64_intdigest(r.tobytes()[:40])
     return r.tobytes()
 
@@ -56,18 +58,21 @@ def whole_records(raw:bytes, # the index file
                  ) -> np.ndarray:
     "The records that are whole and whose pixels are there; only the tail can be torn, because the files only grow."
     r = np.frombuffer(raw[:len(raw)//RECORD.itemsize*RECORD.itemsize], RECORD)
-    good = lambda o: o['check'] == xxhash.xxh3_64_intdigest(o.tobytes()[:40]) and o['off']+int(o['h'])*int(o['w']) <= size
+    def good(o):
+        return o['check'] == xxhash.xxh3_64_intdigest(o.tobytes()[:40]) and o['off']+int(o['h'])*int(o['w']) <= size
     while len(r) and not good(r[-1]): r = r[:-1]
     return r
 
-# %% ../../nbs/data/06_cache.ipynb #2e161289
+# %% ../../nbs/data/06_cache.ipynb #7a097965
 def keys_of(r:np.ndarray # records
            ) -> list[str]:
     "The keys of index records, as hex digits."
     return [bytes(k).ljust(16, b'\0').hex() for k in r['key']]
 
-# %% ../../nbs/data/06_cache.ipynb #48103a5e
-class _Decode(torch.utils.data.Dataset):
+# %% ../../nbs/data/06_cache.ipynb #40f252c2
+def _as_it_is(item): return item
+
+class _Decode(Dataset):
     "Work for the decoding processes: `(key, pixels or None, message)`."
     def __init__(self, views, size, known): self.views, self.size, self.known = views, size, known
     def __len__(self): return len(self.views)
@@ -77,7 +82,7 @@ class _Decode(torch.utils.data.Dataset):
             return key, (None if key in self.known else decode_film(self.views[i], self.size)), ''
         except (MedvlError, OSError) as e: return '', None, str(e)
 
-# %% ../../nbs/data/06_cache.ipynb #4d0933a0
+# %% ../../nbs/data/06_cache.ipynb #a6723300
 class ImageCache:
     "Films of one decode size, as `decode_film` gives them. `get(view)` never decodes."
     sync_every = 32  # films between two writes of the index: at most so many are lost in a kill
@@ -101,7 +106,7 @@ class ImageCache:
                 if len(line) > 33 and line[32] == ' ' and line.endswith(']'): self.key_of[line[33:]] = line[:32]
         self.map = None
 
-    def __getstate__(self): return {**self.__dict__, 'map': None}  # a memory map would be pickled as its whole content
+    def __getstate__(self): return {**self.__dict__, 'map': None}  # a map would be pickled as its whole content
     def __len__(self) -> int: return len(self.rec)
     def __repr__(self): return f"ImageCache({len(self)} films of size {self.size}, {int(self.end)/1e6:.1f} MB)"
 
@@ -117,7 +122,9 @@ class ImageCache:
     def get(self, view:View) -> UInt8[np.ndarray, 'h w']: # read-only
         "The bytes of a film. Raises `MedvlError` if it isn't in the cache, or has changed since it was built."
         i = self.row.get(self.key(view))
-        if i is None: raise MedvlError(f"{view.path or view.id}: not in the cache of size {self.size} in {self.dir}, or changed since; call `build`")
+        if i is None:
+            raise MedvlError(f"{view.path or view.id}: not in the cache of size {self.size} in {self.dir}, "
+                             "or changed since; call `build`")
         return self._pixels(i)
 
     def _pixels(self, i):
@@ -127,9 +134,10 @@ class ImageCache:
 
     def verify(self) -> list[str]: # keys
         "Films whose pixels don't match their checksum; reads everything."
-        return [k for k,i in self.row.items() if xxhash.xxh3_64_intdigest(self._pixels(i).tobytes()) != self.rec[i]['sum']]
+        def broken(i): return xxhash.xxh3_64_intdigest(self._pixels(i).tobytes()) != self.rec[i]['sum']
+        return [k for k,i in self.row.items() if broken(i)]
 
-# %% ../../nbs/data/06_cache.ipynb #2504f37e
+# %% ../../nbs/data/06_cache.ipynb #a68270de
 def _append(path:Path, data:bytes):
     with path.open('ab') as f: f.write(data); f.flush(); os.fsync(f.fileno())
 
@@ -138,7 +146,8 @@ def _cut_tail(cache:ImageCache):
     cache.refresh()
     for path, n in ((cache.films, cache.end), (cache.index, len(cache)*RECORD.itemsize)):
         if path.exists() and path.stat().st_size > n: os.truncate(path, n)
-    if cache.names.exists() and (raw := cache.names.read_bytes()) and not raw.endswith(b'\n'): os.truncate(cache.names, raw.rfind(b'\n')+1)
+    raw = cache.names.read_bytes() if cache.names.exists() else b''
+    if raw and not raw.endswith(b'\n'): os.truncate(cache.names, raw.rfind(b'\n')+1)
 
 def _write(cache:ImageCache, fresh:list[tuple[str,np.ndarray]], names:list[str]):
     "Pixels, then records, then names; each is on the disk before the next begins."
@@ -151,26 +160,29 @@ def _write(cache:ImageCache, fresh:list[tuple[str,np.ndarray]], names:list[str])
     if names: _append(cache.names, ''.join(f'{n}\n' for n in names).encode())
     fresh.clear(); names.clear()
 
-# %% ../../nbs/data/06_cache.ipynb #5165c527
+# %% ../../nbs/data/06_cache.ipynb #aef90fdd
 @patch
 def build(cache:ImageCache, # grows
           views:Iterable[View], # films in files or in memory; doubles are decoded once
           num_workers:int=0, # processes that decode; 0: this one
-          errors:str='skip' # films that can't be read: 'skip' (they are returned) or 'raise' (when all others are done)
+          errors:str='skip' # films that can't be read: 'skip' (returned) or 'raise' (when all others are done)
          ) -> dict[str,str]: # path or id of each film that can't be read: why
     "Decode what isn't in the cache yet. Raises `MedvlError` that lists the unreadable, if `errors='raise'`."
     with FileLock(str(cache.dir/f'lock-{cache.size}')):
         _cut_tail(cache)
-        todo = list({(v.path if v.px is None else f'{v.id}:{id(v.px)}'): v for v in views if v not in cache}.values())
+        todo = list({v.path if v.px is None else id(v.px): v for v in views if v not in cache}.values())
         there, known, bad, fresh, names = len(cache), set(cache.row), {}, [], []
-        work = torch.utils.data.DataLoader(_Decode(todo, cache.size, known), batch_size=None, num_workers=num_workers, collate_fn=lambda o: o)
-        for view, (key, px, why) in zip(todo, tqdm(work, 'decoding films', unit='film', disable=None if todo else True)):
-            if why: bad[view.path or view.id] = why; continue
+        work = DataLoader(_Decode(todo, cache.size, known), None, num_workers=num_workers, collate_fn=_as_it_is)
+        bar = tqdm(work, 'decoding films', unit='film', disable=None if todo else True)
+        for view, (key, px, why) in zip(todo, bar):
+            if why: bad[str(view.path or view.id)] = why; continue
             if px is not None and key not in known: fresh.append((key, np.asarray(px))); known.add(key)
             if view.px is None: names.append(f'{key} {stamp(view.path)}')
             if len(fresh) >= cache.sync_every: _write(cache, fresh, names)
         _write(cache, fresh, names)
         cache.refresh()
-    if todo: print(f"{len(cache)-there} films decoded, {len(cache)} in the cache"+(f", {len(bad)} can't be read" if bad else ''))
-    if bad and errors == 'raise': raise MedvlError(f"{len(bad)} films can't be read:\n  "+'\n  '.join(list(bad.values())[:10]))
+    says = f"{len(cache)-there} films decoded, {len(cache)} in the cache"
+    if todo: print(says+(f", {len(bad)} can't be read" if bad else ''))
+    if bad and errors == 'raise':
+        raise MedvlError('\n  '.join([f"{len(bad)} films can't be read:", *list(bad.values())[:10]]))
     return bad
