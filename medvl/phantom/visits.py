@@ -8,16 +8,16 @@ Docs: https://medvl.github.io/medvl/phantom/visits.html.md"""
 __all__ = ['PICTURES', 'CHRONIC', 'BILATERAL', 'MOVED', 'SEEN', 'draw_finding', 'Visit', 'Patient', 'settle', 'draw_patient',
            'truth_labels']
 
-# %% ../../nbs/phantom/04_visits.ipynb #4c856424
+# %% ../../nbs/phantom/04_visits.ipynb #362aefcd
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
 from ..core import CHEXPERT, MedvlError
-from .anatomy import Anatomy, LOBES, draw_anatomy, lobe, wall
+from .anatomy import Anatomy, LOBES, draw_anatomy, lobe, rib_line
 from .findings import Finding, KINDS, OPACITY, grade, measure, place, zone_of
 
-# %% ../../nbs/phantom/04_visits.ipynb #1426aa7c
+# %% ../../nbs/phantom/04_visits.ipynb #c985ab35
 PICTURES = {  # picture: (weight, {kind: probability})
     'normal': (.35, {}),
     'heart failure': (.13, dict(edema=.8, effusion=.65, heart=.8, pacemaker=.22, band=.15, line=.1)),
@@ -31,7 +31,7 @@ PICTURES = {  # picture: (weight, {kind: probability})
 CHRONIC = ('heart','mediastinum','nodule','mass','metastases','thickening','plaque','pacemaker','wires')  # change slowly or not at all
 BILATERAL = dict(effusion=.45, consolidation=.2, band=.35, thickening=.15, plaque=.4)  # probability of both sides
 
-# %% ../../nbs/phantom/04_visits.ipynb #a223c064
+# %% ../../nbs/phantom/04_visits.ipynb #f86e41fb
 def draw_finding(kind:str, # a key of `KINDS`
                  a:Anatomy, # body
                  rng:np.random.Generator,
@@ -57,7 +57,6 @@ def draw_finding(kind:str, # a key of `KINDS`
 
 def _zoned(f, a):
     if f.kind == 'fracture':
-        from medvl.phantom.anatomy import rib_line
         f.xyz = tuple(round(float(o), 2) for o in rib_line(a, f.info['rib'], f.side, 60)[f.info['at']])
     if f.kind in ('consolidation','nodule','mass','thickening','plaque','collapse'): f.zone = zone_of(a, f.xyz[2])
     return f
@@ -75,7 +74,7 @@ def _device(f, a, rng):
     else: I.update(n=int(rng.integers(5, 8))); f.side = ''
     return f
 
-# %% ../../nbs/phantom/04_visits.ipynb #af2f24c7
+# %% ../../nbs/phantom/04_visits.ipynb #fbeaa400
 MOVED = .12  # change of severity that counts
 
 @dataclass
@@ -119,7 +118,7 @@ def _next(f, trend, rng, days):
     if f.kind == 'fracture': return f.sev
     return None if s < .06 else round(float(min(s, .99)), 3)
 
-# %% ../../nbs/phantom/04_visits.ipynb #e16fd4e1
+# %% ../../nbs/phantom/04_visits.ipynb #b2389713
 def _first(a, picture, rng, subtle, co):
     "The findings of a first visit."
     out = []
@@ -173,7 +172,7 @@ def _evolve(a, F, trend, rng, days, pic, subtle, co):
             G.append(f); change[f.id] = 'new'; trend[f.id] = float(rng.choice([-1,0,1])); have.add(f.id); 
     return G, change
 
-# %% ../../nbs/phantom/04_visits.ipynb #030426e6
+# %% ../../nbs/phantom/04_visits.ipynb #4c0804a8
 SEEN = .12  # visibility from which a finding counts as visible
 
 def truth_labels(F:list, # findings
@@ -183,7 +182,7 @@ def truth_labels(F:list, # findings
     out = dict.fromkeys(CHEXPERT, 0.)
     for f in F:
         v = 1. if seen is None or f.kind == 'heart' or seen.get(f.id, 1.) >= SEEN else float('nan')
-        for k in [f.name] + ['Pneumonia']*bool(f.info.get('pneumonia')) + ['Lung Opacity']*(f.name in OPACITY):
+        for k in [f.name] + ['Pneumonia']*bool(f.info.get('pneumonia')) + ['Lung Opacity']*(f.name in OPACITY) + ['Enlarged Cardiomediastinum']*(f.kind == 'heart'):
             out[k] = 1. if v == 1. or out[k] == 1. else v
     path = [v for k,v in out.items() if k not in ('No Finding','Support Devices')]
     out['No Finding'] = 0. if 1. in path else float('nan') if any(v != v for v in path) else 1.
