@@ -16,7 +16,7 @@ CALM := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 HF_HUB_OFFLINE=1 WANDB_MODE=offline 
 
 test: $(READY)
 	$(BIN)/python tools/check_sync.py
-	$(CALM) $(BIN)/nbdev-test --n_workers $(JOBS) --timing
+	$(CALM) $(BIN)/nbdev-test --n-workers $(JOBS) --timing
 	$(CALM) $(BIN)/python -m pytest tests -n $(JOBS) --dist loadfile -q --durations 5 --ignore tests/browser
 
 docs: $(READY)

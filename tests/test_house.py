@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT/'tools'))
 from pages import cells, module, notebooks, page_name  # noqa: E402
 
-LAYERS = [['core'], ['data', 'models', 'losses'], ['readers', 'phantom', 'methods'], ['learner'], ['eval'], ['cli']]
-RANK = {folder: i for i, row in enumerate(LAYERS) for folder in row}
+LAYERS = 'core < data models losses < readers phantom methods < training < learner < eval < command < cli'
+RANK = {folder: i for i, row in enumerate(LAYERS.split(' < ')) for folder in row.split()}
 WIDTH, CELL, NOTEBOOK = 120, 60, 1_000_000  # columns, lines of an exported cell, bytes
 REPORTS = 'medvl/models/checkpoint.py'  # the one place that may load a part of a state: it says what was missing
 
@@ -56,6 +56,7 @@ def wrong_arrows(name: str, source: str, order: dict[str, int]) -> list[str]:
     "Imports that go against the layers; `order`: number of each module in its folder."
     bad, me = [], name.removeprefix('medvl.')
     top = me.split('.')[0]
+    if top not in RANK: return [f'{name.replace(".", "/")}.py: {top!r} is no layer of the house']
     for line, to in imported(name, source, order):
         other = to.split('.')[0]
         if other not in RANK: why = f'{other!r} is no layer of the house'
@@ -82,6 +83,7 @@ ORDER = {'data.image': 1, 'data.study': 3, 'methods.clip': 1, 'methods.alta': 6}
     ('medvl.data.image', 'from . import study', 'lower number'),
     ('medvl.readers.covid', 'from ..phantom.set import phantom_studies', 'do not import each other'),
     ('medvl.data.image', 'from ..helpers import x', 'no layer'),
+    ('medvl.utils', 'import torch', 'no layer'),
     ('medvl.core', 'from .cli import main', 'right')])
 def test_arrows_can_fail(name, source, says): assert any(says in o for o in wrong_arrows(name, source, ORDER))
 

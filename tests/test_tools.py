@@ -27,7 +27,8 @@ def tree(tmp_path, monkeypatch):
     for m in (check_sync, make_docs, make_tests, pages): monkeypatch.setattr(m, 'ROOT', tmp_path)
     for m in (make_docs, pages): monkeypatch.setattr(m, 'NBS', tmp_path/'nbs')
     notebook(tmp_path/'nbs'/'data'/'01_toy.ipynb', '#| default_exp data.toy', '# Toy\n\n> A page.',
-             '#| export\nimport math', '#| export\ndef area(r): return math.pi*r*r\n_unit = 1', '## Use', 'assert round(area(_unit)) == 3',
+             '#| export\nimport math', '#| export\ndef area(r): return math.pi*r*r\n_unit = 1',
+             '## Use', 'assert round(area(_unit)) == 3',
              '## Left out', '#| eval: false\n1/0', '#| slow\n1/0', '%time 1/0', '## Last', 'assert math.pi > 4')
     return tmp_path
 
