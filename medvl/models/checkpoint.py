@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/models/checkpoint.html.md"""
 __all__ = ['Rules', 'CheckpointError', 'read_state', 'rename_keys', 'LoadReport', 'compare_state', 'load_state',
            'save_pretrained', 'read_config', 'from_pretrained', 'mae_keys', 'mrm_keys', 'cxr_bert_keys', 'alta_keys']
 
-# %% ../../nbs/models/06_checkpoint.ipynb #067276e3
+# %% ../../nbs/models/06_checkpoint.ipynb #3624887e
 import argparse, importlib, json, os, pickle, re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from ..core import MedvlError, jsonable, provenance, save_json
 
-# %% ../../nbs/models/06_checkpoint.ipynb #31ba8eec
+# %% ../../nbs/models/06_checkpoint.ipynb #a0ec9fd4
 class CheckpointError(MedvlError):
     "Weights that cannot be read, or that do not fit the model."
 
@@ -38,7 +38,7 @@ def _read_safetensors(path) -> tuple[dict[str, Tensor], dict]:
         with safe_open(path, 'pt') as f: return {k: f.get_tensor(k) for k in f.keys()}, f.metadata() or {}
     except (SafetensorError, OSError) as e: raise CheckpointError(f"{path} is no whole safetensors file: {e}") from e
 
-# %% ../../nbs/models/06_checkpoint.ipynb #7e077e88
+# %% ../../nbs/models/06_checkpoint.ipynb #24f3358c
 def read_state(path:str|Path # .safetensors, .pth, .pt, .bin; or a directory with such a file under its usual name
               ) -> dict[str, Tensor]: # on the CPU
     "The tensors of a weights file by name; `CheckpointError` when there is no such file or it holds anything else."
@@ -56,7 +56,7 @@ def read_state(path:str|Path # .safetensors, .pth, .pt, .bin; or a directory wit
     if bad or not state: raise CheckpointError(f"{path} holds more than tensors, or nothing: {', '.join(bad[:5])}")
     return {k.removeprefix('module.'): v for k,v in state.items()}
 
-# %% ../../nbs/models/06_checkpoint.ipynb #a25d00c4
+# %% ../../nbs/models/06_checkpoint.ipynb #7cda6534
 Rules = Mapping[str, str|None]|Iterable[tuple[str, str|None]]  # (regular expression, replacement or None), in order
 
 def rename_keys(state:Mapping[str, Tensor], # tensors by their names in a file
@@ -73,7 +73,7 @@ def rename_keys(state:Mapping[str, Tensor], # tensors by their names in a file
         else: out[new] = v
     return out, left
 
-# %% ../../nbs/models/06_checkpoint.ipynb #da83ce0f
+# %% ../../nbs/models/06_checkpoint.ipynb #909a4abd
 @dataclass
 class LoadReport:
     "What a checkpoint and a model have in common, and what not."
@@ -95,7 +95,7 @@ def _first_names(model) -> dict[str, str]:
     first, named = {}, [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
     return {k: first.setdefault(id(v), k) for k,v in named}
 
-# %% ../../nbs/models/06_checkpoint.ipynb #18ffba41
+# %% ../../nbs/models/06_checkpoint.ipynb #da7615bb
 def compare_state(model:nn.Module, # not changed; may be on the meta device
                   state:Mapping[str, Tensor]|str|Path, # tensors by name, or a file for `read_state`
                   rename:Rules|None=None # rules for `rename_keys`
@@ -120,7 +120,7 @@ def compare_state(model:nn.Module, # not changed; may be on the meta device
 def _legacy(name) -> bool: return name.rpartition('.')[2] == 'position_ids'
 def _same(a, b) -> bool: return a is b or (a.shape == b.shape and torch.equal(a, b))
 
-# %% ../../nbs/models/06_checkpoint.ipynb #b33d85a4
+# %% ../../nbs/models/06_checkpoint.ipynb #75272734
 def load_state(model:nn.Module, # changed in place, wholly or not at all
                state:Mapping[str, Tensor]|str|Path, # tensors by name, or a file for `read_state`
                rename:Rules|None=None, # rules for `rename_keys`, e.g. `mae_keys()`
@@ -154,7 +154,7 @@ def _why(rep, missing, unexpected) -> str:
     if rep.broken: why.append(f"NaN, infinity or two values for one tied tensor: {', '.join(rep.broken)}.")
     return ' '.join(why) or 'They have no tensor in common.'
 
-# %% ../../nbs/models/06_checkpoint.ipynb #f2673ccd
+# %% ../../nbs/models/06_checkpoint.ipynb #1ddd7a59
 def _hash(state) -> str:
     "Content of tensors and their names."
     h = xxhash.xxh3_128()
@@ -170,7 +170,7 @@ def _split(model) -> tuple[dict, dict]:
     frozen = {k: v for k,v in own.items() if k in params and not params[k].requires_grad}
     return {k: v for k,v in own.items() if k not in frozen}, frozen
 
-# %% ../../nbs/models/06_checkpoint.ipynb #a81f0895
+# %% ../../nbs/models/06_checkpoint.ipynb #4dabdfd9
 def save_pretrained(model:nn.Module, # its `config` rebuilds it: type(model)(**model.config)
                     dir:str|Path, # a directory, made if absent
                     extra:Mapping|None=None, # anything JSON-able to keep: the run's arguments, scores
@@ -193,7 +193,7 @@ def save_pretrained(model:nn.Module, # its `config` rebuilds it: type(model)(**m
     save_json(dir/'config.json', info)
     return dir
 
-# %% ../../nbs/models/06_checkpoint.ipynb #47bb270a
+# %% ../../nbs/models/06_checkpoint.ipynb #0e3fe896
 def read_config(dir:str|Path # a directory written by `save_pretrained`
                ) -> dict: # keys: class, config, weights, id, base, extra, parameters, made_by
     "What is known of a saved model; raises `CheckpointError` when the directory holds none."
@@ -212,7 +212,7 @@ def _class(name, cls) -> type:
     if mod.split('.')[0] != 'medvl': raise CheckpointError(f"{name} is not a class of medvl: give it as cls=")
     return getattr(importlib.import_module(mod), attr)
 
-# %% ../../nbs/models/06_checkpoint.ipynb #e63d9aff
+# %% ../../nbs/models/06_checkpoint.ipynb #5b4d8af7
 def from_pretrained(dir:str|Path, # a directory written by `save_pretrained`
                     cls:type|None=None, # class to build; None: the one that was saved, if it is medvl's
                     base:Mapping|str|Path|Callable|None=None # adapters: the frozen rest (tensors, file, or f(model))
@@ -240,7 +240,7 @@ def _load_base(model, adapters, base, want):
     if (got := _hash(rest)) != want:
         raise CheckpointError(f"these adapters were trained on another base: {want}, and this one is {got} (its hash)")
 
-# %% ../../nbs/models/06_checkpoint.ipynb #5bb1d1af
+# %% ../../nbs/models/06_checkpoint.ipynb #c49c8360
 def _at(prefix): return f'{prefix}.' if prefix else ''
 
 def _decoder_rules(decoder) -> list:
@@ -267,7 +267,7 @@ def mrm_keys(tower:str='vision', # where the VisionTower sits
 
 def _part(old, prefix, more='') -> list: return [(old, None if prefix is None else _at(prefix)+more)]
 
-# %% ../../nbs/models/06_checkpoint.ipynb #46fab9d3
+# %% ../../nbs/models/06_checkpoint.ipynb #7384f27f
 def _head_rules(old, head) -> list:
     "CXR-BERT's projection head, and those modelled on it."
     if head is None: return [(old+r'\.', None)]
@@ -281,24 +281,26 @@ def cxr_bert_keys(text:str='text', # where the TextTower with its head sits
     return [(r'bert\.pooler\.', None), *_head_rules('cls_projection_head', head),
             (r'(bert|cls)\.', rf'{_at(text)}net.\1.')]
 
-def alta_keys(tower:str='vision', # where the VisionTower with adapters sits
+def alta_keys(tower:str='vision', # where the VisionTower with adapters sits; the defaults are the names of our ALTA
               text:str='text', # TextTower with adapters and its word head
-              decoder:str|None=None, # PatchDecoder; None: leave out
-              to_text:str|None=None, # linear map from image to text width; None: leave out
-              view_time:str|None='view_time', # ViewTimeEmbedding; None: leave out
-              heads:tuple=('img','img_loc','txt','txt_loc'), # of film, patches, report, words; None: leave out
-              scales:tuple=(None,)*4 # log scales: global, then three of the local loss; None: leave out
+              decoder:str|None='decoder', # PatchDecoder; None: leave out, here and below
+              to_text:str|None='to_text', # linear map from image to text width
+              slot:str|None='slot', # ViewTimeEmbedding
+              heads:tuple=('head_v','head_vs','head_t','head_ts'), # of film, patches, report, words
+              scales:tuple=('log_scale','log_scale_cells','log_scale_words','log_scale_local'), # logarithms
+              missing:str|None='missing_token' # what stands for an absent film (zeros, never trained)
              ) -> list[tuple[str, str|None]]: # rules for `load_state(rename=...)`
-    "Rules for ALTA.pth (DopamineLcy/ALTA). `missing_token` is zero, never trained, and left out."
-    layer, small = r'bert_encoder\.bert\.encoder\.layer\.(\d+)\.', (('D_fc1','down'), ('D_fc2','up'))
-    rules = [(rf'blocks\.(\d+)\.{p}_adapter\.{a}\.', rf'{_at(tower)}net.blocks.\1.{p}.adapter.{b}.')
-             for p in ('attn','mlp') for a,b in small]
-    rules += [(rf'{layer}{p}_adapter\.{a}\.', rf'{_at(text)}net.bert.encoder.layer.\1.{q}output.adapter.{b}.')
-              for p,q in (('attn','attention.'), ('mlp','')) for a,b in small]
-    for old, new in zip(('projection_head', 'local_projection_head', r'bert_encoder\.cls_projection_head',
-                         r'bert_encoder\.local_projection_head'), heads): rules += _head_rules(old, new)
+    "Rules for ALTA.pth (DopamineLcy/ALTA)."
+    b, small = r'bert_encoder\.', (('D_fc1','down'), ('D_fc2','up'))
+    layer = b + r'bert\.encoder\.layer\.(\d+)\.'
+    rules = [(rf'blocks\.(\d+)\.{p}_adapter\.{a}\.', rf'{_at(tower)}net.blocks.\1.{p}.adapter.{o}.')
+             for p in ('attn','mlp') for a,o in small]
+    rules += [(rf'{layer}{p}_adapter\.{a}\.', rf'{_at(text)}net.bert.encoder.layer.\1.{q}output.adapter.{o}.')
+              for p,q in (('attn','attention.'), ('mlp','')) for a,o in small]
+    theirs = 'projection_head', 'local_projection_head', b+'cls_projection_head', b+'local_projection_head'
+    for old, new in zip(theirs, heads): rules += _head_rules(old, new)
     for old, new in (('view','view'), ('temporal','time')):
-        rules.append((f'{old}_embedding$', None if view_time is None else _at(view_time)+new))
+        rules.append((f'{old}_embedding$', None if slot is None else _at(slot)+new))
     rules += [(rf'logit_scale{o}$', n) for o,n in zip(('', '_local1', '_local2', '_local3'), scales)]
-    rules += [(r'missing_token$', None), (r'bert_encoder\.bert\.pooler\.', None)]
-    return [*rules, *_part(r'bert_embed\.', to_text), *_part(r'bert_encoder\.', text, 'net.'), *mae_keys(tower, decoder)]
+    rules += [(r'missing_token$', missing), (r'bert_encoder\.bert\.pooler\.', None), *_part(r'bert_embed\.', to_text)]
+    return [*rules, *_part(b, text, 'net.'), *mae_keys(tower, decoder)]
