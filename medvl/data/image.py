@@ -12,7 +12,7 @@ __all__ = ['MIN_SIDE', 'MAX_RATIO', 'TAGS', 'PLAIN', 'CHEST', 'FRONTAL', 'LATERA
            'view_kind', 'read_dicom', 'dicom_grey', 'open_dicom', 'grey', 'read_picture', 'grey16', 'file_kind',
            'read_image', 'load_image', 'resize_shorter', 'center_crop', 'pad_square']
 
-# %% ../../nbs/data/01_image.ipynb #daf00c9a
+# %% ../../nbs/data/01_image.ipynb #64e12047
 import re, struct, warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,7 @@ from torch.nn import functional as F
 
 from ..core import MedvlError
 
-# %% ../../nbs/data/01_image.ipynb #ac10b870
+# %% ../../nbs/data/01_image.ipynb #58f19cdc
 class ImageError(MedvlError):
     "A file that is not one grey projection picture; the message names the file and the reason."
 
@@ -45,7 +45,7 @@ class Film:
     def __repr__(self):
         return f"Film {self.info.get('kind','?')} {self.px.shape[-2]}x{self.px.shape[-1]}" + ''.join(f'\n  ! {w}' for w in self.warnings)
 
-# %% ../../nbs/data/01_image.ipynb #6332c53d
+# %% ../../nbs/data/01_image.ipynb #d6e07f5c
 MIN_SIDE, MAX_RATIO = 32, 5.  # smallest side in pixels; longest side over shortest
 
 def as_film(px, # `[h w]` or `[1 h w]`: bool or unsigned integers, scaled by their type's maximum, or floats in [0,1]
@@ -57,13 +57,12 @@ def as_film(px, # `[h w]` or `[1 h w]`: bool or unsigned integers, scaled by the
     if a.ndim == 3 and a.shape[0] == 1: a = a[0]
     if a.ndim != 2: raise ImageError(f"{name}: expected one grey picture [h w], got shape {tuple(a.shape)}")
     check_size(a.shape, name)
-    kind = a.dtype.kind
-    if kind == 'u': a = a.astype(np.float32) / np.iinfo(a.dtype).max
-    elif kind not in 'fb': raise ImageError(f"{name}: expected unsigned integers or floats, got {a.dtype}")
-    a = np.ascontiguousarray(a, np.float32)
+    if a.dtype.kind not in 'ufb': raise ImageError(f"{name}: expected unsigned integers or floats, got {a.dtype}")
     lo, hi = a.min(), a.max()  # NaN anywhere makes both NaN
-    if not np.isfinite(lo+hi): raise ImageError(f"{name}: {int((~np.isfinite(a)).sum())} of {a.size} pixels are NaN or infinite")
-    if lo < 0 or hi > 1: raise ImageError(f"{name}: float pixels must lie in [0,1], got {lo:.4g} to {hi:.4g}")
+    if a.dtype.kind == 'u': a, top = np.divide(a, np.float32(np.iinfo(a.dtype).max), dtype=np.float32), np.iinfo(a.dtype).max; lo, hi = lo/top, hi/top
+    elif not np.isfinite(lo+hi): raise ImageError(f"{name}: {int((~np.isfinite(a)).sum())} of {a.size} pixels are NaN or infinite")
+    elif lo < 0 or hi > 1: raise ImageError(f"{name}: float pixels must lie in [0,1], got {lo:.4g} to {hi:.4g}")
+    a = np.ascontiguousarray(a, np.float32)
     film = Film(torch.from_numpy(a)[None], dict(kind='array') | info)
     if lo == hi: film.warnings.append(f'no contrast: every pixel is {lo:.3g}')
     return film
@@ -77,7 +76,7 @@ def check_size(shape:tuple, # rows, columns
     if min(h, w) < MIN_SIDE: raise ImageError(f"{name}: {h}x{w} pixels is too small for a film (at least {MIN_SIDE} on each side)")
     if max(h, w) > MAX_RATIO*min(h, w): raise ImageError(f"{name}: {h}x{w} pixels is a strip, not a film (sides may differ {MAX_RATIO:g}-fold)")
 
-# %% ../../nbs/data/01_image.ipynb #927325c7
+# %% ../../nbs/data/01_image.ipynb #f76d222c
 def file_hash(path:str|Path # file
              ) -> str: # 32 hex digits
     "xxh128 of the bytes of a file."
@@ -101,7 +100,7 @@ def phash(img:Float[Tensor, '1 h w'] # picture in [0,1]
     low = dctn(small, norm='ortho')[:8,:8].ravel()
     return int(''.join('01'[int(b)] for b in low > np.median(low[1:])), 2)
 
-# %% ../../nbs/data/01_image.ipynb #a112d470
+# %% ../../nbs/data/01_image.ipynb #6510bd33
 def tag(ds:pydicom.Dataset, # header
         key:str, # DICOM keyword
         notes:list|None=None # gets a sentence when the value is unreadable
@@ -127,7 +126,7 @@ def check_dicom(ds:pydicom.Dataset, # header is enough
     if frames not in (None, '', 1): raise ImageError(f"{name}: {frames} frames in one file ({what}); medvl reads single pictures")
     if ds.get('BitsStored') == 1: raise ImageError(f"{name}: 1 bit a pixel ({what}): a mask, not a film")
 
-# %% ../../nbs/data/01_image.ipynb #31a461af
+# %% ../../nbs/data/01_image.ipynb #5859b069
 def stored_values(ds:pydicom.Dataset, # with pixels
                   name:str='dataset', # file name, for messages
                   notes:list|None=None # gets a sentence for what was odd
@@ -165,7 +164,7 @@ def cut_bits(a:np.ndarray, # integers as decoded
     if notes is not None: notes.append(f'bits outside of the {bits} stored ones were cut off')
     return v.astype(np.int32)
 
-# %% ../../nbs/data/01_image.ipynb #2ed9ba31
+# %% ../../nbs/data/01_image.ipynb #97267373
 def number(ds:pydicom.Dataset, # header
            key:str, # DICOM keyword
            notes:list|None=None # gets a sentence when the value is unreadable
@@ -207,7 +206,7 @@ def look_up(a:np.ndarray, # values before the table
     if not len(data): raise ImageError('LUTData is empty')
     return data[np.clip(np.rint(a).astype(np.int64)-first, 0, len(data)-1)].astype(np.float32), bits
 
-# %% ../../nbs/data/01_image.ipynb #814fd785
+# %% ../../nbs/data/01_image.ipynb #02a0a728
 def padding(a:np.ndarray, # [h w] stored values
             ds:pydicom.Dataset, # header
             notes:list|None=None # gets a sentence when the tag can't be right
@@ -223,20 +222,22 @@ def padding(a:np.ndarray, # [h w] stored values
         return None
     return pad if pad.any() else None
 
-# %% ../../nbs/data/01_image.ipynb #69704579
+# %% ../../nbs/data/01_image.ipynb #69472676
 def apply_window(x:np.ndarray, # values after the modality step
                  centre:float, width:float, # WindowCenter, WindowWidth (at least 1 for LINEAR, above 0 for the others)
                  function:str='LINEAR' # LINEAR, LINEAR_EXACT or SIGMOID
                 ) -> np.ndarray: # float32 in [0,1]
     "One window."
-    x = x.astype(np.float32)
-    if function == 'SIGMOID': return 1/(1+np.exp(np.clip(-4*(x-centre)/width, -60, 60)))
-    if function == 'LINEAR_EXACT': return np.clip((x-centre)/width+.5, 0, 1)
-    if function != 'LINEAR': raise ImageError(f"unknown VOILUTFunction {function!r}: expected LINEAR, LINEAR_EXACT or SIGMOID")
-    if width <= 1: return (x > centre-.5).astype(np.float32)
-    return np.clip((x-(centre-.5))/(width-1)+.5, 0, 1)
+    if function not in ('LINEAR','LINEAR_EXACT','SIGMOID'):
+        raise ImageError(f"unknown VOILUTFunction {function!r}: expected LINEAR, LINEAR_EXACT or SIGMOID")
+    if function == 'SIGMOID': return 1/(1+np.exp(np.clip(-4*(x.astype(np.float32)-centre)/width, -60, 60)))
+    if function == 'LINEAR': centre, width = centre-.5, width-1
+    if width <= 0: return (x > centre).astype(np.float32)
+    out = np.subtract(x, np.float32(centre-width/2), dtype=np.float32)  # in place from here: films are large
+    out /= np.float32(width)
+    return np.clip(out, 0, 1, out=out)
 
-# %% ../../nbs/data/01_image.ipynb #a3d84794
+# %% ../../nbs/data/01_image.ipynb #5d812074
 def display_values(x:np.ndarray, # [h w] after the modality step
                    ds:pydicom.Dataset, # header
                    index:int=0, # which of several look-up tables or windows
@@ -252,7 +253,8 @@ def display_values(x:np.ndarray, # [h w] after the modality step
     if pairs:
         c, w = pick(pairs, index, 'window')
         out = apply_window(x, c, w, func)
-        seen = out if pad is None else out[~pad]
+        few = (slice(None, None, 1 + out.shape[0]//500), slice(None, None, 1 + out.shape[1]//500))  # enough pixels to judge
+        seen = out[few] if pad is None else out[few][~pad[few]]
         if ((seen > 0) & (seen < 1)).mean() > .01:
             return out, dict(source='window', centre=c, width=w, function=func, index=index, of=len(pairs))
         notes.append(f'window {c:g}/{w:g} leaves no picture in {x.min():g}..{x.max():g}: ignored')
@@ -283,10 +285,10 @@ def stretch(x:np.ndarray, # [h w]
     seen = x if pad is None else x[~pad]
     lo, hi = float(seen.min()), float(seen.max())
     if not np.isfinite(lo+hi): raise ImageError(f"{int((~np.isfinite(x)).sum())} of {x.size} pixels are NaN or infinite")
-    out = np.clip((x.astype(np.float32)-np.float32(lo))/np.float32(hi-lo or 1), 0, 1)
-    return out, dict(source='range', lo=lo, hi=hi)
+    out = np.subtract(x, np.float32(lo), dtype=np.float32); out /= np.float32(hi-lo or 1)
+    return np.clip(out, 0, 1, out=out), dict(source='range', lo=lo, hi=hi)
 
-# %% ../../nbs/data/01_image.ipynb #227a1911
+# %% ../../nbs/data/01_image.ipynb #f601b448
 TAGS = dict(patient_id='PatientID', study_uid='StudyInstanceUID', series_uid='SeriesInstanceUID', sop_uid='SOPInstanceUID',
             accession='AccessionNumber', date='StudyDate', time='StudyTime', modality='Modality', body_part='BodyPartExamined',
             view_position='ViewPosition', laterality='ImageLaterality', series='SeriesDescription', sex='PatientSex', age='PatientAge',
@@ -323,7 +325,7 @@ def not_chest(info:dict # of `dicom_info`
     part = info.get('body_part','').upper()
     return f'BodyPartExamined is {part}, not the chest' if part and not any(o in part for o in CHEST) else ''
 
-# %% ../../nbs/data/01_image.ipynb #9068868e
+# %% ../../nbs/data/01_image.ipynb #2fc449b4
 FRONTAL = {'PA','AP','FRONTAL','ANTEROPOSTERIOR','POSTEROANTERIOR'}
 LATERAL = {'L','LL','RL','LAT','LATERAL'}
 NEITHER = {'LLD','RLD','DECUBITUS','OBLIQUE','LAO','RAO','LPO','RPO','LORDOTIC','AXIAL','SWIMMERS'}  # whatever else is written
@@ -335,7 +337,7 @@ def view_kind(pos:str|None # as published: 'PA', 'AP_supine', 'Left lateral' ...
     if words & NEITHER: return 'other'
     return 'frontal' if words & FRONTAL else 'lateral' if words & LATERAL else 'other'
 
-# %% ../../nbs/data/01_image.ipynb #5ee78ba2
+# %% ../../nbs/data/01_image.ipynb #e2c06827
 def read_dicom(path:str|Path|pydicom.Dataset, # file, or a data set that is already open
                voi:bool=True, # apply VOI LUT or window; False: stretch the picture's own range
                index:int=0, # which of several windows
@@ -368,7 +370,7 @@ def dicom_grey(a:np.ndarray, # stored values
     pad = padding(a, ds, notes)
     x = modality_values(a, ds, notes)
     x, how = display_values(x, ds, index, pad, notes) if voi else stretch(x, pad)
-    if ds.get('PhotometricInterpretation') == 'MONOCHROME1': x = 1-x
+    if ds.get('PhotometricInterpretation') == 'MONOCHROME1': np.subtract(1, x, out=x)
     if pad is not None: x[pad] = 0
     return x, how
 
@@ -389,7 +391,7 @@ def open_dicom(path:str|Path, # file
             pydicom.uid.ExplicitVRLittleEndian if little else pydicom.uid.ExplicitVRBigEndian
     return ds
 
-# %% ../../nbs/data/01_image.ipynb #0ce20019
+# %% ../../nbs/data/01_image.ipynb #91c772ac
 def grey(im:Image.Image, # any mode
          notes:list # gets a sentence for colour specks and transparency
         ) -> Image.Image: # mode L
@@ -408,7 +410,7 @@ def grey(im:Image.Image, # any mode
     if off: notes.append(f'{off:.2%} of the pixels are coloured (marks?)')
     return Image.merge('RGB', (r,g,b)).convert('L')
 
-# %% ../../nbs/data/01_image.ipynb #02d17f0a
+# %% ../../nbs/data/01_image.ipynb #ad901c8b
 def read_picture(path:str|Path, # PNG or JPEG file
                  bits:int|None=None # bits of a 16-bit file; None: the fewest of 8, 10, 12, 14, 15, 16 that hold its values
                 ) -> Film:
@@ -435,9 +437,9 @@ def grey16(a:np.ndarray, # [h w] integers
     top = int(a.max())
     if bits is None: bits = next(b for b in (8,10,12,14,15,16,32) if top < 1 << b)
     if top >= 1 << bits: raise ImageError(f'a value of {top} does not fit {bits} bits')
-    return a.astype(np.float32)/np.float32((1 << bits)-1), bits
+    return np.divide(a, np.float32((1 << bits)-1), dtype=np.float32), bits
 
-# %% ../../nbs/data/01_image.ipynb #ef564d88
+# %% ../../nbs/data/01_image.ipynb #ce9e54a4
 SIGNS = {b'\x89PNG\r\n\x1a\n': 'png', b'\xff\xd8\xff': 'jpeg', b'GIF8': 'a GIF', b'BM': 'a BMP', b'II*\0': 'a TIFF', b'MM\0*': 'a TIFF',
          b'%PDF': 'a PDF', b'PK\3\4': 'a zip archive', b'\x1f\x8b': 'a gzip archive', b'\0\0\0\x0cjP': 'a bare JPEG 2000 file'}
 
@@ -466,7 +468,7 @@ def load_image(path:str|Path|np.ndarray # file, or an array as in `as_film`
     "Only the picture: float32 in [0,1]."
     return as_film(path).px if isinstance(path, np.ndarray) else read_image(path).px
 
-# %% ../../nbs/data/01_image.ipynb #33ad0839
+# %% ../../nbs/data/01_image.ipynb #72c06180
 def resize_shorter(img:Float[Tensor, '... h w'], # picture(s)
                    size:int # pixels of the shorter side afterwards
                   ) -> Float[Tensor, '... h w']:
