@@ -9,7 +9,7 @@ __all__ = ['PARENT', 'ENTITY_KINDS', 'Entity', 'entities', 'chexpert_labels', 'M
            'temporal_cues', 'temporal_cue', 'impression_findings', 'prompt_hash', 'PromptSet', 'prompt_sets',
            'load_prompts', 'as_text', 'sections', 'sentences', 'sentence_spans', 'about_film']
 
-# %% ../../nbs/data/02_report.ipynb #8d755def
+# %% ../../nbs/data/02_report.ipynb #95698516
 import json
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -21,10 +21,10 @@ from typing import NamedTuple
 from ..core import CHEXPERT, MedvlError
 from .text import about_film, as_text, lexicon, lower, sections, sentence_spans, sentences, words_known
 
-# %% ../../nbs/data/02_report.ipynb #105542d6
+# %% ../../nbs/data/02_report.ipynb #bedc2497
 _all_ = ['as_text', 'sections', 'sentences', 'sentence_spans', 'about_film']  # so that one import is enough
 
-# %% ../../nbs/data/02_report.ipynb #c994b670
+# %% ../../nbs/data/02_report.ipynb #c806cec6
 @dataclass(slots=True)
 class Entity:
     "One finding or device that a report mentions."
@@ -46,7 +46,7 @@ class Entity:
     @property
     def kind(self) -> str: return lexicon()['info'][self.name]['kind']  # 'finding', 'device' or 'surgery'
 
-# %% ../../nbs/data/02_report.ipynb #82380dc8
+# %% ../../nbs/data/02_report.ipynb #2e20dd49
 def _has(h, *roles): return not h.roles.keys().isdisjoint(roles)
 
 _BEFORE = ('joiner','alternative','stop','neg','unc','preposition','shows','sev','chg')  # before it
@@ -79,7 +79,7 @@ def _named(hits):
             else: pend.append(r['struct'])
     return out
 
-# %% ../../nbs/data/02_report.ipynb #c90f0491
+# %% ../../nbs/data/02_report.ipynb #6fe2a2a3
 class _Trig(NamedTuple):
     polarity:str; words:str; context:str=''; start:int=-1; once:bool=False  # once: for the next finding only
 
@@ -102,7 +102,7 @@ def _over(trig, h):
     if trig.context=='history' and h.key==',': return True
     return h.ends=='clause' or h.ends=='list' and (trig.polarity=='absent' or h.key==',')
 
-# %% ../../nbs/data/02_report.ipynb #2ec91876
+# %% ../../nbs/data/02_report.ipynb #50eaaa1d
 def _subject(hits, i):
     "Whether hit `i` speaks of a structure: in 'opacity, and the heart border is not seen' it is not the opacity."
     for h in reversed(hits[:i]):
@@ -132,7 +132,7 @@ def _backward(hits, i, trig, out, cut):
         if not (e.polarity=='absent' and e.trigger): e.polarity,e.trigger,e.context = pol,h.key,ctx or e.context
     return None
 
-# %% ../../nbs/data/02_report.ipynb #ae20ae92
+# %% ../../nbs/data/02_report.ipynb #c9660c7b
 def _scope(hits, found, asked=False):
     "An Entity for each of `found`, with polarity, trigger, context; `asked`: the sentence ends with a question mark."
     out,at,cut,verb,opened,alt = [],{},[0,0],False,-1,False
@@ -156,11 +156,11 @@ def _scope(hits, found, asked=False):
         elif 'close' in h.roles and trig and trig.start>opened: trig = None
         elif 'relative' in h.roles: cut = [cut[0]]*2
         elif 'cause' in h.roles: trig,alt = None if trig and trig.polarity=='absent' else trig, False
-        trig = _backward(hits, i, _forward(hits, i, trig), out, cut)
+        if 'trigger' in h.roles: trig = _backward(hits, i, _forward(hits, i, trig), out, cut)
         if _has(h, 'verb','seen'): verb,alt = True,False
     return out
 
-# %% ../../nbs/data/02_report.ipynb #44df0e91
+# %% ../../nbs/data/02_report.ipynb #16571b4e
 _KINDS = dict(side='side', zone='zone', sev='severity', chg='change', weak='change')
 
 class _Attach:
@@ -209,7 +209,7 @@ class _Attach:
             if i in self.at: pre,fresh,link,joined = [],True,False,True
         if pre and row: self.give(row, pre)
 
-# %% ../../nbs/data/02_report.ipynb #6d2c57bd
+# %% ../../nbs/data/02_report.ipynb #fa343d9c
 def entities(report:str|bytes|None, # one report, or a sentence
              all_sections:bool=False # also read INDICATION, HISTORY, COMPARISON, TECHNIQUE ...
             ) -> list[Entity]: # in order of mention
@@ -228,7 +228,7 @@ def entities(report:str|bytes|None, # one report, or a sentence
         out += ents
     return out
 
-# %% ../../nbs/data/02_report.ipynb #47ad75bc
+# %% ../../nbs/data/02_report.ipynb #60cbf91f
 PARENT = {'Cardiomegaly': 'Enlarged Cardiomediastinum'}
 PARENT |= {k: 'Lung Opacity' for k in ('Edema','Consolidation','Pneumonia','Atelectasis','Lung Lesion')}
 _VALUE = dict(absent=0., uncertain=-1., present=1.)
@@ -251,7 +251,7 @@ def chexpert_labels(report:str|bytes|None|list[Entity], # one report, or its ent
     if said and all(e.polarity=='absent' for e in said): out['No Finding'] = 1.
     return out
 
-# %% ../../nbs/data/02_report.ipynb #707758b2
+# %% ../../nbs/data/02_report.ipynb #ab003adf
 @dataclass(slots=True)
 class Mention:
     "A dictionary word in a report."
@@ -280,7 +280,7 @@ def mentions(report:str|bytes|None, # one report
                 out.append(Mention(kind, name, (h.start,h.end), text[h.start:h.end], j)); break
     return out
 
-# %% ../../nbs/data/02_report.ipynb #752e0a02
+# %% ../../nbs/data/02_report.ipynb #ac57aefc
 def _changes(text):
     "(hit, sentence, denied) of each word that needs an earlier film; vague words only beside a clear one."
     low = lower(text)
@@ -300,7 +300,7 @@ def prior_mentions(report:str|bytes|None # one report
     return [Mention('prior' if 'prior' in h.roles else 'change', h.key, (h.start,h.end), text[h.start:h.end], j)
             for h,j,_ in _changes(text)]
 
-# %% ../../nbs/data/02_report.ipynb #4371e85c
+# %% ../../nbs/data/02_report.ipynb #0ada653d
 _WAY = dict(new='worsened', worsened='worsened', improved='improved', resolved='improved', stable='stable')
 
 def _mixed(ways):
@@ -322,7 +322,7 @@ def temporal_cue(report:str|bytes|None # one report
     said = [(h.roles.get('chg') or h.roles.get('weak'), deny) for h,_,deny in _changes(as_text(report))]
     return _mixed(w for w,deny in said if w and (not deny or w in ('stable','resolved')))
 
-# %% ../../nbs/data/02_report.ipynb #aa3a1bc0
+# %% ../../nbs/data/02_report.ipynb #d33f5e43
 def impression_findings(report:str|bytes|None # one report
                        ) -> str: # '' for a report that describes nothing
     "Findings, then impression, as clean sentences; falls back to whichever exists, then to any text on the film."
@@ -331,11 +331,10 @@ def impression_findings(report:str|bytes|None # one report
         s = ' '.join(text[a:z].split()).rstrip(' ,;:')
         by.setdefault(n, []).append(s if s[-1:] in '.!?' else s+'.')
     want = ['findings','findings and impression','impression']
-    if not by.keys() & set(want): want = [n for n in by if about_film(n)]
-    elif not by.keys() & {'findings','findings and impression'}: want = ['body',*want]  # a narrative without heading
+    if not by.keys() & set(want[:2]): want = [n for n in by if about_film(n) and n!='impression'] + ['impression']
     return ' '.join(s for n in want for s in by.get(n, ()))
 
-# %% ../../nbs/data/02_report.ipynb #cfcb3c51
+# %% ../../nbs/data/02_report.ipynb #a7731db6
 def prompt_hash(classes:dict # as in `PromptSet`
                ) -> str: # 64 hex digits
     "sha256 over the classes as JSON with sorted keys and no white space: equal words give equal hashes."
@@ -358,7 +357,7 @@ class PromptSet:
     @property
     def names(self) -> list[str]: return list(self.classes)
 
-# %% ../../nbs/data/02_report.ipynb #f60d9e17
+# %% ../../nbs/data/02_report.ipynb #6fe085e8
 def _strings(o, where):
     if not (isinstance(o, list) and o and all(isinstance(s,str) for s in o)):
         raise MedvlError(f"{where} must be a list of strings, got {o!r:.80}")
@@ -395,7 +394,7 @@ def _checked(classes, where):
             if twice: raise MedvlError(f"{where}: classes.{k}.{s} says {twice[0]!r} twice")
     return classes
 
-# %% ../../nbs/data/02_report.ipynb #0ba4d96b
+# %% ../../nbs/data/02_report.ipynb #8e2ff997
 def prompt_sets() -> list[str]:
     "Ids of the prompt sets that come with medvl."
     names = [f.name for f in (files('medvl.data')/'prompts').iterdir()]

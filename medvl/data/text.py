@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/data/text.html.md"""
 __all__ = ['WORD', 'as_text', 'about_film', 'sections', 'sentence_spans', 'sentences', 'expand', 'lexicon', 'Hit', 'lower',
            'words_known']
 
-# %% ../../nbs/data/00_text.ipynb #0d918bd5
+# %% ../../nbs/data/00_text.ipynb #15457d0f
 import html, json, re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +16,7 @@ from importlib.resources import files
 
 from ..core import MedvlError
 
-# %% ../../nbs/data/00_text.ipynb #8b4d1dc7
+# %% ../../nbs/data/00_text.ipynb #676c4759
 _ODD = {c: ' ' for c in (*range(9), *range(11,32), 0xa0, 0xfeff)}
 _ODD |= {0x2018: "'", 0x2019: "'", 0x2013: '-', 0x2014: '-'}
 _TAG = re.compile(r'</?[A-Za-z!?][^<>]{0,300}>|&(?:#\d{1,6}|[A-Za-z]{2,8});')
@@ -37,7 +37,7 @@ def _decode(b):
         raise MedvlError(f"{len(b)} bytes starting {b[:16]!r} are not text in UTF-8, UTF-16 or Latin-1")
     return s
 
-# %% ../../nbs/data/00_text.ipynb #3543ab62
+# %% ../../nbs/data/00_text.ipynb #391e4614
 def as_text(report:str|bytes|None # one report; None, NaN and pandas' NA count as an empty one
            ) -> str: # as long as the text that came in
     "Decoded, without tags and control characters, every position kept; `MedvlError` for what is not text."
@@ -48,10 +48,10 @@ def as_text(report:str|bytes|None # one report; None, NaN and pandas' NA count a
     s = report.translate(_ODD)
     return _TAG.sub(_untag, s) if '<' in s or '&' in s else s
 
-# %% ../../nbs/data/00_text.ipynb #5503c428
+# %% ../../nbs/data/00_text.ipynb #4407dd6a
 @lru_cache(1)
 def _headings():
-    "Known headings, patterns for one before a colon and one alone on a line, sub-headings, sections not on the film."
+    "Known headings, patterns for one before a colon and one alone on a line, sub-heading words, sections off the film."
     d = json.loads((files('medvl.data')/'lexicon'/'sections.json').read_text(encoding='utf-8'))
     names = {h: sec for sec,hs in d['sections'].items() for h in hs}
     alts = '|'.join(re.escape(h).replace(r'\ ', r'\s+') for h in sorted(names, key=len, reverse=True))
@@ -59,13 +59,13 @@ def _headings():
     line = (rf'^[ \t>*#]*(?:{alone})[ \t*.]*$|^[ \t]*FINAL REPORT\b|^[ \t]*WET READ VERSION[^\n]*'
             r'|^[ \t]*[_=-]{8,}[ \t]*$')
     return (names, re.compile(rf'(?:^|(?<=[\s/]))(?:{alts})$'), re.compile(line, re.M|re.I),
-            set(d['subheadings']), set(d['not about the film']))
+            set(' '.join(d['subheadings']).replace('/', ' ').split()), set(d['not about the film']))
 
 def _opens(text, ls, c, at_line):
     "(section, start of heading) that the words from `ls` to the colon at `c` open; None if they open none."
     names,suffix,_,sub,_ = _headings()
     seg = text[ls:c].rstrip(' \t*_'); low = seg.lower()
-    if low.strip(' \t>*#-') in sub: return None
+    if low.strip(' \t>*#-') not in names and set(re.findall('[a-z]+', low)) <= sub: return None  # LUNGS AND AIRWAYS:
     if m := suffix.search(low):
         head,before = seg[m.start():], seg[:m.start()].strip(' \t>*#-')
         own = at_line and seg.isupper() and before.lower() not in names  # 'QUALITY OF STUDY:' is one heading
@@ -76,7 +76,7 @@ def _opens(text, ls, c, at_line):
         film = re.search(r'\b(?:CHEST|VIEWS?|RADIOGRAPHS?|PORTABLE|PA|AP)\b', s)
         return ('findings' if film else s.lower()), ls+seg.index(s)
 
-# %% ../../nbs/data/00_text.ipynb #bda7beb5
+# %% ../../nbs/data/00_text.ipynb #dbf54d3a
 def _heads(text):
     "(start, end, section) of every heading, in order."
     names,_,alone,*_ = _headings()
@@ -104,7 +104,7 @@ def _parts(text):
             return parts[:i] + [(n,s,s+m.start()+1), ('body',s+m.end(),e)] + parts[i+1:]
     return parts
 
-# %% ../../nbs/data/00_text.ipynb #8159b854
+# %% ../../nbs/data/00_text.ipynb #3872ac54
 def about_film(section:str # a name that `sections` gives
               ) -> bool: # False for indication, history, comparison, technique, discussion ...
     "Whether a section describes the film; only those are searched for findings."
@@ -120,7 +120,7 @@ def sections(report:str|bytes|None # one report
         out[n] = (out[n]+'\n' if n in out else '') + re.sub(r'\n{3,}', '\n\n', '\n'.join(lines)).strip()
     return out
 
-# %% ../../nbs/data/00_text.ipynb #75e2fe96
+# %% ../../nbs/data/00_text.ipynb #cba612ce
 _ABBR = set('dr mr mrs ms prof st vs e.g i.e eg ie etc approx fig resp ca cf incl dept viz'.split())
 _MAYBE = set('a.m p.m am pm cm mm mg ml hr hrs min sec yr yrs y.o m.d'.split())
 _CUT = re.compile(r'(?<=\s)\d{1,2}\)(?=\s)'  # 2) as a list number
@@ -153,7 +153,7 @@ def _spans(text, s, e):
         elif g[-1]!=')' and _ends(text, s, e, a, m): out.append((a, m.end())); a = m.end()
     return [(a,z) for a,z in (*out,(a,e)) if text[a:z].strip(' \t\n.-*_,;:')]
 
-# %% ../../nbs/data/00_text.ipynb #a57680f9
+# %% ../../nbs/data/00_text.ipynb #8f5f736d
 def sentence_spans(report:str|bytes|None # one report
                   ) -> list[tuple[str,int,int]]: # (section, start, end) into `as_text(report)`
     "Where each sentence stands, and in which section; headings and list numbers are left out."
@@ -171,7 +171,7 @@ def sentences(report:str|bytes|None # one report, or a piece of one
     text = as_text(report)
     return [' '.join(text[a:z].split()) for _,a,z in sentence_spans(text)]
 
-# %% ../../nbs/data/00_text.ipynb #2f7d6320
+# %% ../../nbs/data/00_text.ipynb #632568ac
 def expand(term:str # e.g. 'opacit(y|ies)', 'effusion(s)', 'air-space'
           ) -> list[str]: # every spelling, hyphens as blanks
     "All spellings that a dictionary term stands for."
@@ -180,7 +180,7 @@ def expand(term:str # e.g. 'opacit(y|ies)', 'effusion(s)', 'air-space'
         return list(dict.fromkeys(w for o in alts for w in expand(term[:m.start()]+o+term[m.end():])))
     return list(dict.fromkeys(' '.join(term.replace('-',h).split()) for h in ('',' ')))
 
-# %% ../../nbs/data/00_text.ipynb #979c14c6
+# %% ../../nbs/data/00_text.ipynb #58251a3b
 def _roles(d):
     "Every (term, role, value) of the dictionary."
     for kind in ('findings','devices','surgery'):
@@ -212,10 +212,11 @@ def _spellings(d):
             r[role] = r.get(role, ()) + (value,) if role=='state' else value
     for w,r in look.items():
         if 'shows' in r or (w.split()[0] in _MODAL and 'seen' not in r): r['verb'] = True
+        if any(k.startswith(('neg','unc','ctx')) for k in r): r['trigger'] = True
         if 'neutral' in r: look[w] = {'neutral': True}
     return look
 
-# %% ../../nbs/data/00_text.ipynb #103d27d5
+# %% ../../nbs/data/00_text.ipynb #8fa7cbb8
 WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|\?(?=\s*[a-z])|[^\sa-z0-9?'-]")  # a word, or a mark that may matter
 
 @lru_cache(1)
@@ -227,7 +228,8 @@ def lexicon() -> dict:
         node = tree
         for k in WORD.findall(w): node = node.setdefault(k, {})
         node[''] = (w,r)
-    tree |= {k: {'': (k,r)} for k,r in (('(',dict(open=True)), (')',dict(close=True)), ('?',dict(unc=True)))}
+    marks = {'(': dict(open=True), ')': dict(close=True), '?': dict(unc=True, trigger=True)}
+    tree |= {k: {'': (k,r)} for k,r in marks.items()}
     info = {n: dict(kind='device', labels=('Support Devices',), lung=False, state=False) for n in d['devices']}
     info |= {n: dict(kind='surgery', labels=(), lung=False, state=False) for n in d['surgery']}
     for n,o in d['findings'].items():
@@ -236,7 +238,7 @@ def lexicon() -> dict:
                        lung=o.get('lung',False), state=o.get('state',False))
     return dict(tree=tree, info=info, rules={n: o['rules'] for n,o in d['structures'].items()})
 
-# %% ../../nbs/data/00_text.ipynb #61a7b84e
+# %% ../../nbs/data/00_text.ipynb #333db405
 @dataclass(slots=True)
 class Hit:
     "A dictionary word in a text."
