@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/data/text.html.md"""
 __all__ = ['WORD', 'as_text', 'about_film', 'sections', 'sentence_spans', 'sentences', 'expand', 'lexicon', 'Hit', 'lower',
            'words_known']
 
-# %% ../../nbs/data/00_text.ipynb #15457d0f
+# %% ../../nbs/data/00_text.ipynb #10828be9
 import html, json, re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +16,7 @@ from importlib.resources import files
 
 from ..core import MedvlError
 
-# %% ../../nbs/data/00_text.ipynb #676c4759
+# %% ../../nbs/data/00_text.ipynb #bcf5f8d9
 _ODD = {c: ' ' for c in (*range(9), *range(11,32), 0xa0, 0xfeff)}
 _ODD |= {0x2018: "'", 0x2019: "'", 0x2013: '-', 0x2014: '-'}
 _TAG = re.compile(r'</?[A-Za-z!?][^<>]{0,300}>|&(?:#\d{1,6}|[A-Za-z]{2,8});')
@@ -37,7 +37,7 @@ def _decode(b):
         raise MedvlError(f"{len(b)} bytes starting {b[:16]!r} are not text in UTF-8, UTF-16 or Latin-1")
     return s
 
-# %% ../../nbs/data/00_text.ipynb #391e4614
+# %% ../../nbs/data/00_text.ipynb #a77cc759
 def as_text(report:str|bytes|None # one report; None, NaN and pandas' NA count as an empty one
            ) -> str: # as long as the text that came in
     "Decoded, without tags and control characters, every position kept; `MedvlError` for what is not text."
@@ -48,10 +48,10 @@ def as_text(report:str|bytes|None # one report; None, NaN and pandas' NA count a
     s = report.translate(_ODD)
     return _TAG.sub(_untag, s) if '<' in s or '&' in s else s
 
-# %% ../../nbs/data/00_text.ipynb #4407dd6a
+# %% ../../nbs/data/00_text.ipynb #8974b86f
 @lru_cache(1)
 def _headings():
-    "Known headings, patterns for one before a colon and one alone on a line, sub-heading words, sections off the film."
+    "Known headings, patterns for one before a colon and one alone on a line, sub-heading words, sections off film."
     d = json.loads((files('medvl.data')/'lexicon'/'sections.json').read_text(encoding='utf-8'))
     names = {h: sec for sec,hs in d['sections'].items() for h in hs}
     alts = '|'.join(re.escape(h).replace(r'\ ', r'\s+') for h in sorted(names, key=len, reverse=True))
@@ -76,7 +76,7 @@ def _opens(text, ls, c, at_line):
         film = re.search(r'\b(?:CHEST|VIEWS?|RADIOGRAPHS?|PORTABLE|PA|AP)\b', s)
         return ('findings' if film else s.lower()), ls+seg.index(s)
 
-# %% ../../nbs/data/00_text.ipynb #dbf54d3a
+# %% ../../nbs/data/00_text.ipynb #fc857119
 def _heads(text):
     "(start, end, section) of every heading, in order."
     names,_,alone,*_ = _headings()
@@ -104,7 +104,7 @@ def _parts(text):
             return parts[:i] + [(n,s,s+m.start()+1), ('body',s+m.end(),e)] + parts[i+1:]
     return parts
 
-# %% ../../nbs/data/00_text.ipynb #3872ac54
+# %% ../../nbs/data/00_text.ipynb #16b2c606
 def about_film(section:str # a name that `sections` gives
               ) -> bool: # False for indication, history, comparison, technique, discussion ...
     "Whether a section describes the film; only those are searched for findings."
@@ -120,7 +120,7 @@ def sections(report:str|bytes|None # one report
         out[n] = (out[n]+'\n' if n in out else '') + re.sub(r'\n{3,}', '\n\n', '\n'.join(lines)).strip()
     return out
 
-# %% ../../nbs/data/00_text.ipynb #cba612ce
+# %% ../../nbs/data/00_text.ipynb #31399de3
 _ABBR = set('dr mr mrs ms prof st vs e.g i.e eg ie etc approx fig resp ca cf incl dept viz'.split())
 _MAYBE = set('a.m p.m am pm cm mm mg ml hr hrs min sec yr yrs y.o m.d'.split())
 _CUT = re.compile(r'(?<=\s)\d{1,2}\)(?=\s)'  # 2) as a list number
@@ -153,7 +153,7 @@ def _spans(text, s, e):
         elif g[-1]!=')' and _ends(text, s, e, a, m): out.append((a, m.end())); a = m.end()
     return [(a,z) for a,z in (*out,(a,e)) if text[a:z].strip(' \t\n.-*_,;:')]
 
-# %% ../../nbs/data/00_text.ipynb #8f5f736d
+# %% ../../nbs/data/00_text.ipynb #a3632d16
 def sentence_spans(report:str|bytes|None # one report
                   ) -> list[tuple[str,int,int]]: # (section, start, end) into `as_text(report)`
     "Where each sentence stands, and in which section; headings and list numbers are left out."
@@ -171,7 +171,7 @@ def sentences(report:str|bytes|None # one report, or a piece of one
     text = as_text(report)
     return [' '.join(text[a:z].split()) for _,a,z in sentence_spans(text)]
 
-# %% ../../nbs/data/00_text.ipynb #632568ac
+# %% ../../nbs/data/00_text.ipynb #5a689408
 def expand(term:str # e.g. 'opacit(y|ies)', 'effusion(s)', 'air-space'
           ) -> list[str]: # every spelling, hyphens as blanks
     "All spellings that a dictionary term stands for."
@@ -180,7 +180,7 @@ def expand(term:str # e.g. 'opacit(y|ies)', 'effusion(s)', 'air-space'
         return list(dict.fromkeys(w for o in alts for w in expand(term[:m.start()]+o+term[m.end():])))
     return list(dict.fromkeys(' '.join(term.replace('-',h).split()) for h in ('',' ')))
 
-# %% ../../nbs/data/00_text.ipynb #58251a3b
+# %% ../../nbs/data/00_text.ipynb #6e3b814b
 def _roles(d):
     "Every (term, role, value) of the dictionary."
     for kind in ('findings','devices','surgery'):
@@ -216,7 +216,7 @@ def _spellings(d):
         if 'neutral' in r: look[w] = {'neutral': True}
     return look
 
-# %% ../../nbs/data/00_text.ipynb #8fa7cbb8
+# %% ../../nbs/data/00_text.ipynb #fc1e1563
 WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|\?(?=\s*[a-z])|[^\sa-z0-9?'-]")  # a word, or a mark that may matter
 
 @lru_cache(1)
@@ -238,7 +238,7 @@ def lexicon() -> dict:
                        lung=o.get('lung',False), state=o.get('state',False))
     return dict(tree=tree, info=info, rules={n: o['rules'] for n,o in d['structures'].items()})
 
-# %% ../../nbs/data/00_text.ipynb #333db405
+# %% ../../nbs/data/00_text.ipynb #066f81b5
 @dataclass(slots=True)
 class Hit:
     "A dictionary word in a text."
