@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/alta.html.md"""
 # %% auto #0
 __all__ = ['TRAINED', 'pack_films', 'unpack_films', 'ALTA']
 
-# %% ../../nbs/methods/06_alta.ipynb #a2194265
+# %% ../../nbs/methods/06_alta.ipynb #f15d03f7
 import copy, math
 from pathlib import Path
 from typing import Mapping
@@ -28,7 +28,7 @@ from ..models.masked import PatchDecoder, mask_words, patchify, pick_patches, pi
 from ..models.text import TextTower, pool_words
 from ..models.vision import VisionTower
 
-# %% ../../nbs/methods/06_alta.ipynb #f676f92f
+# %% ../../nbs/methods/06_alta.ipynb #aee5003c
 def pack_films(img:Float[Tensor, 'b s c h w'], # films in slots
                use:Bool[Tensor, 'b s'] # True: encode this one
               ) -> tuple[Float[Tensor, 'm c h w'], Int[Tensor, 'm']]: # the films to encode, and the slot of each
@@ -44,7 +44,7 @@ def unpack_films(x:Float[Tensor, 'm ...'], # one row per encoded film
     out[use] = x
     return out
 
-# %% ../../nbs/methods/06_alta.ipynb #3f5f021e
+# %% ../../nbs/methods/06_alta.ipynb #e0ffbee4
 TRAINED = ('*.adapter.*',  # both towers, every block
            'vision.net*norm*', 'text.net*LayerNorm*', 'decoder*norm*',  # every norm
            'vision.net.cls_token', 'slot.view', 'slot.time',
@@ -52,14 +52,14 @@ TRAINED = ('*.adapter.*',  # both towers, every block
            'decoder.embed.*', 'decoder.pred.*', 'decoder.mask_token',
            'text.net.cls.predictions.transform.dense.*', 'text.net.cls.predictions.bias')
 
-# %% ../../nbs/methods/06_alta.ipynb #f4589321
+# %% ../../nbs/methods/06_alta.ipynb #057c5ebf
 class ALTA(Aligner):
     "ALTA (Lian et al., IEEE TMI 2025; DopamineLcy/ALTA). Terms: `glob`, `local`, `mim`, `mlm`."
     weights = {'glob': 1., 'local': 1., 'mim': 1., 'mlm': 1.}
 
     def __init__(self,
                  vision:str|dict|None=None, # preset or VisionTower's arguments; None: that of `init`, else 'alta'
-                 text:str|dict|Path='cxr-bert', # preset, directory of CXR-BERT, or configuration
+                 text:str|dict|Path='cxr-bert', # preset, directory of CXR-BERT, configuration; 'init': the report model of `init`
                  size:int=224, # side of the films, pixels
                  zoom:int=2, # the restored film is this many times larger
                  decoder:dict|None=None, # PatchDecoder's width, depth, heads; None: that of `init`, else 768, 4, 6
@@ -72,6 +72,7 @@ class ALTA(Aligner):
                  tau:float=.07, # all four scales start at 1/tau
                  views:str='frontal', # films encoded at test time: the current 'frontal', or all that are 'present'
                  positives:bool=False, # equal texts are all right answers
+                 also:tuple[str,...]=(), # patterns of further parameters to train, such as 'text.*' for a text tower that was never trained
                  text_up:str|None=None, # start of the text adapters: 'zero' or 'normal'; None: as `mode` says
                  vocab:int|None=None, # size of the vocabulary; None: the text tower's own
                  preset:str='alta', # how films are prepared, see `data.batch`
@@ -82,25 +83,25 @@ class ALTA(Aligner):
             if v not in known: raise MedvlError(f"{k} is {v!r}; expected one of {known}")
         self.mode, self.views, self.zoom, self.mask, self.word_mask, self.mask_id, self.positives = mode, views, zoom, mask, word_mask, mask_id, positives
         self._build_vision(vision, decoder, size, init)
-        self._build_text(text, vocab)
+        self._build_text(text, vocab, init)
         text_up = text_up or ('normal' if mode == 'faithful' else 'zero')
         add_adapters(self.vision, ratio); add_adapters(self.text, ratio, init_up=text_up)
         self._build_rest(dim, tau, text)
         self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, zoom=zoom, decoder=self.decoder.config, dim=dim,
-            ratio=ratio, mode=mode, mask=mask, word_mask=word_mask, mask_id=mask_id, tau=tau, views=views, positives=positives, text_up=text_up, preset=preset)
-        unfreeze(freeze(self), [*TRAINED] + ['to_text.*']*(mode == 'clean'))
+            ratio=ratio, mode=mode, mask=mask, word_mask=word_mask, mask_id=mask_id, tau=tau, views=views, positives=positives, text_up=text_up, also=list(also), preset=preset)
+        unfreeze(freeze(self), [*TRAINED, *also] + ['to_text.*']*(mode == 'clean'))
 
-# %% ../../nbs/methods/06_alta.ipynb #f26e1feb
-def _from_mrm(init) -> tuple[dict, object, object]:
-    "Configuration (empty for the authors' file), state or file, and naming rules of an MRM."
-    ours = [(r'(?!vision\.|decoder\.)', None)]
+# %% ../../nbs/methods/06_alta.ipynb #44ee2044
+def _from_mrm(init, part) -> tuple[dict, object, object]:
+    "Configuration (empty for the authors' file), state or file, and rules that leave only `part` of an MRM."
+    ours = [(rf'(?!{part}\.)', None)]
     if isinstance(init, nn.Module): return init.config, init.state_dict(), ours
     if Path(init).is_dir(): return read_config(init)['config'], init, ours
-    return {}, init, mrm_keys('vision', 'decoder')
+    return {}, init, mrm_keys('vision', 'decoder', None)
 
 @patch_to(ALTA)
 def _build_vision(self, vision, decoder, size, init):
-    cfg, state, rules = _from_mrm(init) if init is not None else ({}, None, None)
+    cfg, state, rules = _from_mrm(init, '(vision|decoder)') if init is not None else ({}, None, None)
     vision = vision or cfg.get('vision') or 'alta'
     self.vision = VisionTower(**vision) if isinstance(vision, Mapping) else VisionTower(vision, size)
     if not self.vision.is_vit: raise MedvlError(f"ALTA hides patches, so its vision tower must be a ViT, not {vision!r}")
@@ -109,10 +110,14 @@ def _build_vision(self, vision, decoder, size, init):
     self.decoder = PatchDecoder(**{**sizes, 'width_in': self.vision.width, 'out': p*p*c, 'grid': self.vision.grid})
     if init is not None: load_state(nn.ModuleDict(dict(vision=self.vision, decoder=self.decoder)), state, rename=rules, verbose=False)
 
-# %% ../../nbs/methods/06_alta.ipynb #e8811e3c
+# %% ../../nbs/methods/06_alta.ipynb #e08d7427
 @patch_to(ALTA)
-def _build_text(self, text, vocab):
-    self.text = TextTower(text, mlm=True, **({} if vocab is None else dict(vocab_size=vocab)))
+def _build_text(self, text, vocab, init):
+    cfg, state, rules = _from_mrm(init, 'text') if text == 'init' else (None, None, None)
+    if cfg == {}: raise MedvlError("text='init' needs an MRM directory or model; the authors' file does not say how its text model is built")
+    kw = {} if vocab is None else dict(vocab_size=vocab)
+    self.text = TextTower(cfg['text'] if cfg else text, mlm=True, **kw)
+    if cfg: load_state(nn.ModuleDict(dict(text=self.text)), state, rename=rules, verbose=False)
     self.to_text = nn.Linear(self.vision.width, self.text.width)
     nn.init.xavier_uniform_(self.to_text.weight); nn.init.zeros_(self.to_text.bias)
 
@@ -129,7 +134,7 @@ def _build_rest(self, dim, tau, text):
     if self.mode == 'faithful':  # zeros that are never trained: absent films are blank
         self.missing_token = nn.Parameter(torch.zeros(1, math.prod(self.vision.grid), self.vision.width), requires_grad=False)
 
-# %% ../../nbs/methods/06_alta.ipynb #6608fcc0
+# %% ../../nbs/methods/06_alta.ipynb #ba20a9f5
 @patch_to(ALTA)
 def encode_films(self,
                  img:Float[Tensor, 'b s c h w'], # films in slots
@@ -145,7 +150,7 @@ def encode_films(self,
     blank = ~img_msk[use] if self.mode == 'faithful' else None
     return self.vision(x, idx, add=self.slot(slot), blank=blank), removed, slot, use
 
-# %% ../../nbs/methods/06_alta.ipynb #395d2107
+# %% ../../nbs/methods/06_alta.ipynb #2548ab24
 @patch_to(ALTA)
 def mim(self, f, removed, slot, img_msk, use, big) -> Tensor:
     "Pixel loss of the current frontals (MRM's, with its decoder)."
@@ -154,7 +159,7 @@ def mim(self, f, removed, slot, img_msk, use, big) -> Tensor:
     target = patchify(big[img_msk[:,0]], self.zoom*self.vision.patch)         # [k 196 3072]
     return pixel_loss(self.decoder(front), target, removed[own])
 
-# %% ../../nbs/methods/06_alta.ipynb #aab2a05a
+# %% ../../nbs/methods/06_alta.ipynb #814b3144
 @patch_to(ALTA)
 def image_side(self, f, use) -> tuple[Tensor, Tensor, Tensor|None]:
     "Fused feature `[b d]`, local features `[b s*k dim]`, and which of them are real."
@@ -172,7 +177,7 @@ def contrast(self, g, vs, vs_msk, t, msk, txt_id) -> dict[str, Tensor]:
     return {'glob': clip_loss(gather(v), gather(u), self.log_scale.exp(), target),
             'local': local_loss(vs, self.head_ts(t.loc[:,1:]), msk[:,1:], vs_msk, s1, s2, s3, target)}
 
-# %% ../../nbs/methods/06_alta.ipynb #ca839bab
+# %% ../../nbs/methods/06_alta.ipynb #097f1ebb
 @patch_to(ALTA)
 def read(self, txt, msk, word, g) -> tuple[Feat, Tensor]:
     "Features of the intact reports, and the cross-entropy of the hidden words of the others."
@@ -183,7 +188,7 @@ def read(self, txt, msk, word, g) -> tuple[Feat, Tensor]:
     ask = labels != -100
     return intact, token_loss(self.text.mlm(hidden.loc[ask]), labels[ask])
 
-# %% ../../nbs/methods/06_alta.ipynb #87dbe122
+# %% ../../nbs/methods/06_alta.ipynb #5aa231b0
 @patch_to(ALTA)
 def forward(self,
             batch:Mapping # img, img_msk, big; txt, txt_msk, word where there are reports
@@ -220,7 +225,7 @@ def _checked(self, batch):
     if bad := (pairs & ~img_msk.any(1)).nonzero().flatten().tolist(): raise MedvlError(f"samples {bad} of the batch have a report but no film")
     return b, img, img_msk, pairs
 
-# %% ../../nbs/methods/06_alta.ipynb #770b107a
+# %% ../../nbs/methods/06_alta.ipynb #a7c61241
 @patch_to(ALTA)
 def encode_image(self,
                  img:Float[Tensor, 'b ...'], # `[b c h w]`: current frontals; or `[b s c h w]` in the order of SLOTS
@@ -250,7 +255,7 @@ def encode_text(self,
     loc, keep = (loc[:,1:], keep[:,1:]) if word is None else pool_words(loc, word)
     return Feat(F.normalize(self.head_t(f.glob), dim=-1), loc, keep)
 
-# %% ../../nbs/methods/06_alta.ipynb #742fc645
+# %% ../../nbs/methods/06_alta.ipynb #69ec0a4b
 @patch_to(ALTA, cls_method=True)
 def paper(cls, **kw) -> ALTA: # overrides; give `text` the directory of CXR-BERT, `init` MRM's
     "The authors' sizes and choices, in faithful mode."
@@ -258,15 +263,15 @@ def paper(cls, **kw) -> ALTA: # overrides; give `text` the directory of CXR-BERT
 
 @patch_to(ALTA, cls_method=True)
 def small(cls, **kw) -> ALTA: # overrides; `vocab` and `mask_id` are those of your tokenizer
-    "A few million parameters, films of 128 and 256 pixels, one channel, clean mode: for the CPU."
-    own = dict(text='bert-small', size=128, mode='clean', preset='alta-small')
-    if kw.get('init') is None: own |= dict(vision='vit_small_cpu', decoder=dict(width=192, depth=2, heads=3))
+    "A few million parameters, films of 128 and 256 pixels, one channel, clean mode; with `init` its report model, too."
+    own = dict(text='init', size=128, mode='clean', preset='alta-small')
+    if kw.get('init') is None: own |= dict(text='bert-small', vision='vit_small_cpu', decoder=dict(width=192, depth=2, heads=3))
     return cls(**{**own, **kw})
 
 @patch_to(ALTA, cls_method=True)
 def from_mrm(cls,
              mrm:str|Path|nn.Module, # directory, the authors' MRM.pth, or a model
-             **kw # any argument of ALTA
+             **kw # any argument of ALTA; text='init' takes the report model along
             ) -> ALTA:
     "An ALTA whose vision tower and decoder are MRM's; sizes are read from a directory or model."
     return cls(init=mrm, **kw)
