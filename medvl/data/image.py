@@ -1,4 +1,5 @@
-"""DICOM, PNG or JPEG in; one grey float picture `[1 h w]` in [0,1] out, bones white, and a dictionary that says how it was made.
+"""DICOM, PNG or JPEG in; one grey float picture `[1 h w]` in [0,1] out, bones white, and a dictionary that says how
+it was made.
 
 Docs: https://medvl.github.io/medvl/data/image.html.md"""
 
@@ -12,7 +13,7 @@ __all__ = ['MIN_SIDE', 'MAX_RATIO', 'TAGS', 'PLAIN', 'CHEST', 'FRONTAL', 'LATERA
            'view_kind', 'read_dicom', 'dicom_grey', 'open_dicom', 'grey', 'read_picture', 'grey16', 'file_kind',
            'read_image', 'load_image', 'resize_shorter', 'center_crop', 'pad_square']
 
-# %% ../../nbs/data/01_image.ipynb #64e12047
+# %% ../../nbs/data/01_image.ipynb #39d11484
 import re, struct, warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ from torch.nn import functional as F
 
 from ..core import MedvlError
 
-# %% ../../nbs/data/01_image.ipynb #58f19cdc
+# %% ../../nbs/data/01_image.ipynb #e35a65c8
 class ImageError(MedvlError):
     "A file that is not one grey projection picture; the message names the file and the reason."
 
@@ -43,9 +44,10 @@ class Film:
     @property
     def warnings(self) -> list[str]: return self.info.setdefault('warnings', [])
     def __repr__(self):
-        return f"Film {self.info.get('kind','?')} {self.px.shape[-2]}x{self.px.shape[-1]}" + ''.join(f'\n  ! {w}' for w in self.warnings)
+        h, w = self.px.shape[-2:]
+        return f"Film {self.info.get('kind','?')} {h}x{w}" + ''.join(f'\n  ! {o}' for o in self.warnings)
 
-# %% ../../nbs/data/01_image.ipynb #d6e07f5c
+# %% ../../nbs/data/01_image.ipynb #7977d2da
 MIN_SIDE, MAX_RATIO = 32, 5.  # smallest side in pixels; longest side over shortest
 
 def as_film(px, # `[h w]` or `[1 h w]`: bool or unsigned integers, scaled by their type's maximum, or floats in [0,1]
@@ -59,8 +61,11 @@ def as_film(px, # `[h w]` or `[1 h w]`: bool or unsigned integers, scaled by the
     check_size(a.shape, name)
     if a.dtype.kind not in 'ufb': raise ImageError(f"{name}: expected unsigned integers or floats, got {a.dtype}")
     lo, hi = a.min(), a.max()  # NaN anywhere makes both NaN
-    if a.dtype.kind == 'u': a, top = np.divide(a, np.float32(np.iinfo(a.dtype).max), dtype=np.float32), np.iinfo(a.dtype).max; lo, hi = lo/top, hi/top
-    elif not np.isfinite(lo+hi): raise ImageError(f"{name}: {int((~np.isfinite(a)).sum())} of {a.size} pixels are NaN or infinite")
+    if a.dtype.kind == 'u':
+        a, top = np.divide(a, np.float32(np.iinfo(a.dtype).max), dtype=np.float32), np.iinfo(a.dtype).max
+        lo, hi = lo/top, hi/top
+    elif not np.isfinite(lo+hi):
+        raise ImageError(f"{name}: {int((~np.isfinite(a)).sum())} of {a.size} pixels are NaN or infinite")
     elif lo < 0 or hi > 1: raise ImageError(f"{name}: float pixels must lie in [0,1], got {lo:.4g} to {hi:.4g}")
     a = np.ascontiguousarray(a, np.float32)
     film = Film(torch.from_numpy(a)[None], dict(kind='array') | info)
@@ -73,10 +78,12 @@ def check_size(shape:tuple, # rows, columns
     "Raises `ImageError` for a picture that is empty, tiny or a strip."
     h, w = shape
     if not h or not w: raise ImageError(f"{name}: the picture is empty ({h}x{w})")
-    if min(h, w) < MIN_SIDE: raise ImageError(f"{name}: {h}x{w} pixels is too small for a film (at least {MIN_SIDE} on each side)")
-    if max(h, w) > MAX_RATIO*min(h, w): raise ImageError(f"{name}: {h}x{w} pixels is a strip, not a film (sides may differ {MAX_RATIO:g}-fold)")
+    if min(h, w) < MIN_SIDE:
+        raise ImageError(f"{name}: {h}x{w} pixels is too small for a film (at least {MIN_SIDE} on each side)")
+    if max(h, w) > MAX_RATIO*min(h, w):
+        raise ImageError(f"{name}: {h}x{w} pixels is a strip, not a film (sides may differ {MAX_RATIO:g}-fold)")
 
-# %% ../../nbs/data/01_image.ipynb #f76d222c
+# %% ../../nbs/data/01_image.ipynb #4a42d20c
 def file_hash(path:str|Path # file
              ) -> str: # 32 hex digits
     "xxh128 of the bytes of a file."
@@ -100,7 +107,7 @@ def phash(img:Float[Tensor, '1 h w'] # picture in [0,1]
     low = dctn(small, norm='ortho')[:8,:8].ravel()
     return int(''.join('01'[int(b)] for b in low > np.median(low[1:])), 2)
 
-# %% ../../nbs/data/01_image.ipynb #6510bd33
+# %% ../../nbs/data/01_image.ipynb #72f36a69
 def tag(ds:pydicom.Dataset, # header
         key:str, # DICOM keyword
         notes:list|None=None # gets a sentence when the value is unreadable
@@ -123,10 +130,11 @@ def check_dicom(ds:pydicom.Dataset, # header is enough
     h, w, frames = tag(ds, 'Rows'), tag(ds, 'Columns'), tag(ds, 'NumberOfFrames')
     if not h or not w: raise ImageError(f"{name}: not an image ({what}): Rows is {h}, Columns is {w}")
     check_size((h, w), name)
-    if frames not in (None, '', 1): raise ImageError(f"{name}: {frames} frames in one file ({what}); medvl reads single pictures")
+    if frames not in (None, '', 1):
+        raise ImageError(f"{name}: {frames} frames in one file ({what}); medvl reads single pictures")
     if ds.get('BitsStored') == 1: raise ImageError(f"{name}: 1 bit a pixel ({what}): a mask, not a film")
 
-# %% ../../nbs/data/01_image.ipynb #5859b069
+# %% ../../nbs/data/01_image.ipynb #1739f970
 def stored_values(ds:pydicom.Dataset, # with pixels
                   name:str='dataset', # file name, for messages
                   notes:list|None=None # gets a sentence for what was odd
@@ -139,14 +147,17 @@ def stored_values(ds:pydicom.Dataset, # with pixels
     except Exception as e:  # a decoder may raise anything
         raise ImageError(f"{name}: the pixels can't be decoded (is the file cut short?): {first_line(e)}") from e
     if a.ndim == 3 or a.dtype.kind == 'f': return a
-    return cut_bits(a, ds.get('BitsStored', 8*a.itemsize), ds.get('HighBit'), ds.get('PixelRepresentation') == 1, notes)
+    signed = ds.get('PixelRepresentation') == 1
+    return cut_bits(a, ds.get('BitsStored', 8*a.itemsize), ds.get('HighBit'), signed, notes)
 
 def cut_jpeg(ds:pydicom.Dataset # with pixels
             ) -> bool:
-    "Is this a JPEG, JPEG-LS or JPEG 2000 stream without its closing FFD9? Some decoders fill up such a picture with grey and say nothing."
+    "Is this a JPEG, JPEG-LS or JPEG 2000 stream without its closing FFD9? Decoders may fill it up with grey."
     uid = getattr(ds, 'file_meta', {}).get('TransferSyntaxUID')
-    if uid not in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes) or 'PixelData' not in ds: return False
-    try: return b'\xff\xd9' not in get_frame(ds.PixelData, 0, number_of_frames=1)[-16:]  # padding of any sort may follow
+    if uid not in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes) or 'PixelData' not in ds:
+        return False
+    try:
+        return b'\xff\xd9' not in get_frame(ds.PixelData, 0, number_of_frames=1)[-16:]  # any padding may follow
     except (ValueError, struct.error): return True
 
 def cut_bits(a:np.ndarray, # integers as decoded
@@ -164,7 +175,7 @@ def cut_bits(a:np.ndarray, # integers as decoded
     if notes is not None: notes.append(f'bits outside of the {bits} stored ones were cut off')
     return v.astype(np.int32)
 
-# %% ../../nbs/data/01_image.ipynb #97267373
+# %% ../../nbs/data/01_image.ipynb #f00c9e08
 def number(ds:pydicom.Dataset, # header
            key:str, # DICOM keyword
            notes:list|None=None # gets a sentence when the value is unreadable
@@ -206,7 +217,7 @@ def look_up(a:np.ndarray, # values before the table
     if not len(data): raise ImageError('LUTData is empty')
     return data[np.clip(np.rint(a).astype(np.int64)-first, 0, len(data)-1)].astype(np.float32), bits
 
-# %% ../../nbs/data/01_image.ipynb #02a0a728
+# %% ../../nbs/data/01_image.ipynb #39a42ea4
 def padding(a:np.ndarray, # [h w] stored values
             ds:pydicom.Dataset, # header
             notes:list|None=None # gets a sentence when the tag can't be right
@@ -218,11 +229,12 @@ def padding(a:np.ndarray, # [h w] stored values
     lo, hi = sorted((lo, lo if hi is None else hi))
     pad = (a >= lo) & (a <= hi)
     if pad.mean() > .98:
-        if notes is not None: notes.append(f'{pad.mean():.0%} of the pixels are padding by PixelPaddingValue {lo:g}: ignored')
+        if notes is not None:
+            notes.append(f'{pad.mean():.0%} of the pixels are padding by PixelPaddingValue {lo:g}: ignored')
         return None
     return pad if pad.any() else None
 
-# %% ../../nbs/data/01_image.ipynb #69472676
+# %% ../../nbs/data/01_image.ipynb #04e17733
 def apply_window(x:np.ndarray, # values after the modality step
                  centre:float, width:float, # WindowCenter, WindowWidth (at least 1 for LINEAR, above 0 for the others)
                  function:str='LINEAR' # LINEAR, LINEAR_EXACT or SIGMOID
@@ -237,7 +249,7 @@ def apply_window(x:np.ndarray, # values after the modality step
     out /= np.float32(width)
     return np.clip(out, 0, 1, out=out)
 
-# %% ../../nbs/data/01_image.ipynb #5d812074
+# %% ../../nbs/data/01_image.ipynb #d4ad5aa1
 def display_values(x:np.ndarray, # [h w] after the modality step
                    ds:pydicom.Dataset, # header
                    index:int=0, # which of several look-up tables or windows
@@ -253,7 +265,7 @@ def display_values(x:np.ndarray, # [h w] after the modality step
     if pairs:
         c, w = pick(pairs, index, 'window')
         out = apply_window(x, c, w, func)
-        few = (slice(None, None, 1 + out.shape[0]//500), slice(None, None, 1 + out.shape[1]//500))  # enough pixels to judge
+        few = tuple(slice(None, None, 1 + o//500) for o in out.shape)  # enough pixels to judge
         seen = out[few] if pad is None else out[few][~pad[few]]
         if ((seen > 0) & (seen < 1)).mean() > .01:
             return out, dict(source='window', centre=c, width=w, function=func, index=index, of=len(pairs))
@@ -265,7 +277,8 @@ def pick(seq, # look-up tables or windows
          what:str # for the message
         ):
     "`seq[index]`, or an `ImageError` that says how many there are."
-    if not 0 <= index < len(seq): raise ImageError(f"there is no {what} {index}: this file has {len(seq)}, counted from 0")
+    if not 0 <= index < len(seq):
+        raise ImageError(f"there is no {what} {index}: this file has {len(seq)}, counted from 0")
     return seq[index]
 
 def windows(ds:pydicom.Dataset, # header
@@ -284,14 +297,16 @@ def stretch(x:np.ndarray, # [h w]
     "The smallest value to 0, the largest to 1."
     seen = x if pad is None else x[~pad]
     lo, hi = float(seen.min()), float(seen.max())
-    if not np.isfinite(lo+hi): raise ImageError(f"{int((~np.isfinite(x)).sum())} of {x.size} pixels are NaN or infinite")
+    if not np.isfinite(lo+hi):
+        raise ImageError(f"{int((~np.isfinite(x)).sum())} of {x.size} pixels are NaN or infinite")
     out = np.subtract(x, np.float32(lo), dtype=np.float32); out /= np.float32(hi-lo or 1)
     return np.clip(out, 0, 1, out=out), dict(source='range', lo=lo, hi=hi)
 
-# %% ../../nbs/data/01_image.ipynb #f601b448
-TAGS = dict(patient_id='PatientID', study_uid='StudyInstanceUID', series_uid='SeriesInstanceUID', sop_uid='SOPInstanceUID',
-            accession='AccessionNumber', date='StudyDate', time='StudyTime', modality='Modality', body_part='BodyPartExamined',
-            view_position='ViewPosition', laterality='ImageLaterality', series='SeriesDescription', sex='PatientSex', age='PatientAge',
+# %% ../../nbs/data/01_image.ipynb #2f90c1d6
+TAGS = dict(patient_id='PatientID', study_uid='StudyInstanceUID', series_uid='SeriesInstanceUID',
+            sop_uid='SOPInstanceUID', accession='AccessionNumber', date='StudyDate', time='StudyTime',
+            modality='Modality', body_part='BodyPartExamined', view_position='ViewPosition',
+            laterality='ImageLaterality', series='SeriesDescription', sex='PatientSex', age='PatientAge',
             manufacturer='Manufacturer', photometric='PhotometricInterpretation')  # name in `info` -> DICOM keyword
 PLAIN = ('','CR','DX','RG','DR','XR','OT','SC')  # modalities of a plain film; SC and OT: re-photographed ones
 CHEST = ('CHEST','THORAX','TORAX','LUNG','RIB')  # a BodyPartExamined with one of these in it is a chest
@@ -301,11 +316,13 @@ def dicom_info(ds:pydicom.Dataset # header
     "What a manifest needs of a header, as plain values; `info['warnings']` says what was odd."
     notes = []
     info = {k: str('' if (o := tag(ds, v)) is None else o).strip() for k,v in TAGS.items()}
-    info |= dict(kind='dicom', bits=ds.get('BitsStored'), height=ds.get('Rows'), width=ds.get('Columns'), warnings=notes,
+    info |= dict(kind='dicom', bits=ds.get('BitsStored'), height=ds.get('Rows'), width=ds.get('Columns'),
+                 warnings=notes,
                  syntax=getattr(getattr(ds, 'file_meta', {}).get('TransferSyntaxUID'), 'name', ''))
     info['orientation'] = [str(o) for o in tag(ds, 'PatientOrientation') or []]
     info['spacing'] = spacing(ds, notes)
-    if info['orientation'][:1] == ['R']: notes.append('PatientOrientation starts with R: the film is shown mirrored; it is not turned here')
+    if info['orientation'][:1] == ['R']:
+        notes.append('PatientOrientation starts with R: the film is shown mirrored; it is not turned here')
     if why := not_chest(info): notes.append(why)
     return info
 
@@ -325,10 +342,11 @@ def not_chest(info:dict # of `dicom_info`
     part = info.get('body_part','').upper()
     return f'BodyPartExamined is {part}, not the chest' if part and not any(o in part for o in CHEST) else ''
 
-# %% ../../nbs/data/01_image.ipynb #2fc449b4
+# %% ../../nbs/data/01_image.ipynb #eb17cfda
 FRONTAL = {'PA','AP','FRONTAL','ANTEROPOSTERIOR','POSTEROANTERIOR'}
 LATERAL = {'L','LL','RL','LAT','LATERAL'}
-NEITHER = {'LLD','RLD','DECUBITUS','OBLIQUE','LAO','RAO','LPO','RPO','LORDOTIC','AXIAL','SWIMMERS'}  # whatever else is written
+# whatever else is written
+NEITHER = {'LLD','RLD','DECUBITUS','OBLIQUE','LAO','RAO','LPO','RPO','LORDOTIC','AXIAL','SWIMMERS'}
 
 def view_kind(pos:str|None # as published: 'PA', 'AP_supine', 'Left lateral' ...
              ) -> str: # 'frontal', 'lateral' or 'other'
@@ -337,7 +355,7 @@ def view_kind(pos:str|None # as published: 'PA', 'AP_supine', 'Left lateral' ...
     if words & NEITHER: return 'other'
     return 'frontal' if words & FRONTAL else 'lateral' if words & LATERAL else 'other'
 
-# %% ../../nbs/data/01_image.ipynb #e2c06827
+# %% ../../nbs/data/01_image.ipynb #be734cae
 def read_dicom(path:str|Path|pydicom.Dataset, # file, or a data set that is already open
                voi:bool=True, # apply VOI LUT or window; False: stretch the picture's own range
                index:int=0, # which of several windows
@@ -383,15 +401,17 @@ def open_dicom(path:str|Path, # file
     except Exception as e:  # a damaged file breaks the parser anywhere
         raise ImageError(f"{name}: can't be read as DICOM: {first_line(e)}") from e
     what = getattr(ds.file_meta.get('MediaStorageSOPClassUID'), 'name', None)
-    if not len(ds) and what: raise ImageError(f"{name}: cut short: a DICOM file ({what}) of which nothing but the first header is there")
-    if 'SOPClassUID' not in ds and 'Rows' not in ds: raise ImageError(f"{name}: not {f'an image ({what})' if what else 'a DICOM, PNG or JPEG image'}")
+    if not len(ds) and what:
+        raise ImageError(f"{name}: cut short: a DICOM file ({what}) of which nothing but the first header is there")
+    if 'SOPClassUID' not in ds and 'Rows' not in ds:
+        raise ImageError(f"{name}: not {f'an image ({what})' if what else 'a DICOM, PNG or JPEG image'}")
     if 'TransferSyntaxUID' not in ds.file_meta:  # a bare data set: the way it was parsed tells
         implicit, little = ds.original_encoding
         ds.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian if implicit else \
             pydicom.uid.ExplicitVRLittleEndian if little else pydicom.uid.ExplicitVRBigEndian
     return ds
 
-# %% ../../nbs/data/01_image.ipynb #91c772ac
+# %% ../../nbs/data/01_image.ipynb #c6a5d6f3
 def grey(im:Image.Image, # any mode
          notes:list # gets a sentence for colour specks and transparency
         ) -> Image.Image: # mode L
@@ -410,9 +430,9 @@ def grey(im:Image.Image, # any mode
     if off: notes.append(f'{off:.2%} of the pixels are coloured (marks?)')
     return Image.merge('RGB', (r,g,b)).convert('L')
 
-# %% ../../nbs/data/01_image.ipynb #ad901c8b
+# %% ../../nbs/data/01_image.ipynb #abd3434c
 def read_picture(path:str|Path, # PNG or JPEG file
-                 bits:int|None=None # bits of a 16-bit file; None: the fewest of 8, 10, 12, 14, 15, 16 that hold its values
+                 bits:int|None=None # of a 16-bit file; None: the fewest of 8, 10, 12, 14, 15, 16 that hold its values
                 ) -> Film:
     "A PNG or JPEG file as a `Film`. Raises `ImageError`."
     name, notes = str(path), []
@@ -428,7 +448,8 @@ def read_picture(path:str|Path, # PNG or JPEG file
     except ImageError as e: raise e if str(e).startswith(name) else ImageError(f"{name}: {e}") from e
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as e:
         raise ImageError(f"{name}: can't be decoded (is the file cut short?): {first_line(e)}") from e
-    return as_film(a, name, **info, photometric='MONOCHROME2', spacing=None, warnings=notes+[first_line(w.message) for w in caught])
+    return as_film(a, name, **info, photometric='MONOCHROME2', spacing=None,
+                   warnings=notes+[first_line(w.message) for w in caught])
 
 def grey16(a:np.ndarray, # [h w] integers
            bits:int|None=None # see `read_picture`
@@ -439,9 +460,10 @@ def grey16(a:np.ndarray, # [h w] integers
     if top >= 1 << bits: raise ImageError(f'a value of {top} does not fit {bits} bits')
     return np.divide(a, np.float32((1 << bits)-1), dtype=np.float32), bits
 
-# %% ../../nbs/data/01_image.ipynb #ce9e54a4
-SIGNS = {b'\x89PNG\r\n\x1a\n': 'png', b'\xff\xd8\xff': 'jpeg', b'GIF8': 'a GIF', b'BM': 'a BMP', b'II*\0': 'a TIFF', b'MM\0*': 'a TIFF',
-         b'%PDF': 'a PDF', b'PK\3\4': 'a zip archive', b'\x1f\x8b': 'a gzip archive', b'\0\0\0\x0cjP': 'a bare JPEG 2000 file'}
+# %% ../../nbs/data/01_image.ipynb #8803071f
+SIGNS = {b'\x89PNG\r\n\x1a\n': 'png', b'\xff\xd8\xff': 'jpeg', b'GIF8': 'a GIF', b'BM': 'a BMP',
+         b'II*\0': 'a TIFF', b'MM\0*': 'a TIFF', b'%PDF': 'a PDF', b'PK\3\4': 'a zip archive',
+         b'\x1f\x8b': 'a gzip archive', b'\0\0\0\x0cjP': 'a bare JPEG 2000 file'}  # first bytes -> what it is
 
 def file_kind(path:str|Path # file
              ) -> str: # dicom, png, jpeg; 'a TIFF' and the like for what is known and not read; '' for the rest
@@ -468,7 +490,7 @@ def load_image(path:str|Path|np.ndarray # file, or an array as in `as_film`
     "Only the picture: float32 in [0,1]."
     return as_film(path).px if isinstance(path, np.ndarray) else read_image(path).px
 
-# %% ../../nbs/data/01_image.ipynb #72c06180
+# %% ../../nbs/data/01_image.ipynb #95f27772
 def resize_shorter(img:Float[Tensor, '... h w'], # picture(s)
                    size:int # pixels of the shorter side afterwards
                   ) -> Float[Tensor, '... h w']:
@@ -477,7 +499,8 @@ def resize_shorter(img:Float[Tensor, '... h w'], # picture(s)
     if min(h, w) == size: return img
     new = (size, max(1, round(w*size/h))) if h <= w else (max(1, round(h*size/w)), size)
     x = img.reshape(-1, 1, h, w)
-    return F.interpolate(x, new, mode='bilinear', antialias=True, align_corners=False).clamp(0, 1).reshape(*img.shape[:-2], *new)
+    x = F.interpolate(x, new, mode='bilinear', antialias=True, align_corners=False).clamp(0, 1)
+    return x.reshape(*img.shape[:-2], *new)
 
 def center_crop(img:Float[Tensor, '... h w'], # picture(s)
                 size:int # side of the square in pixels

@@ -1,4 +1,5 @@
-"""One table that any set of films can be written as: what its columns mean, how it is read, written, made from a folder, and summed up.
+"""One table that any set of films can be written as: what its columns mean, how it is read, written, made from a
+folder, and summed up.
 
 Docs: https://medvl.github.io/medvl/data/manifest.html.md"""
 
@@ -10,7 +11,7 @@ __all__ = ['COLUMNS', 'KNOWN', 'ONE', 'readers', 'MARKS', 'TINTS', 'Column', 'Ro
            'find_layouts', 'read_studies', 'Summary', 'summary', 'films_table', 'split_table', 'label_table',
            'finding_table', 'open_all', 'bars', 'hist', 'draw_summary']
 
-# %% ../../nbs/data/04_manifest.ipynb #85c959c3
+# %% ../../nbs/data/04_manifest.ipynb #c81c1b28
 import json, math, os, re, shutil
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ from .scan import scan_dicom
 from .study import Box, Leakage, Study, View, days_between, leakage, link_priors, slots, split_by_patient
 from .table import ReadLog, read_table, write_table
 
-# %% ../../nbs/data/04_manifest.ipynb #af3767e4
+# %% ../../nbs/data/04_manifest.ipynb #5dc4d064
 class Column(NamedTuple):
     "A column that medvl understands."
     name: str
@@ -48,19 +49,22 @@ COLUMNS = (
     Column('time', False, 'ISO date', 'when, as 2020-01-31 or 2020-01-31T09:30:00; wins over offset_days'),
     Column('offset_days', False, 'number', "when, in days from any day of the patient's own"),
     Column('view', False, 'text', 'projection as published: PA, AP, LL ...'),
-    Column('view_class', False, 'frontal, lateral or other', 'what the library uses; empty: derived from view by `view_kind`'),
+    Column('view_class', False, 'frontal, lateral or other',
+           'what the library uses; empty: derived from view by `view_kind`'),
     Column('lateral_image_id', False, 'image_id', 'the lateral that goes with this frontal'),
-    Column('prior_image_id', False, 'image_id', 'the earlier frontal of this patient; if any row has one, nothing is linked by time'),
+    Column('prior_image_id', False, 'image_id',
+           'the earlier frontal of this patient; if any row has one, nothing is linked by time'),
     Column('report', False, 'text', 'report of the whole study, on one or all of its rows'),
     Column('text', False, 'text', 'text that belongs to this very film'),
-    Column('labels', False, 'text', 'findings as `Edema|Pneumonia=0|Fracture=-1`: 1 if nothing is said, 0 absent, -1 uncertain'),
+    Column('labels', False, 'text',
+           'findings as `Edema|Pneumonia=0|Fracture=-1`: 1 if nothing is said, 0 absent, -1 uncertain'),
     Column('label:NAME', False, '1, 0, -1 or empty', 'the same, a column a finding; empty: not mentioned'),
     Column('lung_mask', False, 'path', 'picture of the lungs, same size as the film'),
     Column('mask:NAME', False, 'path', 'the same for anything else'),
     Column('split', False, 'train, val or test', 'one for all films of a patient'),
     Column('source', False, 'text', 'which set'))
 
-# %% ../../nbs/data/04_manifest.ipynb #7e11955f
+# %% ../../nbs/data/04_manifest.ipynb #299e91cd
 class Row:
     "One row of a manifest; its methods read a cell, and complain with file, row and value."
     def __init__(self, path, i:int, cells:dict): self.path,self.i,self.cells = path,i,cells
@@ -98,25 +102,28 @@ class Row:
         out |= {k[6:]: self[k] for k in self.cells if k.startswith('label:') and self[k]}
         try: out = {k: float(v) for k,v in out.items()}
         except ValueError as e: raise self.bad('labels', 'Name, Name=0, Name=1 or Name=-1, joined by |') from e
-        if bad := [k for k,v in out.items() if v not in (1,0,-1)]: raise self.bad('labels', f'1, 0 or -1 for {bad[0]!r}')
+        if bad := [k for k,v in out.items() if v not in (1,0,-1)]:
+            raise self.bad('labels', f'1, 0 or -1 for {bad[0]!r}')
         return out
 
-# %% ../../nbs/data/04_manifest.ipynb #7f546f4b
+# %% ../../nbs/data/04_manifest.ipynb #30be0d85
 KNOWN = {c.name for c in COLUMNS}
 
 def read_manifest(path:str|Path, # .csv or .parquet
                   root:str|Path|None=None, # folder that paths are relative to; None: the manifest's own
-                  missing:str='error', # a film that isn't there: 'error', 'skip' (and list it), or 'ignore' (don't look)
+                  missing:str='error', # a film that isn't there: 'error', 'skip' (and list it), 'ignore' (don't look)
                   regions:str|Path|None=None, # boxes and masks; None: regions.csv beside the manifest, if there is one
                   log:ReadLog|None=None # gets what was found and left out; None: it is printed
                  ) -> list[Study]: # priors and laterals linked
     "Studies of a manifest. Raises `MedvlError` naming the row and the value that can't be used."
-    if missing not in ('error','skip','ignore'): raise MedvlError(f"missing is {missing!r}; expected 'error', 'skip' or 'ignore'")
+    if missing not in ('error','skip','ignore'):
+        raise MedvlError(f"missing is {missing!r}; expected 'error', 'skip' or 'ignore'")
     path, mine = Path(path), log is None
     df, log = read_table(path, [c.name for c in COLUMNS if c.need]), ReadLog(str(path)) if mine else log
     root = Path(os.path.abspath(root or path.parent))
     names = [c for c in df.columns if c]
-    rows = [Row(path, i, dict(zip(names, cells))) for i,cells in enumerate(df[names].itertuples(index=False, name=None))]
+    table = df[names].itertuples(index=False, name=None)
+    rows = [Row(path, i, dict(zip(names, cells))) for i,cells in enumerate(table)]
     if not rows: raise MedvlError(f"{path}: there is a header, but no row")
     views = row_views(rows, root, missing, log)
     studies = group_rows(rows, views, log)
@@ -138,19 +145,23 @@ def row_views(rows:list[Row], root:Path, missing:str, log:ReadLog # see `read_ma
         first[id] = r.i
         file = r.file('image', root)
         if missing != 'ignore' and not os.path.isfile(file): absent.append((r, file, id)); continue
-        masks = {k.removeprefix('mask:').removesuffix('_mask'): r.file(k, root) for k in r.cells if (k == 'lung_mask' or k.startswith('mask:')) and r[k]}
+        masks = {k.removeprefix('mask:').removesuffix('_mask'): r.file(k, root) for k in r.cells
+                 if (k == 'lung_mask' or k.startswith('mask:')) and r[k]}
         if missing != 'ignore':
-            for k in [k for k,f in masks.items() if not os.path.isfile(f)]: log.leave('mask file is not there', f'row {r.i+2}: {masks.pop(k)}')
+            for k in [k for k,f in masks.items() if not os.path.isfile(f)]:
+                log.leave('mask file is not there', f'row {r.i+2}: {masks.pop(k)}')
         rest = {k: v for k,v in r.cells.items() if v and k not in KNOWN and not k.startswith(('label:','mask:'))}
         kind = r.one_of('view_class', ('frontal','lateral','other')) or view_kind(r['view'])
         views[id] = View(file, id, kind, r['view'], text=r['text'] or None, masks=masks, info=rest)
     if absent and missing == 'error':
         r, file, _ = absent[0]
-        raise MedvlError(f"{r.path}: row {r.i+2}, column 'image': no such file: {file} ({len(absent)} of {len(rows)} films are missing; missing='skip' goes on without them)")
+        raise MedvlError(f"{r.path}: row {r.i+2}, column 'image': no such file: {file} "
+                         f"({len(absent)} of {len(rows)} films are missing; missing='skip' goes on without them)")
     for r,file,id in absent: log.leave('film is not there', f'row {r.i+2}: {file}')
     return views
 
-ONE = dict(patient_id='patient', split='split', time='time', report='report', group_id='group', source='source')  # column -> field of a study
+# column -> field of a study
+ONE = dict(patient_id='patient', split='split', time='time', report='report', group_id='group', source='source')
 
 def group_rows(rows:list[Row], views:dict[str,View], log:ReadLog) -> list[Study]:
     "Studies in the order of their first row. Raises when the rows of a study contradict each other."
@@ -168,7 +179,8 @@ def group_rows(rows:list[Row], views:dict[str,View], log:ReadLog) -> list[Study]
             old = getattr(by[key], f)
             if old in ('', None) or k == 'group_id' and old == r['patient_id']: setattr(by[key], f, new[f])
             elif new[f] != old:
-                raise MedvlError(f"{r.path}: study {key!r}: {k} is {old!r} in row {first[key]+2} and {new[f]!r} in row {r.i+2} (a study_id belongs to one visit of one patient)")
+                raise MedvlError(f"{r.path}: study {key!r}: {k} is {old!r} in row {first[key]+2} and "
+                                 f"{new[f]!r} in row {r.i+2} (a study_id belongs to one visit of one patient)")
         by[key].views.append(views[id])
         for k,v in r.labels().items(): labels[key][k].append(v)
     for key,got in labels.items(): by[key].labels = {k: max(v, key=(0,-1,1).index) for k,v in got.items()}
@@ -178,13 +190,15 @@ def count_found(studies:list[Study], log:ReadLog):
     "Fill `log.found`."
     films = [v for s in studies for v in s.views]
     log.found.update(studies=len(studies), patients=len({s.patient for s in studies}), films=len(films))
-    log.found.update({f'{k}s' if k != 'other' else 'films of other views': n for k,n in Counter(v.kind for v in films).items()})
-    log.found.update({'films with their own text': sum(bool(v.text) for v in films), 'studies with a report': sum(bool(s.report) for s in studies)})
+    log.found.update({f'{k}s' if k != 'other' else 'films of other views': n
+                      for k,n in Counter(v.kind for v in films).items()})
+    log.found.update({'films with their own text': sum(bool(v.text) for v in films),
+                      'studies with a report': sum(bool(s.report) for s in studies)})
 
-# %% ../../nbs/data/04_manifest.ipynb #049de4e8
+# %% ../../nbs/data/04_manifest.ipynb #6ba62af2
 def link_rows(rows:list[Row], views:dict[str,View], studies:list[Study], log:ReadLog # see `read_manifest`
              ):
-    "Explicit priors and laterals; where no row names a prior, priors by time. Raises for a prior of another patient or of a later time."
+    "Explicit laterals and priors; if no row names a prior, priors by time. Raises `MedvlError` for impossible links."
     home = {v.id: s for s in studies for v in s.views}
     explicit = any(r['prior_image_id'] for r in rows)
     for r in rows:
@@ -202,8 +216,10 @@ def link_rows(rows:list[Row], views:dict[str,View], studies:list[Study], log:Rea
 def check_link(r:Row, k:str, own:Study, other:Study # of the row, and of the film that column `k` of it names
               ):
     "Raises `MedvlError` for an impossible link."
-    if own.patient != other.patient: raise r.bad(k, f'a film of the same patient; it is of {other.patient!r}, the row of {own.patient!r}')
-    if k == 'prior_image_id' and type(own.time) is type(other.time) and own.time is not None and other.time >= own.time:
+    if own.patient != other.patient:
+        raise r.bad(k, f'a film of the same patient; it is of {other.patient!r}, the row of {own.patient!r}')
+    both = own.time is not None and type(own.time) is type(other.time)
+    if k == 'prior_image_id' and both and other.time >= own.time:
         raise r.bad(k, f'an earlier film; it is of {other.time}, the row of {own.time}')
 
 def read_regions(path:Path, views:dict[str,View], root:Path, missing:str, log:ReadLog # see `read_manifest`
@@ -212,34 +228,41 @@ def read_regions(path:Path, views:dict[str,View], root:Path, missing:str, log:Re
     df = read_table(path, ['image_id','kind','label'])
     for i,cells in enumerate(df.to_dict('records')):
         r = Row(path, i, cells); v = views.get(r['image_id'])
-        if v is None: log.leave('region of a film that is not here', f"{path.name} row {i+2}: {r['image_id']}"); continue
+        if v is None:
+            log.leave('region of a film that is not here', f"{path.name} row {i+2}: {r['image_id']}"); continue
         kind = r.one_of('kind', ('box','mask'))
         if kind == 'box':
             x, y, w, h = (r.number(k) for k in 'xywh')
-            if None in (x,y,w,h) or w <= 0 or h <= 0: raise MedvlError(f"{path}: row {i+2}: a box needs x, y and positive w, h; got {x}, {y}, {w}, {h}")
+            if None in (x,y,w,h) or w <= 0 or h <= 0:
+                raise MedvlError(f"{path}: row {i+2}: a box needs x, y and positive w, h; got {x}, {y}, {w}, {h}")
             v.boxes.append(Box(r['label'], x, y, w, h, r['text'])); log.found['boxes'] += 1
         elif kind == 'mask':
             file = r.file('mask', root)
             if not file: raise r.bad('mask', 'a path')
-            if missing != 'ignore' and not os.path.isfile(file): log.leave('mask file is not there', f'{path.name} row {i+2}: {file}'); continue
+            if missing != 'ignore' and not os.path.isfile(file):
+                log.leave('mask file is not there', f'{path.name} row {i+2}: {file}'); continue
             v.masks[r['label']] = file; log.found['masks'] += 1
         else: raise r.bad('kind', 'box or mask')
 
-# %% ../../nbs/data/04_manifest.ipynb #c836a51b
+# %% ../../nbs/data/04_manifest.ipynb #f4d1bb1a
 def write_manifest(studies:Iterable[Study], # of any origin
                    path:str|Path, # .csv or .parquet to write
-                   copy:bool=False # copy films that lie outside of the manifest's folder to images/ in it; False: refuse
+                   copy:bool=False # copy films from outside of the manifest's folder to images/ in it; False: refuse
                   ) -> Path:
     "Write `studies` so that `read_manifest` gives them back. Raises `MedvlError` for what a manifest can't say."
     path, studies, rows, regions, taken = Path(path), list(studies), [], [], set()
     root = Path(os.path.abspath(path.parent)); root.mkdir(parents=True, exist_ok=True)
     for s in studies:
         for v in s.views:
-            if not v.id or v.id in taken: raise MedvlError(f"study {s.id!r}: film id {v.id!r} is {'empty' if not v.id else 'used twice'}")
+            if not v.id or v.id in taken:
+                raise MedvlError(f"study {s.id!r}: film id {v.id!r} is {'empty' if not v.id else 'used twice'}")
             taken.add(v.id)
             rows.append(view_row(s, v, root, copy))
-            regions += [dict(image_id=v.id, kind='box', label=b.label, x=b.x, y=b.y, w=b.w, h=b.h, text=b.text) for b in v.boxes]
-            regions += [dict(image_id=v.id, kind='mask', label=k, mask=put_file(m, root, f'masks/{safe(v.id)}_{safe(k)}.png', copy)) for k,m in v.masks.items()]
+            regions += [dict(image_id=v.id, kind='box', label=b.label, x=b.x, y=b.y, w=b.w, h=b.h, text=b.text)
+                        for b in v.boxes]
+            for k,m in v.masks.items():
+                file = put_file(m, root, f'masks/{safe(v.id)}_{safe(k)}.png', copy)
+                regions.append(dict(image_id=v.id, kind='mask', label=k, mask=file))
     if not rows: raise MedvlError('no film to write')
     if regions: write_table(pd.DataFrame(regions), root/'regions.csv')
     return write_table(pd.DataFrame(rows).fillna('').astype(str), path)
@@ -248,13 +271,18 @@ def view_row(s:Study, v:View, root:Path, copy:bool # see `write_manifest`
             ) -> dict:
     "One row of the table."
     prior, lateral = slots(v, s)[2:0:-1] if v.kind == 'frontal' else (None, None)
-    when = dict(time=s.time.isoformat()) if isinstance(s.time, datetime) else dict(offset_days='' if s.time is None else repr(float(s.time)))
+    if isinstance(s.time, datetime): when = dict(time=s.time.isoformat())
+    else: when = dict(offset_days='' if s.time is None else repr(float(s.time)))
     for k in s.labels:
         if set(k) & set('|='): raise MedvlError(f"study {s.id!r}: a label can't hold | or = in a manifest: {k!r}")
-    own = dict(image=put_file(v.path if v.px is None else v.px, root, f'images/{safe(v.id)}.png', copy), image_id=v.id, patient_id=s.patient, study_id=s.id,
-               group_id=s.group, view=v.pos, view_class=v.kind, lateral_image_id=lateral.id if lateral else '', prior_image_id=prior.id if prior else '',
-               report=s.report, text=v.text or '', labels='|'.join(f'{k}={o:g}' for k,o in s.labels.items() if o == o), split=s.split or '', source=s.source)
-    rest = {k: o if isinstance(o, str) else json.dumps(jsonable(o)) for k,o in (s.info | v.info).items() if k not in KNOWN}
+    image = put_file(v.path if v.px is None else v.px, root, f'images/{safe(v.id)}.png', copy)
+    labels = '|'.join(f'{k}={o:g}' for k,o in s.labels.items() if o == o)  # not NaN
+    own = dict(image=image, image_id=v.id, patient_id=s.patient, study_id=s.id, group_id=s.group, view=v.pos,
+               view_class=v.kind, lateral_image_id=lateral.id if lateral else '',
+               prior_image_id=prior.id if prior else '', report=s.report, text=v.text or '', labels=labels,
+               split=s.split or '', source=s.source)
+    rest = {k: o for k,o in (s.info | v.info).items() if k not in KNOWN}
+    rest = {k: o if isinstance(o, str) else json.dumps(jsonable(o)) for k,o in rest.items()}
     return own | when | rest
 
 def safe(name:str) -> str:
@@ -267,19 +295,23 @@ def put_file(what, root:Path, name:str, copy:bool # path or array; see `write_ma
     if isinstance(what, (str,Path)):
         rel = os.path.relpath(what, root)
         if not rel.startswith('..'): return Path(rel).as_posix()
-        if not copy: raise MedvlError(f"{what}: lies outside of {root}; use copy=True, or write the manifest into a folder above it")
+        if not copy:
+            raise MedvlError(f"{what}: lies outside of {root}; use copy=True, or write the manifest above it")
         name = str(Path(name).with_suffix(Path(what).suffix))
     if what is None: raise MedvlError(f"{name}: the film has neither a file nor pixels")
     to = root/name; to.parent.mkdir(parents=True, exist_ok=True)
     part = to.with_name(f'.{to.name}.{os.getpid()}.part')
     if isinstance(what, (str,Path)): shutil.copyfile(what, part)
-    else: Image.fromarray(np.asarray(what).astype(np.uint8) * (255 if np.asarray(what).dtype == bool else 1)).save(part, 'png')
+    else:
+        a = np.asarray(what)
+        Image.fromarray(np.uint8(a*255) if a.dtype == bool else a.astype(np.uint8)).save(part, 'png')
     os.replace(part, to)
     return name
 
-# %% ../../nbs/data/04_manifest.ipynb #9c4d2a95
+# %% ../../nbs/data/04_manifest.ipynb #a96fae17
 readers = Registry('layout', covid='medvl.readers.covid:read_covid')  # name -> function of a folder and a log
-MARKS = dict(covid=('metadata.csv', 'clinical_notes|Patientid|offset'))  # layout -> file (a glob), pattern in its first line
+# layout -> file (a glob), pattern in its first line
+MARKS = dict(covid=('metadata.csv', 'clinical_notes|Patientid|offset'))
 
 def find_layouts(folder:str|Path # of a public set
                 ) -> list[str]: # names of the layouts that it looks like
@@ -305,10 +337,11 @@ def read_studies(path:str|Path, # manifest, folder with manifest.csv or .parquet
     found = [kind] if kind else find_layouts(path)
     if len(found) == 1 and found[0] != 'manifest': return readers[found[0]](path, **kw)
     known = ', '.join(f'{k} ({m[0]})' for k,m in MARKS.items())
-    what = f"looks like {' and '.join(found)}: say which with kind=" if len(found) > 1 else 'no manifest.csv or .parquet, and no known layout'
+    what = 'no manifest.csv or .parquet, and no known layout'
+    if len(found) > 1: what = f"looks like {' and '.join(found)}: say which with kind="
     raise MedvlError(f"{path}: {what}. Known: {known}. For a folder of films, `scan_dicom` makes a manifest")
 
-# %% ../../nbs/data/04_manifest.ipynb #8a848ae7
+# %% ../../nbs/data/04_manifest.ipynb #8b3bba58
 @dataclass
 class Summary:
     "What is in a set of studies; `str`, `to_dict` and `figure`."
@@ -325,15 +358,19 @@ class Summary:
         "JSON-ready."
         films = [dict(source=s, view=v) | {k: int(n) for k,n in row.items()} for (s,v),row in self.films.iterrows()]
         return jsonable(dict(counts=self.counts, films=films, splits=self.splits.to_dict('index'), texts=self.texts,
-                             labels=self.labels.to_dict('index'), leakage=self.leak.to_dict(), unreadable=self.unreadable))
+                             labels=self.labels.to_dict('index'), leakage=self.leak.to_dict(),
+                             unreadable=self.unreadable))
     def __str__(self):
         c, t = self.counts, self.texts
         head = ', '.join(f'{v} {k}' for k,v in c.items())
         words = f"{t['words'][0]} to {t['words'][2]} words, median {t['words'][1]:g}" if t['count'] else 'none'
-        bad = 'not looked for (decode=True opens every film)' if self.unreadable is None else str(len(self.unreadable)) + ''.join(f'\n  {o}' for o in self.unreadable[:20])
+        bad = 'not looked for (decode=True opens every film)'
+        if self.unreadable is not None: bad = '\n  '.join([str(len(self.unreadable)), *self.unreadable[:20]])
         labels = self.labels.head(15).to_string() if len(self.labels) else 'none'
-        return '\n'.join([head, f"texts of frontals: {t['count']}, {t['distinct']} different; {words}", '', self.films.to_string(), '', self.splits.to_string(), '',
-                          f'studies by label ({len(self.labels)} labels, the most frequent first):', labels, '', str(self.leak), f'unreadable films: {bad}'])
+        said = f"texts of frontals: {t['count']}, {t['distinct']} different; {words}"
+        title = f'studies by label ({len(self.labels)} labels, the most frequent first):'
+        return '\n'.join([head, said, '', self.films.to_string(), '', self.splits.to_string(), '',
+                          title, labels, '', str(self.leak), f'unreadable films: {bad}'])
     __repr__ = __str__
     def figure(self) -> Figure:
         "One page of six panels."
@@ -350,12 +387,19 @@ def summary(studies:Iterable[Study], # of any origin, priors linked
     fronts = [(s, v, slots(v, s), (v.text or s.report).strip()) for s in studies for v in s.frontals]
     films = [(s, v) for s in studies for v in s.views]
     words = [len(t.split()) for *_,t in fronts if t]
-    counts = dict(studies=len(studies), patients=len({s.patient for s in studies}), groups=len({s.group for s in studies}), films=len(films))
-    counts |= {f'{k}s' if k != 'other' else 'other views': sum(v.kind == k for _,v in films) for k in ('frontal','lateral','other')}
-    counts |= {'studies with a prior': sum(s.prior is not None for s in studies), 'frontals with a prior': sum(o[2] is not None for _,_,o,_ in fronts),
-               'frontals with a lateral': sum(o[1] is not None for _,_,o,_ in fronts), 'films with boxes': sum(bool(v.boxes) for _,v in films), 'films with masks': sum(bool(v.masks) for _,v in films)}
-    texts = dict(count=len(words), distinct=len({t for *_,t in fronts if t}), words=(min(words), float(np.median(words)), max(words)) if words else (0,0.,0))
-    out = Summary(counts, films_table(films), split_table(studies, fronts), texts, label_table(studies), leakage(studies, near=near, bar=bar))
+    counts = dict(studies=len(studies), patients=len({s.patient for s in studies}),
+                  groups=len({s.group for s in studies}), films=len(films))
+    counts |= {f'{k}s' if k != 'other' else 'other views': sum(v.kind == k for _,v in films)
+               for k in ('frontal','lateral','other')}
+    counts |= {'studies with a prior': sum(s.prior is not None for s in studies),
+               'frontals with a prior': sum(o[2] is not None for _,_,o,_ in fronts),
+               'frontals with a lateral': sum(o[1] is not None for _,_,o,_ in fronts),
+               'films with boxes': sum(bool(v.boxes) for _,v in films),
+               'films with masks': sum(bool(v.masks) for _,v in films)}
+    texts = dict(count=len(words), distinct=len({t for *_,t in fronts if t}),
+                 words=(min(words), float(np.median(words)), max(words)) if words else (0,0.,0))
+    out = Summary(counts, films_table(films), split_table(studies, fronts), texts, label_table(studies),
+                  leakage(studies, near=near, bar=bar))
     sizes, out.unreadable = open_all(films, bar) if decode else ({}, None)
     gaps = [g for s in studies if s.prior and (g := days_between(s.prior.time, s.time)) is not None]
     visits = Counter(s.patient for s in studies)
@@ -364,7 +408,8 @@ def summary(studies:Iterable[Study], # of any origin, priors linked
 
 def films_table(films:list[tuple[Study,View]]) -> pd.DataFrame:
     "Films by source and projection (rows) and split (columns)."
-    df = pd.DataFrame([(s.source or '-', v.pos or v.kind, s.split or 'no split') for s,v in films], columns=['source','view','split'])
+    df = pd.DataFrame([(s.source or '-', v.pos or v.kind, s.split or 'no split') for s,v in films],
+                      columns=['source','view','split'])
     out = pd.crosstab([df.source, df.view], df.split)
     return out[[c for c in ('train','val','test','no split') if c in out]].assign(all=lambda o: o.sum(axis=1))
 
@@ -373,8 +418,11 @@ def split_table(studies:list[Study], fronts:list[tuple]) -> pd.DataFrame:
     rows = {}
     for k in ('train','val','test',None):
         own, f = [s for s in studies if s.split == k], [o for o in fronts if o[0].split == k]
-        if own: rows[k or 'no split'] = {'patients': len({s.patient for s in own}), 'studies': len(own), 'frontals': len(f), 'with text': sum(bool(o[3]) for o in f),
-                                         'with prior': sum(o[2][2] is not None for o in f), 'with lateral': sum(o[2][1] is not None for o in f)}
+        if not own: continue
+        row = dict(patients=len({s.patient for s in own}), studies=len(own), frontals=len(f))
+        rows[k or 'no split'] = row | {'with text': sum(bool(o[3]) for o in f),
+                                       'with prior': sum(o[2][2] is not None for o in f),
+                                       'with lateral': sum(o[2][1] is not None for o in f)}
     return pd.DataFrame(rows).T
 
 def label_table(studies:list[Study]) -> pd.DataFrame:
@@ -386,7 +434,8 @@ def label_table(studies:list[Study]) -> pd.DataFrame:
 def finding_table(studies:list[Study]) -> pd.DataFrame:
     "Studies in which a finding is present, by split."
     n = Counter((k, s.split or 'no split') for s in studies for k,x in s.labels.items() if x == 1)
-    df = pd.DataFrame({c: {k: v for (k,o),v in n.items() if o == c} for c in TINTS if any(o == c for _,o in n)}).fillna(0).astype(int)
+    df = pd.DataFrame({c: {k: v for (k,o),v in n.items() if o == c} for c in TINTS
+                       if any(o == c for _,o in n)}).fillna(0).astype(int)
     return df.loc[df.sum(axis=1).sort_values(ascending=False, kind='stable').index]
 
 def open_all(films:list[tuple[Study,View]], bar:bool) -> tuple[Counter, list[str]]:
@@ -397,7 +446,7 @@ def open_all(films:list[tuple[Study,View]], bar:bool) -> tuple[Counter, list[str
         except ImageError as e: bad.append(str(e))
     return sizes, bad
 
-# %% ../../nbs/data/04_manifest.ipynb #6f870f6a
+# %% ../../nbs/data/04_manifest.ipynb #b3c36258
 TINTS = {'train': '#4c72b0', 'val': '#dd8452', 'test': '#55a868', 'no split': '#9a9a9a'}
 
 def bars(ax:Axes, # where to draw
@@ -423,11 +472,14 @@ def hist(ax:Axes, # where to draw
         ):
     "A histogram, or the sentence that there is nothing to show."
     ax.set_title(title, fontsize=10, loc='left')
-    if not x: ax.text(.5, .5, 'unknown', ha='center', transform=ax.transAxes, color='.5'); ax.set(xticks=[], yticks=[]); return
+    if not x:
+        ax.text(.5, .5, 'unknown', ha='center', transform=ax.transAxes, color='.5'); ax.set(xticks=[], yticks=[])
+        return
     whole = all(float(o).is_integer() for o in x) and max(x)-min(x) < 60
     ax.hist(x, np.arange(min(x)-.5, max(x)+1.5) if whole else 40, color='.45', log=log)
     ax.axvline(np.median(x), color='C3', lw=1); ax.set_ylabel(what, fontsize=8)
-    ax.text(.98, .95, f'median {np.median(x):g}\n{min(x):g} to {max(x):g}', ha='right', va='top', fontsize=8, transform=ax.transAxes)
+    ax.text(.98, .95, f'median {np.median(x):g}\n{min(x):g} to {max(x):g}', ha='right', va='top', fontsize=8,
+            transform=ax.transAxes)
 
 def draw_summary(s:Summary # from `summary`
                 ) -> Figure:

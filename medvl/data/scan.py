@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/data/scan.html.md"""
 __all__ = ['COLUMN_ORDER', 'OTHER_FILES', 'KEYS', 'dicom_time', 'dicom_header', 'picture_header', 'scan_dicom', 'all_files',
            'scan_file', 'keys_of', 'read_reports', 'report_of', 'read_text', 'match_reports']
 
-# %% ../../nbs/data/02_scan.ipynb #806b9566
+# %% ../../nbs/data/02_scan.ipynb #5d4486d5
 import re
 from collections import Counter
 from datetime import datetime
@@ -23,7 +23,7 @@ from .image import (ImageError, check_dicom, check_size, dicom_info, file_kind, 
                               view_kind)
 from .table import ReadLog, check_columns, read_table, write_table
 
-# %% ../../nbs/data/02_scan.ipynb #c6c75bf4
+# %% ../../nbs/data/02_scan.ipynb #a252863b
 def dicom_time(date:str, # StudyDate, YYYYMMDD
                time:str='' # StudyTime, HHMMSS.ffffff
               ) -> str: # ISO, or empty when there is no usable date
@@ -60,7 +60,7 @@ def picture_header(p:Path # PNG or JPEG file
     check_size((h, w), str(p))
     return dict(width=w, height=h)
 
-# %% ../../nbs/data/02_scan.ipynb #9d4023b3
+# %% ../../nbs/data/02_scan.ipynb #0a9151af
 COLUMN_ORDER = ('image','image_id','patient_id','study_id','time','view','view_class','report','accession','study_uid',
                 'modality','body_part','photometric','spacing','width','height','sex','age','warnings')
 OTHER_FILES = ('.csv','.txt','.json','.xml','.xlsx','.parquet','.html','.md')  # not looked into
@@ -119,7 +119,7 @@ def scan_file(p:Path, # file
     if not pos: log.note('projection unknown: view_class other', rel)
     return dict(study_id='', time='') | info | dict(image=rel, image_id=rel, view=pos, view_class=view_kind(pos))
 
-# %% ../../nbs/data/02_scan.ipynb #77d61a81
+# %% ../../nbs/data/02_scan.ipynb #f3815e24
 KEYS = dict(accession='accession', study_id='study', study_uid='study', image='file')  # column -> sort of key
 
 def keys_of(r:dict, # a row of a scan, or of a table of reports
@@ -143,7 +143,8 @@ def read_reports(reports:str|Path|pd.DataFrame # table, or folder of .txt files
     df = reports.fillna('').astype(str) if isinstance(reports, pd.DataFrame) else read_table(reports)
     if not {'findings','impression'} & set(df.columns): check_columns(df.columns, ['report'], name)
     if not (set(KEYS) & set(df.columns) or {'patient_id'} <= set(df.columns) and {'date','time'} & set(df.columns)):
-        raise MedvlError(f"{name}: no column to match films by; expected {', '.join(KEYS)}, or patient_id and date. It has: {', '.join(df.columns)}")
+        raise MedvlError(f"{name}: no column to match films by; expected {', '.join(KEYS)}, or patient_id and date. "
+                         f"It has: {', '.join(df.columns)}")
     return [(f'row {i+2}', report_of(r), keys_of(r)) for i,r in enumerate(df.to_dict('records'))]
 
 def report_of(r:dict # a row of a table of reports
@@ -167,7 +168,8 @@ def match_reports(df:pd.DataFrame, # a scan
     for name,text,keys in read_reports(reports):
         if not text: log.leave('empty report', name); continue
         for k in keys:
-            if index.setdefault(k, (name, text))[1] != text: log.note('two reports for one key: the first is taken', f'{name}: {k[0]} {k[1]}')
+            if index.setdefault(k, (name, text))[1] != text:
+                log.note('two reports for one key: the first is taken', f'{name}: {k[0]} {k[1]}')
     for r in df.to_dict('records'):
         key = next((k for k in keys_of(r) if k in index), None)
         texts.append(index[key][1] if key else '')

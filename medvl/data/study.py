@@ -1,4 +1,5 @@
-"""What was taken of one patient at one time: films, a report, what is known of it. Then time (the prior), fairness (splits by patient) and suspicion (leakage).
+"""What was taken of one patient at one time: films, a report, what is known of it. Then time (the prior), fairness
+(splits by patient) and suspicion (leakage).
 
 Docs: https://medvl.github.io/medvl/data/study.html.md"""
 
@@ -9,7 +10,7 @@ __all__ = ['Time', 'LEAKS', 'Box', 'View', 'Study', 'Sample', 'days_between', 'l
            'show_timeline', 'split_by_patient', 'near_pairs', 'fingerprint', 'alike', 'Leakage', 'crossings', 'plain',
            'leakage', 'attempt', 'near_films']
 
-# %% ../../nbs/data/03_study.ipynb #9d0520b3
+# %% ../../nbs/data/03_study.ipynb #934e6f9b
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
@@ -29,7 +30,7 @@ from tqdm import tqdm
 from ..core import SLOTS, MedvlError
 from .image import Film, ImageError, as_film, file_hash, phash, pixel_hash, read_image, view_kind
 
-# %% ../../nbs/data/03_study.ipynb #105ec4d5
+# %% ../../nbs/data/03_study.ipynb #d1900e77
 @dataclass
 class Box:
     "A rectangle on the stored image."
@@ -54,11 +55,12 @@ class View:
     hash: str|None = None  # content hash, if known
     info: dict = field(default_factory=dict)  # what else the source says
     prior: 'View|None' = field(default=None, repr=False, compare=False)  # explicit link to the earlier frontal
-    lateral: 'View|None' = field(default=None, repr=False, compare=False)  # explicit link to the lateral of the same study
+    lateral: 'View|None' = field(default=None, repr=False, compare=False)  # explicit link to the lateral beside it
 
     def __post_init__(self):
         if self.kind not in ('frontal','lateral','other'):
-            raise MedvlError(f"view {self.id!r}: kind is {self.kind!r}; expected 'frontal', 'lateral' or 'other' (`view_kind` turns 'PA', 'LL' ... into these)")
+            raise MedvlError(f"view {self.id!r}: kind is {self.kind!r}; expected 'frontal', 'lateral' or 'other' "
+                             "(`view_kind` turns 'PA', 'LL' ... into these)")
 
     def film(self) -> Film:
         "The picture. Raises `ImageError`."
@@ -67,11 +69,11 @@ class View:
         return read_image(self.path)
 
     def content(self) -> str:
-        "A hash of what the film is: `hash` if it is known, else of the file's bytes, else of the pixels. Kept in `hash`."
+        "A hash of the film: `hash` if it is known, else of the file's bytes, else of the pixels. Kept in `hash`."
         if self.hash is None: self.hash = file_hash(self.path) if self.px is None else pixel_hash(self.film().px)
         return self.hash
 
-# %% ../../nbs/data/03_study.ipynb #d2ada450
+# %% ../../nbs/data/03_study.ipynb #40807d88
 Time = datetime|float|None
 
 @dataclass
@@ -109,7 +111,7 @@ class Sample:
     labels: dict[str,float]
     study: Study = field(repr=False)
 
-# %% ../../nbs/data/03_study.ipynb #ae3d8f2c
+# %% ../../nbs/data/03_study.ipynb #4fad0360
 def days_between(a:Time, # earlier
                  b:Time # later, of the same kind
                 ) -> float|None: # None if one is unknown
@@ -128,9 +130,11 @@ def link_priors(studies:Iterable[Study], # of any number of patients; `prior` is
         if s.time is None: n['have no time'] += 1
         else: by[s.patient].append(s)
     for patient, own in by.items():
-        if len({isinstance(s.time, datetime) for s in own}) > 1: raise MedvlError(f"patient {patient}: some studies have a date, others a day number")
+        if len({isinstance(s.time, datetime) for s in own}) > 1:
+            raise MedvlError(f"patient {patient}: some studies have a date, others a day number")
         link_one(sorted(own, key=lambda s: (s.time, s.id)), max_days, n)
-    if say and (n.total() - n['linked']): say('priors: ' + ', '.join(f'{v} {k}' for k,v in sorted(n.items(), key=lambda o: o[0] != 'linked')))
+    if say and (n.total() - n['linked']):
+        say('priors: ' + ', '.join(f'{v} {k}' for k,v in sorted(n.items(), key=lambda o: o[0] != 'linked')))
     return studies
 
 def link_one(own:list[Study], # of one patient, by time and id
@@ -144,11 +148,12 @@ def link_one(own:list[Study], # of one patient, by time and id
         if len(tied) > 1: n['share their moment with another'] += len(tied)
         for s in tied:
             if last is None: continue
-            if max_days is not None and days_between(last.time, s.time) > max_days: n[f'have none within {max_days:g} days'] += 1
+            if max_days is not None and days_between(last.time, s.time) > max_days:
+                n[f'have none within {max_days:g} days'] += 1
             else: s.prior = last; n['linked'] += 1
         last = next((o for o in tied if o.frontals), last)
 
-# %% ../../nbs/data/03_study.ipynb #f22f0110
+# %% ../../nbs/data/03_study.ipynb #dc529c81
 def samples(studies:Iterable[Study], # with priors linked, if wanted
             per:str='study', # 'study' or 'image'
             text:Callable[[str],str]|None=None, # applied to each text; None: as it is
@@ -167,8 +172,12 @@ def samples(studies:Iterable[Study], # with priors linked, if wanted
             raw = (v.text or s.report if per == 'image' else s.report or v.text) or ''
             words = (text(raw) if text and raw.strip() else raw).strip()
             if need_text and not words: n['without text'] += 1
-            else: out.append(Sample(slots(v, s), words, v.id if per == 'image' else s.id, s.patient, s.group, s.split, s.labels, s))
-    if not out: raise MedvlError(f"no sample left of {seen.total()} studies (split={split!r} of {dict(seen)}; left out: {dict(n)})")
+            else:
+                out.append(Sample(slots(v, s), words, v.id if per == 'image' else s.id, s.patient, s.group, s.split,
+                                  s.labels, s))
+    if not out:
+        raise MedvlError(f"no sample left of {seen.total()} studies "
+                         f"(split={split!r} of {dict(seen)}; left out: {dict(n)})")
     if say and n: say(f'samples: {len(out)} made; left out: ' + ', '.join(f'{v} {k}' for k,v in n.items()))
     return out
 
@@ -181,13 +190,14 @@ def slots(v:View, # a frontal
     p = v.prior or (first(old.frontals) if old else None)
     return (v, v.lateral or first(s.laterals), p, p and (p.lateral or (first(old.laterals) if old else None)))
 
-# %% ../../nbs/data/03_study.ipynb #4bfdb9cf
+# %% ../../nbs/data/03_study.ipynb #5c44e668
 def show_timeline(studies:Iterable[Study], # of one patient, priors linked
                   ax:Axes|None=None # where to draw; None: a new figure
                  ) -> Axes:
     "Films over time, and what is whose prior. Studies without a time stand at the left, in grey."
     own = sorted(studies, key=lambda s: (s.time is not None, s.time if s.time is not None else 0, s.id))
-    if len({s.patient for s in own}) != 1: raise MedvlError(f"expected one patient, got {sorted({s.patient for s in own})[:5]}")
+    if len({s.patient for s in own}) != 1:
+        raise MedvlError(f"expected one patient, got {sorted({s.patient for s in own})[:5]}")
     if ax is None: import matplotlib.pyplot as plt; ax = plt.subplots(figsize=(6,1.6), dpi=75)[1]
     t0 = next((s.time for s in own if s.time is not None), None)
     at = {id(s): (days_between(t0, s.time) if s.time is not None else -1-i) for i,s in enumerate(own)}
@@ -196,24 +206,27 @@ def show_timeline(studies:Iterable[Study], # of one patient, priors linked
         for y,vs,m in ((1,s.frontals,'s'), (0,s.laterals,'^')):
             for j,_ in enumerate(vs): ax.plot(x, y+.13*j, m, c='C0' if s.time is not None else '.6', ms=8)
         if s.prior is not None and id(s.prior) in at:
-            ax.annotate('', (at[id(s.prior)], 1.45), (x, 1.45), arrowprops=dict(arrowstyle='->', connectionstyle='arc3,rad=.25', color='C3'))
-    ax.set(yticks=[0,1], ylim=(-.4,2.2), xlabel='days', title=f'patient {own[0].patient}'); ax.set_yticklabels(['lateral','frontal'])
+            ax.annotate('', (at[id(s.prior)], 1.45), (x, 1.45),
+                        arrowprops=dict(arrowstyle='->', connectionstyle='arc3,rad=.25', color='C3'))
+    ax.set(yticks=[0,1], ylim=(-.4,2.2), xlabel='days', title=f'patient {own[0].patient}')
+    ax.set_yticklabels(['lateral','frontal'])
     return ax
 
-# %% ../../nbs/data/03_study.ipynb #af4492d2
+# %% ../../nbs/data/03_study.ipynb #e5f29d34
 def split_by_patient(studies:Iterable[Study], # `split` is overwritten
                      train:float=.7, val:float=.1, test:float=.2, # shares of the groups; they add up to 1
                      salt:str='medvl-1' # another salt, another split
                     ) -> list[Study]: # the same studies
-    "Split by a hash of the group: deterministic, and stable when patients are added. Raises `MedvlError` for bad shares."
-    if min(train, val, test) < 0 or abs(train+val+test-1) > 1e-9: raise MedvlError(f"shares must add up to 1: {train}+{val}+{test} = {train+val+test:g}")
+    "Split by a hash of the group: deterministic, stable when patients are added. Raises `MedvlError` for bad shares."
+    if min(train, val, test) < 0 or abs(train+val+test-1) > 1e-9:
+        raise MedvlError(f"shares must add up to 1: {train}+{val}+{test} = {train+val+test:g}")
     studies = list(studies)
     for s in studies:
         u = xxhash.xxh64(f'{salt}|{s.group}'.encode()).intdigest()/2**64
         s.split = 'train' if u < train else 'val' if u < train+val else 'test'
     return studies
 
-# %% ../../nbs/data/03_study.ipynb #9f34e89d
+# %% ../../nbs/data/03_study.ipynb #df5848fd
 def near_pairs(a:np.ndarray, # `[n]` 64-bit hashes
                b:np.ndarray, # `[m]` 64-bit hashes
                bits:int # largest Hamming distance
@@ -239,7 +252,7 @@ def alike(a:np.ndarray, b:np.ndarray # `[n k]` thumbnails, row by row
     a, b = (x - x.mean(1, keepdims=True) for x in (a.astype(np.float32), b.astype(np.float32)))
     return (a*b).sum(1) / np.maximum(np.linalg.norm(a, axis=1)*np.linalg.norm(b, axis=1), 1e-6)
 
-# %% ../../nbs/data/03_study.ipynb #e1c01371
+# %% ../../nbs/data/03_study.ipynb #dd6bc6f6
 LEAKS = ('patient','group','film','near')  # kinds that make `Leakage.ok` False; 'text' does not
 
 @dataclass
@@ -253,20 +266,23 @@ class Leakage:
     @property
     def count(self) -> Counter:
         "Distinct things that cross, by kind; of near-duplicates the pairs."
-        return Counter(k for k,*_ in {(r['kind'], r['key'], (r['a'], r['b']) if r['kind'] == 'near' else 0) for r in self.rows})
+        return Counter(k for k,*_ in {(r['kind'], r['key'], (r['a'], r['b']) if r['kind'] == 'near' else 0)
+                                      for r in self.rows})
     @property
     def ok(self) -> bool: return not any(self.count[k] for k in LEAKS)
     def table(self) -> pd.DataFrame:
         "One row a crossing."
         return pd.DataFrame(self.rows, columns=['kind','key','a','split_a','b','split_b'])
-    def to_dict(self) -> dict: return dict(ok=self.ok, found=dict(self.count), checked=self.checked, skipped=self.skipped, splits=self.splits)
+    def to_dict(self) -> dict:
+        return dict(ok=self.ok, found=dict(self.count), checked=self.checked, skipped=self.skipped, splits=self.splits)
     def __str__(self):
         if len(self.splits) < 2: return f'leakage: nothing to compare, one split only ({dict(self.splits)})'
         name = dict(patient='patients', group='groups', film='films', near='near-duplicates')
         bad = [f'{self.count[k]} {name[k]}' for k in LEAKS if self.count[k]]
         line = ('LEAK: ' + ', '.join(bad) + ' in several splits' if bad else 'no leak') + '; compared: ' + \
             ', '.join(f"{v} {name[k] if k != 'near' else 'pictures'}" for k,v in self.checked.items() if k in LEAKS)
-        if self.count['text']: line += f"; {self.count['text']} of {self.checked['text']} texts occur in several splits (look at them)"
+        if self.count['text']:
+            line += f"; {self.count['text']} of {self.checked['text']} texts occur in several splits (look at them)"
         return line + ''.join(f'; {k} not looked at: {v}' for k,v in self.skipped.items())
     __repr__ = __str__
 
@@ -276,10 +292,11 @@ def crossings(kind:str, # goes into the rows
     "What occurs in several splits: its first occurrence, and the first in each other split."
     by = defaultdict(dict)
     for key,split,name in seen: by[key].setdefault(split, name)
-    row = lambda key, ends: [dict(kind=kind, key=key, a=ends[0][1], split_a=ends[0][0], b=n, split_b=s) for s,n in ends[1:]]
+    row = lambda key, ends: [dict(kind=kind, key=key, a=ends[0][1], split_a=ends[0][0], b=n, split_b=s)
+                             for s,n in ends[1:]]
     return [r for key,d in by.items() for r in row(key, list(d.items()))], len(by)
 
-# %% ../../nbs/data/03_study.ipynb #8ee5dffa
+# %% ../../nbs/data/03_study.ipynb #72122fd7
 def plain(text:str # a report
          ) -> str:
     "Lower case, letters and digits only, single spaces: what two equal reports have in common."
@@ -287,7 +304,7 @@ def plain(text:str # a report
 
 def leakage(units:Iterable['Study|Sample'], # with `split`
             files:bool=True, # compare the films' content; reads every file once
-            near:int|None=None, # also look for near-duplicates, at most this many of 64 bits apart (8 is sensible); decodes every film
+            near:int|None=None, # near-duplicates too, at most so many of 64 bits apart (8 is sensible); opens every film
             load:Callable[[View],Tensor]|None=None, # picture of a view, e.g. from a cache; None: `view.film().px`
             corr:float=.975, # thumbnails of near-duplicates correlate to at least this
             bar:bool=True # show progress
@@ -295,7 +312,8 @@ def leakage(units:Iterable['Study|Sample'], # with `split`
     "Everything that occurs in more than one split. A film that can't be read is listed in `skipped`, not passed over."
     units = list(units)
     said = [(plain(u.text if isinstance(u, Sample) else u.report), u.split, u.id) for u in units]
-    films = {id(v): (v, u.split) for u in units for v in (u.slots if isinstance(u, Sample) else u.views) if v is not None}.values()
+    films = {id(v): (v, u.split) for u in units for v in (u.slots if isinstance(u, Sample) else u.views)
+             if v is not None}.values()
     if not isinstance(units[0] if units else None, Sample): said += [(plain(v.text or ''), s, v.id) for v,s in films]
     out = Leakage([], {}, {}, dict(Counter(str(u.split) for u in units)))
     def add(kind, seen): rows, out.checked[kind] = crossings(kind, seen); out.rows += rows
@@ -303,7 +321,9 @@ def leakage(units:Iterable['Study|Sample'], # with `split`
     add('group', [(u.group, u.split, u.id) for u in units])
     add('text', [o for o in said if o[0]])
     bad = {}
-    if files: add('film', [(h, s, v.id) for v,s in tqdm(films, 'hashing', disable=not bar, leave=False, delay=1) if (h := attempt(View.content, v, bad))])
+    if files:
+        add('film', [(h, s, v.id) for v,s in tqdm(films, 'hashing', disable=not bar, leave=False, delay=1)
+                     if (h := attempt(View.content, v, bad))])
     else: out.skipped['film'] = 'files=False'
     if near is None: out.skipped['near'] = 'near=None'
     else: near_films(films, near, load or (lambda v: v.film().px), corr, bar, bad, out)
@@ -318,7 +338,8 @@ def attempt(f:Callable, v:View, bad:dict # gets the message by film
 
 def near_films(films, near:int, load:Callable, corr:float, bar:bool, bad:dict, out:Leakage): # see `leakage`
     "Add near-duplicates between splits to `out`."
-    known = [(v, s, o) for v,s in tqdm(films, 'comparing', disable=not bar, leave=False, delay=1) if (o := attempt(lambda v: fingerprint(load(v)), v, bad))]
+    known = [(v, s, o) for v,s in tqdm(films, 'comparing', disable=not bar, leave=False, delay=1)
+             if (o := attempt(lambda v: fingerprint(load(v)), v, bad))]
     out.checked['near'], names = len(known), sorted({s for _,s,_ in known}, key=str)
     part = {s: [(v, o) for v,t,o in known if t == s] for s in names}
     code = {s: np.array([o[0] for _,o in p], np.uint64) for s,p in part.items()}
@@ -328,4 +349,5 @@ def near_films(films, near:int, load:Callable, corr:float, bar:bool, bad:dict, o
             r, c = near_pairs(code[s], code[t], near)
             for j in range(0, len(r), 1 << 14):  # thumbnails of the candidates, a block at a time
                 x, y = r[j:j+(1 << 14)], c[j:j+(1 << 14)]; like = alike(small[s][x], small[t][y])
-                out.rows += [dict(kind='near', key=f'r={q:.3f}', a=part[s][a][0].id, split_a=s, b=part[t][b][0].id, split_b=t) for a,b,q in zip(x, y, like) if q >= corr]
+                out.rows += [dict(kind='near', key=f'r={q:.3f}', a=part[s][a][0].id, split_a=s, b=part[t][b][0].id,
+                                  split_b=t) for a,b,q in zip(x, y, like) if q >= corr]

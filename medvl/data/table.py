@@ -1,4 +1,5 @@
-"""Reading and writing tables so that nothing is lost in between, and a log that says what was found, what was left out, and why.
+"""Reading and writing tables so that nothing is lost in between, and a log that says what was found, what was left
+out, and why.
 
 Docs: https://medvl.github.io/medvl/data/table.html.md"""
 
@@ -7,7 +8,7 @@ Docs: https://medvl.github.io/medvl/data/table.html.md"""
 # %% auto #0
 __all__ = ['MOST', 'ReadLog', 'read_table', 'parquet_text', 'check_columns', 'write_table']
 
-# %% ../../nbs/data/00_table.ipynb #f57ef73d
+# %% ../../nbs/data/00_table.ipynb #24b7d41d
 import difflib, os
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ import pandas as pd
 
 from ..core import MedvlError
 
-# %% ../../nbs/data/00_table.ipynb #850fac7a
+# %% ../../nbs/data/00_table.ipynb #ddae8a08
 MOST = 12  # reasons that are printed; the lists have all
 
 @dataclass
@@ -34,19 +35,22 @@ class ReadLog:
     def note(self, why:str, where:str): self.noted.append((why, str(where)))
     def to_dict(self) -> dict:
         "Counts by reason."
-        return dict(name=self.name, found=dict(self.found), left_out=dict(Counter(w for w,_ in self.left)), noted=dict(Counter(w for w,_ in self.noted)))
+        return dict(name=self.name, found=dict(self.found), left_out=dict(Counter(w for w,_ in self.left)),
+                    noted=dict(Counter(w for w,_ in self.noted)))
     def __str__(self):
         out = [f"{self.name}: " + (', '.join(f'{v} {k}' for k,v in self.found.items()) or 'nothing found')]
         for title,rows in (('left out',self.left), ('note',self.noted)):
             by = defaultdict(list)
             for why,where in rows: by[why].append(where)
             top = sorted(by.items(), key=lambda o: -len(o[1]))
-            out += [f"  {title}: {len(w)} x {why} ({'; '.join(w[:2])}{' ...' if len(w) > 2 else ''})" for why,w in top[:MOST]]
-            if top[MOST:]: out.append(f"  {title}: {sum(len(w) for _,w in top[MOST:])} x {len(top[MOST:])} other reasons, all in the log's lists")
+            out += [f"  {title}: {len(w)} x {why} ({'; '.join(w[:2])}{' ...' if len(w) > 2 else ''})"
+                    for why,w in top[:MOST]]
+            more = sum(len(w) for _,w in top[MOST:])
+            if more: out.append(f"  {title}: {more} x {len(top[MOST:])} other reasons, all in the log's lists")
         return '\n'.join(out + [f'  {o}' for o in self.lines])
     __repr__ = __str__
 
-# %% ../../nbs/data/00_table.ipynb #9c55f399
+# %% ../../nbs/data/00_table.ipynb #ec479c43
 def read_table(path:str|Path, # .csv (also .csv.gz) or .parquet
                need:Iterable[str]=() # columns that must be there
               ) -> pd.DataFrame: # all text; empty cells are ''
@@ -54,10 +58,14 @@ def read_table(path:str|Path, # .csv (also .csv.gz) or .parquet
     path = Path(path)
     if not path.is_file(): raise MedvlError(f"{path}: no such file")
     if not path.stat().st_size: raise MedvlError(f"{path}: the file is empty (0 bytes)")
-    try: df = parquet_text(path) if path.suffix == '.parquet' else pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig', header=None)
+    try:
+        df = parquet_text(path) if path.suffix == '.parquet' else \
+            pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig', header=None)
     except UnicodeDecodeError as e:
-        raise MedvlError(f"{path}: byte {e.start} is not UTF-8 ({e.object[e.start:e.start+1]!r}); save the table as UTF-8") from e
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError, ValueError) as e: raise MedvlError(f"{path}: can't be read as a table: {e}") from e
+        byte = e.object[e.start:e.start+1]
+        raise MedvlError(f"{path}: byte {e.start} is not UTF-8 ({byte!r}); save the table as UTF-8") from e
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError, ValueError) as e:
+        raise MedvlError(f"{path}: can't be read as a table: {e}") from e
     if path.suffix != '.parquet': df = df.iloc[1:].set_axis([str(c).strip() for c in df.iloc[0]], axis=1)
     twice = [c for c,n in Counter(df.columns).items() if n > 1 and c]
     if twice: raise MedvlError(f"{path}: column {twice[0]!r} occurs {Counter(df.columns)[twice[0]]} times")
@@ -67,7 +75,9 @@ def read_table(path:str|Path, # .csv (also .csv.gz) or .parquet
 def parquet_text(path:Path) -> pd.DataFrame:
     "A parquet file with every cell as text; whole numbers without a point."
     df = pd.read_parquet(path)
-    text = lambda v: '' if v is None or v is pd.NA or v is pd.NaT or v != v else v.isoformat() if hasattr(v, 'isoformat') else str(v)
+    def text(v):
+        if v is None or v is pd.NA or v is pd.NaT or v != v: return ''
+        return v.isoformat() if hasattr(v, 'isoformat') else str(v)
     return pd.DataFrame({str(c).strip(): [text(v) for v in df[c].tolist()] for c in df.columns}, dtype=str)
 
 def check_columns(have:Iterable[str], need:Iterable[str], path # for the message
@@ -78,9 +88,9 @@ def check_columns(have:Iterable[str], need:Iterable[str], path # for the message
         if c in have: continue
         near = difflib.get_close_matches(c.lower(), [h.lower() for h in have], 1, .6)
         hint = f"; did you mean {next(h for h in have if h.lower() == near[0])!r}?" if near else ''
-        raise MedvlError(f"{path}: no column {c!r}{hint} It has: {', '.join(have)}".replace('?  It', '? It') if hint else f"{path}: no column {c!r}. It has: {', '.join(have)}")
+        raise MedvlError(f"{path}: no column {c!r}{hint or '.'} It has: {', '.join(have)}")
 
-# %% ../../nbs/data/00_table.ipynb #1571d857
+# %% ../../nbs/data/00_table.ipynb #4ea9288c
 def write_table(df:pd.DataFrame, # as `read_table` gives it, or `scan_dicom`
                 path:str|Path # .csv or .parquet
                ) -> Path:
