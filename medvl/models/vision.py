@@ -1,4 +1,4 @@
-"""From a film to one global vector and a grid of local ones, by a timm model; a ViT computes only the patches that it is shown.
+"""From a film to one global vector and a grid of local ones; a ViT computes only the patches that it is shown.
 
 Docs: https://medvl.github.io/medvl/models/vision.html.md"""
 
@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/models/vision.html.md"""
 # %% auto #0
 __all__ = ['vision_presets', 'sincos_2d', 'init_mae', 'VisionTower']
 
-# %% ../../nbs/models/01_vision.ipynb #03cf93a9
+# %% ../../nbs/models/01_vision.ipynb #c257c52f
 import timm
 import torch
 from fastcore.basics import patch_to
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from ..core import Feat, MedvlError
 
-# %% ../../nbs/models/01_vision.ipynb #b7776e58
+# %% ../../nbs/models/01_vision.ipynb #50d1a6cb
 def sincos_2d(d:int, # width of the table, a multiple of 4
               grid:tuple[int,int], # rows, columns of patches
               prefix:int=1 # rows of zeros in front, one for each token without a place
@@ -32,7 +32,7 @@ def sincos_2d(d:int, # width of the table, a multiple of 4
     table = torch.cat([x.sin(), x.cos(), y.sin(), y.cos()], dim=1).float()
     return torch.cat([table.new_zeros(prefix, d), table])[None]
 
-# %% ../../nbs/models/01_vision.ipynb #c00ed166
+# %% ../../nbs/models/01_vision.ipynb #ae1f5a1c
 def init_mae(model:nn.Module # changed in place
             ) -> nn.Module: # `model` itself
     "MAE's initial values (facebookresearch/mae): Xavier linear maps, plain layer norms, small tokens."
@@ -45,14 +45,14 @@ def init_mae(model:nn.Module # changed in place
         if name.split('.')[-1] in ('cls_token','reg_token','mask_token'): nn.init.normal_(p, std=.02)
     return model
 
-# %% ../../nbs/models/01_vision.ipynb #a79abc3a
+# %% ../../nbs/models/01_vision.ipynb #00b568c0
 vision_presets = {
     'mrm': dict(name='vit_base_patch16_224', pos='sincos', mean=(.4978,)*3, std=(.2449,)*3),  # Zhou et al. 2023
     'alta': dict(name='vit_base_patch16_224', pos='sincos', mean=(.4785,)*3, std=(.2834,)*3),  # Lian et al. 2025
     'vit_small_cpu': dict(name='vit_tiny_patch16_224', pos='sincos', depth=6, in_chans=1, mean=(.4785,), std=(.2834,)),
 }  # name -> arguments of VisionTower
 
-# %% ../../nbs/models/01_vision.ipynb #bac11114
+# %% ../../nbs/models/01_vision.ipynb #0af472e1
 def _create(name, size, pretrained, kw):
     "timm's network without its classifier, with errors that say what to do."
     arch = name.split('/')[-1].split('.')[0]
@@ -71,7 +71,7 @@ def _channels(v, n) -> tuple:
     v = tuple(v) if isinstance(v, (tuple,list)) else (v,)
     return v if len(v) == n else (sum(v)/len(v),)*n
 
-# %% ../../nbs/models/01_vision.ipynb #fd14c8bc
+# %% ../../nbs/models/01_vision.ipynb #a8b59e2f
 class VisionTower(nn.Module):
     "A timm network (a ViT, or a convolutional one such as ResNet-50) as an encoder of films into a `Feat`."
     fixed = ()  # parameters that are never trained: the sine table
@@ -95,7 +95,7 @@ class VisionTower(nn.Module):
         self.mean, self.std = _channels(mean, self.in_chans), _channels(std, self.in_chans)
         self.config = dict(name=name, size=size, pos=self.pos, mean=self.mean, std=self.std, **kw)
 
-# %% ../../nbs/models/01_vision.ipynb #38d1c54c
+# %% ../../nbs/models/01_vision.ipynb #a1022122
 @patch_to(VisionTower)
 def _set_up_vit(self, pos, pretrained):
     pe, net = self.net.patch_embed, self.net
@@ -111,7 +111,7 @@ def _set_up_vit(self, pos, pretrained):
     table = sincos_2d(self.width, self.grid, front).to(net.pos_embed.device)
     net.pos_embed, self.fixed = nn.Parameter(table, requires_grad=False), ('net.pos_embed',)
 
-# %% ../../nbs/models/01_vision.ipynb #04ed6bc7
+# %% ../../nbs/models/01_vision.ipynb #9eda0b01
 @patch_to(VisionTower)
 def _set_up_conv(self, name, pos, in_chans):
     net, infos = self.net, getattr(self.net, 'feature_info', ())
@@ -127,7 +127,7 @@ def _forward_conv(self, img):
     last, (loc, _) = self.net.forward_intermediates(img.expand(-1, self.in_chans, -1, -1), indices=[-2,-1])
     return Feat(self.net.forward_head(last), loc.flatten(2).transpose(1,2), grid=tuple(loc.shape[-2:]))
 
-# %% ../../nbs/models/01_vision.ipynb #b46ff217
+# %% ../../nbs/models/01_vision.ipynb #bebef1ec
 @patch_to(VisionTower)
 def _patches(self, img, idx):
     "Project the patches of `img` that `idx` names, [b k d]."
@@ -139,7 +139,7 @@ def _patches(self, img, idx):
     if c < w.shape[1]: w = w.sum(1)
     return pe.norm(F.linear(seen.flatten(2), w.flatten(1), pe.proj.bias))
 
-# %% ../../nbs/models/01_vision.ipynb #b731a241
+# %% ../../nbs/models/01_vision.ipynb #4e3d3b3f
 @patch_to(VisionTower)
 def _place(self, x, idx):
     "Add positions to the patches `x`, and put the tokens without a place in front."
@@ -152,7 +152,7 @@ def _place(self, x, idx):
     front = torch.cat(front, dim=1)
     return torch.cat([front+own if own.shape[1] else front, x], dim=1)
 
-# %% ../../nbs/models/01_vision.ipynb #79fdd984
+# %% ../../nbs/models/01_vision.ipynb #edba1d3b
 @patch_to(VisionTower)
 def _check(self, img, idx, add, blank):
     if img.ndim != 4 or img.shape[1] not in (1,self.in_chans):
@@ -165,7 +165,7 @@ def _check(self, img, idx, add, blank):
     for k,v in given.items():
         if len(v) != len(img): raise MedvlError(f"{k} has {len(v)} rows for {len(img)} images")
 
-# %% ../../nbs/models/01_vision.ipynb #764ef98c
+# %% ../../nbs/models/01_vision.ipynb #4b22ab12
 @patch_to(VisionTower)
 def forward(self,
             img:Float[Tensor, 'b c h w'], # normalised with `mean` and `std`; one channel, or as many as the net takes
