@@ -7,7 +7,7 @@ beside is done here: pages are staged under their names without numbers (the add
 exported cell shows its code under a heading that can be linked to, names in backticks become links, equations become
 MathML, the theme loses its web fonts, and a broken link fails the build.
 """
-import ast, html, json, re, shutil, sys, tempfile
+import ast, functools, html, json, re, shutil, sys, tempfile
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -22,6 +22,7 @@ from smalldocs.site import Site
 from pages import NBS, ROOT, bound_names, cells, joined, module, notebooks, page_name, split
 
 DOCS = ROOT/'_docs'
+IMPORT = ast.Import, ast.ImportFrom
 KEPT = {'echo', 'output', 'include', 'code-fold', 'label', 'fig-cap', 'fig-alt'}  # directives that a page is drawn by
 
 
@@ -50,10 +51,11 @@ class Links:
 def public(code: str) -> list[str]: return [n for n in bound_names(code) if not n.startswith('_')]
 
 
-def line_of(mod: str, name: str) -> int|None:
-    "The line of the built module that defines `name`."
-    src = (ROOT/mod.replace('.', '/')).with_suffix('.py').read_text(encoding='utf-8')
-    return next((s.lineno for s in ast.parse(src).body if name in bound_names(ast.get_source_segment(src, s))), None)
+@functools.cache
+def lines_of(path: Path) -> dict[str, int]:
+    "Names that the built module defines, and their lines."
+    body = ast.parse(path.read_text(encoding='utf-8')).body
+    return {n: s.lineno for s in body for n in bound_names(ast.unparse(s))}
 
 
 def exported(cell, code: str, mod: str, links: Links) -> list[dict]:
@@ -62,10 +64,17 @@ def exported(cell, code: str, mod: str, links: Links) -> list[dict]:
     if not bound_names(code): return []  # imports only
     res = []
     if names:
-        url = f'{cfg.git_url}/blob/{cfg.branch}/{mod.replace(".", "/")}.py#L{line_of(mod, names[0])}'
+        py = f'{mod.replace(".", "/")}.py'
+        url = f'{cfg.git_url}/blob/{cfg.branch}/{py}#L{lines_of(ROOT/py).get(names[0], 1)}'
         title = ', '.join([names[0]] + [f'[{n}]{{#{n.lower()}}}' for n in names[1:]])
         res.append(markdown(f'[[source]({url})]{{.source-link}}\n\n#### {title} {{#{names[0].lower()}}}'))
     return res + [dict(cell, source=code)]
+
+
+def statements(code: str) -> list:
+    "The statements of a cell; none can be read of one with magics in it."
+    try: return ast.parse(code).body
+    except SyntaxError: return [None]
 
 
 def markdown(src: str) -> dict: return dict(cell_type='markdown', metadata={}, source=src)
@@ -92,7 +101,7 @@ def staged(path: Path, links: Links) -> dict:
         if dirs.keys() & {'hide', 'default_exp'} or not code.strip(): continue
         if re.search(r'nbdev_export|^show_doc\(', code, re.M): continue
         if dirs.keys() & {'export', 'exports', 'exporti'}: out += exported(c, code, mod, links); continue
-        if not c.get('outputs') and re.fullmatch(r'((import|from|#) .*\n?|\s)+', code): continue  # imports only
+        if not c.get('outputs') and all(isinstance(s, IMPORT) for s in statements(code)): continue
         c['source'] = ''.join(f'#| {k}: {v}\n' for k, v in dirs.items() if k in KEPT) + code
         for o in c.get('outputs', []):
             data = o.get('data', {})
