@@ -3,7 +3,8 @@ import argparse, resource, time
 from medvl.core import CHEXPERT
 from medvl.data.report import chexpert_labels
 from medvl.phantom.reports import contradictions, draw_texts
-from medvl.phantom.set import calibrate, iter_phantom, phantom_studies
+from medvl.phantom.calibration import calibrate
+from medvl.phantom.set import iter_phantom, phantom_studies
 from medvl.phantom.visits import truth_labels
 
 def rss(): return int(open('/proc/self/statm').read().split()[1])*resource.getpagesize()/1e6

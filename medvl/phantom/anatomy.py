@@ -6,25 +6,27 @@ Docs: https://medvl.github.io/medvl/phantom/anatomy.html.md"""
 
 # %% auto #0
 __all__ = ['MU', 'BOX', 'WAIST', 'LOBES', 'RIB_FLAT', 'HILUM', 'hounsfield', 'Anatomy', 'draw_anatomy', 'cage', 'wall', 'dome',
-           'spine_x', 'spine_y', 'heart_parts', 'mediastinal_tubes', 'block', 'heart', 'mediastinum', 'lung', 'lobe',
-           'Strokes', 'tube', 'smooth', 'rib_line', 'bones', 'tree', 'vessels', 'airways']
+           'spine_x', 'spine_y', 'heart_parts', 'mediastinal_tubes', 'edges', 'block', 'heart', 'mediastinum', 'lung',
+           'lobe', 'Strokes', 'tube', 'smooth', 'rib_line', 'bones', 'tree', 'vessels', 'airways']
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #862f8a19
-from dataclasses import asdict, dataclass, fields, replace
+# %% ../../nbs/phantom/01_anatomy.ipynb #c49a849f
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from ..core import MedvlError
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #60f03186
-MU = dict(air=0., lung=.05, fat=.18, soft=.20, blood=.21, marrow=.30, cortex=.50, calcium=.60, metal=4.)  # 1/cm at 65 keV
+# %% ../../nbs/phantom/01_anatomy.ipynb #292bba11
+MU = dict(air=0., lung=.05, fat=.18, soft=.20, blood=.21, marrow=.30, cortex=.50, calcium=.60,
+          metal=4.)  # 1/cm at 65 keV
 
 def hounsfield(mu, # attenuation, 1/cm
               ):
     "CT number of an attenuation, with 0.20 /cm as water's: air is -1000, water 0."
     return 1000*(np.asarray(mu)-MU['soft'])/MU['soft']
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #1c10574b
+# %% ../../nbs/phantom/01_anatomy.ipynb #33a046a3
 @dataclass(frozen=True)
 class Anatomy:
     "The numbers of one thorax; lengths in cm. The last group varies from visit to visit."
@@ -61,10 +63,12 @@ class Anatomy:
     expire: float = 0.  # both domes raised by a shallow breath
 
     def __post_init__(self):
-        if not 8 <= self.width <= 18: raise MedvlError(f'Anatomy.width is {self.width} cm; a chest is 8 to 18 half-wide inside')
-        if not 0.2 <= self.ctr <= .85: raise MedvlError(f'Anatomy.ctr is {self.ctr}; expected a cardiothoracic ratio of 0.2 to 0.85')
+        if not 8 <= self.width <= 18:
+            raise MedvlError(f'Anatomy.width is {self.width} cm; a chest is 8 to 18 half-wide inside')
+        if not 0.2 <= self.ctr <= .85:
+            raise MedvlError(f'Anatomy.ctr is {self.ctr}; expected a cardiothoracic ratio of 0.2 to 0.85')
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #51b3879b
+# %% ../../nbs/phantom/01_anatomy.ipynb #5e5c7041
 def draw_anatomy(rng:np.random.Generator, # the patient's own generator
                  variety:float=1. # 0: everybody is average, 1: as in a hospital
                 ) -> Anatomy:
@@ -74,15 +78,20 @@ def draw_anatomy(rng:np.random.Generator, # the patient's own generator
     man, old, obese = sex == 'M', max(0, (age-45)/45), float(rng.beta(2, 4))*variety
     emph = float(rng.random() < .12*variety and age > 45)*rng.uniform(.4, 1)
     return Anatomy(sex=sex, age=age, width=n(12.1+1.1*man, .7, 10, 15), front=n(7.6+.8*man+.8*emph, .6, 6, 11),
-        back=n(7.9+.6*man+.4*emph, .5, 6.5, 10), apex=n(10.9+.7*man, .5, 9.5, 13), base=n(-9.4-.8*man-1.3*emph, .8, -13, -7),
-        dome_gap=n(1.3, .5, -.2, 2.8), dome_flat=n(1-.5*emph, .12, .35, 1.3), fat=.5+4*obese, muscle=n(1.4+.5*man, .2, .9, 2.5),
-        breast=0. if man else n(4.5+3*obese, 1., 2.5, 8.5), shoulder=n(12, .8, 10, 14), heart_tilt=n(.62-.2*obese+.15*emph, .08, .3, .95),
+        back=n(7.9+.6*man+.4*emph, .5, 6.5, 10), apex=n(10.9+.7*man, .5, 9.5, 13),
+        base=n(-9.4-.8*man-1.3*emph, .8, -13, -7),
+        dome_gap=n(1.3, .5, -.2, 2.8), dome_flat=n(1-.5*emph, .12, .35, 1.3), fat=.5+4*obese,
+        muscle=n(1.4+.5*man, .2, .9, 2.5),
+        breast=0. if man else n(4.5+3*obese, 1., 2.5, 8.5), shoulder=n(12, .8, 10, 14),
+        heart_tilt=n(.62-.2*obese+.15*emph, .08, .3, .95),
         knob=n(1.2+.45*old, .14, .95, 2.2), unfold=n(.15+.5*old, .15, 0, 1), kyphosis=n(.8+.9*old, .3, 0, 3),
-        scoliosis=n(0, .7 if rng.random() < .18 else .12, -2.2, 2.2), rib_drop=n(8.6-emph, .7, 6.5, 11), rib_size=n(.52+.08*man, .05, .42, .74),
-        bone=n(1.05-.3*old*(1-.5*man), .12, .5, 1.4), lung_mu=n(.052-.012*emph, .004, .034, .065), vessel=n(1., .1, .7, 1.35),
+        scoliosis=n(0, .7 if rng.random() < .18 else .12, -2.2, 2.2), rib_drop=n(8.6-emph, .7, 6.5, 11),
+        rib_size=n(.52+.08*man, .05, .42, .74),
+        bone=n(1.05-.3*old*(1-.5*man), .12, .5, 1.4), lung_mu=n(.052-.012*emph, .004, .034, .065),
+        vessel=n(1., .1, .7, 1.35),
         seed=int(rng.integers(2**31)), ctr=n(.435+.02*old, .025, .37, .485))
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #504d08b8
+# %% ../../nbs/phantom/01_anatomy.ipynb #7aa2ebc2
 BOX = .48  # c: how boxy the cage is
 WAIST = .12  # the widest level lies this share of the lung's height above the right dome
 
@@ -118,7 +127,7 @@ def wall(a:Anatomy, # the body
     w,d = a.width-gap, np.where(cs < 0, a.front-.5*gap, a.back-.5*gap)
     return rho*w*sn + out*sn, rho*d*cs + out*cs + _axis(a, z)
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #bed698fd
+# %% ../../nbs/phantom/01_anatomy.ipynb #d58f8e21
 def dome(a:Anatomy, # the body
          x, y, # points
          side:str # 'right' or 'left'
@@ -129,9 +138,10 @@ def dome(a:Anatomy, # the body
     dx = (x if left else -x) - np.float32(.47*a.width)
     dy = y + np.float32(1.5)
     k = np.float32(.11*a.dome_flat*(12.6/a.width)**2)
-    return top - np.where(dx > 0, k, .4*k)*dx*dx - np.where(dy > 0, np.float32(.075*a.dome_flat), np.float32(.06*a.dome_flat))*dy*dy
+    return top - np.where(dx > 0, k, .4*k)*dx*dx - np.where(dy > 0, np.float32(.075*a.dome_flat),
+                                                            np.float32(.06*a.dome_flat))*dy*dy
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #9226f366
+# %% ../../nbs/phantom/01_anatomy.ipynb #7450dfea
 def spine_x(a:Anatomy, z): 
     "Sideways position of the spine at height z: a single curve, when there is scoliosis."
     return a.scoliosis*np.sin((z+3)*np.float32(np.pi/18))
@@ -167,7 +177,7 @@ def mediastinal_tubes(a:Anatomy) -> list[tuple]: # start, end, radius
             ((.9+.7*wd+s,.5,5.), (2.+.8*wd+s,1.2,11.5), 1.05+.25*wd),  # left subclavian artery
             ((-1.6-.6*wd+s,.5,6.), (-2.4-.6*wd+s,1.2,11.5), 1.25+.2*wd)]
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #e1fc11d8
+# %% ../../nbs/phantom/01_anatomy.ipynb #b3c80bef
 def _ellipsoid(x, y, z, c, axes, half):
     "Distance to an ellipsoid, roughly; negative inside."
     dx,dy,dz = x-np.float32(c[0]), y-np.float32(c[1]), z-np.float32(c[2])
@@ -179,21 +189,27 @@ def _capsule(x, y, z, p, q, r):
     p,q = np.asarray(p, float), np.asarray(q, float); d = q-p; L2 = float(d@d)
     dx,dy,dz = x-np.float32(p[0]), y-np.float32(p[1]), z-np.float32(p[2])
     t = np.clip((dx*np.float32(d[0])+dy*np.float32(d[1])+dz*np.float32(d[2]))*np.float32(1/L2), 0, 1)
-    return np.sqrt(np.square(dx-t*np.float32(d[0]))+np.square(dy-t*np.float32(d[1]))+np.square(dz-t*np.float32(d[2]))) - np.float32(r)
+    off = (np.square(o-t*np.float32(e)) for o,e in zip((dx,dy,dz), d))
+    return np.sqrt(sum(off)) - np.float32(r)
 
-def block(x, y, z, # coordinates of a ray grid [d h w], or of points
+# %% ../../nbs/phantom/01_anatomy.ipynb #b59991ca
+def edges(x, y, z # coordinates of a ray grid [d h w], or of points
+         ): # for each axis of the grid the coordinates at its four edges; None for points
+    "What `block` looks at: on a ray grid a plane's extremes are at its corners."
+    if np.ndim(x) != 3 or not x.size: return None
+    return [[c.swapaxes(0, ax)[:,[0,-1]][:,:,[0,-1]].reshape(c.shape[ax], 4) for c in (x,y,z)] for ax in range(3)]
+
+def block(E, # of `edges`
           lo, hi # corners of a box; None where a side is open
          ): # slices of the grid that hold the box, or `...` for points
     "Which part of a grid can lie in a box: shapes need not be evaluated elsewhere."
-    if np.ndim(x) != 3: return ...
-    if not x.size: return (slice(0,0),)*3
+    if E is None: return ...
     out = []
-    for ax in range(3):
-        ends = [c.swapaxes(0, ax)[:,[0,-1]][:,:,[0,-1]].reshape(c.shape[ax], 4) for c in (x,y,z)]  # a plane's extremes are at its corners
-        ok = np.ones(x.shape[ax], bool)
+    for ends in E:
+        ok = np.ones(len(ends[0]), bool)
         for e,l,h in zip(ends, lo, hi):
-            if h is not None: ok &= e.min(1) <= h
-            if l is not None: ok &= e.max(1) >= l
+            if h is not None: ok &= (e <= h).any(1)
+            if l is not None: ok &= (e >= l).any(1)
         i = np.flatnonzero(ok); out.append(slice(i[0], i[-1]+1) if len(i) else slice(0, 0))
     return tuple(out)
 
@@ -209,20 +225,26 @@ def mediastinum(a:Anatomy, # the body
                ): # like x
     "Distance to everything that lies between the lungs, negative inside."
     yc = np.square((y-np.float32(1.))*np.float32(1/3.6)); xm = x-np.float32(a.shift)
-    hw = np.float32(.4)+(np.float32(1.5)+np.float32(1.05*a.widen)*np.clip((z+2.5)*np.float32(.3), 0, 1) if a.widen else np.float32(1.5))/(1+yc*yc)
+    hw = np.float32(.4)+(np.float32(1.5)+np.float32(1.05*a.widen)*np.clip((z+2.5)*np.float32(.3), 0, 1) if a.widen
+                         else np.float32(1.5))/(1+yc*yc)
     f = np.abs(xm) - hw
     sx = x-spine_x(a, z)
-    f = np.minimum(f, (np.sqrt(np.square(sx*np.float32(1/2.))+np.square((y-spine_y(a, z)-np.float32(.6))*np.float32(1/2.3)))-1)*2)
+    f = np.minimum(f, (np.sqrt(np.square(sx*np.float32(1/2.))+np.square((y-spine_y(a,
+        z)-np.float32(.6))*np.float32(1/2.3)))-1)*2)
     if not parts: return f
     f = np.array(f, ndmin=np.ndim(x))
-    for c,axes,half in heart_parts(a): _put(f, x, y, z, c-max(half)-.8, c+max(half)+.8, _ellipsoid, c, axes, half)
-    for p,q,r in mediastinal_tubes(a): _put(f, x, y, z, np.minimum(p, q)-r-.8, np.maximum(p, q)+r+.8, _capsule, p, q, r)
+    E = edges(x, y, z)
+    for c,axes,half in heart_parts(a): _put(f, E, x, y, z, c-max(half)-.8, c+max(half)+.8, _ellipsoid, c, axes, half)
+    for p,q,r in mediastinal_tubes(a):
+        _put(f, E, x, y, z, np.minimum(p, q)-r-.8, np.maximum(p, q)+r+.8, _capsule, p, q, r)
     return f
 
-def _put(f, x, y, z, lo, hi, shape, *args):
+def _put(f, E, x, y, z, lo, hi, shape, *args):
     "Unite a shape with f, in place, where its box is; 0.8 cm beyond its surface nothing depends on it."
-    b = block(x, y, z, lo, hi); f[b] = np.minimum(f[b], shape(*((x, y, z) if b is ... else (x[b], y[b], z[b])), *args))
+    b = block(E, lo, hi); P = (x, y, z) if b is ... else (x[b], y[b], z[b])
+    if P[0].size: f[b] = np.minimum(f[b], shape(*P, *args))
 
+# %% ../../nbs/phantom/01_anatomy.ipynb #dded0c63
 def lung(a:Anatomy, # the body
          x, y, z, # points
          side:str, # 'right' or 'left'
@@ -233,7 +255,7 @@ def lung(a:Anatomy, # the body
     s = np.float32(1 if side == 'left' else -1)
     return np.maximum.reduce([cage(a, x, y, z), dome(a, x, y, side)-z, -med, -s*(x-np.float32(a.shift))])
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #dc8df7d5
+# %% ../../nbs/phantom/01_anatomy.ipynb #41f1b517
 LOBES = {'right': ('upper','middle','lower'), 'left': ('upper','lower')}
 
 def lobe(a:Anatomy, # the body
@@ -242,7 +264,8 @@ def lobe(a:Anatomy, # the body
          name:str # 'upper', 'middle' (right only) or 'lower'
         ): # like x
     "Distance to a lobe within its lung, negative inside."
-    if name not in LOBES.get(side, ()): raise MedvlError(f'no {side} {name} lobe; the {side} lung has {LOBES.get(side)}')
+    if name not in LOBES.get(side, ()):
+        raise MedvlError(f'no {side} {name} lobe; the {side} lung has {LOBES.get(side)}')
     mid = .5*(a.apex+a.base)
     oblique = (z - (mid + np.float32(.75)*(y-1)))*np.float32(.8)  # positive: above and before the fissure
     if name == 'lower': return oblique
@@ -250,7 +273,7 @@ def lobe(a:Anatomy, # the body
     horizontal = z - np.float32(mid+.2)
     return np.maximum(-oblique, -horizontal if name == 'upper' else horizontal)
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #747a9fc5
+# %% ../../nbs/phantom/01_anatomy.ipynb #62cbae4a
 @dataclass
 class Strokes:
     "Points of thin structures: position, radius, attenuation difference, length that each point stands for."
@@ -266,7 +289,8 @@ class Strokes:
         "One `Strokes` of many."
         parts = [p for p in parts if len(p)]
         if not parts: return cls(np.zeros((0,3), np.float32), *(np.zeros(0, np.float32) for _ in range(3)))
-        return cls(*(np.concatenate([getattr(p, k) for p in parts]).astype(np.float32) for k in ('xyz','r','mu','ds')))
+        return cls(*(np.concatenate([getattr(p, k) for p in parts]).astype(np.float32)
+                     for k in ('xyz','r','mu','ds')))
 
 def tube(points, # [n 3] of the centre line
          r, # radius, a number or one per point
@@ -279,7 +303,8 @@ def tube(points, # [n 3] of the centre line
     u = (np.arange(n-1)+.5)*t[-1]/(n-1)
     xyz = np.stack([np.interp(u, t, P[:,i]) for i in range(3)], 1)
     rad = np.interp(u, t, np.broadcast_to(np.asarray(r, float), t.shape))
-    return Strokes(xyz.astype(np.float32), rad.astype(np.float32), np.full(n-1, mu, np.float32), np.full(n-1, t[-1]/(n-1), np.float32))
+    return Strokes(xyz.astype(np.float32), rad.astype(np.float32), np.full(n-1, mu, np.float32),
+                   np.full(n-1, t[-1]/(n-1), np.float32))
 
 def smooth(points, # [k 3] knots
            n:int=24 # points wanted
@@ -290,7 +315,7 @@ def smooth(points, # [k 3] knots
     a,b,c,d = P[i],P[i+1],P[i+2],P[i+3]
     return .5*(2*b+(c-a)*f+(2*a-5*b+4*c-d)*f**2+(3*b-a-3*c+d)*f**3)
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #3b6cade1
+# %% ../../nbs/phantom/01_anatomy.ipynb #1e03997b
 RIB_FLAT = .66  # a rib is taller than thick
 
 def rib_line(a:Anatomy, # the body
@@ -312,50 +337,63 @@ def rib_line(a:Anatomy, # the body
 
 def _bone(P, r, a, flat=.6, marrow=.08, shell=.13):
     "A bone with a bright rim: marrow all through, and cortex as a disk without its core."
-    r = np.asarray(r, float); c = MU['cortex']-MU['soft']
-    return [tube(P, r, a.bone*flat*c), tube(P, np.maximum(r-shell, .05), -a.bone*flat*(c-marrow))]
+    c = a.bone*flat*(MU['cortex']-MU['soft']); t = tube(P, r, c)
+    return [t, Strokes(t.xyz, np.maximum(t.r-np.float32(shell), np.float32(.05)),
+                       t.mu*np.float32(marrow/(MU['cortex']-MU['soft'])-1), t.ds)]
 
+# %% ../../nbs/phantom/01_anatomy.ipynb #3008b0b4
 def bones(a:Anatomy, # the body
           arms_up:bool=False, # lateral films: arms raised, shoulder blades swung out
           abduct:float=1. # 1: shoulders rolled forward (PA), 0: not (AP), so that the blades lie over the lungs
          ) -> Strokes:
     "Ribs, clavicles, scapulae, humeri, sternum, and the arches of the vertebrae."
-    out, S = [], a.rib_size
-    for s,side in ((1,'left'),(-1,'right')):
-        for i in range(1, 13):
-            P = rib_line(a, i, side); thin = np.linspace(1.02, .88, len(P))*(1.1 if i in (1,2) else 1)
-            out += _bone(P, S*thin, a, flat=RIB_FLAT)
-        w = a.width/12.6; hi = a.shoulder-12
-        out += _bone(smooth([(s*1.9,-6.2,7.6),(s*6*w,-6.8,8.3),(s*10.5*w,-4.,9.9+.6*hi),(s*14.6*w,-.5,10.4+hi)]), [.85]+[.62]*22+[.75], a, flat=1.)
-        if arms_up: continue
-        o = 2.6*abduct
-        tip,top,glen = (s*(9.4+1.1*o)*w,8.6,-3.4), (s*(7.4+.8*o)*w,6.6,8.6), (s*(14.4+.4*o)*w,3.,8.3+.7*hi)
-        for Q,r in ((smooth([top,(s*(7.6+1.2*o)*w,8.2,3.),tip]),.3), (smooth([tip,(s*(12.6+.8*o)*w,6.5,3.),glen]),.42),
-                    (smooth([(s*(8.6+.9*o)*w,8.,6.2),(s*(12.6+.4*o)*w,6.6,8.8),(s*16.2*w,2.2,11.6+hi)]),.5)): out += _bone(Q, r, a, flat=.95)
+    out = [_frame(a)]
+    for s in (1,-1) if not arms_up else ():
+        w, hi, o = a.width/12.6, a.shoulder-12, 2.6*abduct
+        tip, top, glen = (s*(9.4+1.1*o)*w,8.6,-3.4), (s*(7.4+.8*o)*w,6.6,8.6), (s*(14.4+.4*o)*w,3.,8.3+.7*hi)
+        blade = ([top,(s*(7.6+1.2*o)*w,8.2,3.),tip], .3), ([tip,(s*(12.6+.8*o)*w,6.5,3.),glen], .42), \
+                ([(s*(8.6+.9*o)*w,8.,6.2),(s*(12.6+.4*o)*w,6.6,8.8),(s*16.2*w,2.2,11.6+hi)], .5)
+        for Q,r in blade: out += _bone(smooth(Q), r, a, flat=.95)
         head = np.array([s*(16.6+.2*o)*w, 2., 9.2+hi])
         out += _bone(np.stack([head+[0,0,-.6], head, head+[0,0,.6]]), 2.1, a, flat=.55, marrow=.06)
         out += _bone(np.stack([head+[s*.4,0,-1.5], head+[s*2.2,-.5,-14]]), 1.15, a, flat=.8, shell=.3)
-    zs = np.linspace(6.8, -6.5, 20); f = _axis(a, zs)-np.array([wall(a, np.pi, z)[1]*-1 for z in zs])-_axis(a, zs)-.7
-    out += _bone(np.stack([0*zs, f, zs], 1), np.r_[[1.9]*5,[1.4]*15], a, flat=.3)
-    return Strokes.join(out + [_vertebrae(a)])
+    return Strokes.join(out)
 
+@lru_cache(maxsize=4)
+def _frame(a):
+    "The bones that no movement of the arms changes: ribs, clavicles, sternum, spine."
+    out, w, hi = [_vertebrae(a)], a.width/12.6, a.shoulder-12
+    for s,side in ((1,'left'),(-1,'right')):
+        for i in range(1, 13):
+            P = rib_line(a, i, side)
+            out += _bone(P, a.rib_size*np.linspace(1.02, .88, len(P))*(1.1 if i in (1,2) else 1), a, flat=RIB_FLAT)
+        Q = [(s*1.9,-6.2,7.6),(s*6*w,-6.8,8.3),(s*10.5*w,-4.,9.9+.6*hi),(s*14.6*w,-.5,10.4+hi)]
+        out += _bone(smooth(Q), [.85]+[.62]*22+[.75], a, flat=1.)
+    z = np.linspace(6.8, -6.5, 20); y = wall(a, np.pi, z)[1]-.7
+    return Strokes.join(out + _bone(np.stack([0*z, y, z], 1), np.r_[[1.9]*5,[1.4]*15], a, flat=.3))
+
+# %% ../../nbs/phantom/01_anatomy.ipynb #e5d5e3f4
 def _vertebra():
     "One vertebra around the origin, for a body of unit half-width and a pitch of one."
     out = [tube([(0,0,-.42),(0,0,.34)], .97, .06, .12)]  # the body's marrow
     for z in (-.44,.36): out += [tube([(-1,y,z),(1,y,z)], .11, .10, .15) for y in (-.9,-.3,.3,.9)]
     for s in (-1,1):
-        out += [tube([(s*.7,1.6,.12),(s*.7,2.4,.12)], .42, .10, .2), tube([(s*.9,2.,.08),(s*2.1,2.9,.16)], .38, .08, .15),
+        out += [tube([(s*.7,1.6,.12),(s*.7,2.4,.12)], .42, .10, .2),
+                tube([(s*.9,2.,.08),(s*2.1,2.9,.16)], .38, .08, .15),
                 tube([(s,0,-.44),(s*.9,0,0),(s,0,.36)], .12, .12, .08)]
     return Strokes.join(out + [tube([(0,2.4,-.08),(0,4.,-.45)], .3, .13, .2)])
 
 def _vertebrae(a):
     "Bodies, endplates, pedicles and spinous processes: what shows the spine through the heart."
-    V, pitch = _vertebra(), (a.apex+.7-(a.base-3.4))/11.2; i = np.arange(-3, 15); z = a.apex+.7-pitch*i; w = 1.35+.03*i
-    xyz = V.xyz[None]*np.stack([w, 1+0*w, 0*w+pitch], 1)[:,None] + np.stack([spine_x(a, z), spine_y(a, z), z], 1)[:,None]
+    V, pitch = _vertebra(), (a.apex+.7-(a.base-3.4))/11.2; i = np.arange(-3, 15); z = a.apex+.7-pitch*i
+    w = 1.35+.03*i
+    xyz = V.xyz[None]*np.stack([w, 1+0*w, 0*w+pitch], 1)[:,None] + np.stack([spine_x(a, z), spine_y(a, z), z], 1)[:,
+        None]
     r = np.where(V.r > .9, V.r*w[:,None], V.r); ds = V.ds*np.where(V.r > .9, pitch, np.where(V.r < .13, w[:,None], 1))
-    return Strokes(xyz.reshape(-1, 3).astype(np.float32), r.ravel().astype(np.float32), np.tile(V.mu*a.bone, len(i)).astype(np.float32), ds.ravel().astype(np.float32))
+    return Strokes(xyz.reshape(-1, 3).astype(np.float32), r.ravel().astype(np.float32),
+                   np.tile(V.mu*a.bone, len(i)).astype(np.float32), ds.ravel().astype(np.float32))
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #aa918a86
+# %% ../../nbs/phantom/01_anatomy.ipynb #655ad3cf
 HILUM = {'right': (-3.4, 1.4, .8), 'left': (3.9, 1.6, 1.5)}
 
 def _turn(d, angle, rng):
@@ -374,7 +412,8 @@ def tree(a:Anatomy, # the body
     rng = np.random.default_rng([a.seed, salt, side == 'left'])
     s = 1 if side == 'left' else -1
     el = np.linspace(-1.25, 1.25, n_seg) + rng.normal(0, .08, n_seg); az = rng.uniform(-.9, 1.1, n_seg)
-    d = np.stack([s*np.cos(el)*np.cos(az), np.cos(el)*np.sin(az), np.sin(el)*1.15-.1], 1); d /= np.linalg.norm(d, axis=1, keepdims=True)
+    d = np.stack([s*np.cos(el)*np.cos(az), np.cos(el)*np.sin(az), np.sin(el)*1.15-.1], 1)
+    d /= np.linalg.norm(d, axis=1, keepdims=True)
     p = np.array(HILUM[side]) + rng.normal(0, .5, (n_seg,3))*[.4,1,1.2] + d*.3
     r = thick*a.vessel*rng.uniform(.72, 1.12, n_seg)*np.where(d[:,2] < 0, 1.12, .88)
     S,E,R,G = [],[],[],[]
@@ -392,21 +431,27 @@ def tree(a:Anatomy, # the body
 def _trunks(a, side):
     "Pulmonary artery and veins at the hilum, before they branch."
     s = 1 if side == 'left' else -1; h = np.array(HILUM[side]); k = a.vessel
-    knots = [(h*[.4,.6,1], h+[s*.6,0,.3], .85), (h+[s*.3,0,.5], h+[s*.9,.6,-2.6], .72), (h+[s*.9,.6,-2.6], h+[s*1.7,1.2,-5.], .48),
-             (h+[s*.3,-.3,.4], h+[s*1.3,-.4,2.6], .52), (h+[0,-1.4,-2.], h+[s*2.6,-.6,-2.4], .5), (h+[-s*.4,-1.2,-2.8], h+[s*2.,.4,-5.2], .42)]
+    knots = [(h*[.4,.6,1], h+[s*.6,0,.3], .85), (h+[s*.3,0,.5], h+[s*.9,.6,-2.6], .72),
+             (h+[s*.9,.6,-2.6], h+[s*1.7,1.2,-5.], .48),
+             (h+[s*.3,-.3,.4], h+[s*1.3,-.4,2.6], .52), (h+[0,-1.4,-2.], h+[s*2.6,-.6,-2.4], .5),
+             (h+[-s*.4,-1.2,-2.8], h+[s*2.,.4,-5.2], .42)]
     S,E,R = (np.array([o[i] for o in knots]) for i in range(3))
     return S, E, R*k, np.zeros(len(R), int)
 
+# %% ../../nbs/phantom/01_anatomy.ipynb #4b635edb
 def vessels(a:Anatomy, # the body
-            step:float=.22 # spacing of points, cm
+            step:float=.22, # spacing of points, cm
+            n_gen:int=7 # generations of branches
            ) -> tuple[Strokes,np.ndarray]: # points; True for those of the left lung
     "The vessels of both lungs, trees clipped to nothing yet: where they leave the lung they must be dropped."
     parts, left = [], []
     for side in ('right','left'):
-        S,E,R,_ = (np.concatenate(o) for o in zip(_trunks(a, side), tree(a, side))); L = np.linalg.norm(E-S, axis=1); n = np.maximum(1, np.ceil(L/step)).astype(int)
+        S,E,R,_ = (np.concatenate(o) for o in zip(_trunks(a, side), tree(a, side, n_gen)))
+        L = np.linalg.norm(E-S, axis=1); n = np.maximum(1, np.ceil(L/step)).astype(int)
         i = np.repeat(np.arange(len(n)), n); k = np.arange(len(i)) - np.repeat(np.cumsum(n)-n, n)
         xyz = S[i] + (E-S)[i]*((k+.5)/n[i])[:,None] + [a.shift,0,0]
-        parts.append(Strokes(xyz.astype(np.float32), R[i].astype(np.float32), np.full(len(i), MU['blood'], np.float32), (L/n)[i].astype(np.float32)))
+        parts.append(Strokes(xyz.astype(np.float32), R[i].astype(np.float32),
+                             np.full(len(i), MU['blood'], np.float32), (L/n)[i].astype(np.float32)))
         left.append(np.full(len(i), side == 'left'))
     return Strokes.join(parts), np.concatenate(left)
 

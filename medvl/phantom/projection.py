@@ -1,4 +1,4 @@
-"""From a body to a film: a cone of rays, Beer and Lambert's law, scatter, noise, and what a detector and its display make of it.
+"""From a body to a film: a cone of rays, Beer and Lambert's law, scatter, noise, and what a detector and its display
 
 Docs: https://medvl.github.io/medvl/phantom/projection.html.md"""
 
@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/phantom/projection.html.md"""
 __all__ = ['VIEWS', 'RADII', 'ORIENT', 'Geometry', 'Rays', 'rays', 'occupied', 'whole', 'draw', 'chest', 'body', 'Quality',
            'expose', 'window', 'mark', 'collimate', 'write_png', 'write_dicom']
 
-# %% ../../nbs/phantom/02_projection.ipynb #caf2dca8
+# %% ../../nbs/phantom/02_projection.ipynb #48268f7f
 import os
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,8 +26,9 @@ from scipy.special import j1
 from ..core import MedvlError
 from .anatomy import Anatomy, MU, Strokes
 
-# %% ../../nbs/phantom/02_projection.ipynb #a1ca5c13
-VIEWS = dict(PA=((1,0,0), (0,-1,0), 12.), AP=((1,0,0), (0,1,0), 13.), LL=((0,1,0), (1,0,0), 17.))  # right on the film, toward the detector, its place
+# %% ../../nbs/phantom/02_projection.ipynb #26dbbc30
+VIEWS = dict(PA=((1,0,0), (0,-1,0), 12.), AP=((1,0,0), (0,1,0), 13.),
+             LL=((0,1,0), (1,0,0), 17.))  # right on the film, toward the detector, its place
 
 @dataclass(frozen=True)
 class Geometry:
@@ -42,7 +43,8 @@ class Geometry:
     cz: float = -1.5
     supine: bool = False
     def __post_init__(self):
-        if self.view not in VIEWS: raise MedvlError(f'unknown view {self.view!r}; the phantom knows {", ".join(VIEWS)}')
+        if self.view not in VIEWS:
+            raise MedvlError(f'unknown view {self.view!r}; the phantom knows {", ".join(VIEWS)}')
         if self.sdd < 60: raise MedvlError(f'source to detector is {self.sdd} cm; expected at least 60')
 
     @property
@@ -67,7 +69,7 @@ class Geometry:
         u,v = (dot(r)-np.float32(self.cx))*M, (dot(up)-np.float32(self.cz))*M
         return u*k+np.float32(size/2-.5), np.float32(size/2-.5)-v*k, M
 
-# %% ../../nbs/phantom/02_projection.ipynb #c2c0affc
+# %% ../../nbs/phantom/02_projection.ipynb #5641c9e6
 @dataclass
 class Rays:
     "Body coordinates of samples along the rays, depth first, and the length that each stands for."
@@ -85,9 +87,11 @@ def rays(g:Geometry, # cone
          step:float=.5 # cm between planes
         ) -> Rays:
     "Sample points along the rays through a box."
-    lo,hi = np.array(box, float); C = np.array([[(lo,hi)[i][0],(lo,hi)[j][1],(lo,hi)[k][2]] for i in (0,1) for j in (0,1) for k in (0,1)])
+    lo,hi = np.array(box, float)
+    C = np.array([[(lo,hi)[i][0],(lo,hi)[j][1],(lo,hi)[k][2]] for i in (0,1) for j in (0,1) for k in (0,1)])
     c,r,_ = g.project(C, n); R,U,N = g.axes
-    r0,r1 = int(max(0, np.floor(r.min()))), int(min(n, np.ceil(r.max())+1)); c0,c1 = int(max(0, np.floor(c.min()))), int(min(n, np.ceil(c.max())+1))
+    r0,r1 = int(max(0, np.floor(r.min()))), int(min(n, np.ceil(r.max())+1))
+    c0,c1 = int(max(0, np.floor(c.min()))), int(min(n, np.ceil(c.max())+1))
     d = C@N; h = np.arange(d.min()+step/2, d.max(), step); px = g.width/n
     u = ((np.arange(c0,c1)+.5-n/2)*px)[None,None,:]; v = -((np.arange(r0,r1)+.5-n/2)*px)[None,:,None]
     m = ((g.sdd-g.det+h)/g.sdd)[:,None,None]
@@ -116,12 +120,13 @@ def whole(img, # [h w] on the window of the rays
 
 def _up(img, pos, axis):
     "Linear interpolation along one axis at `pos`; zero outside."
-    n = img.shape[axis]; i = np.floor(pos).astype(int); f = (pos-i).astype(np.float32); ok = lambda j: (j >= 0) & (j < n)
+    n = img.shape[axis]; i = np.floor(pos).astype(int); f = (pos-i).astype(np.float32)
+    ok = lambda j: (j >= 0) & (j < n)
     sh = (-1,1) if axis == 0 else (1,-1)
     lo,hi = np.take(img, np.clip(i,0,n-1), axis), np.take(img, np.clip(i+1,0,n-1), axis)
     return lo*((1-f)*ok(i)).reshape(sh)+hi*(f*ok(i+1)).reshape(sh)
 
-# %% ../../nbs/phantom/02_projection.ipynb #6802c5c9
+# %% ../../nbs/phantom/02_projection.ipynb #6b5484da
 RADII = .3*1.45**np.arange(13)  # classes of radius, pixels
 
 @lru_cache(maxsize=8)
@@ -144,21 +149,25 @@ def draw(s:Strokes, # points
     ok = (c >= 1) & (r >= 1) & (c < n-2) & (r < n-2)
     c,r,k = c[ok],r[ok],k[ok]; rho = s.r[ok]*k
     m = s.mu[ok]*np.float32(np.pi)*np.square(s.r[ok])*s.ds[ok]*k*k
-    cls = np.log(np.maximum(rho, RADII[0])/RADII[0])/np.log(1.45); i = np.minimum(cls.astype(int), len(RADII)-2); f = np.minimum(cls-i, 1)
-    ci,ri = c.astype(int), r.astype(int); cf,rf = c-ci, r-ri; used = np.unique(np.concatenate([i,i+1])); slot = np.zeros(len(RADII), int); slot[used] = np.arange(len(used))
+    cls = np.log(np.maximum(rho, RADII[0])/RADII[0])/np.log(1.45); i = np.minimum(cls.astype(int), len(RADII)-2)
+    f = np.minimum(cls-i, 1)
+    ci,ri = c.astype(int), r.astype(int); cf,rf = c-ci, r-ri; used = np.unique(np.concatenate([i,i+1]))
+    slot = np.zeros(len(RADII), int); slot[used] = np.arange(len(used))
     at = np.concatenate([(slot[i+d]*n+ri+a)*n+ci+b for d in (0,1) for a in (0,1) for b in (0,1)])
-    wt = np.concatenate([m*(f if d else 1-f)*(rf if a else 1-rf)*(cf if b else 1-cf) for d in (0,1) for a in (0,1) for b in (0,1)])
+    wt = np.concatenate([m*(f if d else 1-f)*(rf if a else 1-rf)*(cf if b else 1-cf) for d in (0,1) for a in (0,1)
+                         for b in (0,1)])
     grid = np.bincount(at, wt, len(used)*n*n).reshape(len(used), n, n).astype(np.float32)
     spec = (sfft.rfft2(grid)*_jinc(n, blur)[used]).sum(0)
     return sfft.irfft2(spec, s=(n,n))[pad:pad+size,pad:pad+size].astype(np.float32)
 
-# %% ../../nbs/phantom/02_projection.ipynb #f6fc1df8
+# %% ../../nbs/phantom/02_projection.ipynb #a8459368
 def _mid(g, size, depth=0.):
     "Body coordinates of every pixel's ray in the plane through the axis: across, height."
     px = g.width/size; m = (g.sdd-g.det+depth)/g.sdd
     u = ((np.arange(size)+.5-size/2)*px*m+g.cx)[None,:]; v = (g.cz-(np.arange(size)+.5-size/2)*px*m)[:,None]
     ro = np.deg2rad(g.roll); shape = (size,size)
-    return [np.broadcast_to(o, shape).astype(np.float32) for o in (u*np.cos(ro)-v*np.sin(ro), v*np.cos(ro)+u*np.sin(ro))]
+    return [np.broadcast_to(o, shape).astype(np.float32)
+            for o in (u*np.cos(ro)-v*np.sin(ro), v*np.cos(ro)+u*np.sin(ro))]
 
 def chest(a:Anatomy, # the body
           g:Geometry, # cone
@@ -170,6 +179,7 @@ def chest(a:Anatomy, # the body
 
 def _ell(q): return np.sqrt(np.maximum(1-q, 0))
 
+# %% ../../nbs/phantom/02_projection.ipynb #1cf6b3e5
 def body(a:Anatomy, # the body
          g:Geometry, # cone
          size:int, # pixels a side
@@ -181,7 +191,8 @@ def body(a:Anatomy, # the body
     X,Y = (a.width+wall)*(1-.05*np.clip((-6-z)/12, 0, 1)), (a.front+a.back)/2+wall*.75+.4
     neck = 5.6+.35*a.fat
     if lat:
-        yc = x+(a.front-a.back)/2-.35-1.5*np.square(np.clip((z-a.base)/(a.apex-a.base), 0, 1.2)); q = np.square(yc/(Y*(taper*.45+.55)))
+        yc = x+(a.front-a.back)/2-.35-1.5*np.square(np.clip((z-a.base)/(a.apex-a.base), 0, 1.2))
+        q = np.square(yc/(Y*(taper*.45+.55)))
         chord = 2*X*_ell(q)*taper
         chord = np.maximum(chord, 2*neck*_ell(np.square((x-.0-.1*(z-12))/6.2))*(z > 5))
         sh = 2*10*_ell(np.square((x-.5)/6.3)+np.square((z-a.shoulder+2)/4.6))
@@ -190,9 +201,11 @@ def body(a:Anatomy, # the body
         chord = chord+arm*.8
     else:
         ax = np.abs(x); sw = a.width+5.6+.5*a.fat; e = a.shoulder+.6
-        top = np.where(ax < neck+1.5, 40., e+5.2-.30*(ax-neck)-.022*np.square(np.maximum(ax-neck, 0)))  # trapezius, shoulder
+        top = np.where(ax < neck+1.5, 40., e+5.2-.30*(ax-neck)-.022*np.square(np.maximum(ax-neck,
+            0)))  # trapezius, shoulder
         wide = X+(sw-X)*np.clip((z-a.shoulder+9)/5.5, 0, 1)  # the trunk widens into the shoulders
-        deep = 2*Y*(1-.52*np.clip((z-a.base-9)/(e+3-a.base-9), 0, 1)**1.5)*np.clip(1.25-.35*np.clip((ax-X*.8)/(sw-X*.8), 0, 1), 0, 1)
+        deep = 2*Y*(1-.52*np.clip((z-a.base-9)/(e+3-a.base-9), 0,
+                                  1)**1.5)*np.clip(1.25-.35*np.clip((ax-X*.8)/(sw-X*.8), 0, 1), 0, 1)
         chord = deep*np.sqrt(_ell(np.square(x/np.maximum(wide, .1))))*np.sqrt(np.clip((top-z)/3.2, 0, 1))
         chord = np.maximum(chord, 2*5.8*_ell(np.square(ax/neck))*np.clip((z-e+2)/3, 0, 1))
         for s in (-1,1):
@@ -206,11 +219,12 @@ def body(a:Anatomy, # the body
             d = 1.3*b*np.maximum(1-np.square((x-xf)/(b*.62))-np.square(zb/(b*(1.15+.35*np.clip(zb/b, -1, 1)))), 0)**.7
         else:
             zb = z+np.float32(4.6+.45*b); fall = np.clip(zb/b, -1, 1)  # sharp below, fading above
-            d = .62*b*sum(np.maximum(1-np.square((o*x-.56*a.width)/(b*1.3))-np.square(zb/(b*(1.15+.35*fall))), 0)**(1.+.45*fall) for o in (-1,1))
+            d = .62*b*sum(np.maximum(1-np.square((o*x-.56*a.width)/(b*1.3))-np.square(zb/(b*(1.15+.35*fall))),
+                                     0)**(1.+.45*fall) for o in (-1,1))
         p = p+np.float32(MU['fat'])*d
     return p.astype(np.float32), chord
 
-# %% ../../nbs/phantom/02_projection.ipynb #939c2b11
+# %% ../../nbs/phantom/02_projection.ipynb #4e871b8c
 @dataclass(frozen=True)
 class Quality:
     "What a film owes to the machine and its settings."
@@ -239,11 +253,13 @@ def expose(p, # [h w] integral of mu
     sc = ndi.zoom(sc, n/sc.shape[0], order=1, mode='nearest', grid_mode=True).astype(np.float32)
     I = (1-q.scatter)*I + q.scatter*sc*np.float32(.9)
     n0 = np.float32(q.photons*(px/.1)**2)
-    N = I*n0; N = N + np.sqrt(N+np.float32(q.electronic**2))*rng.standard_normal(p.shape, dtype=np.float32)  # Poisson at these counts is normal
+    N = I*n0
+    N = N + np.sqrt(N+np.float32(q.electronic**2))*rng.standard_normal(p.shape,
+        dtype=np.float32)  # Poisson at these counts is normal
     if q.blur: N = ndi.gaussian_filter(N, q.blur/px, mode='nearest', truncate=3)
     return -np.log(np.maximum(N, 1)/n0)
 
-# %% ../../nbs/phantom/02_projection.ipynb #71ede1cf
+# %% ../../nbs/phantom/02_projection.ipynb #a495cd05
 def window(P, # [h w] -log signal
            q:Quality, # settings
            inside, # [h w] bool: the chest, which the processing looks for
@@ -255,7 +271,9 @@ def window(P, # [h w] -log signal
     x = (P-np.float32(lo))*np.float32(1/(hi-lo))
     if q.local: x = x - np.float32(q.local)*(_wide(x, 5./width*n)-np.float32(.5))  # even out the broad shades
     if q.sharpen: x = x + np.float32(q.sharpen)*(x-_wide(x, .8/width*n))
-    k = np.float32(q.shoulder); x = np.where(x > 0, (1-np.exp(-k*x))/(1-np.exp(-k)), k/(1-np.exp(-k))*x)  # film's shoulder: bright tones run together
+    k = np.float32(q.shoulder)
+    x = np.where(x > 0, (1-np.exp(-k*x))/(1-np.exp(-k)),
+                 k/(1-np.exp(-k))*x)  # film's shoulder: bright tones run together
     x = np.float32(.06)+x*np.float32(.86); t = np.clip(x, 0, 1)
     if q.gamma != 1: t = t**np.float32(q.gamma)
     return t.astype(np.float32), .86/(hi-lo)
@@ -267,10 +285,12 @@ def _wide(x, s):
     sm = ndi.gaussian_filter(sm, s/k, mode='nearest', truncate=2.5)
     return ndi.zoom(sm, x.shape[0]/sm.shape[0], order=1, mode='nearest', grid_mode=True) if k > 1 else sm
 
+# %% ../../nbs/phantom/02_projection.ipynb #b1be71df
 @lru_cache(maxsize=16)
 def _letter(ch:str, h:int):
     "A marker: the letter in lead."
-    font = ImageFont.load_default(size=max(6, h)); im = Image.new('L', (2*h+2,2*h+2)); ImageDraw.Draw(im).text((h//2,h//2), ch, 255, font=font)
+    font = ImageFont.load_default(size=max(6, h)); im = Image.new('L', (2*h+2,2*h+2))
+    ImageDraw.Draw(im).text((h//2,h//2), ch, 255, font=font)
     b = im.getbbox()
     return np.asarray(im.crop(b), np.float32)/255
 
@@ -280,8 +300,10 @@ def mark(film, # [h w] in [0,1]
          h:float=.045 # height as a share
         ): # [h w]
     "Set a side marker."
-    n = film.shape[0]; L = _letter(letter, max(6, int(round(h*n)))); r,c = int(at[0]*n-L.shape[0]/2), int(at[1]*n-L.shape[1]/2)
-    r,c = int(np.clip(r, 0, n-L.shape[0])), int(np.clip(c, 0, n-L.shape[1])); out = film.copy(); s = np.s_[r:r+L.shape[0],c:c+L.shape[1]]
+    n = film.shape[0]; L = _letter(letter, max(6, int(round(h*n))))
+    r,c = int(at[0]*n-L.shape[0]/2), int(at[1]*n-L.shape[1]/2)
+    r,c = int(np.clip(r, 0, n-L.shape[0])), int(np.clip(c, 0, n-L.shape[1])); out = film.copy()
+    s = np.s_[r:r+L.shape[0],c:c+L.shape[1]]
     out[s] = np.maximum(out[s], out[s]*(1-L)+L*np.float32(.97))
     return out
 
@@ -293,12 +315,13 @@ def collimate(film, # [h w]
     s = np.s_[t:n-b,l:n-r]; out[s] = film[s]
     return out
 
-# %% ../../nbs/phantom/02_projection.ipynb #2b0b49a5
+# %% ../../nbs/phantom/02_projection.ipynb #21e9a336
 ORIENT = {'PA': ['L','F'], 'AP': ['L','F'], 'LL': ['P','F']}  # where the rows and the columns of the film point to
 
 def _atomic(path, save):
     "Write by `save(temporary path)`, then rename."
-    path = Path(path); path.parent.mkdir(parents=True, exist_ok=True); tmp = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
+    tmp = path.with_name(f'.{path.name}.{os.getpid()}.part')
     save(tmp); os.replace(tmp, path)
     return path
 
@@ -322,15 +345,22 @@ def write_dicom(film, # float [h w] in [0,1], white is dense
     "Save a film as a DX image with a VOI window. Raises `MedvlError` on another number of bits."
     if not 12 <= bits <= 15: raise MedvlError(f'{bits} bits asked for; the phantom stores 12 to 15')
     top = 2**bits-1; px = np.round((.1+.8*np.clip(film, 0, 1))*top).astype(np.uint16); px = top-px if invert else px
-    meta = FileMetaDataset(); meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, '1.2.840.10008.5.1.4.1.1.1.1'
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, '1.2.840.10008.5.1.4.1.1.1.1'
     ds = Dataset(); ds.file_meta = meta; ds.SOPClassUID = meta.MediaStorageSOPClassUID
     ds.SOPInstanceUID = meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[patient, study, view])
-    ds.StudyInstanceUID, ds.SeriesInstanceUID = generate_uid(entropy_srcs=[patient, study]), generate_uid(entropy_srcs=[patient, study, view, 's'])
-    ds.Modality, ds.Manufacturer, ds.SeriesDescription, ds.BurnedInAnnotation = 'DX', 'medvl phantom', 'simulated, not a patient', 'YES'
-    ds.PatientID, ds.PatientName, ds.PatientSex, ds.PatientAge, ds.StudyID = patient, f'PHANTOM^{patient}', sex, f'{age:03d}Y', study[-16:]
-    ds.StudyDate = ds.AcquisitionDate = when.strftime('%Y%m%d'); ds.StudyTime = ds.AcquisitionTime = when.strftime('%H%M%S')
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = generate_uid(entropy_srcs=[patient,
+        study]), generate_uid(entropy_srcs=[patient, study, view, 's'])
+    ds.Modality, ds.Manufacturer, ds.BurnedInAnnotation = 'DX', 'medvl phantom', 'YES'
+    ds.SeriesDescription = 'simulated, not a patient'
+    ds.PatientID, ds.PatientName, ds.StudyID = patient, f'PHANTOM^{patient}', study[-16:]
+    ds.PatientSex, ds.PatientAge = sex, f'{age:03d}Y'
+    ds.StudyDate = ds.AcquisitionDate = when.strftime('%Y%m%d')
+    ds.StudyTime = ds.AcquisitionTime = when.strftime('%H%M%S')
     ds.ViewPosition, ds.PatientOrientation, ds.ImagerPixelSpacing = view, ORIENT[view], [round(spacing, 4)]*2
-    ds.Rows, ds.Columns = px.shape; ds.SamplesPerPixel, ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 1, 16, bits, bits-1, 0
-    ds.PhotometricInterpretation, ds.PresentationIntentType = ('MONOCHROME1' if invert else 'MONOCHROME2'), 'FOR PRESENTATION'
+    ds.Rows, ds.Columns = px.shape
+    ds.SamplesPerPixel, ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 1, 16, bits, bits-1, 0
+    ds.PhotometricInterpretation, ds.PresentationIntentType = ('MONOCHROME1' if invert
+                                                               else 'MONOCHROME2'), 'FOR PRESENTATION'
     ds.WindowCenter, ds.WindowWidth, ds.PixelData = f'{.5*top+.5:.1f}', f'{.8*top+1:.1f}', px.tobytes()
     return _atomic(path, lambda p: ds.save_as(p, enforce_file_format=True))

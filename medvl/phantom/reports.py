@@ -1,4 +1,4 @@
-"""A grammar from the true state of a visit to a report, in the manners of hospital reports; it never states what the truth denies.
+"""A grammar from the true state of a visit to a report, in the manners of hospital reports; it never states what the
 
 Docs: https://medvl.github.io/medvl/phantom/reports.html.md"""
 
@@ -9,7 +9,7 @@ __all__ = ['STEPS', 'DEFAULT_STEPS', 'NOUNS', 'CHANGE', 'ZONES', 'STYLES', 'ABSE
            'PLAIN', 'Claim', 'Report', 'Writer', 'where', 'phrase', 'sentence', 'part_of', 'present_names', 'write',
            'contradictions', 'draw_texts']
 
-# %% ../../nbs/phantom/05_reports.ipynb #1047b6d2
+# %% ../../nbs/phantom/05_reports.ipynb #842823fc
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,37 +18,45 @@ from ..core import MedvlError
 from .findings import Finding, OPACITY, grade, measure
 from .visits import SEEN, Visit, draw_patient
 
-# %% ../../nbs/phantom/05_reports.ipynb #ded040db
+# %% ../../nbs/phantom/05_reports.ipynb #0c13053a
 STEPS = {  # words for the four steps of severity
-    'effusion': (('trace','tiny','minimal'),('small',),('moderate','moderate-sized','medium-sized'),('large','sizeable')),
+    'effusion': (('trace','tiny','minimal'),('small',),('moderate','moderate-sized','medium-sized'),
+                 ('large','sizeable')),
     'pneumothorax': (('tiny','minimal'),('small',),('moderate','moderate-sized'),('large',)),
     'edema': (('minimal','slight'),('mild',),('moderate',),('severe','marked')),
     'heart': (('borderline','minimal'),('mild',),('moderate',),('severe','marked')),
     'band': (('minimal','slight'),('mild',),('moderate',),('marked',)),
-    'consolidation': (('small','subtle','minimal'),('patchy','mild'),('moderate','confluent'),('extensive','dense','large'))}
+    'consolidation': (('small','subtle','minimal'),('patchy','mild'),('moderate','confluent'),
+                      ('extensive','dense','large'))}
 DEFAULT_STEPS = (('minimal','slight'),('mild',),('moderate',),('severe','marked'))
 NOUNS = {
     'effusion': ('pleural effusion','pleural effusion','pleural fluid','effusion'),
     'pneumothorax': ('pneumothorax',),
-    'consolidation': ('consolidation','consolidation','airspace consolidation','airspace opacity','opacity','airspace disease','parenchymal opacity','infiltrate','focal opacity'),
-    'edema': ('pulmonary edema','interstitial edema','edema','pulmonary vascular congestion and edema','interstitial pulmonary edema','cardiogenic edema'),
-    'band': ('atelectasis','linear atelectasis','plate-like atelectasis','subsegmental atelectasis','bandlike atelectasis'),
+    'consolidation': ('consolidation','consolidation','airspace consolidation','airspace opacity','opacity',
+                      'airspace disease','parenchymal opacity','infiltrate','focal opacity'),
+    'edema': ('pulmonary edema','interstitial edema','edema','pulmonary vascular congestion and edema',
+              'interstitial pulmonary edema','cardiogenic edema'),
+    'band': ('atelectasis','linear atelectasis','plate-like atelectasis','subsegmental atelectasis',
+             'bandlike atelectasis'),
     'collapse': ('lobe collapse','lobar atelectasis','lobe atelectasis with volume loss'),
     'heart': ('cardiomegaly','enlargement of the cardiac silhouette'),
-    'mediastinum': ('widening of the mediastinum','enlargement of the cardiomediastinal silhouette','mediastinal widening'),
+    'mediastinum': ('widening of the mediastinum','enlargement of the cardiomediastinal silhouette',
+                    'mediastinal widening'),
     'nodule': ('pulmonary nodule','nodule','lung nodule','nodular opacity'),
     'mass': ('mass','lung mass','spiculated mass','pulmonary mass','masslike lesion'),
     'metastases': ('multiple pulmonary nodules','numerous bilateral nodules','multiple lung nodules'),
     'fracture': ('rib fracture',),
-    'thickening': ('pleural thickening',), 'plaque': ('calcified pleural plaque','pleural plaque','pleural calcification')}
+    'thickening': ('pleural thickening',), 'plaque': ('calcified pleural plaque','pleural plaque',
+                                                      'pleural calcification')}
 CHANGE = {
     'new': ('new','new since the prior study','newly apparent'),
     'worse': ('increased','worsened','has increased since the prior study','has progressed compared with the prior'),
     'better': ('decreased','improved','has decreased since the prior study','has improved compared with the prior'),
     'stable': ('unchanged','stable','similar to the prior study','not significantly changed')}
-ZONES = {'upper': ('upper zone','upper lung','apical region'), 'mid': ('mid zone','mid lung','perihilar region'), 'lower': ('lower zone','lung base','basal region','lower lung')}
+ZONES = {'upper': ('upper zone','upper lung','apical region'), 'mid': ('mid zone','mid lung','perihilar region'),
+         'lower': ('lower zone','lung base','basal region','lower lung')}
 
-# %% ../../nbs/phantom/05_reports.ipynb #5c158a6a
+# %% ../../nbs/phantom/05_reports.ipynb #0ff14b1a
 @dataclass
 class Claim:
     "What a sentence states."
@@ -88,7 +96,7 @@ def where(f:Finding, # a finding with a side
     if f.zone: return f'{f.side} {w.pick(ZONES[f.zone])}'
     return f'{f.side} lung'
 
-# %% ../../nbs/phantom/05_reports.ipynb #2d3dd793
+# %% ../../nbs/phantom/05_reports.ipynb #d3f03f99
 def phrase(f:Finding, # the finding
            w:Writer, # chooses
            pair:bool=False # the same on both sides
@@ -96,12 +104,18 @@ def phrase(f:Finding, # the finding
     "A finding as a noun group."
     side = 'bilateral' if pair else f.side; k,n,st = f.kind, w.pick(NOUNS.get(f.kind, ('',))), w.step(f)
     cm = f'{measure(f)[0]:.1f} cm ' if k in ('nodule','mass') and w.maybe(.75) else ''
-    if k == 'effusion': return w.pick((f'{st} {side} {n}{"s" if pair and n.endswith("effusion") else ""}', f'{side} {n}{"s" if pair and n.endswith("effusion") else ""}, {st}'))
-    if k == 'pneumothorax': return w.pick((f'{st} {side} {n}',f'{st} {side} apical {n}') if grade(f) < 2 else (f'{st} {side} {n}',))
+    if k == 'effusion':
+        return w.pick((f'{st} {side} {n}{"s" if pair and n.endswith("effusion") else ""}',
+                       f'{side} {n}{"s" if pair and n.endswith("effusion") else ""}, {st}'))
+    if k == 'pneumothorax':
+        return w.pick((f'{st} {side} {n}',f'{st} {side} apical {n}') if grade(f) < 2 else (f'{st} {side} {n}',))
     if k == 'consolidation': return f'{st} {n} in the {where(f, w)}' if not pair else f'{st} bilateral {n}'
     if k == 'edema': return f'{st} {n}'
-    if k == 'band': return f'{st} bibasilar {n}' if pair else w.pick((f'{st} {n} at the {where(f, w)}', f'{st} {f.side} basilar {n}'))
-    if k == 'collapse': return f'{f.side} {f.lobe} {n}' if not n.startswith('lobar') else f'{n} of the {f.side} {f.lobe} lobe'
+    if k == 'band':
+        return f'{st} bibasilar {n}' if pair else w.pick((f'{st} {n} at the {where(f, w)}',
+                                                          f'{st} {f.side} basilar {n}'))
+    if k == 'collapse':
+        return f'{f.side} {f.lobe} {n}' if not n.startswith('lobar') else f'{n} of the {f.side} {f.lobe} lobe'
     if k in ('heart','mediastinum'): return f'{st} {n}'
     if k in ('nodule','mass'):
         x = ('calcified ' if f.info.get('calcified') else '')+('cavitary ' if f.info.get('cavity') else '')
@@ -113,23 +127,39 @@ def phrase(f:Finding, # the finding
     if k == 'thickening': return f'{f.side} {"apical " if f.zone == "upper" else ""}{n}'
     return f'{side} {n}' + ('s' if pair and n.endswith('plaque') else '')
 
+# %% ../../nbs/phantom/05_reports.ipynb #729a7b42
 def _device(f, w):
     k,I = f.kind,f.info
     if k == 'tube':
         n = w.pick(('endotracheal tube','ET tube'))
-        if I['tip'] < 0: return w.pick((f'{n} terminates in the right main bronchus and should be withdrawn',f'tip of the {n} lies in the right mainstem bronchus'))
-        low = I['tip'] < 2; return w.pick((f'{n} tip is {I["tip"]:.1f} cm above the carina',f'{n} terminates {I["tip"]:.1f} cm above the carina'))+(w.pick((', low in position',', slightly low')) if low else w.pick(('',', in satisfactory position')))
+        if I['tip'] < 0:
+            return w.pick((f'{n} terminates in the right main bronchus and should be withdrawn',
+                           f'tip of the {n} lies in the right mainstem bronchus'))
+        low = I['tip'] < 2
+        return w.pick((f'{n} tip is {I["tip"]:.1f} cm above the carina',
+                       f'{n} terminates {I["tip"]:.1f} cm above the carina'))+(w.pick((', low in position',
+                           ', slightly low')) if low else w.pick(('',', in satisfactory position')))
     if k == 'line':
-        z = f.xyz[2]; place = 'the right atrium' if z < -2.5 else 'the upper SVC' if z > 4 else w.pick(('the lower SVC','the superior vena cava','the cavoatrial junction' if z < 0 else 'the mid SVC'))
-        return w.pick((f'{f.side} {"internal jugular" if I["via"] == "jugular" else "subclavian"} central venous catheter terminates in {place}',
-                       f'{f.side} {"IJ" if I["via"] == "jugular" else "subclavian"} central line tip projects over {place}'))
-    if k == 'pacemaker': return w.pick((f'{f.side} chest wall pacemaker is in place',f'{f.side}-sided {"dual" if I["leads"] > 1 else "single"}-lead pacemaker is present'))
+        z = f.xyz[2]
+        place = 'the right atrium' if z < -2.5 else 'the upper SVC' if z > 4 else w.pick(('the lower SVC',
+            'the superior vena cava','the cavoatrial junction' if z < 0 else 'the mid SVC'))
+        long,short = ('internal jugular','IJ') if I['via'] == 'jugular' else ('subclavian',)*2
+        return w.pick((f'{f.side} {long} central venous catheter terminates in {place}',
+                       f'{f.side} {short} central line tip projects over {place}'))
+    if k == 'pacemaker':
+        return w.pick((f'{f.side} chest wall pacemaker is in place',
+                       f'{f.side}-sided {"dual" if I["leads"] > 1 else "single"}-lead pacemaker is present'))
     if k == 'feeding':
         n = w.pick(('nasogastric tube','enteric tube','NG tube'))
-        return f'{n} is coiled in the esophagus' if I.get('coiled') else w.pick((f'{n} courses below the diaphragm',f'{n} tip is in the stomach'))
-    if k == 'drain': return w.pick((f'{f.side} chest tube is in place',f'{f.side} pleural drain is noted',f'{f.side}-sided chest tube terminates at the {f.side} {"apex" if f.xyz[2] > 4 else "base" if f.zone == "lower" else "mid zone"}'))
+        return f'{n} is coiled in the esophagus' if I.get('coiled') else w.pick((f'{n} courses below the diaphragm',
+            f'{n} tip is in the stomach'))
+    if k == 'drain':
+        end = 'apex' if f.xyz[2] > 4 else 'base' if f.zone == 'lower' else 'mid zone'
+        return w.pick((f'{f.side} chest tube is in place',f'{f.side} pleural drain is noted',
+                       f'{f.side}-sided chest tube terminates at the {f.side} {end}'))
     return w.pick(('median sternotomy wires are intact','sternal wires are noted','intact sternotomy wires'))
 
+# %% ../../nbs/phantom/05_reports.ipynb #b45a398e
 def sentence(f:Finding, # what
              w:Writer, # chooses words
              style:str, # of `STYLES`
@@ -142,7 +172,8 @@ def sentence(f:Finding, # what
         t = _device(f, w); c = change if change in ('new','stable') and w.maybe(.4) else ''
         if c == 'new': t = 'new '+t
         elif c == 'stable' and not t.startswith('tip'): t += w.pick((', unchanged',', in unchanged position'))
-        return _cap(t if style == 'terse' or t.startswith(('intact','median','sternal','tip')) else t)+'.', 'present', c
+        return _cap(t if style == 'terse' or t.startswith(('intact','median','sternal','tip'))
+                    else t)+'.', 'present', c
     p = phrase(f, w, pair); plural = p.endswith('s') and not p.endswith(('pneumothorax','atelectasis','volume loss'))
     c = change if change and w.maybe(.8) else ''
     if vis < .3 and f.kind != 'heart' and w.maybe(.75): return _hedged(p, c, w, plural), 'uncertain', c
@@ -150,36 +181,67 @@ def sentence(f:Finding, # what
 
 def _hedged(p, c, w, plural):
     if c == 'new': p = 'new '+p
-    return _cap(w.pick((f'possible {p}.',f'{p} {"are" if plural else "is"} suspected.',f'{p} cannot be excluded.',f'findings may represent {p}.',f'questionable {p}.',f'{p} {"are" if plural else "is"} possible.')))
+    return _cap(w.pick((f'possible {p}.',f'{p} {"are" if plural else "is"} suspected.',f'{p} cannot be excluded.',
+                        f'findings may represent {p}.',f'questionable {p}.',
+                        f'{p} {"are" if plural else "is"} possible.')))
 
 def _terse(p, c, w, plural, f):
     q = {'': p, 'new': 'new '+p}.get(c) or w.pick((f'{w.pick(CHANGE[c][:2])} {p}',f'{p}, {w.pick(CHANGE[c][:2])}'))
     return _cap(q)+'.'
 
 def _flowing(p, c, w, plural, f):
-    be,have = ('are','have') if plural else ('is','has'); art = p if plural or f.kind in ('edema','band','consolidation','heart','mediastinum','thickening','collapse') or 'fluid' in p or 'calcification' in p else _a(p)
-    if not c: return w.pick((f'There {be} {art}.',f'{_cap(art)} {be} seen.',f'{_cap(art)} {be} noted.',f'{_cap(art)} {be} present.',f'Again, there {be} {art}.' if False else f'There {be} {art} on this study.'))
-    if c == 'new': return w.pick((f'There {be} {art}, new since the prior study.',f'New compared with the prior, there {be} {art}.',f'{_cap(art)} {be} new.'))
-    v = w.pick(CHANGE[c]); v = f'{have} {v}' if v in ('increased','worsened','decreased','improved') else v.replace('has', have) if v.startswith('has') else f'{be} {v}'
+    be,have = ('are','have') if plural else ('is','has')
+    art = p if plural or f.kind in ('edema','band','consolidation','heart','mediastinum','thickening',
+                                    'collapse') or 'fluid' in p or 'calcification' in p else _a(p)
+    if not c:
+        return w.pick((f'There {be} {art}.',f'{_cap(art)} {be} seen.',f'{_cap(art)} {be} noted.',
+                       f'{_cap(art)} {be} present.',f'Again, there {be} {art}.' if False
+                       else f'There {be} {art} on this study.'))
+    if c == 'new':
+        return w.pick((f'There {be} {art}, new since the prior study.',
+                       f'New compared with the prior, there {be} {art}.',f'{_cap(art)} {be} new.'))
+    v = w.pick(CHANGE[c])
+    v = f'{have} {v}' if v in ('increased','worsened','decreased','improved') else v.replace('has',
+        have) if v.startswith('has') else f'{be} {v}'
     return w.pick((f'{_cap("the "+p)} {v}.',f'{_cap(art)} {v}.',f'{_cap(art)} {be} again seen and {v}.'))
 
-# %% ../../nbs/phantom/05_reports.ipynb #501001a5
+# %% ../../nbs/phantom/05_reports.ipynb #d883aded
 ABSENT = (  # denied observations, frames, part
-    (('Pneumothorax',), ('No pneumothorax.','There is no pneumothorax.','No evidence of pneumothorax.','No pneumothorax is seen.','Negative for pneumothorax.'), 'pleura'),
-    (('Pleural Effusion',), ('No pleural effusion.','There is no pleural effusion.','No evidence of pleural effusion.','No effusion is identified.'), 'pleura'),
-    (('Pleural Effusion','Pneumothorax'), ('No pleural effusion or pneumothorax.','There is no pneumothorax or pleural effusion.','No effusion or pneumothorax is seen.','No evidence of effusion or pneumothorax.'), 'pleura'),
-    (('Consolidation','Pneumonia','Collapse'), ('No focal consolidation.','There is no focal consolidation.','No evidence of pneumonia.','No airspace consolidation is seen.','Without focal consolidation.'), 'lungs'),
-    (('Edema',), ('No pulmonary edema.','There is no pulmonary edema.','No evidence of edema.','No overt pulmonary edema.'), 'lungs'),
-    (('Consolidation','Pneumonia','Pleural Effusion','Pneumothorax','Collapse'), ('No focal consolidation, pleural effusion or pneumothorax.','There is no consolidation, effusion, or pneumothorax.'), 'lungs'),
-    (('Consolidation','Pneumonia','Edema','Lung Lesion','Atelectasis','Lung Opacity'), ('The lungs are clear.','Lungs are clear.','The lungs are well expanded and clear.','Clear lungs bilaterally.','Both lungs are clear.'), 'lungs'),
-    (('Cardiomegaly',), ('The heart size is normal.','Heart size is normal.','Cardiac silhouette is normal in size.','Normal heart size.','The heart is not enlarged.'), 'heart'),
-    (('Cardiomegaly','Enlarged Cardiomediastinum'), ('The cardiomediastinal silhouette is normal.','Cardiomediastinal silhouette is within normal limits.','Heart size and mediastinal contours are normal.','Normal cardiomediastinal contours.'), 'heart'),
-    (('Enlarged Cardiomediastinum',), ('Mediastinal contours are normal.','The mediastinal and hilar contours are unremarkable.'), 'heart'),
-    (('Fracture',), ('No acute fracture.','No rib fracture is identified.','The bony thorax is intact.','No displaced fracture.','Osseous structures are intact.'), 'bones'),
+    (('Pneumothorax',), ('No pneumothorax.','There is no pneumothorax.','No evidence of pneumothorax.',
+                         'No pneumothorax is seen.','Negative for pneumothorax.'), 'pleura'),
+    (('Pleural Effusion',), ('No pleural effusion.','There is no pleural effusion.',
+                             'No evidence of pleural effusion.','No effusion is identified.'), 'pleura'),
+    (('Pleural Effusion','Pneumothorax'), ('No pleural effusion or pneumothorax.',
+                                           'There is no pneumothorax or pleural effusion.',
+                                           'No effusion or pneumothorax is seen.',
+                                           'No evidence of effusion or pneumothorax.'), 'pleura'),
+    (('Consolidation','Pneumonia','Collapse'),
+     ('No focal consolidation.','There is no focal consolidation.','No evidence of pneumonia.',
+      'No airspace consolidation is seen.','Without focal consolidation.'), 'lungs'),
+    (('Edema',), ('No pulmonary edema.','There is no pulmonary edema.','No evidence of edema.',
+                  'No overt pulmonary edema.'), 'lungs'),
+    (('Consolidation','Pneumonia','Pleural Effusion','Pneumothorax','Collapse'),
+     ('No focal consolidation, pleural effusion or pneumothorax.',
+      'There is no consolidation, effusion, or pneumothorax.'), 'lungs'),
+    (('Consolidation','Pneumonia','Edema','Lung Lesion','Atelectasis','Lung Opacity'),
+     ('The lungs are clear.','Lungs are clear.','The lungs are well expanded and clear.','Clear lungs bilaterally.',
+      'Both lungs are clear.'), 'lungs'),
+    (('Cardiomegaly',), ('The heart size is normal.','Heart size is normal.','Cardiac silhouette is normal in size.',
+                         'Normal heart size.','The heart is not enlarged.'), 'heart'),
+    (('Cardiomegaly','Enlarged Cardiomediastinum'),
+     ('The cardiomediastinal silhouette is normal.','Cardiomediastinal silhouette is within normal limits.',
+      'Heart size and mediastinal contours are normal.','Normal cardiomediastinal contours.'), 'heart'),
+    (('Enlarged Cardiomediastinum',), ('Mediastinal contours are normal.',
+                                       'The mediastinal and hilar contours are unremarkable.'), 'heart'),
+    (('Fracture',), ('No acute fracture.','No rib fracture is identified.','The bony thorax is intact.',
+                     'No displaced fracture.','Osseous structures are intact.'), 'bones'),
     (('Lung Lesion',), ('No pulmonary nodule.','No suspicious nodule or mass.','No lung mass is seen.'), 'lungs'),
     (('Support Devices',), ('No lines or tubes.','No support devices are present.'), 'lines'))
-PART = {'effusion':'pleura','pneumothorax':'pleura','thickening':'pleura','plaque':'pleura','heart':'heart','mediastinum':'heart','fracture':'bones'}
-PARTS = {'lines': ('LINES AND TUBES','SUPPORT DEVICES'), 'lungs': ('LUNGS','LUNGS AND AIRWAYS'), 'pleura': ('PLEURA','PLEURAL SPACES'), 'heart': ('HEART AND MEDIASTINUM','MEDIASTINUM AND HEART'), 'bones': ('BONES','BONES AND SOFT TISSUES')}
+PART = {'effusion':'pleura','pneumothorax':'pleura','thickening':'pleura','plaque':'pleura','heart':'heart',
+        'mediastinum':'heart','fracture':'bones'}
+PARTS = {'lines': ('LINES AND TUBES','SUPPORT DEVICES'), 'lungs': ('LUNGS','LUNGS AND AIRWAYS'),
+         'pleura': ('PLEURA','PLEURAL SPACES'), 'heart': ('HEART AND MEDIASTINUM','MEDIASTINUM AND HEART'),
+         'bones': ('BONES','BONES AND SOFT TISSUES')}
 
 def part_of(f:Finding # the finding
            ) -> str: # a key of `PARTS`
@@ -189,22 +251,31 @@ def part_of(f:Finding # the finding
 def present_names(F # findings
                  ) -> set: # names, parents included; a lobe's collapse counts as 'Collapse' too
     "Everything that may not be denied."
-    return {n for f in F for n in [f.name]+['Pneumonia']*bool(f.info.get('pneumonia'))+['Lung Opacity']*(f.name in OPACITY)+['Collapse']*(f.kind == 'collapse')}
+    return {n for f in F
+            for n in [f.name] + ['Pneumonia']*bool(f.info.get('pneumonia')) + ['Lung Opacity']*(f.name in OPACITY)
+                    + ['Collapse']*(f.kind == 'collapse')}
 
-# %% ../../nbs/phantom/05_reports.ipynb #a8debf81
-COMPLAINTS = {'normal': ('cough','chest pain','preoperative evaluation','fever','positive PPD','dizziness','screening','fall'),
-    'heart failure': ('shortness of breath','dyspnea','known CHF, volume status','leg swelling','hypoxia'), 'pneumonia': ('fever and cough','productive cough','hypoxia','sepsis','leukocytosis'),
-    'intensive care': ('intubated','respiratory failure','line placement','interval change','septic shock'), 'pneumothorax': ('sudden chest pain','after biopsy','chest tube','shortness of breath'),
-    'tumour': ('weight loss','known malignancy, staging','hemoptysis','cough'), 'injury': ('fall from height','motor vehicle collision','rib pain'),
-    'after surgery': ('status post CABG','postoperative day 2','after valve replacement','interval change'), 'chronic': ('routine follow-up','asbestos exposure','cough','chronic dyspnea')}
-_EXAM = {'PA': ('CHEST (PA AND LAT)','CHEST RADIOGRAPH, TWO VIEWS','PA AND LATERAL CHEST','CHEST X-RAY'), 'AP': ('CHEST (PORTABLE AP)','PORTABLE CHEST RADIOGRAPH','AP CHEST, SINGLE VIEW')}
+# %% ../../nbs/phantom/05_reports.ipynb #375e5f8b
+COMPLAINTS = {'normal': ('cough','chest pain','preoperative evaluation','fever','positive PPD','dizziness',
+                         'screening','fall'),
+    'heart failure': ('shortness of breath','dyspnea','known CHF, volume status','leg swelling','hypoxia'),
+    'pneumonia': ('fever and cough','productive cough','hypoxia','sepsis','leukocytosis'),
+    'intensive care': ('intubated','respiratory failure','line placement','interval change','septic shock'),
+    'pneumothorax': ('sudden chest pain','after biopsy','chest tube','shortness of breath'),
+    'tumour': ('weight loss','known malignancy, staging','hemoptysis','cough'),
+    'injury': ('fall from height','motor vehicle collision','rib pain'),
+    'after surgery': ('status post CABG','postoperative day 2','after valve replacement','interval change'),
+    'chronic': ('routine follow-up','asbestos exposure','cough','chronic dyspnea')}
+_EXAM = {'PA': ('CHEST (PA AND LAT)','CHEST RADIOGRAPH, TWO VIEWS','PA AND LATERAL CHEST','CHEST X-RAY'),
+         'AP': ('CHEST (PORTABLE AP)','PORTABLE CHEST RADIOGRAPH','AP CHEST, SINGLE VIEW')}
 
 def _pairs(F, seen):
     "Group equal kinds on both sides whose severity is about equal."
     out, used = [], set()
     for f in F:
         if f.id in used: continue
-        o = next((g for g in F if g.kind == f.kind and g.id != f.id and g.id not in used and f.kind in ('effusion','consolidation','band','plaque')
+        o = next((g for g in F if g.kind == f.kind and g.id != f.id and g.id not in used
+                  and f.kind in ('effusion','consolidation','band','plaque')
                   and {g.side,f.side} == {'left','right'} and grade(g) == grade(f)), None)
         used |= {f.id} | ({o.id} if o else set()); out.append((f,o))
     return out
@@ -223,66 +294,99 @@ def _positives(v, seen, prior, w, style, noise):
             c = v.change.get(g.id, '') if prior else ''
             if noise and w.maybe(noise) and g.side in ('left','right') and not h: g = _mirror(g)
             t,pol,cs = sentence(g, w, style, c if c in CHANGE else '', vs, bool(h))
-            out.append((part_of(g), t, [Claim(k.name, pol, k.side, k.id, cs, grade(k)) for k in (g,h) if k], grade(g)+(c in ('new','worse'))))
+            out.append((part_of(g), t, [Claim(k.name, pol, k.side, k.id, cs, grade(k)) for k in (g,h) if k],
+                        grade(g)+(c in ('new','worse'))))
     return out, left
 
 def _mirror(f):
     return replace(f, side={'left':'right','right':'left'}[f.side])
 
-# %% ../../nbs/phantom/05_reports.ipynb #a9b1e3b0
+# %% ../../nbs/phantom/05_reports.ipynb #00e948e0
 def _gone(v, was, w):
     "What has resolved or been removed since the prior."
     out, now = [], {f.id for f in v.findings}; names = present_names(v.findings)
     for f in was:
         c = v.change.get(f.id)
         if c not in ('resolved','removed') or f.id in now or not w.maybe(.6): continue
-        n = {'tube':'endotracheal tube','line':'central venous catheter','feeding':'nasogastric tube','drain':f'{f.side} chest tube'}.get(f.kind)
-        if c == 'removed' and n and not any(g.kind == f.kind for g in v.findings): out.append(('lines', w.pick((f'The {n} has been removed.',f'Interval removal of the {n}.')), [Claim(f.name, 'absent', f.side, f.id, 'removed')], 0))
+        n = {'tube':'endotracheal tube','line':'central venous catheter','feeding':'nasogastric tube',
+             'drain':f'{f.side} chest tube'}.get(f.kind)
+        if c == 'removed' and n and not any(g.kind == f.kind for g in v.findings):
+            out.append(('lines', w.pick((f'The {n} has been removed.',f'Interval removal of the {n}.')),
+                        [Claim(f.name, 'absent', f.side, f.id, 'removed')], 0))
         elif c == 'resolved' and f.name not in names and f.kind not in ('fracture','heart','mediastinum'):
             p = f'{f.side+" " if f.side in ("left","right") else ""}{NOUNS[f.kind][0]}'
-            out.append((part_of(f), w.pick((f'Previously seen {p} {"have" if p.endswith("nodules") else "has"} resolved.',f'Interval resolution of the {p}.')), [Claim(f.name, 'absent', f.side, f.id, 'resolved')], 1))
+            out.append((part_of(f),
+                        w.pick((f'Previously seen {p} {"have" if p.endswith("nodules") else "has"} resolved.',
+                                f'Interval resolution of the {p}.')),
+                                [Claim(f.name, 'absent', f.side, f.id, 'resolved')], 1))
     return out
 
+# %% ../../nbs/phantom/05_reports.ipynb #9c0ce615
 def _negatives(v, w, frontal_only, noise):
     "Sentences about what is not there."
     names, said, out = present_names(v.findings), set(), []
-    order = list(w.rng.permutation(len(ABSENT))); want = int(w.rng.integers(2, 6)) if v.findings else int(w.rng.integers(3, 6))
-    if not (names - {'Support Devices','Fracture','Pleural Other'}) and w.maybe(.7): order = [6]+[i for i in order if i != 6]
+    order = list(w.rng.permutation(len(ABSENT)))
+    want = int(w.rng.integers(2, 6)) if v.findings else int(w.rng.integers(3, 6))
+    if not (names - {'Support Devices','Fracture','Pleural Other'}) and w.maybe(.7):
+        order = [6]+[i for i in order if i != 6]
     for i in order:
         deny,frames,part = ABSENT[i]
         if len(out) >= want or set(deny) <= said: continue
         if set(deny) & names and not (noise and w.maybe(noise)): continue
-        if set(deny) & said and len(set(deny) & said) > 1 or (deny == ('Support Devices',) and not w.maybe(.15)): continue
-        said |= set(deny); out.append((part, w.pick(frames), [Claim(n, 'absent') for n in deny if n != 'Collapse'], 0))
+        if set(deny) & said and len(set(deny) & said) > 1 or (deny == ('Support Devices',) and not w.maybe(.15)):
+            continue
+        said |= set(deny)
+        out.append((part, w.pick(frames), [Claim(n, 'absent') for n in deny if n != 'Collapse'], 0))
     return out
 
+# %% ../../nbs/phantom/05_reports.ipynb #eb1dc82f
 BACKGROUND = (  # harmless things: is it true of this anatomy, how often it is mentioned, frames, part
-    (lambda a: a.age > 55 and a.kyphosis > 1.1, .5, ('Degenerative changes of the thoracic spine.','There are mild degenerative changes in the spine.','Multilevel degenerative change with increased kyphosis.','Accentuated thoracic kyphosis.'), 'bones'),
-    (lambda a: a.bone < .85, .45, ('Bones are demineralized.','Diffuse osteopenia.','The osseous structures are osteopenic.'), 'bones'),
-    (lambda a: abs(a.scoliosis) > .8, .7, ('Scoliosis of the thoracic spine.','There is thoracic scoliosis.','Curvature of the spine is noted.'), 'bones'),
-    (lambda a: a.unfold > .4, .55, ('The aorta is tortuous.','Tortuous thoracic aorta.','Unfolding of the thoracic aorta.','The aorta is unfolded.'), 'heart'),
-    (lambda a: a.dome_flat < .72, .7, ('The lungs are hyperinflated with flattened hemidiaphragms.','Hyperexpanded lungs with flattening of the diaphragms.','Flattened diaphragms suggest hyperinflation.','Hyperinflation suggesting emphysema.'), 'lungs'),
-    (lambda a: a.dome_gap < .5, .5, ('Slight elevation of the left hemidiaphragm.','The hemidiaphragms lie at the same level.'), 'lungs'),
-    (lambda a: a.dome_gap > 2, .5, ('Mild elevation of the right hemidiaphragm.','The right hemidiaphragm is slightly high.'), 'lungs'),
-    (lambda a: a.lift_r > 1.2, .6, ('Elevation of the right hemidiaphragm.','The right hemidiaphragm is elevated.'), 'lungs'),
-    (lambda a: a.lift_l > 1.2, .6, ('Elevation of the left hemidiaphragm.','The left hemidiaphragm is elevated.'), 'lungs'),
-    (lambda a: a.shift > 1, .6, ('Mediastinal structures are shifted to the left.','There is leftward shift of the mediastinum.'), 'heart'),
-    (lambda a: a.shift < -1, .6, ('Mediastinal structures are shifted to the right.','There is rightward shift of the mediastinum.'), 'heart'),
-    (lambda a: a.breast > 6.5, .3, ('Soft tissue attenuation from the breasts limits evaluation of the bases.','Overlying breast tissue is noted.'), 'bones'))
-PLAIN = ('Lung volumes are normal.','Inspiration is adequate.','Pulmonary vasculature is within normal limits.','The hila are unremarkable.','Pulmonary vascularity is normal.','The trachea is midline.','Visualized upper abdomen is unremarkable.','No free air below the diaphragm.')
+    (lambda a: a.age > 55 and a.kyphosis > 1.1, .5,
+     ('Degenerative changes of the thoracic spine.','There are mild degenerative changes in the spine.',
+      'Multilevel degenerative change with increased kyphosis.','Accentuated thoracic kyphosis.'), 'bones'),
+    (lambda a: a.bone < .85, .45, ('Bones are demineralized.','Diffuse osteopenia.',
+                                   'The osseous structures are osteopenic.'), 'bones'),
+    (lambda a: abs(a.scoliosis) > .8, .7, ('Scoliosis of the thoracic spine.','There is thoracic scoliosis.',
+                                           'Curvature of the spine is noted.'), 'bones'),
+    (lambda a: a.unfold > .4, .55, ('The aorta is tortuous.','Tortuous thoracic aorta.',
+                                    'Unfolding of the thoracic aorta.','The aorta is unfolded.'), 'heart'),
+    (lambda a: a.dome_flat < .72, .7, ('The lungs are hyperinflated with flattened hemidiaphragms.',
+                                       'Hyperexpanded lungs with flattening of the diaphragms.',
+                                       'Flattened diaphragms suggest hyperinflation.',
+                                       'Hyperinflation suggesting emphysema.'), 'lungs'),
+    (lambda a: a.dome_gap < .5, .5, ('Slight elevation of the left hemidiaphragm.',
+                                     'The hemidiaphragms lie at the same level.'), 'lungs'),
+    (lambda a: a.dome_gap > 2, .5, ('Mild elevation of the right hemidiaphragm.',
+                                    'The right hemidiaphragm is slightly high.'), 'lungs'),
+    (lambda a: a.lift_r > 1.2, .6, ('Elevation of the right hemidiaphragm.','The right hemidiaphragm is elevated.'),
+     'lungs'),
+    (lambda a: a.lift_l > 1.2, .6, ('Elevation of the left hemidiaphragm.','The left hemidiaphragm is elevated.'),
+     'lungs'),
+    (lambda a: a.shift > 1, .6, ('Mediastinal structures are shifted to the left.',
+                                 'There is leftward shift of the mediastinum.'), 'heart'),
+    (lambda a: a.shift < -1, .6, ('Mediastinal structures are shifted to the right.',
+                                  'There is rightward shift of the mediastinum.'), 'heart'),
+    (lambda a: a.breast > 6.5, .3, ('Soft tissue attenuation from the breasts limits evaluation of the bases.',
+                                    'Overlying breast tissue is noted.'), 'bones'))
+PLAIN = ('Lung volumes are normal.','Inspiration is adequate.','Pulmonary vasculature is within normal limits.',
+         'The hila are unremarkable.','Pulmonary vascularity is normal.','The trachea is midline.',
+         'Visualized upper abdomen is unremarkable.','No free air below the diaphragm.')
 
 def _background(v, w):
     "What some readers mention besides; each is true of this anatomy."
     out = [(part, w.pick(frames), [], 0) for true,p,frames,part in BACKGROUND if true(v.anatomy) and w.maybe(p)]
     return out + [('lungs', w.pick(PLAIN), [], 0)]*(not v.findings and w.maybe(.35))
 
+# %% ../../nbs/phantom/05_reports.ipynb #51683b20
 def _impression(pos, gone, v, w, style, prior):
     "The findings again, in other words, the weightiest first."
     key = sorted([p for p in pos if p[0] != 'lines'], key=lambda p: -p[3])[:int(w.rng.integers(2, 5))]
     if not key:
         names = present_names(v.findings)
         if names - {'Support Devices'}: return [], []
-        t = w.pick(('No acute cardiopulmonary process.','No acute cardiopulmonary abnormality.','Normal chest radiograph.' if not names else 'No acute intrathoracic process.','No acute disease.'))
+        t = w.pick(('No acute cardiopulmonary process.','No acute cardiopulmonary abnormality.',
+                    'Normal chest radiograph.' if not names else 'No acute intrathoracic process.',
+                    'No acute disease.'))
         return [t], [Claim('No Finding', 'present')]
     out, claims = [], []
     for _,_,cl,_ in key:
@@ -293,12 +397,15 @@ def _impression(pos, gone, v, w, style, prior):
         if cl[0].polarity == 'uncertain': out.append(_hedged(p, c, w, p.endswith('s')))
         else:
             t = _terse(p, c, w, False, F[0])
-            if F[0].kind == 'consolidation' and F[0].info.get('pneumonia') and w.maybe(.7): t = t[:-1]+w.pick((', compatible with pneumonia.',', consistent with pneumonia.',', in keeping with pneumonia.')); claims.append(Claim('Pneumonia','present','' if pair else F[0].side))
+            if F[0].kind == 'consolidation' and F[0].info.get('pneumonia') and w.maybe(.7):
+                t = t[:-1]+w.pick((', compatible with pneumonia.',', consistent with pneumonia.',
+                                   ', in keeping with pneumonia.'))
+                claims.append(Claim('Pneumonia','present','' if pair else F[0].side))
             out.append(t)
         claims += [Claim(f.name, cl[0].polarity, f.side, f.id, c, grade(f)) for f in F]
     return out, claims
 
-# %% ../../nbs/phantom/05_reports.ipynb #1ba26b3a
+# %% ../../nbs/phantom/05_reports.ipynb #3af55cfa
 def write(v:Visit, # the true state
           rng:np.random.Generator, # of the words
           age:int=60, # for the indication
@@ -317,15 +424,23 @@ def write(v:Visit, # the true state
     gone = _gone(v, was, w) if prior else []; neg = _negatives(v, w, not lateral, noise)
     imp, iclaims = _impression(pos, gone, v, w, style, prior); body = pos+gone+_background(v, w)+neg
     body = [body[i] for i in rng.permutation(len(body))] if style == 'flowing' else body
-    if style == 'templated': lines = [f'{w.pick(h)}: '+' '.join(t for p,t,_,_ in body if p == k) for k,h in PARTS.items() if any(p == k for p,_,_,_ in body)]; text = '\n'.join(lines)
+    if style == 'templated':
+        lines = [f'{w.pick(h)}: '+' '.join(t for p,t,_,_ in body if p == k) for k,
+                 h in PARTS.items() if any(p == k for p,_,_,_ in body)]
+        text = '\n'.join(lines)
     else: text = ' '.join(t for _,t,_,_ in body)
-    who = w.pick((f'{age}-year-old {"woman" if sex == "F" else "man"}',f'{age} year old {"female" if sex == "F" else "male"}',f'{sex}, {age} years'))
+    who = w.pick((f'{age}-year-old {"woman" if sex == "F" else "man"}',
+                  f'{age} year old {"female" if sex == "F" else "male"}',f'{sex}, {age} years'))
     why = w.pick(COMPLAINTS[v.picture or 'normal'] if w.maybe(.6) else COMPLAINTS[w.pick(list(COMPLAINTS))])
-    comp = w.pick(('Prior chest radiograph','Prior study','Radiograph from earlier in the stay','Prior exam')) if prior else w.pick(('None','None available','No prior studies'))
-    exam = w.pick(_EXAM['PA' if view == 'PA' and lateral else 'AP'] if view == 'AP' or lateral else ('PA CHEST RADIOGRAPH','CHEST X-RAY, SINGLE VIEW'))
+    comp = w.pick(('Prior chest radiograph','Prior study','Radiograph from earlier in the stay',
+                   'Prior exam')) if prior else w.pick(('None','None available','No prior studies'))
+    exam = w.pick(_EXAM['PA' if view == 'PA' and lateral else 'AP'] if view == 'AP' or lateral
+                  else ('PA CHEST RADIOGRAPH','CHEST X-RAY, SINGLE VIEW'))
     if not imp: imp = [w.pick(('As above.','Findings as described above.'))]
-    itext = ' '.join(imp) if len(imp) == 1 or style == 'flowing' else '\n'.join(f'{i+1}. {t}' for i,t in enumerate(imp))
-    out = f'EXAMINATION: {exam}.\n\nINDICATION: {who} with {why}.\n\nCOMPARISON: {comp}.\n\nFINDINGS:\n{_typos(text, w, typo)}\n\nIMPRESSION:\n{_typos(itext, w, typo)}'
+    itext = ' '.join(imp) if len(imp) == 1 or style == 'flowing' else '\n'.join(f'{i+1}. {t}' for i,
+        t in enumerate(imp))
+    out = (f'EXAMINATION: {exam}.\n\nINDICATION: {who} with {why}.\n\nCOMPARISON: {comp}.\n\n'
+           f'FINDINGS:\n{_typos(text, w, typo)}\n\nIMPRESSION:\n{_typos(itext, w, typo)}')
     return Report(out, [c for _,_,cl,_ in body for c in cl]+iclaims, style, omitted)
 
 def _typos(text, w, p):
@@ -333,25 +448,31 @@ def _typos(text, w, p):
     if not p: return text
     out = []
     for t in text.split(' '):
-        if len(t) > 8 and t.isalpha() and t.islower() and w.maybe(p): i = int(w.rng.integers(2, len(t)-3)); t = t[:i]+t[i+1]+t[i]+t[i+2:]
+        if len(t) > 8 and t.isalpha() and t.islower() and w.maybe(p):
+            i = int(w.rng.integers(2, len(t)-3))
+            t = t[:i]+t[i+1]+t[i]+t[i+2:]
         out.append(t)
     return ' '.join(out)
 
-# %% ../../nbs/phantom/05_reports.ipynb #802c7388
+# %% ../../nbs/phantom/05_reports.ipynb #e9996c6e
 def contradictions(claims:list, # of Claim
                    v:Visit # the true state
                   ) -> list[str]: # one line for each claim that the state denies
     "Claims that are not true."
     out, names, path = [], present_names(v.findings), present_names(v.findings)-{'Support Devices'}
     for c in claims:
-        same = [f for f in v.findings if c.name in present_names([f]) and (not c.side or f.side in (c.side,'bilateral') or not f.side)]
+        same = [f for f in v.findings if c.name in present_names([f])
+                and (not c.side or f.side in (c.side,'bilateral') or not f.side)]
         if c.name == 'No Finding': bad = bool(path)
-        elif c.polarity == 'absent': bad = any(f.id == c.id for f in v.findings) if c.change == 'removed' else c.name in names
-        else: bad = not same or (c.change and all(v.change.get(f.id) != c.change for f in same)) or (c.grade >= 0 and all(grade(f) != c.grade for f in same))
+        elif c.polarity == 'absent':
+            bad = any(f.id == c.id for f in v.findings) if c.change == 'removed' else c.name in names
+        else:
+            bad = not same or (c.change and all(v.change.get(f.id) != c.change for f in same)) or (c.grade >= 0
+                and all(grade(f) != c.grade for f in same))
         if bad: out.append(f'{c.polarity} {c.side} {c.name} {c.change}'.replace('  ', ' '))
     return out
 
-# %% ../../nbs/phantom/05_reports.ipynb #28a07abf
+# %% ../../nbs/phantom/05_reports.ipynb #19df0531
 def draw_texts(n:int, # patients
                seed:int=0, # first patient's number
                noise:float=0. # share of false statements
@@ -361,4 +482,5 @@ def draw_texts(n:int, # patients
         p = draw_patient(i)
         for k,v in enumerate(p.visits):
             rng = np.random.default_rng([i, k, 9]); seen = {f.id: float(rng.uniform(.05, .8)) for f in v.findings}
-            yield v, write(v, rng, p.anatomy.age, p.anatomy.sex, was=p.visits[k-1].findings if k else None, seen=seen, noise=noise)
+            yield v, write(v, rng, p.anatomy.age, p.anatomy.sex, was=p.visits[k-1].findings if k else None, seen=seen,
+                           noise=noise)

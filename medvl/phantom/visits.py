@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/phantom/visits.html.md"""
 __all__ = ['PICTURES', 'CHRONIC', 'BILATERAL', 'MOVED', 'SEEN', 'draw_finding', 'Visit', 'Patient', 'settle', 'draw_patient',
            'truth_labels']
 
-# %% ../../nbs/phantom/04_visits.ipynb #362aefcd
+# %% ../../nbs/phantom/04_visits.ipynb #f20b81ba
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -17,21 +17,25 @@ from ..core import CHEXPERT, MedvlError
 from .anatomy import Anatomy, LOBES, draw_anatomy, lobe, rib_line
 from .findings import Finding, KINDS, OPACITY, grade, measure, place, zone_of
 
-# %% ../../nbs/phantom/04_visits.ipynb #c985ab35
+# %% ../../nbs/phantom/04_visits.ipynb #b256ae7e
 PICTURES = {  # picture: (weight, {kind: probability})
     'normal': (.35, {}),
     'heart failure': (.13, dict(edema=.8, effusion=.65, heart=.8, pacemaker=.22, band=.15, line=.1)),
     'pneumonia': (.14, dict(consolidation=1., effusion=.28, band=.12, tube=.08, line=.08, heart=.1)),
-    'intensive care': (.09, dict(tube=.75, line=.7, feeding=.65, effusion=.45, band=.4, collapse=.25, edema=.3, consolidation=.3, heart=.25, drain=.12, pneumothorax=.1)),
+    'intensive care': (.09, dict(tube=.75, line=.7, feeding=.65, effusion=.45, band=.4, collapse=.25, edema=.3,
+                                 consolidation=.3, heart=.25, drain=.12, pneumothorax=.1)),
     'pneumothorax': (.06, dict(pneumothorax=1., drain=.45, fracture=.3, band=.25, effusion=.1)),
     'tumour': (.07, dict(mass=.45, nodule=.4, metastases=.25, effusion=.3, collapse=.2, line=.25, mediastinum=.15)),
     'injury': (.04, dict(fracture=1., pneumothorax=.3, consolidation=.2, effusion=.25, tube=.1)),
-    'after surgery': (.06, dict(wires=.9, band=.6, effusion=.5, drain=.35, heart=.4, line=.4, mediastinum=.25, tube=.15, pneumothorax=.12)),
-    'chronic': (.06, dict(thickening=.4, plaque=.35, heart=.3, pacemaker=.25, nodule=.15, band=.3, fracture=.15, mediastinum=.15))}
-CHRONIC = ('heart','mediastinum','nodule','mass','metastases','thickening','plaque','pacemaker','wires')  # change slowly or not at all
+    'after surgery': (.06, dict(wires=.9, band=.6, effusion=.5, drain=.35, heart=.4, line=.4, mediastinum=.25,
+                                tube=.15, pneumothorax=.12)),
+    'chronic': (.06, dict(thickening=.4, plaque=.35, heart=.3, pacemaker=.25, nodule=.15, band=.3, fracture=.15,
+                          mediastinum=.15))}
+CHRONIC = ('heart','mediastinum','nodule','mass','metastases','thickening','plaque','pacemaker',
+           'wires')  # change slowly or not at all
 BILATERAL = dict(effusion=.45, consolidation=.2, band=.35, thickening=.15, plaque=.4)  # probability of both sides
 
-# %% ../../nbs/phantom/04_visits.ipynb #f86e41fb
+# %% ../../nbs/phantom/04_visits.ipynb #355f014c
 def draw_finding(kind:str, # a key of `KINDS`
                  a:Anatomy, # body
                  rng:np.random.Generator,
@@ -39,19 +43,31 @@ def draw_finding(kind:str, # a key of `KINDS`
                  subtle:float=0. # 0: as in a hospital; towards 1: mild and small
                 ) -> Finding:
     "A finding of a kind, somewhere it can be."
-    side = side or ('right' if rng.random() < .54 else 'left'); sev = float(rng.beta(1.3+.2*subtle, 1.5+2*subtle)*.94+.05); seed = int(rng.integers(2**31))
-    f = Finding(kind, side, round(sev, 3), seed=seed, id=f'{kind}-{side}'); at = lambda *o, **k: place(a, rng, side, *o, **k); I = f.info
-    if kind in ('consolidation','collapse'): f.lobe = str(rng.choice(LOBES[side], p=[.3,.22,.48] if side == 'right' else [.4,.6]))
-    if kind == 'consolidation': f.xyz = at(1.4, name=f.lobe); I.update(dense=round(float(rng.uniform(.15, 1)), 2), pneumonia=bool(rng.random() < .75))
+    side = side or ('right' if rng.random() < .54 else 'left')
+    sev = float(rng.beta(1.3+.2*subtle, 1.5+2*subtle)*.94+.05); seed = int(rng.integers(2**31))
+    f = Finding(kind, side, round(sev, 3), seed=seed, id=f'{kind}-{side}')
+    at = lambda *o, **k: place(a, rng, side, *o, **k); I = f.info
+    if kind in ('consolidation','collapse'):
+        f.lobe = str(rng.choice(LOBES[side], p=[.3,.22,.48] if side == 'right' else [.4,.6]))
+    if kind == 'consolidation':
+        f.xyz = at(1.4, name=f.lobe)
+        I.update(dense=round(float(rng.uniform(.15, 1)), 2), pneumonia=bool(rng.random() < .75))
     elif kind == 'collapse': f.xyz = at(1., name=f.lobe); f.sev = round(max(.3, sev), 3)
     elif kind == 'band': p = at(1.2); f.xyz = (p[0], p[1], round(float(a.base+rng.uniform(-.5, 4.5)), 2))
     elif kind == 'nodule': f.xyz = at(measure(f)[0]/2+.1); I.update(calcified=bool(rng.random() < .12))
     elif kind == 'mass': f.xyz = at(measure(f)[0]/2*.8); I.update(cavity=bool(rng.random() < .25))
-    elif kind == 'metastases': I.update(places=[place(a, rng, ('left','right')[i%2], 1.) for i in range(int(rng.integers(4, 13)))]); f.side,f.id = 'bilateral',kind
+    elif kind == 'metastases':
+        I.update(places=[place(a, rng, ('left','right')[i%2], 1.) for i in range(int(rng.integers(4, 13)))])
+        f.side,f.id = 'bilateral',kind
     elif kind == 'pneumothorax': f.xyz = (round((1 if side == 'left' else -1)*.5*a.width, 2), 0., round(a.apex-1, 2))
-    elif kind == 'thickening': f.xyz = (0., 0., round(float(rng.choice([a.apex-1, rng.uniform(a.base+1, a.apex-6)])), 2)); I.update(long=round(float(rng.uniform(2.5, 5.5)), 2))
-    elif kind == 'plaque': I.update(psi=round(float(rng.uniform(.5, 2.6)), 3)); f.xyz = (0., 0., round(float(rng.uniform(a.base, a.apex-6)), 2))
-    elif kind == 'fracture': I.update(rib=int(rng.integers(3, 10)), at=int(rng.integers(16, 42)), old=bool(rng.random() < .4))
+    elif kind == 'thickening':
+        f.xyz = (0., 0., round(float(rng.choice([a.apex-1, rng.uniform(a.base+1, a.apex-6)])), 2))
+        I.update(long=round(float(rng.uniform(2.5, 5.5)), 2))
+    elif kind == 'plaque':
+        I.update(psi=round(float(rng.uniform(.5, 2.6)), 3))
+        f.xyz = (0., 0., round(float(rng.uniform(a.base, a.apex-6)), 2))
+    elif kind == 'fracture':
+        I.update(rib=int(rng.integers(3, 10)), at=int(rng.integers(16, 42)), old=bool(rng.random() < .4))
     elif kind in ('edema','heart','mediastinum'): f.side,f.id = {'edema':'bilateral'}.get(kind, ''), kind
     return _device(f, a, rng) if f.name == 'Support Devices' else _zoned(f, a)
 
@@ -64,9 +80,11 @@ def _zoned(f, a):
 def _device(f, a, rng):
     k,I = f.kind,f.info; f.sev,f.id = .5,k+('-'+f.side if k == 'drain' else '')
     if k == 'tube':
-        tip = float(rng.choice([rng.uniform(3, 6.5), rng.uniform(.3, 1.8), -1.5], p=[.78,.14,.08])); I.update(tip=round(tip, 1)); f.side = ''
+        tip = float(rng.choice([rng.uniform(3, 6.5), rng.uniform(.3, 1.8), -1.5], p=[.78,.14,.08]))
+        I.update(tip=round(tip, 1)); f.side = ''
     elif k == 'line':
-        f.side = 'right' if rng.random() < .7 else 'left'; z = float(rng.choice([rng.uniform(-1.5, 2.2), rng.uniform(-5, -3.2), rng.uniform(5, 6.5)], p=[.75,.15,.1]))
+        f.side = 'right' if rng.random() < .7 else 'left'
+        z = float(rng.choice([rng.uniform(-1.5, 2.2), rng.uniform(-5, -3.2), rng.uniform(5, 6.5)], p=[.75,.15,.1]))
         I.update(via=str(rng.choice(['jugular','subclavian']))); f.xyz = (-2., -.5, round(z, 2))
     elif k == 'pacemaker': f.side = 'left' if rng.random() < .82 else 'right'; I.update(leads=int(rng.integers(1, 3)))
     elif k == 'feeding': I.update(coiled=bool(rng.random() < .1)); f.side = ''
@@ -74,7 +92,7 @@ def _device(f, a, rng):
     else: I.update(n=int(rng.integers(5, 8))); f.side = ''
     return f
 
-# %% ../../nbs/phantom/04_visits.ipynb #fbeaa400
+# %% ../../nbs/phantom/04_visits.ipynb #612f0832
 MOVED = .12  # change of severity that counts
 
 @dataclass
@@ -105,20 +123,22 @@ def settle(a:Anatomy, # the patient's body
         if f.kind == 'effusion' and v > 700: c['shift'] -= s*min(1.6, (v-700)/700)
         if f.kind == 'pneumothorax' and f.sev > .75: c['shift'] -= s*(f.sev-.7)*6
         if f.kind == 'collapse':
-            c['shift'] += s*(.3+.9*f.sev); k = 'lift_l' if s > 0 else 'lift_r'; c[k] += (.8+1.5*f.sev)*(1. if f.lobe != 'upper' else .5)
+            c['shift'] += s*(.3+.9*f.sev); k = 'lift_l' if s > 0 else 'lift_r'
+            c[k] += (.8+1.5*f.sev)*(1. if f.lobe != 'upper' else .5)
         if f.kind == 'band' and f.sev > .4: k = 'lift_l' if s > 0 else 'lift_r'; c[k] += .5*f.sev
     c['shift'] = float(np.clip(c['shift'], -2.2, 2.2))
     return replace(a, **c)
 
 def _next(f, trend, rng, days):
     "Severity at the next visit, or None when resolved."
-    if f.name == 'Support Devices': return None if f.kind in ('tube','line','feeding','drain') and rng.random() < .3 else f.sev
+    if f.name == 'Support Devices':
+        return None if f.kind in ('tube','line','feeding','drain') and rng.random() < .3 else f.sev
     k = .15 if f.kind in CHRONIC or f.info.get('old') else 1.
     s = f.sev + k*(trend*min(1.6, np.sqrt(days/4))*rng.uniform(.12, .38) + rng.normal(0, .035))
     if f.kind == 'fracture': return f.sev
     return None if s < .06 else round(float(min(s, .99)), 3)
 
-# %% ../../nbs/phantom/04_visits.ipynb #b2389713
+# %% ../../nbs/phantom/04_visits.ipynb #d60e9d07
 def _first(a, picture, rng, subtle, co):
     "The findings of a first visit."
     out = []
@@ -129,12 +149,18 @@ def _first(a, picture, rng, subtle, co):
         if k in BILATERAL and rng.random() < BILATERAL[k]*(1.7 if picture == 'heart failure' else 1): 
             g = draw_finding(k, a, rng, side={'left':'right','right':'left'}[f.side], subtle=subtle); out.append(g)
     if any(f.kind == 'drain' for f in out):  # a drain goes where the trouble is
-        d = next(f for f in out if f.kind == 'drain'); o = next((f for f in out if f.kind in ('pneumothorax','effusion')), None)
-        if o and o.side != d.side: d.side,d.id = o.side,'drain-'+o.side; d.xyz = place(a, rng, d.side, .8); d.zone = zone_of(a, d.xyz[2])
+        d = next(f for f in out if f.kind == 'drain')
+        o = next((f for f in out if f.kind in ('pneumothorax','effusion')), None)
+        if o and o.side != d.side:
+            d.side,d.id = o.side,'drain-'+o.side
+            d.xyz = place(a, rng, d.side, .8)
+            d.zone = zone_of(a, d.xyz[2])
     if any(f.kind == 'pneumothorax' for f in out) :  # air rises above fluid: keep the two apart
-        s = {f.side for f in out if f.kind == 'pneumothorax'}; out = [f for f in out if not (f.kind in ('effusion','thickening','collapse') and f.side in s)]
+        s = {f.side for f in out if f.kind == 'pneumothorax'}
+        out = [f for f in out if not (f.kind in ('effusion','thickening','collapse') and f.side in s)]
     return out
 
+# %% ../../nbs/phantom/04_visits.ipynb #51d6d2b5
 def draw_patient(seed:int, # of everything about this patient but films and texts
                  id:str='', # name; '' makes one
                  variety:float=1., # of anatomies
@@ -143,7 +169,8 @@ def draw_patient(seed:int, # of everything about this patient but films and text
                 ) -> Patient:
     "A patient with a course."
     rng = np.random.default_rng([seed, 1]); a = draw_anatomy(rng, variety); names = list(PICTURES)
-    pic = str(rng.choice(names, p=[PICTURES[k][0] for k in names])); n = int(rng.choice([1,2,3,4,5], p=[.42,.27,.16,.09,.06]))
+    pic = str(rng.choice(names, p=[PICTURES[k][0] for k in names]))
+    n = int(rng.choice([1,2,3,4,5], p=[.42,.27,.16,.09,.06]))
     F, day, visits = _first(a, pic, rng, subtle, co), 0., []
     trend = {f.id: float(rng.choice([-1,0,1], p=[.45,.3,.25])) for f in F}; change = {}
     for v in range(n):
@@ -152,6 +179,7 @@ def draw_patient(seed:int, # of everything about this patient but films and text
         F, change = _evolve(a, F, trend, rng, d, pic, subtle, co)
     return Patient(id or f'P{seed:06d}', a, visits)
 
+# %% ../../nbs/phantom/04_visits.ipynb #d1a49b5e
 def _evolve(a, F, trend, rng, days, pic, subtle, co):
     "The next visit's findings, and what became of each."
     G, change = [], {}
@@ -164,15 +192,18 @@ def _evolve(a, F, trend, rng, days, pic, subtle, co):
         else: change[f.id] = 'worse' if s-f.sev > MOVED else 'better' if f.sev-s > MOVED else 'stable'
     if rng.random() < .3:
         other = pic if rng.random() < .6 else str(rng.choice([k for k in PICTURES if k != 'normal']))
-        have = {g.id for g in G} | set(change); air = {g.side for g in G if g.kind == 'pneumothorax'}; wet = {g.side for g in G if g.kind in ('effusion','collapse','thickening')}
+        have = {g.id for g in G} | set(change); air = {g.side for g in G if g.kind == 'pneumothorax'}
+        wet = {g.side for g in G if g.kind in ('effusion','collapse','thickening')}
         for f in _first(a, other, rng, subtle, co*.6):
             if f.id in have or (f.kind in CHRONIC and f.kind not in ('nodule','wires','pacemaker')): continue
-            if (f.kind == 'pneumothorax' and f.side in wet) or (f.kind in ('effusion','collapse','thickening') and f.side in air): continue
+            if (f.kind == 'pneumothorax' and f.side in wet) or (f.kind in ('effusion','collapse','thickening')
+                                                                and f.side in air):
+                continue
             if f.kind == 'fracture': f.info['old'] = False
             G.append(f); change[f.id] = 'new'; trend[f.id] = float(rng.choice([-1,0,1])); have.add(f.id); 
     return G, change
 
-# %% ../../nbs/phantom/04_visits.ipynb #4c0804a8
+# %% ../../nbs/phantom/04_visits.ipynb #bbb5aa06
 SEEN = .12  # visibility from which a finding counts as visible
 
 def truth_labels(F:list, # findings
@@ -182,7 +213,8 @@ def truth_labels(F:list, # findings
     out = dict.fromkeys(CHEXPERT, 0.)
     for f in F:
         v = 1. if seen is None or f.kind == 'heart' or seen.get(f.id, 1.) >= SEEN else float('nan')
-        for k in [f.name] + ['Pneumonia']*bool(f.info.get('pneumonia')) + ['Lung Opacity']*(f.name in OPACITY) + ['Enlarged Cardiomediastinum']*(f.kind == 'heart'):
+        more = ['Pneumonia']*bool(f.info.get('pneumonia')) + ['Lung Opacity']*(f.name in OPACITY)
+        for k in [f.name] + more + ['Enlarged Cardiomediastinum']*(f.kind == 'heart'):
             out[k] = 1. if v == 1. or out[k] == 1. else v
     path = [v for k,v in out.items() if k not in ('No Finding','Support Devices')]
     out['No Finding'] = 0. if 1. in path else float('nan') if any(v != v for v in path) else 1.
