@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/models/adapters.html.md"""
 # %% auto #0
 __all__ = ['freeze', 'unfreeze', 'trainable', 'param_table', 'Adapter', 'add_adapters', 'add_lora', 'merge_lora']
 
-# %% ../../nbs/models/03_adapters.ipynb #22cb72c4
+# %% ../../nbs/models/03_adapters.ipynb #53e11eb0
 from fnmatch import fnmatchcase
 
 import pandas as pd
@@ -21,7 +21,7 @@ from ..core import MedvlError
 from .text import TextTower
 from .vision import VisionTower
 
-# %% ../../nbs/models/03_adapters.ipynb #5a1845fd
+# %% ../../nbs/models/03_adapters.ipynb #68d9de0e
 def freeze(model:nn.Module # changed in place
           ) -> nn.Module: # `model` itself
     "No parameter of `model` gets a gradient."
@@ -41,12 +41,12 @@ def unfreeze(model:nn.Module, # changed in place
     for k in found: named[k].requires_grad_(True)
     return list(dict.fromkeys(found))
 
-# %% ../../nbs/models/03_adapters.ipynb #f5c6c8ee
+# %% ../../nbs/models/03_adapters.ipynb #c70f084a
 def trainable(model:nn.Module) -> int: # parameters that get a gradient; shared ones count once
     "How many numbers are trained."
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
-def param_table(model:nn.Module,
+def param_table(model:nn.Module, # whose parameters to count
                 depth:int=1 # levels of the module tree that make a row
                ) -> pd.DataFrame: # a row per part, and `all`; columns: parameters, trainable, share
     "Parameters per part; shared ones count where they come first."
@@ -58,7 +58,7 @@ def param_table(model:nn.Module,
     df.loc['all'] = df.sum()
     return df.assign(share=df.trainable/df.parameters)
 
-# %% ../../nbs/models/03_adapters.ipynb #d70dd266
+# %% ../../nbs/models/03_adapters.ipynb #2034b86c
 class Adapter(nn.Module):
     "A bottleneck `d -> d*ratio -> d` (ALTA, Lian et al. 2025; AIM, Yang et al. 2023)."
     def __init__(self,
@@ -80,7 +80,7 @@ class Adapter(nn.Module):
         a = self.up(F.gelu(self.down(z)))
         return a if self.scale == 1 else self.scale*a
 
-# %% ../../nbs/models/03_adapters.ipynb #89744d56
+# %% ../../nbs/models/03_adapters.ipynb #8b2f3c27
 def _serial(module, args, out): return out + module.adapter(out)  # behind the attention's output projection
 def _parallel(module, args, out): return out + module.adapter(args[-1])  # beside the FFN; its input comes last
 
@@ -111,7 +111,7 @@ def add_adapters(tower:VisionTower|TextTower, # changed in place
             module.register_forward_hook(hook); new.append(module.adapter)
     return new
 
-# %% ../../nbs/models/03_adapters.ipynb #565f4a50
+# %% ../../nbs/models/03_adapters.ipynb #d06ed140
 def _lora_layers(tower): return [(k, m) for k,m in tower.net.named_modules() if isinstance(m, BaseTunerLayer)]
 
 def add_lora(tower:VisionTower|TextTower, # changed in place; everything but the low-rank parts is frozen

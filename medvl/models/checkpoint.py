@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/models/checkpoint.html.md"""
 __all__ = ['Rules', 'CheckpointError', 'read_state', 'rename_keys', 'LoadReport', 'compare_state', 'load_state',
            'save_pretrained', 'read_config', 'from_pretrained', 'mae_keys', 'mrm_keys', 'cxr_bert_keys', 'alta_keys']
 
-# %% ../../nbs/models/06_checkpoint.ipynb #24e7f844
+# %% ../../nbs/models/06_checkpoint.ipynb #793c3be8
 import argparse, importlib, json, os, pickle, re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from ..core import MedvlError, jsonable, provenance, save_json
 
-# %% ../../nbs/models/06_checkpoint.ipynb #d342cf86
+# %% ../../nbs/models/06_checkpoint.ipynb #4e1b3270
 class CheckpointError(MedvlError):
     "Weights that cannot be read, or that do not fit the model."
 
@@ -38,7 +38,7 @@ def _read_safetensors(path) -> tuple[dict[str, Tensor], dict]:
         with safe_open(path, 'pt') as f: return {k: f.get_tensor(k) for k in f.keys()}, f.metadata() or {}
     except (SafetensorError, OSError) as e: raise CheckpointError(f"{path} is no whole safetensors file: {e}") from e
 
-# %% ../../nbs/models/06_checkpoint.ipynb #a63f9917
+# %% ../../nbs/models/06_checkpoint.ipynb #a9e50363
 def read_state(path:str|Path # .safetensors, .pth, .pt, .bin; or a directory with such a file under its usual name
               ) -> dict[str, Tensor]: # on the CPU
     "The tensors of a weights file by name; `CheckpointError` when there is no such file or it holds anything else."
@@ -56,7 +56,7 @@ def read_state(path:str|Path # .safetensors, .pth, .pt, .bin; or a directory wit
     if bad or not state: raise CheckpointError(f"{path} holds more than tensors, or nothing: {', '.join(bad[:5])}")
     return {k.removeprefix('module.'): v for k,v in state.items()}
 
-# %% ../../nbs/models/06_checkpoint.ipynb #75070a84
+# %% ../../nbs/models/06_checkpoint.ipynb #f9267800
 Rules = Mapping[str, str|None]|Iterable[tuple[str, str|None]]  # (regular expression, replacement or None), in order
 
 def rename_keys(state:Mapping[str, Tensor], # tensors by their names in a file
@@ -73,7 +73,7 @@ def rename_keys(state:Mapping[str, Tensor], # tensors by their names in a file
         else: out[new] = v
     return out, left
 
-# %% ../../nbs/models/06_checkpoint.ipynb #5d95d0d8
+# %% ../../nbs/models/06_checkpoint.ipynb #521c89af
 @dataclass
 class LoadReport:
     "What a checkpoint and a model have in common, and what not."
@@ -95,7 +95,7 @@ def _first_names(model) -> dict[str, str]:
     first, named = {}, [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
     return {k: first.setdefault(id(v), k) for k,v in named}
 
-# %% ../../nbs/models/06_checkpoint.ipynb #3d56af96
+# %% ../../nbs/models/06_checkpoint.ipynb #2ca8ff1e
 def compare_state(model:nn.Module, # not changed; may be on the meta device
                   state:Mapping[str, Tensor]|str|Path, # tensors by name, or a file for `read_state`
                   rename:Rules|None=None # rules for `rename_keys`
@@ -120,7 +120,7 @@ def compare_state(model:nn.Module, # not changed; may be on the meta device
 def _legacy(name) -> bool: return name.rpartition('.')[2] == 'position_ids'
 def _same(a, b) -> bool: return a is b or (a.shape == b.shape and torch.equal(a, b))
 
-# %% ../../nbs/models/06_checkpoint.ipynb #f48349b0
+# %% ../../nbs/models/06_checkpoint.ipynb #34fccca4
 def load_state(model:nn.Module, # changed in place, wholly or not at all
                state:Mapping[str, Tensor]|str|Path, # tensors by name, or a file for `read_state`
                rename:Rules|None=None, # rules for `rename_keys`, e.g. `mae_keys()`
@@ -154,7 +154,7 @@ def _why(rep, missing, unexpected) -> str:
     if rep.broken: why.append(f"NaN, infinity or two values for one tied tensor: {', '.join(rep.broken)}.")
     return ' '.join(why) or 'They have no tensor in common.'
 
-# %% ../../nbs/models/06_checkpoint.ipynb #3444d527
+# %% ../../nbs/models/06_checkpoint.ipynb #e80c1165
 def _hash(state) -> str:
     "Content of tensors and their names."
     h = xxhash.xxh3_128()
@@ -170,7 +170,7 @@ def _split(model) -> tuple[dict, dict]:
     frozen = {k: v for k,v in own.items() if k in params and not params[k].requires_grad}
     return {k: v for k,v in own.items() if k not in frozen}, frozen
 
-# %% ../../nbs/models/06_checkpoint.ipynb #80b7311c
+# %% ../../nbs/models/06_checkpoint.ipynb #54f3fa35
 def save_pretrained(model:nn.Module, # its `config` rebuilds it: type(model)(**model.config)
                     dir:str|Path, # a directory, made if absent
                     extra:Mapping|None=None, # anything JSON-able to keep: the run's arguments, scores
@@ -193,7 +193,7 @@ def save_pretrained(model:nn.Module, # its `config` rebuilds it: type(model)(**m
     save_json(dir/'config.json', info)
     return dir
 
-# %% ../../nbs/models/06_checkpoint.ipynb #0c109dea
+# %% ../../nbs/models/06_checkpoint.ipynb #2d56e006
 def read_config(dir:str|Path # a directory written by `save_pretrained`
                ) -> dict: # keys: class, config, weights, id, base, extra, parameters, made_by
     "What is known of a saved model; raises `CheckpointError` when the directory holds none."
@@ -212,7 +212,7 @@ def _class(name, cls) -> type:
     if mod.split('.')[0] != 'medvl': raise CheckpointError(f"{name} is not a class of medvl: give it as cls=")
     return getattr(importlib.import_module(mod), attr)
 
-# %% ../../nbs/models/06_checkpoint.ipynb #7a834aaa
+# %% ../../nbs/models/06_checkpoint.ipynb #5cd85479
 def from_pretrained(dir:str|Path, # a directory written by `save_pretrained`
                     cls:type|None=None, # class to build; None: the one that was saved, if it is medvl's
                     base:Mapping|str|Path|Callable|None=None # adapters: the frozen rest (tensors, file, or f(model))
@@ -240,7 +240,7 @@ def _load_base(model, adapters, base, want):
     if (got := _hash(rest)) != want:
         raise CheckpointError(f"these adapters were trained on another base: {want}, and this one is {got} (its hash)")
 
-# %% ../../nbs/models/06_checkpoint.ipynb #19ef9ae1
+# %% ../../nbs/models/06_checkpoint.ipynb #0b403adb
 def _at(prefix): return f'{prefix}.' if prefix else ''
 
 def _decoder_rules(decoder) -> list:
@@ -267,7 +267,7 @@ def mrm_keys(tower:str='vision', # where the VisionTower sits
 
 def _part(old, prefix, more='') -> list: return [(old, None if prefix is None else _at(prefix)+more)]
 
-# %% ../../nbs/models/06_checkpoint.ipynb #781576ef
+# %% ../../nbs/models/06_checkpoint.ipynb #b6613cfc
 def _head_rules(old, head) -> list:
     "CXR-BERT's projection head, and those modelled on it."
     if head is None: return [(old+r'\.', None)]
