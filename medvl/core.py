@@ -8,29 +8,29 @@ Docs: https://medvl.github.io/medvl/core.html.md"""
 __all__ = ['SLOTS', 'CHEXPERT', 'methods', 'MedvlError', 'need', 'Batch', 'Feat', 'Out', 'Aligner', 'Registry', 'seed_everything',
            'default_device', 'provenance', 'jsonable', 'save_json', 'cache_dir']
 
-# %% ../nbs/00_core.ipynb #b2b20149
+# %% ../nbs/00_core.ipynb #2eeb1a64
 import importlib, json, os, random, subprocess, time
 from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any, Callable, Iterator, Mapping
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-# %% ../nbs/00_core.ipynb #c93355d7
-SLOTS = ('current_frontal', 'current_lateral', 'prior_frontal', 'prior_lateral')  # order of the image slots of a sample
+# %% ../nbs/00_core.ipynb #650d8d2d
+SLOTS = ('current_frontal', 'current_lateral', 'prior_frontal', 'prior_lateral')  # order of a sample's slots
 CHEXPERT = ('No Finding', 'Enlarged Cardiomediastinum', 'Cardiomegaly', 'Lung Opacity', 'Lung Lesion', 'Edema',
             'Consolidation', 'Pneumonia', 'Atelectasis', 'Pneumothorax', 'Pleural Effusion', 'Pleural Other',
             'Fracture', 'Support Devices')  # the 14 observations of CheXpert (Irvin et al. 2019), in its order
 
-# %% ../nbs/00_core.ipynb #77824bc0
+# %% ../nbs/00_core.ipynb #96ffa834
 class MedvlError(ValueError):
     "An input that medvl cannot use; the message names the file, row or value and what was expected."
 
-# %% ../nbs/00_core.ipynb #e56d1dfc
+# %% ../nbs/00_core.ipynb #fec014e4
 def need(module:str, # name to import, e.g. 'torchxrayvision'
          why:str, # what it is needed for, as the end of a sentence
          pip:str|None=None # what to install, where it differs from `module`
@@ -40,14 +40,15 @@ def need(module:str, # name to import, e.g. 'torchxrayvision'
     except ImportError as e:
         raise MedvlError(f"{module} is needed {why}. Install it with: pip install {pip or module}") from e
 
-# %% ../nbs/00_core.ipynb #fcdb7631
+# %% ../nbs/00_core.ipynb #c5f120ed
 class Batch(dict):
     "Films and reports of `b` samples. Keys: img img_msk big txt txt_msk word txt_id lbl (see the table of names)."
     keys_known = ('img','img_msk','big','txt','txt_msk','word','txt_id','lbl')
 
     def __getattr__(self, k):
         if k.startswith('__'): raise AttributeError(k)
-        if k not in self and k not in self.keys_known: raise AttributeError(f"Batch has no field {k!r}; it knows {self.keys_known}")
+        if k not in self and k not in self.keys_known:
+            raise AttributeError(f"Batch has no field {k!r}; it knows {self.keys_known}")
         return self.get(k)
 
     @classmethod
@@ -60,17 +61,19 @@ class Batch(dict):
     def slots(self) -> tuple[Tensor, Tensor]:
         "`img` as `[b s c h w]` and its mask `[b s]`; a 4-D `img` is one slot that is present."
         img = self.img if self.img.ndim == 5 else self.img.unsqueeze(1)
-        msk = self.img_msk if self.img_msk is not None else torch.ones(img.shape[:2], dtype=torch.bool, device=img.device)
-        return img, msk
+        if self.img_msk is not None: return img, self.img_msk
+        return img, torch.ones(img.shape[:2], dtype=torch.bool, device=img.device)
 
-    def to(self, device) -> 'Batch':
+    def to(self,
+           device:torch.device|str # where to
+          ) -> 'Batch':
         "Every tensor on `device`."
         return Batch({k: v.to(device) if isinstance(v, Tensor) else v for k,v in self.items()})
 
     @property
     def bs(self) -> int: return len(next(iter(self.values())))
 
-# %% ../nbs/00_core.ipynb #1a6102a6
+# %% ../nbs/00_core.ipynb #7b76bff3
 @dataclass
 class Feat:
     "What an encoder returns: a global vector, local vectors, and where they come from."
@@ -80,17 +83,20 @@ class Feat:
     grid: tuple[int,int]|None = None  # rows, columns of the cells in `loc` (of one slot); None for text
     idx: Int[Tensor, 'b n']|None = None  # cell of each local vector, when only some were encoded; None: all, in order
 
-    def map(self, f) -> 'Feat':
+    def map(self,
+            f:Callable[[Tensor], Tensor] # what is done to each
+           ) -> 'Feat':
         "`f` applied to each tensor."
         return replace(self, **{o.name: f(v) for o in fields(self) if isinstance(v:=getattr(self,o.name), Tensor)})
-    def to(self, device) -> 'Feat': return self.map(lambda x: x.to(device))
+    def to(self, device:torch.device|str) -> 'Feat': return self.map(lambda x: x.to(device))
     def detach(self) -> 'Feat': return self.map(lambda x: x.detach())
     def float(self) -> 'Feat': return self.map(lambda x: x.float() if x.is_floating_point() else x)
     def keep(self) -> Bool[Tensor, 'b n']:
         "The mask of the local vectors; all True where none was given."
-        return self.msk if self.msk is not None else torch.ones(self.loc.shape[:2], dtype=torch.bool, device=self.loc.device)
+        if self.msk is not None: return self.msk
+        return torch.ones(self.loc.shape[:2], dtype=torch.bool, device=self.loc.device)
 
-# %% ../nbs/00_core.ipynb #6c06d0ed
+# %% ../nbs/00_core.ipynb #d6dc0a5b
 @dataclass
 class Out:
     "What a method's `forward` returns."
@@ -126,7 +132,7 @@ class Aligner(nn.Module):
         if not out.terms: raise MedvlError(f"{type(self).__name__} returned no loss term")
         return sum(self.weights.get(k, 1.) * v for k,v in out.terms.items())
 
-# %% ../nbs/00_core.ipynb #b770e9a7
+# %% ../nbs/00_core.ipynb #c2dd9d2d
 class Registry:
     "Names to things that are imported when they are asked for."
     def __init__(self,
@@ -137,15 +143,17 @@ class Registry:
     def __iter__(self) -> Iterator[str]: return iter(self.entries)
     def __contains__(self, name) -> bool: return name in self.entries
     def __getitem__(self, name:str):
-        if name not in self.entries: raise MedvlError(f"unknown {self.kind} {name!r}; known: {', '.join(self.entries)}")
+        if name not in self.entries:
+            raise MedvlError(f"unknown {self.kind} {name!r}; known: {', '.join(self.entries)}")
         target = self.entries[name]
         if not isinstance(target, str): return target
         mod, attr = target.split(':')
         return getattr(importlib.import_module(mod), attr)
 
-methods = Registry('method', clip='medvl.methods.clip:CLIP', mrm='medvl.methods.mrm:MRM', alta='medvl.methods.alta:ALTA')
+methods = Registry('method', clip='medvl.methods.clip:CLIP', mrm='medvl.methods.mrm:MRM',
+                   alta='medvl.methods.alta:ALTA')
 
-# %% ../nbs/00_core.ipynb #89ab5298
+# %% ../nbs/00_core.ipynb #6724b754
 def seed_everything(seed:int # any non-negative integer
                    ) -> int:
     "Seed Python, NumPy and torch (all devices)."
@@ -157,11 +165,12 @@ def default_device() -> torch.device:
     if torch.cuda.is_available(): return torch.device('cuda')
     return torch.device('mps' if torch.backends.mps.is_available() else 'cpu')
 
-# %% ../nbs/00_core.ipynb #24fbec93
+# %% ../nbs/00_core.ipynb #c8441298
 def _git(*args, root=None) -> str|None:
     root = root or Path(globals().get('__file__', '.')).resolve().parent
-    try: return subprocess.run(['git', *args], cwd=root, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    try: res = subprocess.run(['git', *args], cwd=root, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError): return None
+    return res.stdout.strip()
 
 def _version(name):
     try: return version(name)
@@ -171,10 +180,12 @@ def provenance() -> dict: # JSON-ready
     "Date, commit (with a `+` when the checkout has changes) and versions of what a result depends on."
     commit = _git('rev-parse', '--short', 'HEAD')
     if commit and _git('status', '--porcelain', '--untracked-files=no'): commit += '+'
-    return dict(date=time.strftime('%Y-%m-%d'), commit=commit, device=default_device().type, threads=torch.get_num_threads(),
+    return dict(date=time.strftime('%Y-%m-%d'), commit=commit, device=default_device().type,
+                threads=torch.get_num_threads(),
                 versions={k: _version(k) for k in ('medvl','torch','timm','transformers','fastai','peft')})
 
-def jsonable(o):
+def jsonable(o:Any # what is to be written
+            ) -> Any: # dictionaries, lists, strings, numbers, None
     "`o` with tensors, arrays, paths and dataclasses turned into what JSON can hold; NaN becomes null."
     if isinstance(o, Mapping): return {str(k): jsonable(v) for k,v in o.items()}
     if isinstance(o, (list,tuple,set)): return [jsonable(v) for v in o]
@@ -186,7 +197,7 @@ def jsonable(o):
     return str(o)
 
 def save_json(path:str|Path, # written whole or not at all
-              obj # anything `jsonable` understands
+              obj:Any # anything `jsonable` understands
              ) -> Path:
     "Write `obj` to `path` in one step (a temporary file beside it, then a rename); parents are made."
     path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
@@ -195,7 +206,7 @@ def save_json(path:str|Path, # written whole or not at all
     os.replace(part, path)
     return path
 
-# %% ../nbs/00_core.ipynb #2d247f96
+# %% ../nbs/00_core.ipynb #c57b096b
 def cache_dir(*parts:str) -> Path: # made if absent
     "A folder below `$MEDVL_CACHE` (default: `$XDG_CACHE_HOME/medvl`, else `~/.cache/medvl`)."
     base = os.environ.get('MEDVL_CACHE') or Path(os.environ.get('XDG_CACHE_HOME', Path.home()/'.cache'))/'medvl'
