@@ -3,10 +3,11 @@
     python benchmarks/retrieval_metrics.py            # N=5,000 timed, N=5,000 and 20,000 for memory; about two minutes
     python benchmarks/retrieval_metrics.py --n 1000 --repeat 5
 
-Equality comes first: on the same embeddings all three must give the same numbers, or nothing is timed. The runs are interleaved, on one thread,
-and the best process time of each counts. Peak memory is measured in a fresh process for each way, over what the embeddings themselves need.
-If a version of open_clip with `open_clip_train.metrics` is installed, that very function runs; else a re-creation of what it does: square blocks of 4,096, the
-right scores taken first from the diagonal blocks, one product for both directions, and of two equal scores the earlier candidate first.
+Equality comes first: on the same embeddings all three must give the same numbers, or nothing is timed. The runs are
+interleaved, on one thread, and the best process time of each counts. Peak memory is measured in a fresh process for
+each way, over what the embeddings themselves need. If a version of open_clip with `open_clip_train.metrics` is
+installed, that very function runs; else a re-creation of what it does: square blocks of 4,096, the right scores taken
+first from the diagonal blocks, one product for both directions, and of two equal scores the earlier candidate first.
 The full sort is the older way, `argsort` of the whole matrix (what open_clip 3.3.0 and most copies of it do)."""
 import argparse, re, subprocess, sys, time
 from pathlib import Path
@@ -26,7 +27,8 @@ def data(n, d=512, seed=0):
     return normalize(v, dim=1), normalize(.12*v+torch.randn(n, d, generator=g), dim=1)
 
 def named(i2t, t2i):
-    return {k: x for k, x in (rank_metrics('image_to_text', i2t, KS)|rank_metrics('text_to_image', t2i, KS)).items() if 'MRR' not in k}
+    both = rank_metrics('image_to_text', i2t, KS)|rank_metrics('text_to_image', t2i, KS)
+    return {k: x for k, x in both.items() if 'MRR' not in k}
 
 def medvl(v, t): return named(*match_ranks(v, t, torch.arange(len(v)), torch.arange(len(t))))
 
@@ -54,7 +56,8 @@ def open_clip_way():
     except ImportError: return chunked, 'open_clip chunked (re-created)'
     return lambda v, t: get_clip_metrics(v, t, 1.), 'open_clip chunked (installed)'
 
-def same(a, b): return all(abs(float(a[k])-float(b[k])) < 1e-9 for k in a if 'median' not in k)  # open_clip floors the median
+def same(a, b): # but for the median, which open_clip floors
+    return all(abs(float(a[k])-float(b[k])) < 1e-9 for k in a if 'median' not in k)
 
 def high_water(reset=False):
     "Highest resident memory of this process in MB (Linux), since the start or the last reset."
@@ -82,7 +85,8 @@ def main():
     ref = got['full argsort']
     for k, g in got.items():
         if not same(ref, g): sys.exit(f"{k} disagrees with the full sort: {g} != {ref}")
-    print(f"N={a.n} D={v.shape[1]}: all ways agree; image_to_text_R@1 {ref['image_to_text_R@1']:.4f}, text_to_image_R@10 {ref['text_to_image_R@10']:.4f}")
+    print(f"N={a.n} D={v.shape[1]}: all ways agree; image_to_text_R@1 {ref['image_to_text_R@1']:.4f}, "
+          f"text_to_image_R@10 {ref['text_to_image_R@10']:.4f}")
     ways['matrix product alone'] = lambda v, t: v @ t.T
     best = dict.fromkeys(ways, np.inf)
     for _ in range(a.repeat):
@@ -95,7 +99,7 @@ def main():
         print(f"peak memory over the embeddings, N={n}:")
         for k in list(ways)[:3]:
             if k == 'full argsort' and n > 5000:
-                print(f"{k:34s}  not run: the matrix, its order and the comparison need about {n*n*(4+8+1)/1e9:.1f} GB"); continue
+                print(f"{k:34s}  not run: matrix, order and comparison need about {n*n*(4+8+1)/1e9:.1f} GB"); continue
             mb = peak(k, n); print(f"{k:34s} {mb:8.0f} MB" if mb is not None else f"{k:34s}   failed")
 
 if __name__ == '__main__': main()

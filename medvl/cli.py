@@ -6,30 +6,31 @@ Docs: https://medvl.github.io/medvl/cli.html.md"""
 
 # %% auto #0
 __all__ = ['app', 'data_app', 'eval_app', 'TRAIN_DOCS', 'EVAL_DOCS', 'read', 'units', 'data_summary', 'model_dir', 'tokenizer',
-           'settings', 'takes_of', 'build', 'counted', 'train', 'pretrain', 'align', 'loaded', 'eval_loader',
-           'facts_of', 'show_interval', 'eval_retrieval', 'set_labels', 'eval_zeroshot', 'params', 'top', 'main']
+           'settings', 'takes_of', 'build', 'counted', 'train', 'Training', 'pretrain', 'align', 'loaded', 'Scoring',
+           'eval_loader', 'facts_of', 'eval_retrieval', 'set_labels', 'eval_zeroshot', 'params', 'top', 'main']
 
-# %% ../nbs/cli.ipynb #df080943
+# %% ../nbs/cli.ipynb #6e2ef830
 import importlib.metadata, inspect, json, os, warnings
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from json import dumps
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Literal
+from typing import Any, Literal
 
 import typer
 
 from .command import ARG, LOOK, close_run, command, open_run, save_figure
 
-# %% ../nbs/cli.ipynb #daed3a79
+# %% ../nbs/cli.ipynb #91078ba4
 app = typer.Typer(name='medvl', help='Medical vision-language alignment: chest films with their reports. '
                                      'Research software, not for clinical use.', **LOOK)
 data_app = typer.Typer(help='Look at a data set.', **LOOK)
 eval_app = typer.Typer(help='Score a trained model.', **LOOK)
 app.add_typer(data_app, name='data'); app.add_typer(eval_app, name='eval')
 
-# %% ../nbs/cli.ipynb #16d8312c
+# %% ../nbs/cli.ipynb #3f6e3a3b
 def read(data:Path, # manifest, folder with one, or a known public layout
          source:str|None=None # only studies of this source
         ) -> tuple[list,dict]: # studies with splits, and what is worth keeping of them
@@ -70,7 +71,7 @@ def units(studies:list, # of `read`
     if not out: raise MedvlError(f"no film left of {len(studies)} studies (split {split}, need_text={need_text})")
     return out
 
-# %% ../nbs/cli.ipynb #7454a76e
+# %% ../nbs/cli.ipynb #39d8ef6a
 @command(data_app, 'summary', 'medvl.data.manifest:summary', 'medvl.data.manifest:read_studies')
 def data_summary(path:Path=ARG, # manifest, folder with one, or a known public layout
                  kind:str|None=None,
@@ -90,7 +91,7 @@ def data_summary(path:Path=ARG, # manifest, folder with one, or a known public l
     save_json(out/'summary.json', s.to_dict()); save_figure(s.figure(), out/'summary.png')
     close_run(out, 'data summary', said, summary=s.to_dict())
 
-# %% ../nbs/cli.ipynb #35efc8a8
+# %% ../nbs/cli.ipynb #74988952
 def model_dir(path:Path # a run, or the folder of its model
              ) -> Path:
     "Where the weights are; raises `MedvlError` when there are none."
@@ -126,7 +127,7 @@ def settings(given:list[str], # 'name=value'; the value is read as JSON, else as
         except json.JSONDecodeError: out[k] = v
     return out
 
-# %% ../nbs/cli.ipynb #e0b5a4eb
+# %% ../nbs/cli.ipynb #3879da95
 def takes_of(method:str # a name of `core.methods`
             ) -> set[str]:
     "Names that the constructor of a method takes; raises `MedvlError` for an unknown method."
@@ -135,7 +136,7 @@ def takes_of(method:str # a name of `core.methods`
 
 def build(method:str, # a name of `core.methods`
           size:str, # 'small' or 'full'
-          given:list[str]=(), # of `--set`
+          given:Sequence[str]=(), # of `--set`
           **more # used where the constructor takes it: vocab, mask_id, init
          ): # the model
     "A method at one of its two sizes."
@@ -145,7 +146,8 @@ def build(method:str, # a name of `core.methods`
     kw = {k: v for k, v in more.items() if k in takes and v is not None} | settings(given, takes)
     return (cls.paper if size == 'full' else cls.small)(**kw)
 
-def counted(model) -> dict[str,int]: # parameters that are trained, and all; shared ones once
+def counted(model:Any # a module
+           ) -> dict[str,int]: # parameters that are trained, and all; shared ones once
     "How large a model is."
     ps = list(model.parameters())
     return dict(trainable=sum(p.numel() for p in ps if p.requires_grad), total=sum(p.numel() for p in ps))
@@ -186,87 +188,66 @@ def train(name:str, # the command
     facts |= dict(samples=n, with_text={k: len(v) for k, v in texts.items()})
     close_run(a.out, name, said, data=facts, parameters=size, run=run)
 
-# %% ../nbs/cli.ipynb #56043ac9
-TRAIN_DOCS = ('medvl.learner:align_learner', 'medvl.learner:fit', 'medvl.data.batch:dataloaders', 'medvl.cli:units',
-              'medvl.cli:build', 'medvl.cli:read', 'medvl.cli:tokenizer')
+# %% ../nbs/cli.ipynb #fdc4fad8
+@dataclass
+class Training:
+    "Options of `pretrain` and `align`; a field without words has those of the function that takes it."
+    size:Literal['small','full'] = 'small'  # 'full': the paper's
+    epochs:int = 100
+    warmup:float = 10
+    stop_at:int|None = None
+    patience:int|None = None
+    bs:int = 32
+    lr:float|None = None  # peak; none: 1.5e-4 x samples of a step / 256
+    wd:float = .05
+    precision:Literal['bf16','fp16','fp32'] = 'bf16'
+    accum:int = 1
+    clip:float|None = None
+    schedule:Literal['cosine','one_cycle','constant'] = 'cosine'
+    per:Literal['film','image','study'] = 'image'
+    text:Literal['findings','whole'] = 'findings'
+    slots:Literal['all','current'] = 'all'  # laterals and priors too, or the current frontal only
+    shuffle_sentences:bool = False
+    set:list[str] = field(default_factory=list)  # an argument of the method, as name=value; may be repeated
+    tokenizer:str|None = None  # a name or folder; none: of --init, else trained on the training texts
+    vocab:int = 30_000
+    max_len:int = 128
+    source:str|None = None
+    errors:Literal['raise','skip'] = 'raise'
+    cache:Path|None = None  # folder of the decoded films; none: below $MEDVL_CACHE
+    num_workers:int = 0
+    save_every:int|None = None
+    log:Literal['csv','wandb'] = 'csv'
+    seed:int = 0  # of weights, masks, order and augmentation
+    resume:bool = False  # go on with the run that is in --out
+    force:bool = False  # start over in a folder that holds something
 
+TRAIN_DOCS = ('medvl.cli:Training', 'medvl.learner:align_learner', 'medvl.learner:fit', 'medvl.data.batch:dataloaders',
+              'medvl.cli:units', 'medvl.cli:read', 'medvl.cli:tokenizer')
+
+# %% ../nbs/cli.ipynb #c7720773
 @command(app, 'pretrain', *TRAIN_DOCS)
 def pretrain(method:str=ARG, # mrm
              data:Path=..., # manifest, folder with one, or a known public layout; it is only read
              out:Path=..., # folder of the run
-             size:Literal['small','full']='small', # 'full': the paper's
-             epochs:int=200,
-             warmup:float=40,
-             bs:int=32,
-             lr:float|None=None, # peak; none: 1.5e-4 x samples of a step / 256
-             wd:float=.05,
-             precision:Literal['bf16','fp16','fp32']='bf16',
-             accum:int=1,
-             clip:float|None=None,
-             schedule:Literal['cosine','one_cycle','constant']='cosine',
-             stop_at:int|None=None,
-             patience:int|None=None,
-             per:Literal['film','image','study']='film',
-             text:Literal['findings','whole']='whole',
-             slots:Literal['all','current']='current', # laterals and priors too, or the current frontal only
-             shuffle_sentences:bool=False,
-             set:list[str]=[], # an argument of the method, as name=value; may be repeated
              init:Path|None=None, # weights to start from: a run, or a file such as MAE's
-             tokenizer:str|None=None, # a name or folder; none: of --init, else trained on the training texts
-             vocab:int=30_000,
-             max_len:int=100,
-             source:str|None=None,
-             errors:Literal['raise','skip']='raise',
-             cache:Path|None=None, # folder of the decoded films; none: below $MEDVL_CACHE
-             num_workers:int=0,
-             save_every:int|None=None,
-             log:Literal['csv','wandb']='csv',
-             seed:int=0, # of weights, masks, order and augmentation
-             resume:bool=False, # go on with the run that is in --out
-             force:bool=False # start over in a folder that holds something
+             opts:Training=Training(epochs=200, warmup=40, per='film', text='whole', slots='current',
+                                    max_len=100) # the rest
             ):
     "Masked pretraining on all films of the training split, with or without a text."
-    train('pretrain', False, **locals())
+    train('pretrain', False, method=method, data=data, out=out, init=init, **vars(opts))
 
 @command(app, 'align', *TRAIN_DOCS)
 def align(method:str=ARG, # clip or alta
           data:Path=..., # manifest, folder with one, or a known public layout; it is only read
           out:Path=..., # folder of the run
-          init:Path|None=None, # pretrained run to start from, e.g. of `medvl pretrain mrm`
-          size:Literal['small','full']='small', # 'full': the paper's
-          epochs:int=100,
-          warmup:float=10,
-          stop_at:int|None=30,
-          patience:int|None=None,
-          bs:int=32,
-          lr:float|None=None, # peak; none: 1.5e-4 x samples of a step / 256
-          wd:float=.05,
-          precision:Literal['bf16','fp16','fp32']='bf16',
-          accum:int=1,
-          clip:float|None=None,
-          schedule:Literal['cosine','one_cycle','constant']='cosine',
-          per:Literal['image','study']='image', # a pair per 'image' (each frontal) or per 'study'
-          text:Literal['findings','whole']='findings',
-          slots:Literal['all','current']='all', # laterals and priors too, or the current frontal only
-          shuffle_sentences:bool=True,
-          set:list[str]=[], # an argument of the method, as name=value; may be repeated
-          tokenizer:str|None=None, # a name or folder; none: of --init, else trained on the training texts
-          vocab:int=30_000,
-          max_len:int=128,
-          source:str|None=None,
-          errors:Literal['raise','skip']='raise',
-          cache:Path|None=None, # folder of the decoded films; none: below $MEDVL_CACHE
-          num_workers:int=0,
-          save_every:int|None=None,
-          log:Literal['csv','wandb']='csv',
-          seed:int=0, # of weights, masks, order and augmentation
-          resume:bool=False, # go on with the run that is in --out
-          force:bool=False # start over in a folder that holds something
+          init:Path|None=None, # pretrained run, e.g. of `medvl pretrain mrm`; or a file of weights
+          opts:Training=Training(stop_at=30, shuffle_sentences=True) # the rest
          ):
     "Align films with their texts."
-    train('align', True, **locals())
+    train('align', True, method=method, data=data, out=out, init=init, **vars(opts))
 
-# %% ../nbs/cli.ipynb #2ce2480c
+# %% ../nbs/cli.ipynb #2ce8d7a6
 def loaded(model:Path, # a run, or the folder of its model
           ): # model on the device, its tokenizer, and what its config.json says
     "A trained model and what belongs to it; raises `MedvlError` when it does not say how its films were prepared."
@@ -279,12 +260,30 @@ def loaded(model:Path, # a run, or the folder of its model
         raise MedvlError(f"{dir}/config.json does not say how films were prepared (extra.preset)")
     return from_pretrained(dir).to(default_device()), load_tokenizer(dir), cfg
 
+@dataclass
+class Scoring:
+    "Options of both evaluations; a field without words has those of the function that takes it."
+    split:Literal['val','test','train'] = 'test'  # which films
+    per:Literal['image','study'] = 'image'  # one per 'image' (each frontal) or per 'study'
+    text:Literal['findings','whole'] = 'findings'
+    slots:Literal['all','current'] = 'all'  # image slots: as in training, or the current frontal only
+    source:str|None = None
+    n_boot:int = 1000
+    embeddings:bool = False  # also write embeddings.npz
+    bs:int = 32
+    amp:Literal['bf16','fp16']|None = None
+    errors:Literal['raise','skip'] = 'raise'
+    cache:Path|None = None  # folder of the decoded films; none: below $MEDVL_CACHE
+    num_workers:int = 0
+    seed:int = 0  # of the bootstrap
+    force:bool = False  # write into a folder that holds something else
+
 def eval_loader(smp:list, # samples
-                tok, # the model's tokenizer
+                tok:Any, # the model's tokenizer
                 cfg:dict, # the model's config.json
-                a, # arguments of the command: slots, bs, cache, num_workers, errors, seed
-                classes=() # columns of `lbl`
-               ): # a loader in the order of its samples
+                a:Scoring, # slots, bs, cache, num_workers, errors, seed
+                classes:Sequence[str]=() # columns of `lbl`
+               ) -> Any: # a `StudyDL`, in the order of its samples
     "Films as the model was trained on, from the cache."
     from medvl.core import SLOTS, cache_dir, default_device
     from medvl.data.batch import Preset, StudyData, StudyDL, leave_out, missing_films
@@ -297,55 +296,43 @@ def eval_loader(smp:list, # samples
     data = StudyData(smp, tok, p, False, x.get('max_len', 128), slots, classes, cache=films, seed=a.seed)
     return StudyDL(data, a.bs, num_workers=a.num_workers, device=default_device())
 
-def facts_of(cfg, dl): # JSON-ready
+def facts_of(cfg:dict, # the model's config.json
+             dl:Any # of `eval_loader`
+            ) -> dict: # JSON-ready
     "What was evaluated on what."
     d = dl.dataset; s = d.samples
     return dict(model={k: cfg[k] for k in ('class','id','parameters')}, samples=len(s),
                 with_text=sum(bool(o.text) for o in s), groups=len({o.group for o in s}),
                 films_per_slot={k: sum(o.slots[i] is not None for o in s) for k, i in zip(d.slots, d.which)})
 
-# %% ../nbs/cli.ipynb #8bf1bdb8
-EVAL_DOCS = ('medvl.eval.retrieval:retrieval_report', 'medvl.eval.retrieval:embed', 'medvl.data.batch:dataloaders',
-             'medvl.cli:units', 'medvl.cli:read')
-
-def show_interval(name, i): typer.echo(f"  {name:28s} {i}")
+# %% ../nbs/cli.ipynb #20754499
+EVAL_DOCS = ('medvl.cli:Scoring', 'medvl.eval.retrieval:retrieval_report', 'medvl.eval.retrieval:embed',
+             'medvl.data.batch:dataloaders', 'medvl.cli:units', 'medvl.cli:read')
 
 @command(eval_app, 'retrieval', *EVAL_DOCS)
 def eval_retrieval(model:Path=..., # run or folder of the model
                    data:Path=..., # manifest, folder with one, or a known public layout; it is only read
                    out:Path=..., # folder for results.json and figures
-                   split:Literal['val','test','train']='test', # which films
-                   per:Literal['image','study']='image', # a pair per 'image' (each frontal) or per 'study'
-                   text:Literal['findings','whole']='findings',
-                   slots:Literal['all','current']='all', # image slots: as in training, or the current frontal only
-                   source:str|None=None,
-                   ks:list[int]=[1,5,10],
-                   ties:Literal['pessimistic','mean','optimistic']='pessimistic',
-                   pool:int=1000,
-                   n_boot:int=1000,
+                   ks:list[int]=[1,5,10], # list lengths; the option may be repeated
+                   ties:Literal['pessimistic','mean','optimistic']='pessimistic', # rule for equal scores
+                   pool:int=1000, # size of the random pools
                    rows:int=5, # queries in the figures
-                   embeddings:bool=False, # also write embeddings.npz
-                   bs:int=32,
-                   amp:Literal['bf16','fp16']|None=None,
-                   errors:Literal['raise','skip']='raise',
-                   cache:Path|None=None, # folder of the decoded films; none: below $MEDVL_CACHE
-                   num_workers:int=0,
-                   seed:int=0,
-                   force:bool=False # write into a folder that holds something else
+                   opts:Scoring=Scoring() # the rest
                   ):
     "Film to text and text to film, with intervals by patient and two figures."
-    a = SimpleNamespace(**locals())
-    said = open_run(out, 'eval retrieval', vars(a))
+    a = opts
+    args = dict(model=model, data=data, out=out, ks=ks, ties=ties, pool=pool, rows=rows)
+    said = open_run(out, 'eval retrieval', args|vars(a))
     from medvl.eval.retrieval import embed, film_to_text, retrieval_report, text_to_film
     m, tok, cfg = loaded(model)
-    dl = eval_loader(units(read(data, source)[0], per, text, True, split), tok, cfg, a)
-    emb, smp = embed(m, dl, amp), dl.dataset.samples
-    rep = retrieval_report(emb, ks, [s.group for s in smp], ties, pool, n_boot, seed)
+    dl = eval_loader(units(read(data, a.source)[0], a.per, a.text, True, a.split), tok, cfg, a)
+    emb, smp = embed(m, dl, a.amp), dl.dataset.samples
+    rep = retrieval_report(emb, ks, [s.group for s in smp], ties, pool, a.n_boot, a.seed)
     chance = ', '.join(f'{k} {x:.3f}' for k, x in rep['chance'].items())
     n = [rep[k] for k in ('n_pairs','n_texts','n_units')]
-    typer.echo('{}: {} pairs, {} different texts, {} patients; chance {}'.format(split, *n, chance))
-    for k, i in rep['interval'].items(): show_interval(k, i)
-    if embeddings: emb.save(out/'embeddings.npz')
+    typer.echo('{}: {} pairs, {} different texts, {} patients; chance {}'.format(a.split, *n, chance))
+    for k, i in rep['interval'].items(): typer.echo(f"  {k:28s} {i}")
+    if a.embeddings: emb.save(out/'embeddings.npz')
     first = [smp.index(s) for s in {s.text: s for s in reversed(smp)}.values()][::-1] # one query a text
     pick = [first[i*len(first)//min(rows, len(first))] for i in range(min(rows, len(first)))]
     def film(i): return dl.dataset.film(next(v for v in smp[i].slots if v is not None))
@@ -355,9 +342,9 @@ def eval_retrieval(model:Path=..., # run or folder of the model
         save_figure(film_to_text(**show), out/'film_to_text.png')
     close_run(out, 'eval retrieval', said, **facts_of(cfg, dl), retrieval=rep)
 
-# %% ../nbs/cli.ipynb #e0ef5d02
+# %% ../nbs/cli.ipynb #5d1ce4de
 def set_labels(smp:list, # samples
-               prompts, # a PromptSet
+               prompts:Any, # a `PromptSet`
                column:str|None=None # of the manifest; None: the labels of the study
               ) -> tuple[list,dict]: # the samples with labels for the classes, and counts
     "Labels in the words of a prompt set; what cannot be judged has none."
@@ -376,57 +363,47 @@ def set_labels(smp:list, # samples
         out.append(replace(s, labels=lbl))
     return out, dict(n)
 
-# %% ../nbs/cli.ipynb #bd939d38
+# %% ../nbs/cli.ipynb #5d3d0e44
 @command(eval_app, 'zeroshot', 'medvl.eval.zeroshot:zeroshot', *EVAL_DOCS)
 def eval_zeroshot(model:Path=..., # run or folder of the model
                   data:Path=..., # manifest, folder with one, or a known public layout; it is only read
                   out:Path=..., # folder for results.json and the figure
                   prompts:str='chexpert14-plain-v1', # id of a shipped prompt set, or a JSON file
-                  protocol:str='mean-embedding', # mean-embedding, mean-projected, mean-similarity, max, gloria
+                  protocol:str='mean-embedding', # mean-embedding, mean-projected, mean-similarity, max or gloria
                   task:Literal['multilabel','multiclass']='multilabel', # each class by itself, or arg-max
-                  split:Literal['val','test','train']='test', # which films
                   label_column:str|None=None, # column with names of findings; none: the set's labels
-                  per:Literal['image','study']='image', # one per 'image' (each frontal) or per 'study'
-                  slots:Literal['all','current']='all', # image slots: as in training, or the current frontal only
-                  source:str|None=None,
-                  tau:float=1.,
-                  uncertain:Literal['drop','positive','negative']='drop',
-                  blank:Literal['negative','drop']='negative',
-                  n_boot:int=1000,
-                  embeddings:bool=False, # also write embeddings.npz
-                  bs:int=32,
-                  amp:Literal['bf16','fp16']|None=None,
-                  errors:Literal['raise','skip']='raise',
-                  cache:Path|None=None, # folder of the decoded films; none: below $MEDVL_CACHE
-                  num_workers:int=0,
-                  seed:int=0,
-                  force:bool=False # write into a folder that holds something else
+                  tau:float=1., # temperature of present against absent
+                  uncertain:Literal['drop','positive','negative']='drop', # what label -1 becomes
+                  blank:Literal['negative','drop']='negative', # what a finding that is not mentioned becomes
+                  opts:Scoring=Scoring() # the rest
                  ):
     "Classification from words alone; thresholds come from the validation split when --split is test."
-    a = SimpleNamespace(**locals())
-    said = open_run(out, 'eval zeroshot', vars(a))
+    a, split = opts, opts.split
+    args = dict(model=model, data=data, out=out, prompts=prompts, protocol=protocol, task=task,
+                label_column=label_column, tau=tau, uncertain=uncertain, blank=blank)
+    said = open_run(out, 'eval zeroshot', args|vars(a))
     from medvl.data.report import load_prompts
     from medvl.eval.retrieval import embed
     from medvl.eval.zeroshot import zeroshot
     ps = load_prompts(prompts)
     m, tok, cfg = loaded(model)
-    studies, names, left = read(data, source)[0], list(ps.classes), {}
+    studies, names, left = read(data, a.source)[0], list(ps.classes), {}
     def films(split):
-        smp, left[split] = set_labels(units(studies, per, split=split), ps, label_column)
+        smp, left[split] = set_labels(units(studies, a.per, a.text, split=split), ps, label_column)
         dl = eval_loader(smp, tok, cfg, a, names)
-        return dl, embed(m, dl, amp, text=False)
+        return dl, embed(m, dl, a.amp, text=False)
     dl, emb = films(split)
     val = films('val')[1] if split == 'test' and any(s.split == 'val' for s in studies) else None
     groups = [s.group for s in dl.dataset.samples]
-    res = zeroshot(m, emb, tok, ps, protocol, task, names, val, tau, uncertain, blank, groups, n_boot=n_boot,
-                   seed=seed, slots=slots)
+    res = zeroshot(m, emb, tok, ps, protocol, task, names, val, tau, uncertain, blank, groups, n_boot=a.n_boot,
+                   seed=a.seed, slots=a.slots)
     typer.echo(str(res))
     for k, x in left.items(): typer.echo(f"  {k}: {x or 'every film has a label'}")
-    if embeddings: emb.save(out/'embeddings.npz')
+    if a.embeddings: emb.save(out/'embeddings.npz')
     save_figure(res.figure(), out/('roc.png' if task == 'multilabel' else 'confusion.png'))
     close_run(out, 'eval zeroshot', said, **facts_of(cfg, dl), labels_left_out=left, zeroshot=res.to_dict())
 
-# %% ../nbs/cli.ipynb #98919c48
+# %% ../nbs/cli.ipynb #77e1528f
 @command(app, 'params', 'medvl.cli:build')
 def params(method:str=ARG, # clip, mrm or alta
            size:Literal['small','full']='full', # 'full': the paper's
@@ -448,7 +425,7 @@ def params(method:str=ARG, # clip, mrm or alta
     typer.echo(dumps(res, indent=1) if json else tab.to_string(float_format='{:.4f}'.format))
     close_run(out, 'params', said, **res)
 
-# %% ../nbs/cli.ipynb #6b2cc882
+# %% ../nbs/cli.ipynb #cfcf3ac0
 @app.callback(invoke_without_command=True)
 def top(version:bool=typer.Option(False, '--version', help='print the version and stop')):
     if version: typer.echo(f"medvl {importlib.metadata.version('medvl')}"); raise typer.Exit()

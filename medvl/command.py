@@ -7,19 +7,21 @@ Docs: https://medvl.github.io/medvl/command.html.md"""
 # %% auto #0
 __all__ = ['ARG', 'LOOK', 'NOT_SAID', 'FREE', 'comments', 'docs_of', 'command', 'open_run', 'close_run', 'save_figure']
 
-# %% ../nbs/command.ipynb #63fd0f42
+# %% ../nbs/command.ipynb #20e519d8
 import ast, importlib.util, inspect, io, json, os, sys, textwrap, tokenize
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from functools import cache, wraps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-# %% ../nbs/command.ipynb #5af4c218
+# %% ../nbs/command.ipynb #32b96159
 def comments(src:str, # source text that holds the function or class
-             name:str # its name; of a class, its `__init__` is read
+             name:str # its name; of a class, its `__init__` is read, or its fields
             ) -> dict[str,str]: # argument -> the comment beside it
-    "The docments of a function, from text."
+    "The docments of a function or dataclass, from text; raises `LookupError` when it is not there."
     defs = (n for n in ast.walk(ast.parse(src)) if isinstance(n, (ast.FunctionDef, ast.ClassDef)))
     node = next((n for n in defs if n.name == name), None)
     if node is None: raise LookupError(f"no function or class {name!r} in this source")
@@ -27,8 +29,9 @@ def comments(src:str, # source text that holds the function or class
         node = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == '__init__'), node)
     tokens = tokenize.generate_tokens(io.StringIO(src).readline)
     said = {t.start[0]: t.string.lstrip('# ').strip() for t in tokens if t.type == tokenize.COMMENT}
-    every = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
-    args = [(a.arg, a.lineno) for a in every if a.arg != 'self']
+    if isinstance(node, ast.ClassDef):
+        args = [(n.target.id, n.lineno) for n in node.body if isinstance(n, ast.AnnAssign)]
+    else: args = [(a.arg, a.lineno) for a in (*node.args.args, *node.args.kwonlyargs) if a.arg != 'self']
     lines = [line for _, line in args]
     return {a: said[line] for a, line in args if line in said and lines.count(line) == 1}
 
@@ -39,7 +42,7 @@ def docs_of(target:str # 'package.module:function' or 'package.module:Class'
     mod, name = target.split(':')
     return comments(Path(importlib.util.find_spec(mod).origin).read_text(encoding='utf-8'), name)
 
-# %% ../nbs/command.ipynb #117d15ee
+# %% ../nbs/command.ipynb #4951ee98
 ARG = object()  # default of an argument that has a place instead of a name; `...` marks a required option
 LOOK = dict(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -48,11 +51,11 @@ def _foreseen(e):
     core = sys.modules.get('medvl.core')
     return isinstance(e, OSError) or (core is not None and isinstance(e, core.MedvlError))
 
-def _guarded(f):
-    "`f` with `debug`, and errors as one sentence."
+def _guarded(f, groups):
+    "`f` with `debug`, its groups of options put together, and errors as one sentence."
     @wraps(f)
     def run(debug=False, **kw):
-        try: return f(**kw)
+        try: return f(**{k: g(**{o.name: kw.pop(o.name) for o in fields(g)}) for k, g in groups.items()}, **kw)
         except KeyboardInterrupt: what, code = 'interrupted; --resume goes on with a training run', 130
         except Exception as e:
             if debug or not _foreseen(e): raise
@@ -61,30 +64,37 @@ def _guarded(f):
         raise typer.Exit(code)
     return run
 
+def _option(p, said, whose):
+    "The parameter `p` as typer wants it, with its help."
+    if p.name not in said: raise LookupError(f"{whose}: nobody explains {p.name!r}")
+    kind = typer.Argument if p.default is ARG else typer.Option
+    flag = [f"--{p.name.replace('_','-')}"] if p.default is False else []  # no --no-x for what is off anyway
+    return p.replace(kind=p.KEYWORD_ONLY, default=p.empty if p.default in (ARG, ...) else p.default,
+                     annotation=Annotated[p.annotation, kind(*flag, help=said[p.name])])
+
 def command(to:typer.Typer, # where it hangs
             name:str, # what is typed
-            *docs:str # 'module:function', whose docments explain arguments of the same name
-           ):
+            *docs:str|dict # 'module:name' whose docments explain arguments, the first first; or {argument: help}
+           ) -> Callable: # a decorator
     "Make a command of a function; raises `LookupError` for an argument that is nowhere explained."
     def wrap(f):
-        said = {k: v for d in reversed(docs) for k, v in docs_of(d).items()}
+        P, pars, groups = inspect.Parameter, [], {}
+        said = {k: v for d in reversed(docs) for k, v in (docs_of(d) if isinstance(d, str) else d).items()}
         said |= comments(textwrap.dedent(inspect.getsource(f)), f.__name__)
         said['debug'] = 'show the traceback of an error'
-        run, pars, P = _guarded(f), [], inspect.Parameter
-        debug = P('debug', P.KEYWORD_ONLY, default=False, annotation=bool)
-        for p in (*inspect.signature(f, eval_str=True).parameters.values(), debug):
-            if p.name not in said: raise LookupError(f"{f.__name__}: nobody explains {p.name!r}")
-            kind = typer.Argument if p.default is ARG else typer.Option
-            default = P.empty if p.default in (ARG, ...) else p.default
-            flag = [f"--{p.name.replace('_','-')}"] if default is False else []  # no --no-x for what is off anyway
-            pars.append(P(p.name, P.KEYWORD_ONLY, default=default,
-                          annotation=Annotated[p.annotation, kind(*flag, help=said[p.name])]))
-        run.__signature__, run.__annotations__ = inspect.Signature(pars), {p.name: p.annotation for p in pars}
+        for p in inspect.signature(f, eval_str=True).parameters.values():
+            if not is_dataclass(p.annotation): pars.append(p); continue
+            groups[p.name] = p.annotation
+            pars += [P(o.name, P.KEYWORD_ONLY, default=getattr(p.default, o.name), annotation=o.type)
+                     for o in fields(p.annotation)]
+        pars.append(P('debug', P.KEYWORD_ONLY, default=False, annotation=bool))
+        run, opts = _guarded(f, groups), [_option(p, said, f.__name__) for p in pars]
+        run.__signature__, run.__annotations__ = inspect.Signature(opts), {p.name: p.annotation for p in opts}
         to.command(name)(run)
         return f
     return wrap
 
-# %% ../nbs/command.ipynb #18df3f4d
+# %% ../nbs/command.ipynb #9f4d3313
 NOT_SAID = {'force','resume','debug'}  # arguments of the call, not of the run
 FREE = {'out','num_workers','cache','stop_at','save_every','log'}  # arguments that do not make a run another run
 
@@ -131,7 +141,7 @@ def close_run(out:Path|None, # folder; None: nothing is kept
     save_json(out/'results.json', dict(command=name, arguments=said, provenance=provenance(), **result))
     typer.echo(f"wrote {out/'results.json'}")
 
-# %% ../nbs/command.ipynb #7be7d812
+# %% ../nbs/command.ipynb #26e2ceb0
 def save_figure(fig, # of matplotlib
                 path:Path # .png
                ):

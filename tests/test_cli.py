@@ -1,7 +1,7 @@
-"""The command line from end to end, on a set of forty synthetic films made here: summary, MRM, ALTA from it, CLIP, evaluation.
+"""The command line from end to end, on forty synthetic films made here: summary, MRM, ALTA from it, CLIP, evaluation.
 
-Everything runs in a temporary folder with a cache of its own. Tiny settings: what is tested is that the parts fit and that
-what is written is whole and true, not that anything is learned.
+Everything runs in a temporary folder with a cache of its own. Tiny settings: what is tested is that the parts fit and
+that what is written is whole and true, not that anything is learned.
 """
 import csv, json, math, subprocess, sys
 
@@ -26,7 +26,7 @@ def film(path, zone, side, rng, lateral=False):
 
 
 def make_set(root, n=16):
-    "40 films of 16 patients: two visits of every other patient, a lateral at every first visit; three films without a text."
+    "40 films of 16 patients: every other one comes twice, a lateral at each first visit; three films without a text."
     rng, rows = np.random.default_rng(0), []
     (root/'films').mkdir(parents=True)
     for p in range(n):
@@ -41,7 +41,8 @@ def make_set(root, n=16):
                              labels=f'Lung Opacity={int(zone == 0)}|Edema=0', finding=ZONES[zone]))
             if visit == 0:
                 film(root/'films'/f'{id}l.png', zone, side, rng, lateral=True)
-                rows.append(dict(base, image=f'films/{id}l.png', image_id=id+'l', view='LL', text='', labels='', finding=''))
+                rows.append(dict(base, image=f'films/{id}l.png', image_id=id+'l', view='LL', text='', labels='',
+                                 finding=''))
     with open(root/'manifest.csv', 'w', newline='') as f:
         w = csv.DictWriter(f, rows[0].keys()); w.writeheader(); w.writerows(rows)
     return rows
@@ -50,14 +51,17 @@ def make_set(root, n=16):
 def medvl(*args, code=0):
     "Run a command in this process; what it printed, or where it should fail, its error."
     r = CliRunner().invoke(app, [str(a) for a in args], catch_exceptions=True)
-    if r.exit_code != code: raise AssertionError(f"medvl {' '.join(map(str, args))}: exit code {r.exit_code}\n{r.output}") from r.exception
+    if r.exit_code != code:
+        raise AssertionError(f"medvl {' '.join(map(str, args))}: exit code {r.exit_code}\n{r.output}") from r.exception
     return r.stderr if code else r.output
 
 
 def results(folder): return json.loads((folder/'results.json').read_text(encoding='utf-8'))
 
 
-def listing(folder): return sorted((p.relative_to(folder).as_posix(), p.stat().st_size, p.stat().st_mtime_ns) for p in folder.rglob('*'))
+def listing(folder):
+    "Every file with its size and time of change."
+    return sorted((str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns) for p in folder.rglob('*'))
 
 
 @pytest.fixture(scope='module')
@@ -93,8 +97,10 @@ def clip(work):
 
 def test_help_is_light():
     "Help neither imports torch nor fails; every option of every command is explained."
-    code = ("import sys\nfrom medvl.cli import app\nfrom typer.testing import CliRunner\nassert CliRunner().invoke(app, '--help').exit_code == 0\n"
-            "print([m for m in ('torch', 'timm', 'transformers', 'fastai', 'sklearn', 'matplotlib', 'pandas') if m in sys.modules])")
+    heavy = ('torch', 'timm', 'transformers', 'fastai', 'sklearn', 'matplotlib', 'pandas')
+    code = ("import sys\nfrom medvl.cli import app\nfrom typer.testing import CliRunner\n"
+            "assert CliRunner().invoke(app, '--help').exit_code == 0\n"
+            f"print([m for m in {heavy} if m in sys.modules])")
     r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert r.stdout.strip() == '[]'
 
@@ -127,17 +133,18 @@ def test_align_takes_over_tokenizer_and_towers(mrm, alta):
 @pytest.mark.parametrize('method', ['alta', 'clip'])
 def test_retrieval(work, method, request):
     model, out = request.getfixturevalue(method), work/f'ret-{method}'
-    medvl('eval', 'retrieval', '--model', model, '--data', work/'data', '--out', out, '--split', 'test', '--n-boot', '50', '--embeddings')
+    base = ['eval', 'retrieval', '--model', model, '--data', work/'data', '--split', 'test', '--n-boot', '50']
+    medvl(*base, '--out', out, '--embeddings')
     r = results(out)
     full, n = r['retrieval']['full'], r['retrieval']['n_pairs']
     assert n == 6 and r['retrieval']['n_units'] == 4 and 'skipped' in r['retrieval']['pools']
     assert 0 <= full['image_to_text_R@1'] <= full['image_to_text_R@5'] <= full['image_to_text_R@10'] == 1
-    assert r['films_per_slot'] == ({'current_frontal': 6} if method == 'clip' else
-                                   {'current_frontal': 6, 'current_lateral': 4, 'prior_frontal': 2, 'prior_lateral': 2})
+    slots = {'current_frontal': 6, 'current_lateral': 4, 'prior_frontal': 2, 'prior_lateral': 2}
+    assert r['films_per_slot'] == ({'current_frontal': 6} if method == 'clip' else slots)
     for f in ('text_to_film.png', 'film_to_text.png'): assert Image.open(out/f).size[0] > 200
     with np.load(out/'embeddings.npz') as z: assert z['v'].shape == z['t'].shape and len(z['v']) == n
     again = work/f'ret-{method}-2'
-    medvl('eval', 'retrieval', '--model', model, '--data', work/'data', '--out', again, '--n-boot', '50')
+    medvl(*base, '--out', again)
     assert results(again)['retrieval'] == r['retrieval']              # a seed is a seed
 
 
@@ -146,12 +153,14 @@ def test_zeroshot(work, alta):
     said = medvl(*base, '--out', out, '--prompts', 'chexpert14-plain-v1')
     z = results(out)['zeroshot']
     assert z['prompts']['id'] == 'chexpert14-plain-v1' and len(z['prompts']['hash']) >= 32 and not z['transductive']
-    assert z['classes']['Edema']['auroc']['value'] is None and 'all' in z['classes']['Edema']['reason']   # nobody has it
+    edema = z['classes']['Edema']                                       # nobody has it
+    assert edema['auroc']['value'] is None and 'all' in edema['reason']
     assert 'Edema' in z['macro']['not_computable'] and 'Edema' in said and (out/'roc.png').stat().st_size > 1000
     ps = dict(id='zones', version=1, classes={z: {'pos': [f'opacity in the {z} zone'], 'neg': []} for z in ZONES},
               values={z: [z] for z in ZONES})
     (work/'zones.json').write_text(json.dumps(ps))
-    medvl(*base, '--out', work/'zs2', '--prompts', work/'zones.json', '--label-column', 'finding', '--task', 'multiclass', '--split', 'val')
+    medvl(*base, '--out', work/'zs2', '--prompts', work/'zones.json', '--label-column', 'finding', '--split', 'val',
+          '--task', 'multiclass')
     z = results(work/'zs2')['zeroshot']
     assert z['n'] == 5 and sum(map(sum, z['confusion'])) == 5 and 0 <= z['accuracy']['value'] <= 1
 
@@ -164,18 +173,20 @@ def test_runs_are_not_overwritten(work, mrm):
     medvl(*base, *TINY, '--resume')                                     # finished already: nothing is trained
     now = load_file(mrm/'model/model.safetensors')
     assert was.keys() == now.keys() and all(was[k].equal(now[k]) for k in was)
-    assert 'it is of `medvl pretrain`' in medvl('eval', 'retrieval', '--model', mrm, '--data', work/'data', '--out', mrm, code=2)
+    other = medvl('eval', 'retrieval', '--model', mrm, '--data', work/'data', '--out', mrm, code=2)
+    assert 'it is of `medvl pretrain`' in other
 
 
 def test_errors_are_one_sentence(work, mrm):
     "Exit code 2, one red sentence, no traceback; nothing half-written."
     ev = ['eval', 'retrieval', '--data', work/'data', '--out', work/'never', '--model']
+    clip = ['align', 'clip', '--data', work/'data', *TINY, '--out']
     for args, want in [(['data', 'summary', work/'nothing'], 'nothing'),
                        ([*ev, work/'data'], 'holds no model'),
                        (['params', 'blip'], "unknown method 'blip'"),
-                       (['align', 'clip', '--data', work/'data', '--out', work/'data', *TINY], 'is the data itself'),
-                       (['align', 'alta', '--data', work/'data', '--out', work/'bad', *TINY, '--set', 'mood=clean'], 'mood=clean'),
-                       (['align', 'clip', '--data', work/'data', '--out', work/'bad2', *TINY, '--source', 'toys'], "no study of source 'toys'")]:
+                       ([*clip, work/'data'], 'is the data itself'),
+                       ([*clip, work/'bad', '--set', 'mood=clean'], 'mood=clean'),
+                       ([*clip, work/'bad2', '--source', 'toys'], "no study of source 'toys'")]:
         said = medvl(*args, code=2)
         assert want in said and len(said.strip().splitlines()) == 1 and said.startswith('Error: '), said
     assert not any((work/o/'results.json').exists() for o in ('never', 'bad', 'bad2'))
@@ -184,7 +195,8 @@ def test_errors_are_one_sentence(work, mrm):
 
 
 def test_mrm_cannot_retrieve(work, mrm):
-    assert 'no space shared' in medvl('eval', 'retrieval', '--model', mrm, '--data', work/'data', '--out', work/'mrm-ret', code=2)
+    said = medvl('eval', 'retrieval', '--model', mrm, '--data', work/'data', '--out', work/'mrm-ret', code=2)
+    assert 'no space shared' in said
 
 
 def test_params():

@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/eval/retrieval.html.md"""
 __all__ = ['WAYS', 'RIGHT', 'WRONG', 'Embeddings', 'embed', 'match_ranks', 'rank_metrics', 'retrieval', 'dedup', 'pools',
            'retrieval_report', 'class_precision', 'ranked', 'text_to_film', 'film_to_text']
 
-# %% ../../nbs/eval/02_retrieval.ipynb #51c3c5ad
+# %% ../../nbs/eval/02_retrieval.ipynb #bd0e89fa
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -26,7 +26,7 @@ from ..core import Aligner, Batch, MedvlError
 from .metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, median_rank, mrr, recall_at,
                                 tie_rank)
 
-# %% ../../nbs/eval/02_retrieval.ipynb #ca06c667
+# %% ../../nbs/eval/02_retrieval.ipynb #c3004960
 @dataclass
 class Embeddings:
     "A data set in the shared space; row i of every field is the same sample."
@@ -61,7 +61,7 @@ class Embeddings:
         "Read them back."
         with np.load(path, allow_pickle=False) as z: return cls(**{k: torch.from_numpy(z[k]) for k in z.files})
 
-# %% ../../nbs/eval/02_retrieval.ipynb #353800ca
+# %% ../../nbs/eval/02_retrieval.ipynb #65c9eceb
 def _unit(x, what, ids):
     "Rows of `x` in fp32 with length one; a row that is not finite or zero is an error."
     x = x.float(); norm = x.norm(dim=-1)
@@ -110,7 +110,7 @@ def embed(model:Aligner, # put into eval mode, and back
     if not got: raise MedvlError("the data set gave no batch")
     return Embeddings(*[None if xs[0] is None else torch.cat(xs) for xs in zip(*got)])
 
-# %% ../../nbs/eval/02_retrieval.ipynb #846c5171
+# %% ../../nbs/eval/02_retrieval.ipynb #c3f19c2f
 def _stairs(a, b, block):
     "Pairs of slices (rows, columns), with True where sorted ids `a`, `b` have an id range in common."
     for i in range(0, len(a), block):
@@ -118,7 +118,7 @@ def _stairs(a, b, block):
             r, c = slice(i, min(i+block, len(a))), slice(j, min(j+block, len(b)))
             yield r, c, bool(a[r][0] <= b[c][-1] and b[c][0] <= a[r][-1])
 
-# %% ../../nbs/eval/02_retrieval.ipynb #e0676336
+# %% ../../nbs/eval/02_retrieval.ipynb #43027518
 def _checked(v, t, id_v, id_t, both=True):
     "Tensors of matching shapes, finite, each row of `v` (and of `t`) with a right answer on the other side."
     v, t = (torch.as_tensor(x) for x in (v, t))
@@ -144,7 +144,7 @@ def match_ranks(v:Float[Tensor, 'n d'], # films
                 ties:str='pessimistic', # 'pessimistic', 'mean' or 'optimistic', see `tie_rank`
                 block:int=1024 # side of the blocks of scores that are held at a time
                ) -> tuple[Tensor,Tensor]: # ranks of the films [n] and of the texts [m], from 1, CPU
-    "Rank of each one's best right answer, in both directions, by counting, in memory of `block`² + n + m; any device."
+    "Rank of each one's best right answer, both ways, by counting, in memory of `block`² + n + m; any device."
     v, t, id_v, id_t = _checked(v, t, id_v, id_t)
     (a, ov), (b, ot) = (x.sort(stable=True) for x in (id_v, id_t))
     v, t, n, m = v[ov], t[ot], len(v), len(t)
@@ -176,7 +176,7 @@ def _count(s, same, best, count, r, c, ties):
         if ties != 'pessimistic': count[i][0,sl] += (s > x).sum(dim, dtype=torch.int32)
         if ties != 'optimistic': count[i][1,sl] += (s >= x).sum(dim, dtype=torch.int32)
 
-# %% ../../nbs/eval/02_retrieval.ipynb #181ae2d2
+# %% ../../nbs/eval/02_retrieval.ipynb #81cf8e65
 WAYS = ('image_to_text', 'text_to_image')
 
 def rank_metrics(way:str, # first part of the keys
@@ -201,7 +201,7 @@ def retrieval(v:Float[Tensor, 'n d'], # films
     res = rank_metrics(WAYS[0], rv, ks) | rank_metrics(WAYS[1], rt, ks)
     return res | {'R_sum': sum(x for k,x in res.items() if '_R@' in k)}
 
-# %% ../../nbs/eval/02_retrieval.ipynb #0c31ebb9
+# %% ../../nbs/eval/02_retrieval.ipynb #6c16c258
 def dedup(emb:Embeddings # with texts
          ) -> tuple[Tensor,Tensor]: # texts [u d] and their ids [u], by first occurrence
     "One embedding for each different text."
@@ -221,7 +221,7 @@ def pools(emb:Embeddings, # with texts
     return {'size': size, 'seeds': list(seeds), 'mean': {k: float(np.mean([r[k] for r in res])) for k in res[0]},
             'sd': {k: float(np.std([r[k] for r in res], ddof=1)) if len(res) > 1 else 0. for k in res[0]}}
 
-# %% ../../nbs/eval/02_retrieval.ipynb #cd0b5ead
+# %% ../../nbs/eval/02_retrieval.ipynb #23ef9d40
 def retrieval_report(emb:Embeddings, # samples without a text are left out, and counted
                      ks:Sequence[int]=(1,5,10), # list lengths
                      group:Sequence|None=None, # [n] patient of each sample, for the intervals; None: independent
@@ -253,7 +253,7 @@ def retrieval_report(emb:Embeddings, # samples without a text are left out, and 
                 chance_dedup={f'image_to_text_R@{k}': min(1., k/len(u)) for k in ks},
                 pools=pools(e, pool, **kw))
 
-# %% ../../nbs/eval/02_retrieval.ipynb #9a4f6007
+# %% ../../nbs/eval/02_retrieval.ipynb #8898d1f1
 def class_precision(q:Float[Tensor, 'n d'], # queries
                     c:Float[Tensor, 'm d'], # candidates
                     cls_q:Int[Tensor, 'n'], # class of each query
@@ -275,7 +275,7 @@ def class_precision(q:Float[Tensor, 'n d'], # queries
             out[k].append((hits/k).cpu())
     return {k: torch.cat(x) for k,x in out.items()}
 
-# %% ../../nbs/eval/02_retrieval.ipynb #a7da5dd6
+# %% ../../nbs/eval/02_retrieval.ipynb #73be63e2
 def ranked(q:Float[Tensor, 'n d'], # queries
            c:Float[Tensor, 'm d'], # candidates
            k:int=5 # how many
@@ -298,7 +298,7 @@ def _text(ax, text, width, size=7, limit=320):
     text = text if len(text) <= limit else text[:limit].rsplit(' ', 1)[0]+' ...'
     ax.text(0, .5, textwrap.fill(text, width), va='center', fontsize=size, wrap=False); ax.axis('off')
 
-# %% ../../nbs/eval/02_retrieval.ipynb #1407a1fb
+# %% ../../nbs/eval/02_retrieval.ipynb #cb918daa
 def text_to_film(emb:Embeddings, # with texts
                  film:Callable, # row -> pixels, [h w] or [1 h w]
                  text:Callable, # row -> str
@@ -315,7 +315,7 @@ def text_to_film(emb:Embeddings, # with texts
         _text(axs[r,0], text(row), 30)
         for j in range(k):
             i = int(top[r,j]); ok = bool(emb.has[i] and emb.txt_id[i] == emb.txt_id[row])
-            _film(axs[r,j+1], film(i), ok, f"{j+1}{' ✓' if ok else ''}  {score[r,j]:.2f}")
+            _film(axs[r,j+1], film(i), ok, f"{j+1}{' ✓' if ok else ''}  {score[r,j]:.3f}")
     return fig
 
 def film_to_text(emb:Embeddings, # with texts
@@ -342,6 +342,6 @@ def film_to_text(emb:Embeddings, # with texts
             look = dict(fontsize=6.5, va='center', linespacing=.95, color=RIGHT['color'] if own[j] else '#333333',
                         fontweight='bold' if own[j] else 'normal')
             y = 1-(n+.5)/len(show)
-            axs[r,1].text(0, y, f"{j+1}{' ✓' if own[j] else '  '} {score[r,j]:.2f}", **look)
+            axs[r,1].text(0, y, f"{j+1}{' ✓' if own[j] else '  '} {score[r,j]:.3f}", **look)
             axs[r,1].text(.1, y, textwrap.fill(line, int(70*size)), **look)
     return fig

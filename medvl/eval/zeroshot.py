@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/eval/zeroshot.html.md"""
 __all__ = ['PROTOCOLS', 'embed_texts', 'embed_prompts', 'class_scores', 'finding_scores', 'binary_labels', 'multilabel_table',
            'multiclass_table', 'ZeroShot', 'zeroshot', 'roc_figure', 'confusion_figure']
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #bcd86911
+# %% ../../nbs/eval/03_zeroshot.ipynb #6e08edf9
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from .metrics import (Interval, MetricError, OneClass, accuracy, auroc, auroc_dr
                                 bootstrap, cv_threshold, draw_counts, f1)
 from .retrieval import Embeddings, embed
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #c5d72583
+# %% ../../nbs/eval/03_zeroshot.ipynb #c346fccc
 def _encoder(model, raw):
     "The text tower as a function of (ids, mask)."
     if not raw: return lambda txt, msk: normalize(model.encode_text(txt, msk).glob.float(), dim=-1)
@@ -74,7 +74,7 @@ def embed_prompts(model:Aligner, # has `encode_text`
         if not o.get('pos'): raise MedvlError(f"class {c!r} has no positive prompt")
     return {c: {k: embed_texts(model, tok, o[k], raw) for k in ('pos','neg') if o.get(k)} for c, o in classes.items()}
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #ed22b54a
+# %% ../../nbs/eval/03_zeroshot.ipynb #e5c22558
 PROTOCOLS = ('mean-embedding', 'mean-projected', 'mean-similarity', 'max', 'gloria')
 
 def class_scores(v:Float[Tensor, 'n d'], # films, unit length
@@ -94,7 +94,7 @@ def class_scores(v:Float[Tensor, 'n d'], # films, unit length
         raise MetricError(f"gloria: class {int(sd.argmin())} has the same score on all {len(s)} films")
     return (s-s.mean(0))/sd
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #360e33d8
+# %% ../../nbs/eval/03_zeroshot.ipynb #acd266dc
 def finding_scores(v:Float[Tensor, 'n d'], # films, unit length
                    prompts:Mapping[str,Mapping[str,Tensor]], # class -> {'pos': [p d], 'neg': [q d] or absent}
                    protocol:str='mean-embedding', # one of PROTOCOLS
@@ -111,7 +111,7 @@ def finding_scores(v:Float[Tensor, 'n d'], # films, unit length
             raise MetricError(f"{c}: at tau={tau} the softmax saturates, different films get equal scores")
     return s
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #063f32c5
+# %% ../../nbs/eval/03_zeroshot.ipynb #94a73a86
 def binary_labels(lbl:Float[np.ndarray, 'n k'], # 1, 0, -1 (uncertain), NaN (not mentioned)
                   uncertain:str='drop', # -1 becomes: 'drop', 'positive' or 'negative'
                   blank:str='negative' # NaN becomes: 'negative' (unless the whole row is NaN) or 'drop'
@@ -130,7 +130,7 @@ def binary_labels(lbl:Float[np.ndarray, 'n k'], # 1, 0, -1 (uncertain), NaN (not
     y[y == -1] = {'drop': np.nan, 'positive': 1, 'negative': 0}[uncertain]
     return y
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #0241cd65
+# %% ../../nbs/eval/03_zeroshot.ipynb #00fc3870
 def _one_class(s, y, group, counts, val, cv, n_boot, seed):
     "Counts and metrics of one finding, NaN labels left out; and the AUROC of each draw (None: not computable)."
     keep = ~np.isnan(y); g = None if group is None else group[keep]
@@ -188,7 +188,7 @@ def multilabel_table(scores:Float[np.ndarray, 'n k'], # higher: more likely pres
     else: macro |= dict(auroc=Interval(np.nan, np.nan, np.nan), reason='no class can be computed')
     return dict(classes=res, macro=macro)
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #519eece1
+# %% ../../nbs/eval/03_zeroshot.ipynb #00faec41
 def multiclass_table(scores:Float[np.ndarray, 'n k'], # higher: more likely
                      labels:Float[np.ndarray, 'n k'], # exactly one 1 in a row that counts
                      names:Sequence[str], # of the k classes
@@ -215,7 +215,7 @@ def multiclass_table(scores:Float[np.ndarray, 'n k'], # higher: more likely
                 not_computable={c: 'no film' for j, c in enumerate(names) if j not in seen},
                 recall={names[c]: float(conf[c,c]/conf[c].sum()) for c in seen}, confusion=conf.tolist())
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #c2b49601
+# %% ../../nbs/eval/03_zeroshot.ipynb #b5c9242f
 @dataclass
 class ZeroShot:
     "A zero-shot result: what was measured, and the scores that it was measured on."
@@ -236,7 +236,8 @@ class ZeroShot:
         rows = [f"  {c:28s} {r['n_positive']:5d}/{r['n']:<6d} AUROC {r['auroc']}  {r.get('reason', '')}".rstrip()
                 for c, r in t['classes'].items()]
         macro = f"macro of {len(t['macro']['classes'])} classes"
-        return '\n'.join([head, *rows, f"  {macro:47s} {t['macro']['auroc']}"])
+        last = f"  {macro:47s} {t['macro']['auroc']}  {t['macro'].get('reason', '')}".rstrip()
+        return '\n'.join([head, *rows, last])
     def figure(self, dpi:int=90 # of the figure
               ) -> plt.Figure:
         "ROC curves (multi-label) or the confusion table (multi-class)."
@@ -254,7 +255,7 @@ def _pick(emb, classes, names, what):
         raise MedvlError(f"no class of the prompts ({', '.join(classes)}) is a label column ({', '.join(names)})")
     return emb.lbl[:, [col[c.strip().lower()] for c in have]].numpy(), have, [c for c in classes if c not in have]
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #a936efbb
+# %% ../../nbs/eval/03_zeroshot.ipynb #2dd95e77
 def zeroshot(model:Aligner, # encodes films and texts
              dl, # of (Batch, ids) with labels; or `Embeddings`
              tok, # the model's tokenizer
@@ -293,6 +294,7 @@ def zeroshot(model:Aligner, # encodes films and texts
     v = None if ev is None else (score(ev.v), binary_labels(_pick(ev, have, names, 'validation')[0], uncertain, blank))
     return ZeroShot(info, multilabel_table(s, y, have, v, group, cv, n_boot, seed), have, s, y)
 
+# %% ../../nbs/eval/03_zeroshot.ipynb #7ba7ead6
 def roc_figure(scores:Float[np.ndarray, 'n k'], # higher: more likely present
                labels:Float[np.ndarray, 'n k'], # 1, 0, NaN (left out)
                names:Sequence[str], # of the k classes
@@ -308,7 +310,7 @@ def roc_figure(scores:Float[np.ndarray, 'n k'], # higher: more likely present
     for i, (a, c, fpr, tpr) in enumerate(sorted(curves, reverse=True, key=lambda o: o[0])):
         ax.plot(fpr, tpr, label=f"{a:.2f} {c}", lw=1.5, color=plt.get_cmap('tab10')(i%10), ls=('-','--',':')[i//10])
     ax.set(xlabel='1 - specificity', ylabel='sensitivity', aspect='equal', xlim=(-.01,1.01), ylim=(-.01,1.01))
-    if curves: ax.legend(fontsize=7, loc='lower right', frameon=False)
+    if curves: ax.legend(fontsize=7, loc='lower right', framealpha=.85)
     if lack: ax.set_title('not computable: '+', '.join(lack), fontsize=7, wrap=True)
     return fig
 
