@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/data/batch.html.md"""
 __all__ = ['film_bytes', 'check_samples', 'StudyData', 'pad_texts', 'collate', 'world_size', 'StudyDL', 'missing_films',
            'leave_out', 'StudyLoaders', 'readable', 'label_names', 'dataloaders', 'sample_loader', 'show_batch']
 
-# %% ../../nbs/data/05_batch.ipynb #d2ce9d14
+# %% ../../nbs/data/05_batch.ipynb #cb7fdaaf
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -29,7 +29,7 @@ from .study import Sample, Study, View, samples as study_samples
 from .text import sentences
 from .tokens import encode, load_tokenizer, train_tokenizer, txt_id
 
-# %% ../../nbs/data/05_batch.ipynb #19ce7a51
+# %% ../../nbs/data/05_batch.ipynb #02aa94a6
 def film_bytes(view:View, # a film
                size:int, # pixels of the shorter side
                cache:Any=None # a `data.cache.ImageCache`; None: decode now
@@ -50,7 +50,7 @@ def check_samples(samples:Sequence[Sample], # rows
             raise MedvlError(f"films would be mirrored (flip=True), but the text of sample {i} ({s.id!r}) says "
                              f"{word!r}; use flip=False, or sided='allow' if this is meant")
 
-# %% ../../nbs/data/05_batch.ipynb #79b93ad5
+# %% ../../nbs/data/05_batch.ipynb #7fbce4db
 class StudyData:
     "Samples as tensors. Raises `MedvlError` on samples without a film, and on mirrored films with sided texts."
     def __init__(self,
@@ -105,7 +105,7 @@ class StudyData:
         if self.classes: it['lbl'] = [self.samples[i].labels.get(c, math.nan) for c in self.classes]
         return it, i
 
-# %% ../../nbs/data/05_batch.ipynb #272f9e32
+# %% ../../nbs/data/05_batch.ipynb #e2982611
 def pad_texts(texts:Sequence[tuple[np.ndarray,np.ndarray]], # token ids and word indices of each sample
               pad_id:int, # the tokenizer's
               l:int # length to pad to
@@ -138,7 +138,7 @@ def collate(items:Sequence[tuple[dict,int]], # what `StudyData` gave
     if data.classes: b['lbl'] = torch.tensor([it['lbl'] for it in its], dtype=torch.float32)
     return b, torch.tensor([o[1] for o in items])
 
-# %% ../../nbs/data/05_batch.ipynb #a16a8fa9
+# %% ../../nbs/data/05_batch.ipynb #034e1547
 def world_size() -> int:
     "Number of processes that `torchrun` announces; 1 without it."
     return max(1, num_distrib())
@@ -177,7 +177,7 @@ class StudyDL(DataLoader):
         return collate(items, self.dataset, self.pad or ('max_len' if world_size() > 1 else 'batch'))
     def retain(self, res:tuple, b:list) -> tuple: return res
 
-# %% ../../nbs/data/05_batch.ipynb #c864ee0d
+# %% ../../nbs/data/05_batch.ipynb #e6f0638b
 def missing_films(samples:Sequence[Sample] # what is about to be loaded
                  ) -> dict[str,str]: # path: what is wrong
     "Films that are neither in memory nor where they should be."
@@ -204,7 +204,7 @@ def leave_out(samples:Sequence[Sample], # rows
     print('\n'.join([f"{len(hit)} films can't be read; {n} of {len(out)} samples are left out:", *lines]))
     return kept
 
-# %% ../../nbs/data/05_batch.ipynb #b07f29e4
+# %% ../../nbs/data/05_batch.ipynb #30fe7852
 class StudyLoaders(DataLoaders):
     "fastai's `DataLoaders` that remember how they were made: `train`, `valid`, and `loader(name)` for any split."
     n_inp = 1
@@ -237,7 +237,7 @@ class StudyLoaders(DataLoaders):
 
     def show_batch(self, n:int=3, name:str='train') -> plt.Figure: return show_batch(self, n, name)
 
-# %% ../../nbs/data/05_batch.ipynb #52981d2e
+# %% ../../nbs/data/05_batch.ipynb #5503ac8d
 def readable(samples:Sequence[Sample], # rows
              slots:Sequence[str]=SLOTS, # the slots that are used
              cache:Any=None, # a `data.cache.ImageCache`: decode what it doesn't have
@@ -254,7 +254,7 @@ def label_names(samples:Sequence[Sample] # rows
     seen = {k for s in samples for k in s.labels}
     return [c for c in CHEXPERT if c in seen] or sorted(seen)
 
-# %% ../../nbs/data/05_batch.ipynb #8039eb6f
+# %% ../../nbs/data/05_batch.ipynb #0da7814d
 def dataloaders(data:Sequence[Sample]|Sequence[Study], # with `split` train, val, test
                 tok:PreTrainedTokenizerFast|None, # None: films only
                 preset:str|Preset='alta', # see the table above
@@ -295,7 +295,7 @@ def dataloaders(data:Sequence[Sample]|Sequence[Study], # with `split` train, val
     dls = [StudyDL(d, bs, shuffle=d.train, drop_last=d.train, num_workers=num_workers) for d in sets]
     return StudyLoaders(*dls, names=names, tok=tok, preset=p, classes=how['classes'], device=device)
 
-# %% ../../nbs/data/05_batch.ipynb #ebeed055
+# %% ../../nbs/data/05_batch.ipynb #7eb6bb96
 def sample_loader(samples:Sequence[Sample], # any split
                   tok:PreTrainedTokenizerFast|None, # None: films only
                   preset:str|Preset, # the checkpoint's
@@ -310,17 +310,17 @@ def sample_loader(samples:Sequence[Sample], # any split
     smp = readable(samples, kw.get('slots', SLOTS), cache, errors)
     return StudyDL(StudyData(smp, tok, preset, cache=cache, **kw), bs, num_workers=num_workers, device=device)
 
-# %% ../../nbs/data/05_batch.ipynb #107e1dd3
+# %% ../../nbs/data/05_batch.ipynb #f57fdb74
 def show_batch(dls:StudyLoaders, # of `dataloaders`
                n:int=3, # rows
                name:str='train', # which split
-               chars:int=110 # of the text
+               chars:int|None=None # of the text; None: as many as fit
               ) -> plt.Figure:
     "Films and texts of the first samples of a batch, as the model gets them."
     dl = dls.loader(name)
     b, ids = dl.one_batch()
     b, slots = Batch.of(b), dl.dataset.slots
-    n = min(n, b.bs)
+    n, chars = min(n, b.bs), chars or 29*len(slots)
     fig, axs = plt.subplots(n, len(slots), figsize=(2.2*len(slots), 2.55*n), squeeze=False, dpi=70)
     for i, row in enumerate(axs):
         for k, ax in enumerate(row):
@@ -331,5 +331,5 @@ def show_batch(dls:StudyLoaders, # of `dataloaders`
         text = '(films only)' if b.txt is None else dls.tok.decode(b.txt[i][b.txt_msk[i]], skip_special_tokens=True)
         text = f"{dl.dataset.samples[ids[i]].id}: {text or '(no text)'}"
         row[0].set_title(text if len(text) <= chars else text[:chars]+'…', loc='left', fontsize=9)
-    fig.tight_layout()
+    fig.subplots_adjust(left=.02, right=.98, top=1-.1/n, bottom=.08/n, wspace=.08, hspace=.24)
     return fig
