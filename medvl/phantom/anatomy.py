@@ -9,7 +9,7 @@ __all__ = ['MU', 'BOX', 'WAIST', 'LOBES', 'RIB_FLAT', 'HILUM', 'hounsfield', 'An
            'spine_x', 'spine_y', 'heart_parts', 'mediastinal_tubes', 'edges', 'block', 'heart', 'mediastinum', 'lung',
            'lobe', 'Strokes', 'tube', 'smooth', 'rib_line', 'bones', 'tree', 'vessels', 'airways']
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #c49a849f
+# %% ../../nbs/phantom/01_anatomy.ipynb #c4c3708a
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core import MedvlError
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #292bba11
+# %% ../../nbs/phantom/01_anatomy.ipynb #66339f1f
 MU = dict(air=0., lung=.05, fat=.18, soft=.20, blood=.21, marrow=.30, cortex=.50, calcium=.60,
           metal=4.)  # 1/cm at 65 keV
 
@@ -26,7 +26,7 @@ def hounsfield(mu, # attenuation, 1/cm
     "CT number of an attenuation, with 0.20 /cm as water's: air is -1000, water 0."
     return 1000*(np.asarray(mu)-MU['soft'])/MU['soft']
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #33a046a3
+# %% ../../nbs/phantom/01_anatomy.ipynb #513f39a2
 @dataclass(frozen=True)
 class Anatomy:
     "The numbers of one thorax; lengths in cm. The last group varies from visit to visit."
@@ -68,7 +68,7 @@ class Anatomy:
         if not 0.2 <= self.ctr <= .85:
             raise MedvlError(f'Anatomy.ctr is {self.ctr}; expected a cardiothoracic ratio of 0.2 to 0.85')
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #5e5c7041
+# %% ../../nbs/phantom/01_anatomy.ipynb #d1aa8d97
 def draw_anatomy(rng:np.random.Generator, # the patient's own generator
                  variety:float=1. # 0: everybody is average, 1: as in a hospital
                 ) -> Anatomy:
@@ -91,7 +91,7 @@ def draw_anatomy(rng:np.random.Generator, # the patient's own generator
         vessel=n(1., .1, .7, 1.35),
         seed=int(rng.integers(2**31)), ctr=n(.435+.02*old, .025, .37, .485))
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #7aa2ebc2
+# %% ../../nbs/phantom/01_anatomy.ipynb #d6b3ac2f
 BOX = .48  # c: how boxy the cage is
 WAIST = .12  # the widest level lies this share of the lung's height above the right dome
 
@@ -127,7 +127,7 @@ def wall(a:Anatomy, # the body
     w,d = a.width-gap, np.where(cs < 0, a.front-.5*gap, a.back-.5*gap)
     return rho*w*sn + out*sn, rho*d*cs + out*cs + _axis(a, z)
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #d58f8e21
+# %% ../../nbs/phantom/01_anatomy.ipynb #25843e8a
 def dome(a:Anatomy, # the body
          x, y, # points
          side:str # 'right' or 'left'
@@ -141,7 +141,7 @@ def dome(a:Anatomy, # the body
     return top - np.where(dx > 0, k, .4*k)*dx*dx - np.where(dy > 0, np.float32(.075*a.dome_flat),
                                                             np.float32(.06*a.dome_flat))*dy*dy
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #7450dfea
+# %% ../../nbs/phantom/01_anatomy.ipynb #17820c52
 def spine_x(a:Anatomy, z): 
     "Sideways position of the spine at height z: a single curve, when there is scoliosis."
     return a.scoliosis*np.sin((z+3)*np.float32(np.pi/18))
@@ -177,7 +177,7 @@ def mediastinal_tubes(a:Anatomy) -> list[tuple]: # start, end, radius
             ((.9+.7*wd+s,.5,5.), (2.+.8*wd+s,1.2,11.5), 1.05+.25*wd),  # left subclavian artery
             ((-1.6-.6*wd+s,.5,6.), (-2.4-.6*wd+s,1.2,11.5), 1.25+.2*wd)]
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #b3c80bef
+# %% ../../nbs/phantom/01_anatomy.ipynb #85002271
 def _ellipsoid(x, y, z, c, axes, half):
     "Distance to an ellipsoid, roughly; negative inside."
     dx,dy,dz = x-np.float32(c[0]), y-np.float32(c[1]), z-np.float32(c[2])
@@ -192,7 +192,7 @@ def _capsule(x, y, z, p, q, r):
     off = (np.square(o-t*np.float32(e)) for o,e in zip((dx,dy,dz), d))
     return np.sqrt(sum(off)) - np.float32(r)
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #b59991ca
+# %% ../../nbs/phantom/01_anatomy.ipynb #f5b7d9b2
 def edges(x, y, z # coordinates of a ray grid [d h w], or of points
          ): # for each axis of the grid the coordinates at its four edges; None for points
     "What `block` looks at: on a ray grid a plane's extremes are at its corners."
@@ -244,7 +244,7 @@ def _put(f, E, x, y, z, lo, hi, shape, *args):
     b = block(E, lo, hi); P = (x, y, z) if b is ... else (x[b], y[b], z[b])
     if P[0].size: f[b] = np.minimum(f[b], shape(*P, *args))
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #dded0c63
+# %% ../../nbs/phantom/01_anatomy.ipynb #d1e235bc
 def lung(a:Anatomy, # the body
          x, y, z, # points
          side:str, # 'right' or 'left'
@@ -255,7 +255,7 @@ def lung(a:Anatomy, # the body
     s = np.float32(1 if side == 'left' else -1)
     return np.maximum.reduce([cage(a, x, y, z), dome(a, x, y, side)-z, -med, -s*(x-np.float32(a.shift))])
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #41f1b517
+# %% ../../nbs/phantom/01_anatomy.ipynb #803795ca
 LOBES = {'right': ('upper','middle','lower'), 'left': ('upper','lower')}
 
 def lobe(a:Anatomy, # the body
@@ -273,7 +273,7 @@ def lobe(a:Anatomy, # the body
     horizontal = z - np.float32(mid+.2)
     return np.maximum(-oblique, -horizontal if name == 'upper' else horizontal)
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #62cbae4a
+# %% ../../nbs/phantom/01_anatomy.ipynb #2f3dd9f3
 @dataclass
 class Strokes:
     "Points of thin structures: position, radius, attenuation difference, length that each point stands for."
@@ -315,7 +315,7 @@ def smooth(points, # [k 3] knots
     a,b,c,d = P[i],P[i+1],P[i+2],P[i+3]
     return .5*(2*b+(c-a)*f+(2*a-5*b+4*c-d)*f**2+(3*b-a-3*c+d)*f**3)
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #1e03997b
+# %% ../../nbs/phantom/01_anatomy.ipynb #fd2ef216
 RIB_FLAT = .66  # a rib is taller than thick
 
 def rib_line(a:Anatomy, # the body
@@ -341,7 +341,7 @@ def _bone(P, r, a, flat=.6, marrow=.08, shell=.13):
     return [t, Strokes(t.xyz, np.maximum(t.r-np.float32(shell), np.float32(.05)),
                        t.mu*np.float32(marrow/(MU['cortex']-MU['soft'])-1), t.ds)]
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #3008b0b4
+# %% ../../nbs/phantom/01_anatomy.ipynb #66a7a9f7
 def bones(a:Anatomy, # the body
           arms_up:bool=False, # lateral films: arms raised, shoulder blades swung out
           abduct:float=1. # 1: shoulders rolled forward (PA), 0: not (AP), so that the blades lie over the lungs
@@ -372,7 +372,7 @@ def _frame(a):
     z = np.linspace(6.8, -6.5, 20); y = wall(a, np.pi, z)[1]-.7
     return Strokes.join(out + _bone(np.stack([0*z, y, z], 1), np.r_[[1.9]*5,[1.4]*15], a, flat=.3))
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #e5d5e3f4
+# %% ../../nbs/phantom/01_anatomy.ipynb #636e9718
 def _vertebra():
     "One vertebra around the origin, for a body of unit half-width and a pitch of one."
     out = [tube([(0,0,-.42),(0,0,.34)], .97, .06, .12)]  # the body's marrow
@@ -393,7 +393,7 @@ def _vertebrae(a):
     return Strokes(xyz.reshape(-1, 3).astype(np.float32), r.ravel().astype(np.float32),
                    np.tile(V.mu*a.bone, len(i)).astype(np.float32), ds.ravel().astype(np.float32))
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #655ad3cf
+# %% ../../nbs/phantom/01_anatomy.ipynb #eb3d4b2f
 HILUM = {'right': (-3.4, 1.4, .8), 'left': (3.9, 1.6, 1.5)}
 
 def _turn(d, angle, rng):
@@ -438,7 +438,7 @@ def _trunks(a, side):
     S,E,R = (np.array([o[i] for o in knots]) for i in range(3))
     return S, E, R*k, np.zeros(len(R), int)
 
-# %% ../../nbs/phantom/01_anatomy.ipynb #4b635edb
+# %% ../../nbs/phantom/01_anatomy.ipynb #10a9fbfe
 def vessels(a:Anatomy, # the body
             step:float=.22, # spacing of points, cm
             n_gen:int=7 # generations of branches

@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/phantom/findings.html.md"""
 __all__ = ['KINDS', 'OPACITY', 'DEVICES', 'SHARE', 'FLOOR', 'Finding', 'measure', 'grade', 'zone_of', 'place', 'alpha', 'tissue',
            'pleura', 'strokes', 'ball_list', 'balls', 'Shot', 'film_ctr', 'gas', 'shoot']
 
-# %% ../../nbs/phantom/03_findings.ipynb #771c1e63
+# %% ../../nbs/phantom/03_findings.ipynb #69b45e34
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -22,7 +22,7 @@ from .anatomy import (Anatomy, HILUM, LOBES, MU, RIB_FLAT, Strokes, airways, blo
 from .projection import (Geometry, Quality, Rays, body, chest, collimate, draw, expose, mark, occupied,
                                       rays, whole, window)
 
-# %% ../../nbs/phantom/03_findings.ipynb #20ee1b65
+# %% ../../nbs/phantom/03_findings.ipynb #04759744
 KINDS = {  # kind: CheXpert name
     'effusion': 'Pleural Effusion', 'pneumothorax': 'Pneumothorax', 'consolidation': 'Consolidation',
     'edema': 'Edema',
@@ -35,7 +35,7 @@ KINDS = {  # kind: CheXpert name
 OPACITY = ('Consolidation', 'Edema', 'Lung Lesion', 'Atelectasis',
            'Pneumonia')  # children of Lung Opacity in CheXpert's tree
 
-# %% ../../nbs/phantom/03_findings.ipynb #ac3f316a
+# %% ../../nbs/phantom/03_findings.ipynb #e5a298cd
 @dataclass
 class Finding:
     "One finding at one visit."
@@ -69,7 +69,7 @@ def grade(f:Finding # the finding
     "The step of severity that words are tied to."
     return min(3, int(f.sev*4))
 
-# %% ../../nbs/phantom/03_findings.ipynb #ebf01d27
+# %% ../../nbs/phantom/03_findings.ipynb #113fea3d
 def zone_of(a:Anatomy, # body
             z:float # height
            ) -> str:
@@ -95,7 +95,7 @@ def place(a:Anatomy, # body
         if ok.any(): return tuple(round(float(o), 2) for o in P[:,np.argmax(ok)])
     raise MedvlError(f'no point {depth} cm inside the {side} {name} lung of a chest {a.width:.1f} cm half-wide')
 
-# %% ../../nbs/phantom/03_findings.ipynb #6017d63e
+# %% ../../nbs/phantom/03_findings.ipynb #1da5f100
 def _fluid_key(a, x, y, z, c, supine):
     "How high the fluid has to stand to reach a point."
     rise = 3.4*np.exp(np.minimum(c, 0)*np.float32(.8))
@@ -119,7 +119,7 @@ def _waves(seed, n=5, scale=1.6):
 
 def _ramp(v): return np.clip(v, 0, 1)
 
-# %% ../../nbs/phantom/03_findings.ipynb #65ae6229
+# %% ../../nbs/phantom/03_findings.ipynb #24aa29c2
 def alpha(f:Finding, # the finding
           a:Anatomy, # body
           x, y, z, # points
@@ -164,7 +164,7 @@ def alpha(f:Finding, # the finding
 
 def _gap(f): return float(measure(f)[0])
 
-# %% ../../nbs/phantom/03_findings.ipynb #bf34d2f6
+# %% ../../nbs/phantom/03_findings.ipynb #a93bb407
 def tissue(a:Anatomy, # body
            F:list, # findings
            x, y, z, # points
@@ -189,7 +189,7 @@ def _reach(f, x, y, z):
     if f.kind != 'consolidation': return ...
     r = 1.8*float(measure(f)[0]); return block(edges(x, y, z), np.array(f.xyz)-r, np.array(f.xyz)+r)
 
-# %% ../../nbs/phantom/03_findings.ipynb #03ce3245
+# %% ../../nbs/phantom/03_findings.ipynb #f028033a
 def _sheet(P, th, mu):
     "Points [n 3] that share a surface, each standing for `area` of a sheet of thickness th."
     n = len(P); r = .07
@@ -207,7 +207,7 @@ def _plate(c, normal, R, th, mu, rng, n=900):
     s.ds *= np.float32((.07/s.r[0])**2)
     return s
 
-# %% ../../nbs/phantom/03_findings.ipynb #1de61eed
+# %% ../../nbs/phantom/03_findings.ipynb #add73082
 def pleura(f:Finding, a:Anatomy, # a pneumothorax in this body
            n:int=110 # points each way
           ) -> Strokes:
@@ -221,7 +221,7 @@ def pleura(f:Finding, a:Anatomy, # a pneumothorax in this body
     ok = lung(a, *P.T, f.side) < .1; st = _sheet(P[ok], .09, MU['soft']); st.ds *= area[ok].astype(np.float32)
     return st
 
-# %% ../../nbs/phantom/03_findings.ipynb #9fe0f92b
+# %% ../../nbs/phantom/03_findings.ipynb #f852e476
 def strokes(f:Finding, # the finding
             a:Anatomy # body
            ) -> Strokes:
@@ -257,7 +257,7 @@ def _septal(f, a, rng):
             out.append(tube([(s*x,y,z),(s*(x-L),y*.9,z+rng.normal(0,.12))], .09, .16*2.2))
     return Strokes.join(out)
 
-# %% ../../nbs/phantom/03_findings.ipynb #22ae3a25
+# %% ../../nbs/phantom/03_findings.ipynb #116c2853
 def _fracture(f, a, rng):
     P = rib_line(a, f.info['rib'], f.side, 60); k = f.info['at']; r = a.rib_size; w = 7
     seg = P[max(0,k-w):k+w+1]; A,B = P[max(0,k-w):k], P[k+1:k+w+1]; off = np.array([0,0,-1.])*(.35+.55*f.sev)
@@ -268,7 +268,7 @@ def _fracture(f, a, rng):
     return Strokes.join(out + _bone(A-off*.35*np.linspace(0,1,len(A))[:,None], r, a, flat=RIB_FLAT)
                         + _bone(B+off*fade, r, a, flat=RIB_FLAT))
 
-# %% ../../nbs/phantom/03_findings.ipynb #25d87877
+# %% ../../nbs/phantom/03_findings.ipynb #8638a099
 def _plastic(P, r=.28, mu=.5):
     "A catheter: a wall and an opaque thread."
     P = np.asarray(P)
@@ -318,7 +318,7 @@ def _dev_wires(f, a, s, rng):
 DEVICES = dict(tube=_dev_tube, line=_dev_line, pacemaker=_dev_pacemaker, feeding=_dev_feeding, drain=_dev_drain,
                wires=_dev_wires)
 
-# %% ../../nbs/phantom/03_findings.ipynb #1dbdc035
+# %% ../../nbs/phantom/03_findings.ipynb #18602188
 def ball_list(f:Finding, # the finding
               a:Anatomy # body
              ) -> list[tuple]: # centre, half-lengths, attenuation difference
@@ -351,7 +351,7 @@ def balls(L:list, # centre, half-lengths, attenuation difference of each
         out[r0:r1,c0:c1] += (mu*2*hn*hu*hv/((hu+e)*(hv+e))*np.sqrt(np.maximum(1-q, 0))).astype(np.float32)
     return out
 
-# %% ../../nbs/phantom/03_findings.ipynb #9a7c02db
+# %% ../../nbs/phantom/03_findings.ipynb #176ed905
 @dataclass
 class Shot:
     "A film and what is known about it."
@@ -382,7 +382,7 @@ def _bronchi(a):
         left.append(np.full(len(P), side == 'left'))
     return Strokes.join(out), np.concatenate(left)
 
-# %% ../../nbs/phantom/03_findings.ipynb #1da2992f
+# %% ../../nbs/phantom/03_findings.ipynb #b1e625e7
 def _still(a): return replace(a, ctr=.45, widen=0., shift=0., lift_r=0., lift_l=0., expire=0.)
 
 def _shifted(s, dx): return Strokes(s.xyz+np.array([dx,0,0], np.float32), s.r, s.mu, s.ds) if dx else s
@@ -410,7 +410,7 @@ def gas(a:Anatomy # body
                     -.13))
     return out
 
-# %% ../../nbs/phantom/03_findings.ipynb #57037033
+# %% ../../nbs/phantom/03_findings.ipynb #3afdc8f6
 def _truth(own, detail, sigma, size):
     "Mask, boxes and visibility of one finding from its own projection."
     m = np.abs(own); top = float(m.max())
@@ -424,7 +424,7 @@ def _truth(own, detail, sigma, size):
     c = float(m[mask].mean()); s = float(np.hypot(detail[mask].std(), sigma))
     return mask, boxes, round(c/(c+s), 3)
 
-# %% ../../nbs/phantom/03_findings.ipynb #70ecefed
+# %% ../../nbs/phantom/03_findings.ipynb #c67585a5
 def shoot(a:Anatomy, # the body at this visit
           F:list, # findings
           g:Geometry, # cone
@@ -462,7 +462,7 @@ def shoot(a:Anatomy, # the body at this visit
         if not np.isscalar(t): p += t; own[i] = own.get(i, 0)+t
     return _develop(a, F, g, q, size, rng, marker, p, chord, own)
 
-# %% ../../nbs/phantom/03_findings.ipynb #a7432d84
+# %% ../../nbs/phantom/03_findings.ipynb #466921b2
 def _inside(a, F, g, n_gen):
     "Vessels where there is lung, and open airways where the lung is filled."
     out, filled = [], any(f.kind in ('consolidation','edema','collapse') for f in F)

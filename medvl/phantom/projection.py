@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/phantom/projection.html.md"""
 __all__ = ['VIEWS', 'RADII', 'ORIENT', 'Geometry', 'Rays', 'rays', 'occupied', 'whole', 'draw', 'chest', 'body', 'Quality',
            'expose', 'window', 'mark', 'collimate', 'write_png', 'write_dicom']
 
-# %% ../../nbs/phantom/02_projection.ipynb #48268f7f
+# %% ../../nbs/phantom/02_projection.ipynb #d83f07cd
 import os
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ from scipy.special import j1
 from ..core import MedvlError
 from .anatomy import Anatomy, MU, Strokes
 
-# %% ../../nbs/phantom/02_projection.ipynb #26dbbc30
+# %% ../../nbs/phantom/02_projection.ipynb #f2e8c7a8
 VIEWS = dict(PA=((1,0,0), (0,-1,0), 12.), AP=((1,0,0), (0,1,0), 13.),
              LL=((0,1,0), (1,0,0), 17.))  # right on the film, toward the detector, its place
 
@@ -69,7 +69,7 @@ class Geometry:
         u,v = (dot(r)-np.float32(self.cx))*M, (dot(up)-np.float32(self.cz))*M
         return u*k+np.float32(size/2-.5), np.float32(size/2-.5)-v*k, M
 
-# %% ../../nbs/phantom/02_projection.ipynb #5641c9e6
+# %% ../../nbs/phantom/02_projection.ipynb #1043837f
 @dataclass
 class Rays:
     "Body coordinates of samples along the rays, depth first, and the length that each stands for."
@@ -126,7 +126,7 @@ def _up(img, pos, axis):
     lo,hi = np.take(img, np.clip(i,0,n-1), axis), np.take(img, np.clip(i+1,0,n-1), axis)
     return lo*((1-f)*ok(i)).reshape(sh)+hi*(f*ok(i+1)).reshape(sh)
 
-# %% ../../nbs/phantom/02_projection.ipynb #6b5484da
+# %% ../../nbs/phantom/02_projection.ipynb #e8025e2e
 RADII = .3*1.45**np.arange(13)  # classes of radius, pixels
 
 @lru_cache(maxsize=8)
@@ -160,7 +160,7 @@ def draw(s:Strokes, # points
     spec = (sfft.rfft2(grid)*_jinc(n, blur)[used]).sum(0)
     return sfft.irfft2(spec, s=(n,n))[pad:pad+size,pad:pad+size].astype(np.float32)
 
-# %% ../../nbs/phantom/02_projection.ipynb #a8459368
+# %% ../../nbs/phantom/02_projection.ipynb #949b64af
 def _mid(g, size, depth=0.):
     "Body coordinates of every pixel's ray in the plane through the axis: across, height."
     px = g.width/size; m = (g.sdd-g.det+depth)/g.sdd
@@ -179,7 +179,7 @@ def chest(a:Anatomy, # the body
 
 def _ell(q): return np.sqrt(np.maximum(1-q, 0))
 
-# %% ../../nbs/phantom/02_projection.ipynb #1cf6b3e5
+# %% ../../nbs/phantom/02_projection.ipynb #f4ddb1a1
 def body(a:Anatomy, # the body
          g:Geometry, # cone
          size:int, # pixels a side
@@ -224,7 +224,7 @@ def body(a:Anatomy, # the body
         p = p+np.float32(MU['fat'])*d
     return p.astype(np.float32), chord
 
-# %% ../../nbs/phantom/02_projection.ipynb #4e871b8c
+# %% ../../nbs/phantom/02_projection.ipynb #1be36ad3
 @dataclass(frozen=True)
 class Quality:
     "What a film owes to the machine and its settings."
@@ -259,7 +259,7 @@ def expose(p, # [h w] integral of mu
     if q.blur: N = ndi.gaussian_filter(N, q.blur/px, mode='nearest', truncate=3)
     return -np.log(np.maximum(N, 1)/n0)
 
-# %% ../../nbs/phantom/02_projection.ipynb #a495cd05
+# %% ../../nbs/phantom/02_projection.ipynb #d38f9586
 def window(P, # [h w] -log signal
            q:Quality, # settings
            inside, # [h w] bool: the chest, which the processing looks for
@@ -285,7 +285,7 @@ def _wide(x, s):
     sm = ndi.gaussian_filter(sm, s/k, mode='nearest', truncate=2.5)
     return ndi.zoom(sm, x.shape[0]/sm.shape[0], order=1, mode='nearest', grid_mode=True) if k > 1 else sm
 
-# %% ../../nbs/phantom/02_projection.ipynb #b1be71df
+# %% ../../nbs/phantom/02_projection.ipynb #1228657e
 @lru_cache(maxsize=16)
 def _letter(ch:str, h:int):
     "A marker: the letter in lead."
@@ -315,7 +315,7 @@ def collimate(film, # [h w]
     s = np.s_[t:n-b,l:n-r]; out[s] = film[s]
     return out
 
-# %% ../../nbs/phantom/02_projection.ipynb #21e9a336
+# %% ../../nbs/phantom/02_projection.ipynb #c3b0b1df
 ORIENT = {'PA': ['L','F'], 'AP': ['L','F'], 'LL': ['P','F']}  # where the rows and the columns of the film point to
 
 def _atomic(path, save):

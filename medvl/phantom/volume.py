@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/phantom/volume.html.md"""
 # %% auto #0
 __all__ = ['CT_LABELS', 'CT_FINDING', 'ct']
 
-# %% ../../nbs/phantom/07_volume.ipynb #c4e2272d
+# %% ../../nbs/phantom/07_volume.ipynb #ce184b08
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..core import MedvlError
 from .anatomy import Anatomy, MU, Strokes, airways, bones, cage, heart, hounsfield, mediastinum, vessels
 from .findings import ball_list, strokes, tissue
 
-# %% ../../nbs/phantom/07_volume.ipynb #6336d5b5
+# %% ../../nbs/phantom/07_volume.ipynb #dd57b3a0
 CT_LABELS = dict(outside=0, soft=1, fat=2, right_lung=3, left_lung=4, heart=5, mediastinum=6, vessel=7, bone=8,
                  airway=9, device=10)
 CT_FINDING = 20  # finding i is CT_FINDING + i
