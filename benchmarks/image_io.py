@@ -5,9 +5,10 @@
 
 Synthetic films with the noise of a detector are written to a temporary folder as JPEG, PNG and DICOM (12 bits,
 uncompressed, JPEG 2000, RLE). Each way reads the same file, in turns, on one thread; medians of process time.
-`to the model` adds what each library does to make its network's input: medvl shrinks the shorter side to 256 (area
-weighted) and cuts 224; torchxrayvision cuts a square and resizes to 224 with scikit-image, its default; hi-ml shrinks to
-512 and cuts 448. torchxrayvision is the installed package. hi-ml's way is re-created from its description: scikit-image
+`to the model` adds what each library does to make its network's input, so the sizes differ: medvl shrinks the shorter
+side to 256 (antialiased) and cuts 224; torchxrayvision cuts a square and resizes to 224 with scikit-image, its
+default; hi-ml shrinks to 512 and cuts 448. torchxrayvision is the installed package.
+hi-ml's way is re-created from its description, it is not hi-ml itself: scikit-image
 reads, the range is stretched in float64 to uint8, then Pillow and torchvision. It has no DICOM path here.
 Agreement of the pictures comes first, or nothing is timed."""
 import argparse, io, tempfile, warnings
@@ -28,7 +29,8 @@ def film(h, w, seed=0):
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[-1:1:h*1j, -1:1:w*1j].astype(np.float32)
     def blob(cx, cy, rx, ry): return np.exp(-(((x-cx)/rx)**2+((y-cy)/ry)**2)**2)
-    dense = .75*blob(0, .1, .95, 1.2) - .5*(blob(-.42, -.05, .33, .62)+blob(.42, -.05, .33, .62)) + .3*blob(.15, .3, .28, .3)
+    lungs = blob(-.42, -.05, .33, .62)+blob(.42, -.05, .33, .62)
+    dense = .75*blob(0, .1, .95, 1.2) - .5*lungs + .3*blob(.15, .3, .28, .3)
     dense = np.clip(dense + .2*blob(0, 0, .12, 1) + .04*np.sin(22*y+3*x**2), 0, 1)
     noise = rng.standard_normal((h, w), np.float32)
     noise = (noise + np.roll(noise, 1, 0) + np.roll(noise, 1, 1))/3**.5  # neighbours share light
@@ -40,12 +42,14 @@ def write(folder, h, w):
     eight = Image.fromarray(np.uint8(np.rint(a*255)))
     eight.save(folder/'film.jpg', quality=95); eight.save(folder/'film.png', compress_level=6)
     out |= {'JPEG, grey': folder/'film.jpg', 'PNG, 8 bit': folder/'film.png'}
-    for name, uid in (('DICOM, plain', ExplicitVRLittleEndian), ('DICOM, JPEG 2000', JPEG2000Lossless), ('DICOM, RLE', RLELossless)):
+    kinds = {'DICOM, plain': ExplicitVRLittleEndian, 'DICOM, JPEG 2000': JPEG2000Lossless, 'DICOM, RLE': RLELossless}
+    for name, uid in kinds.items():
         ds = pydicom.Dataset(); ds.file_meta = pydicom.dataset.FileMetaDataset()
         ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = ComputedRadiographyImageStorage
         ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = generate_uid()
-        ds.Modality, ds.PhotometricInterpretation, ds.SamplesPerPixel, ds.PixelRepresentation = 'CR', 'MONOCHROME2', 1, 0
+        ds.Modality, ds.PhotometricInterpretation = 'CR', 'MONOCHROME2'
+        ds.SamplesPerPixel, ds.PixelRepresentation = 1, 0
         ds.Rows, ds.Columns, ds.BitsAllocated, ds.BitsStored, ds.HighBit = h, w, 16, 12, 11
         ds.WindowCenter, ds.WindowWidth = 2048, 4096
         ds.PixelData = np.uint16(np.rint(a*4095)).tobytes()
@@ -70,7 +74,8 @@ def ways(path):
            'torchxrayvision': (lambda: torch.from_numpy(xrv.utils.load_image(str(path))),
                                lambda: torch.from_numpy(size(crop(xrv.utils.load_image(str(path))))))}
     if path.suffix != '.dcm':
-        res["hi-ml's way (re-created)"] = (lambda: T.functional.to_tensor(himl_read(path)), lambda: himl(himl_read(path)))
+        res["hi-ml's way (re-created)"] = (lambda: T.functional.to_tensor(himl_read(path)),
+                                           lambda: himl(himl_read(path)))
     return res
 
 def stretched(img):
@@ -92,7 +97,8 @@ def main():
                 gap = (stretched(f())-want).abs().mean().item()
                 if gap > .005: raise SystemExit(f'{kind}: {k} reads another picture, mean difference {gap:.4f}')
                 print(f'{kind}: {k} differs by {gap:.5f} on average', file=logged)
-            print(f'\n{kind}, {args.size[0]}x{args.size[1]}, {path.stat().st_size/1e6:.1f} MB (times of torchxrayvision or hi-ml over medvl)')
+            mb = path.stat().st_size/1e6
+            print(f'\n{kind}, {args.size[0]}x{args.size[1]}, {mb:.1f} MB (the ratio is to medvl)')
             for what, i in (('film', 0), ('film to the model', 1)):
                 show(interleave({f'{what}: {k}': o[i] for k, o in all_ways.items()}, args.repeat), f'{what}: medvl')
     print('\nagreement, after stretching each to [0,1]:', *sorted(logged.getvalue().splitlines()), sep='\n  ')

@@ -11,7 +11,7 @@ __all__ = ['COLUMNS', 'KNOWN', 'ONE', 'readers', 'MARKS', 'TINTS', 'Column', 'Ro
            'find_layouts', 'read_studies', 'Summary', 'summary', 'films_table', 'split_table', 'label_table',
            'finding_table', 'open_all', 'bars', 'hist', 'draw_summary']
 
-# %% ../../nbs/data/04_manifest.ipynb #c81c1b28
+# %% ../../nbs/data/04_manifest.ipynb #ec879a6e
 import json, math, os, re, shutil
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ from .scan import scan_dicom
 from .study import Box, Leakage, Study, View, days_between, leakage, link_priors, slots, split_by_patient
 from .table import ReadLog, read_table, write_table
 
-# %% ../../nbs/data/04_manifest.ipynb #5dc4d064
+# %% ../../nbs/data/04_manifest.ipynb #63954602
 class Column(NamedTuple):
     "A column that medvl understands."
     name: str
@@ -64,10 +64,11 @@ COLUMNS = (
     Column('split', False, 'train, val or test', 'one for all films of a patient'),
     Column('source', False, 'text', 'which set'))
 
-# %% ../../nbs/data/04_manifest.ipynb #299e91cd
+# %% ../../nbs/data/04_manifest.ipynb #398c8134
 class Row:
     "One row of a manifest; its methods read a cell, and complain with file, row and value."
-    def __init__(self, path, i:int, cells:dict): self.path,self.i,self.cells = path,i,cells
+    def __init__(self, path:str|Path, i:int, cells:dict # file (for messages), row from 0, column -> text
+                ): self.path,self.i,self.cells = path,i,cells
     def __getitem__(self, k:str) -> str: return self.cells.get(k, '').strip()
     def bad(self, k:str, want:str) -> MedvlError:
         return MedvlError(f"{self.path}: row {self.i+2}, column {k!r}: {self.cells.get(k)!r}; expected {want}")
@@ -106,7 +107,7 @@ class Row:
             raise self.bad('labels', f'1, 0 or -1 for {bad[0]!r}')
         return out
 
-# %% ../../nbs/data/04_manifest.ipynb #30be0d85
+# %% ../../nbs/data/04_manifest.ipynb #6dcef9fc
 KNOWN = {c.name for c in COLUMNS}
 
 def read_manifest(path:str|Path, # .csv or .parquet
@@ -134,6 +135,7 @@ def read_manifest(path:str|Path, # .csv or .parquet
     if mine: print(log)
     return studies
 
+# %% ../../nbs/data/04_manifest.ipynb #1957556b
 def row_views(rows:list[Row], root:Path, missing:str, log:ReadLog # see `read_manifest`
              ) -> dict[str,View]: # by image_id, in the order of the rows
     "Films of the rows. Raises for duplicates, bad cells and (if asked) absent files."
@@ -160,10 +162,12 @@ def row_views(rows:list[Row], root:Path, missing:str, log:ReadLog # see `read_ma
     for r,file,id in absent: log.leave('film is not there', f'row {r.i+2}: {file}')
     return views
 
+# %% ../../nbs/data/04_manifest.ipynb #6cddad33
 # column -> field of a study
 ONE = dict(patient_id='patient', split='split', time='time', report='report', group_id='group', source='source')
 
-def group_rows(rows:list[Row], views:dict[str,View], log:ReadLog) -> list[Study]:
+def group_rows(rows:list[Row], views:dict[str,View], log:ReadLog # see `read_manifest`
+              ) -> list[Study]:
     "Studies in the order of their first row. Raises when the rows of a study contradict each other."
     by, first, labels = {}, {}, defaultdict(lambda: defaultdict(list))
     for r in rows:
@@ -186,7 +190,8 @@ def group_rows(rows:list[Row], views:dict[str,View], log:ReadLog) -> list[Study]
     for key,got in labels.items(): by[key].labels = {k: max(v, key=(0,-1,1).index) for k,v in got.items()}
     return list(by.values())
 
-def count_found(studies:list[Study], log:ReadLog):
+def count_found(studies:list[Study], log:ReadLog # gets the counts
+               ):
     "Fill `log.found`."
     films = [v for s in studies for v in s.views]
     log.found.update(studies=len(studies), patients=len({s.patient for s in studies}), films=len(films))
@@ -195,7 +200,7 @@ def count_found(studies:list[Study], log:ReadLog):
     log.found.update({'films with their own text': sum(bool(v.text) for v in films),
                       'studies with a report': sum(bool(s.report) for s in studies)})
 
-# %% ../../nbs/data/04_manifest.ipynb #6ba62af2
+# %% ../../nbs/data/04_manifest.ipynb #ae4fdd00
 def link_rows(rows:list[Row], views:dict[str,View], studies:list[Study], log:ReadLog # see `read_manifest`
              ):
     "Explicit laterals and priors; if no row names a prior, priors by time. Raises `MedvlError` for impossible links."
@@ -244,7 +249,7 @@ def read_regions(path:Path, views:dict[str,View], root:Path, missing:str, log:Re
             v.masks[r['label']] = file; log.found['masks'] += 1
         else: raise r.bad('kind', 'box or mask')
 
-# %% ../../nbs/data/04_manifest.ipynb #f4d1bb1a
+# %% ../../nbs/data/04_manifest.ipynb #06dc27a0
 def write_manifest(studies:Iterable[Study], # of any origin
                    path:str|Path, # .csv or .parquet to write
                    copy:bool=False # copy films from outside of the manifest's folder to images/ in it; False: refuse
@@ -285,11 +290,13 @@ def view_row(s:Study, v:View, root:Path, copy:bool # see `write_manifest`
     rest = {k: o if isinstance(o, str) else json.dumps(jsonable(o)) for k,o in rest.items()}
     return own | when | rest
 
-def safe(name:str) -> str:
+# %% ../../nbs/data/04_manifest.ipynb #b4f797a4
+def safe(name:str # of a film or a finding
+        ) -> str:
     "`name` as part of a file name."
     return re.sub(r'[^\w.-]+', '_', name)
 
-def put_file(what, root:Path, name:str, copy:bool # path or array; see `write_manifest`
+def put_file(what:str|Path|np.ndarray|None, root:Path, name:str, copy:bool # path or array; see `write_manifest`
             ) -> str: # path relative to `root`
     "A picture below `root`: an array is saved as `name`, a file outside is copied (or refused)."
     if isinstance(what, (str,Path)):
@@ -308,7 +315,7 @@ def put_file(what, root:Path, name:str, copy:bool # path or array; see `write_ma
     os.replace(part, to)
     return name
 
-# %% ../../nbs/data/04_manifest.ipynb #a96fae17
+# %% ../../nbs/data/04_manifest.ipynb #4ae44351
 readers = Registry('layout', covid='medvl.readers.covid:read_covid')  # name -> function of a folder and a log
 # layout -> file (a glob), pattern in its first line
 MARKS = dict(covid=('metadata.csv', 'clinical_notes|Patientid|offset'))
@@ -341,7 +348,7 @@ def read_studies(path:str|Path, # manifest, folder with manifest.csv or .parquet
     if len(found) > 1: what = f"looks like {' and '.join(found)}: say which with kind="
     raise MedvlError(f"{path}: {what}. Known: {known}. For a folder of films, `scan_dicom` makes a manifest")
 
-# %% ../../nbs/data/04_manifest.ipynb #8b3bba58
+# %% ../../nbs/data/04_manifest.ipynb #affc0917
 @dataclass
 class Summary:
     "What is in a set of studies; `str`, `to_dict` and `figure`."
@@ -376,6 +383,7 @@ class Summary:
         "One page of six panels."
         return draw_summary(self)
 
+# %% ../../nbs/data/04_manifest.ipynb #524c4da1
 def summary(studies:Iterable[Study], # of any origin, priors linked
             decode:bool=False, # also open every film
             near:int|None=None, # also look for near-duplicates between splits (see `leakage`); opens every film
@@ -406,14 +414,17 @@ def summary(studies:Iterable[Study], # of any origin, priors linked
     out.raw = dict(words=words, gaps=gaps, visits=list(visits.values()), sizes=sizes, findings=finding_table(studies))
     return out
 
-def films_table(films:list[tuple[Study,View]]) -> pd.DataFrame:
+# %% ../../nbs/data/04_manifest.ipynb #a5cd5840
+def films_table(films:list[tuple[Study,View]] # every film with its study
+               ) -> pd.DataFrame:
     "Films by source and projection (rows) and split (columns)."
     df = pd.DataFrame([(s.source or '-', v.pos or v.kind, s.split or 'no split') for s,v in films],
                       columns=['source','view','split'])
     out = pd.crosstab([df.source, df.view], df.split)
     return out[[c for c in ('train','val','test','no split') if c in out]].assign(all=lambda o: o.sum(axis=1))
 
-def split_table(studies:list[Study], fronts:list[tuple]) -> pd.DataFrame:
+def split_table(studies:list[Study], fronts:list[tuple] # frontals with study, slots and text
+               ) -> pd.DataFrame:
     "Patients, studies, frontals, and frontals with a text, a prior, a lateral, by split."
     rows = {}
     for k in ('train','val','test',None):
@@ -425,20 +436,23 @@ def split_table(studies:list[Study], fronts:list[tuple]) -> pd.DataFrame:
                                        'with lateral': sum(o[2][1] is not None for o in f)}
     return pd.DataFrame(rows).T
 
-def label_table(studies:list[Study]) -> pd.DataFrame:
+def label_table(studies:list[Study] # with labels
+               ) -> pd.DataFrame:
     "Studies by finding and value, the most frequent first."
     n = {v: Counter(k for s in studies for k,x in s.labels.items() if x == v) for v in (1,0,-1)}
     df = pd.DataFrame(dict(present=n[1], absent=n[0], uncertain=n[-1])).fillna(0).astype(int)
     return df.sort_values('present', ascending=False, kind='stable')
 
-def finding_table(studies:list[Study]) -> pd.DataFrame:
+def finding_table(studies:list[Study] # with labels and splits
+                 ) -> pd.DataFrame:
     "Studies in which a finding is present, by split."
     n = Counter((k, s.split or 'no split') for s in studies for k,x in s.labels.items() if x == 1)
     df = pd.DataFrame({c: {k: v for (k,o),v in n.items() if o == c} for c in TINTS
                        if any(o == c for _,o in n)}).fillna(0).astype(int)
     return df.loc[df.sum(axis=1).sort_values(ascending=False, kind='stable').index]
 
-def open_all(films:list[tuple[Study,View]], bar:bool) -> tuple[Counter, list[str]]:
+def open_all(films:list[tuple[Study,View]], bar:bool # every film with its study; show progress
+            ) -> tuple[Counter, list[str]]:
     "Decode every film: sizes `(h, w)`, and messages of those that can't be read."
     sizes, bad = Counter(), []
     for _,v in tqdm(films, 'opening films', disable=not bar, leave=False, delay=1):
@@ -446,7 +460,7 @@ def open_all(films:list[tuple[Study,View]], bar:bool) -> tuple[Counter, list[str
         except ImageError as e: bad.append(str(e))
     return sizes, bad
 
-# %% ../../nbs/data/04_manifest.ipynb #b3c36258
+# %% ../../nbs/data/04_manifest.ipynb #64d36052
 TINTS = {'train': '#4c72b0', 'val': '#dd8452', 'test': '#55a868', 'no split': '#9a9a9a'}
 
 def bars(ax:Axes, # where to draw

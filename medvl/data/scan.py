@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/data/scan.html.md"""
 __all__ = ['COLUMN_ORDER', 'OTHER_FILES', 'KEYS', 'dicom_time', 'dicom_header', 'picture_header', 'scan_dicom', 'all_files',
            'scan_file', 'keys_of', 'read_reports', 'report_of', 'read_text', 'match_reports']
 
-# %% ../../nbs/data/02_scan.ipynb #5d4486d5
+# %% ../../nbs/data/02_scan.ipynb #cd88cd5c
 import re
 from collections import Counter
 from datetime import datetime
@@ -23,7 +23,7 @@ from .image import (ImageError, check_dicom, check_size, dicom_info, file_kind, 
                               view_kind)
 from .table import ReadLog, check_columns, read_table, write_table
 
-# %% ../../nbs/data/02_scan.ipynb #a252863b
+# %% ../../nbs/data/02_scan.ipynb #f9a565fb
 def dicom_time(date:str, # StudyDate, YYYYMMDD
                time:str='' # StudyTime, HHMMSS.ffffff
               ) -> str: # ISO, or empty when there is no usable date
@@ -60,7 +60,7 @@ def picture_header(p:Path # PNG or JPEG file
     check_size((h, w), str(p))
     return dict(width=w, height=h)
 
-# %% ../../nbs/data/02_scan.ipynb #0a9151af
+# %% ../../nbs/data/02_scan.ipynb #c721a706
 COLUMN_ORDER = ('image','image_id','patient_id','study_id','time','view','view_class','report','accession','study_uid',
                 'modality','body_part','photometric','spacing','width','height','sex','age','warnings')
 OTHER_FILES = ('.csv','.txt','.json','.xml','.xlsx','.parquet','.html','.md')  # not looked into
@@ -119,7 +119,7 @@ def scan_file(p:Path, # file
     if not pos: log.note('projection unknown: view_class other', rel)
     return dict(study_id='', time='') | info | dict(image=rel, image_id=rel, view=pos, view_class=view_kind(pos))
 
-# %% ../../nbs/data/02_scan.ipynb #f3815e24
+# %% ../../nbs/data/02_scan.ipynb #6ea9335a
 KEYS = dict(accession='accession', study_id='study', study_uid='study', image='file')  # column -> sort of key
 
 def keys_of(r:dict, # a row of a scan, or of a table of reports

@@ -10,7 +10,7 @@ __all__ = ['Time', 'LEAKS', 'Box', 'View', 'Study', 'Sample', 'days_between', 'l
            'show_timeline', 'split_by_patient', 'near_pairs', 'fingerprint', 'alike', 'Leakage', 'crossings', 'plain',
            'leakage', 'attempt', 'near_films']
 
-# %% ../../nbs/data/03_study.ipynb #934e6f9b
+# %% ../../nbs/data/03_study.ipynb #db8dcd74
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ from tqdm import tqdm
 from ..core import SLOTS, MedvlError
 from .image import Film, ImageError, as_film, file_hash, phash, pixel_hash, read_image, view_kind
 
-# %% ../../nbs/data/03_study.ipynb #d1900e77
+# %% ../../nbs/data/03_study.ipynb #6a6a5e15
 @dataclass
 class Box:
     "A rectangle on the stored image."
@@ -73,7 +73,7 @@ class View:
         if self.hash is None: self.hash = file_hash(self.path) if self.px is None else pixel_hash(self.film().px)
         return self.hash
 
-# %% ../../nbs/data/03_study.ipynb #40807d88
+# %% ../../nbs/data/03_study.ipynb #f779d2a7
 Time = datetime|float|None
 
 @dataclass
@@ -111,7 +111,7 @@ class Sample:
     labels: dict[str,float]
     study: Study = field(repr=False)
 
-# %% ../../nbs/data/03_study.ipynb #4fad0360
+# %% ../../nbs/data/03_study.ipynb #ccf88323
 def days_between(a:Time, # earlier
                  b:Time # later, of the same kind
                 ) -> float|None: # None if one is unknown
@@ -153,7 +153,7 @@ def link_one(own:list[Study], # of one patient, by time and id
             else: s.prior = last; n['linked'] += 1
         last = next((o for o in tied if o.frontals), last)
 
-# %% ../../nbs/data/03_study.ipynb #dc529c81
+# %% ../../nbs/data/03_study.ipynb #4b156442
 def samples(studies:Iterable[Study], # with priors linked, if wanted
             per:str='study', # 'study' or 'image'
             text:Callable[[str],str]|None=None, # applied to each text; None: as it is
@@ -190,7 +190,7 @@ def slots(v:View, # a frontal
     p = v.prior or (first(old.frontals) if old else None)
     return (v, v.lateral or first(s.laterals), p, p and (p.lateral or (first(old.laterals) if old else None)))
 
-# %% ../../nbs/data/03_study.ipynb #5c44e668
+# %% ../../nbs/data/03_study.ipynb #8a16ffba
 def show_timeline(studies:Iterable[Study], # of one patient, priors linked
                   ax:Axes|None=None # where to draw; None: a new figure
                  ) -> Axes:
@@ -212,7 +212,7 @@ def show_timeline(studies:Iterable[Study], # of one patient, priors linked
     ax.set_yticklabels(['lateral','frontal'])
     return ax
 
-# %% ../../nbs/data/03_study.ipynb #e5f29d34
+# %% ../../nbs/data/03_study.ipynb #5e32191c
 def split_by_patient(studies:Iterable[Study], # `split` is overwritten
                      train:float=.7, val:float=.1, test:float=.2, # shares of the groups; they add up to 1
                      salt:str='medvl-1' # another salt, another split
@@ -226,7 +226,7 @@ def split_by_patient(studies:Iterable[Study], # `split` is overwritten
         s.split = 'train' if u < train else 'val' if u < train+val else 'test'
     return studies
 
-# %% ../../nbs/data/03_study.ipynb #df5848fd
+# %% ../../nbs/data/03_study.ipynb #56139efe
 def near_pairs(a:np.ndarray, # `[n]` 64-bit hashes
                b:np.ndarray, # `[m]` 64-bit hashes
                bits:int # largest Hamming distance
@@ -240,7 +240,7 @@ def near_pairs(a:np.ndarray, # `[n]` 64-bit hashes
     r, c = np.concatenate(out, 1) if out else np.zeros((2,0), int)
     return r, c
 
-def fingerprint(img # `[1 h w]` picture in [0,1]
+def fingerprint(img:Tensor # `[1 h w]` picture in [0,1]
                ) -> tuple[int, np.ndarray]: # `phash`; uint8 [1024], a 32 x 32 thumbnail
     "What two films are compared by."
     small = F.interpolate(img[None], (32,32), mode='area')[0,0]
@@ -252,7 +252,7 @@ def alike(a:np.ndarray, b:np.ndarray # `[n k]` thumbnails, row by row
     a, b = (x - x.mean(1, keepdims=True) for x in (a.astype(np.float32), b.astype(np.float32)))
     return (a*b).sum(1) / np.maximum(np.linalg.norm(a, axis=1)*np.linalg.norm(b, axis=1), 1e-6)
 
-# %% ../../nbs/data/03_study.ipynb #dd6bc6f6
+# %% ../../nbs/data/03_study.ipynb #fe9a2a0e
 LEAKS = ('patient','group','film','near')  # kinds that make `Leakage.ok` False; 'text' does not
 
 @dataclass
@@ -296,7 +296,7 @@ def crossings(kind:str, # goes into the rows
                              for s,n in ends[1:]]
     return [r for key,d in by.items() for r in row(key, list(d.items()))], len(by)
 
-# %% ../../nbs/data/03_study.ipynb #72122fd7
+# %% ../../nbs/data/03_study.ipynb #6d9f6f26
 def plain(text:str # a report
          ) -> str:
     "Lower case, letters and digits only, single spaces: what two equal reports have in common."
@@ -304,7 +304,7 @@ def plain(text:str # a report
 
 def leakage(units:Iterable['Study|Sample'], # with `split`
             files:bool=True, # compare the films' content; reads every file once
-            near:int|None=None, # near-duplicates too, at most so many of 64 bits apart (8 is sensible); opens every film
+            near:int|None=None, # near-duplicates too, at most so many of 64 bits apart (8 is sensible); opens films
             load:Callable[[View],Tensor]|None=None, # picture of a view, e.g. from a cache; None: `view.film().px`
             corr:float=.975, # thumbnails of near-duplicates correlate to at least this
             bar:bool=True # show progress
@@ -336,7 +336,7 @@ def attempt(f:Callable, v:View, bad:dict # gets the message by film
     try: return f(v)
     except ImageError as e: bad[v.id] = str(e)
 
-def near_films(films, near:int, load:Callable, corr:float, bar:bool, bad:dict, out:Leakage): # see `leakage`
+def near_films(films:Iterable, near:int, load:Callable, corr:float, bar:bool, bad:dict, out:Leakage): # see `leakage`
     "Add near-duplicates between splits to `out`."
     known = [(v, s, o) for v,s in tqdm(films, 'comparing', disable=not bar, leave=False, delay=1)
              if (o := attempt(lambda v: fingerprint(load(v)), v, bad))]

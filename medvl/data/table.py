@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/data/table.html.md"""
 # %% auto #0
 __all__ = ['MOST', 'ReadLog', 'read_table', 'parquet_text', 'check_columns', 'write_table']
 
-# %% ../../nbs/data/00_table.ipynb #24b7d41d
+# %% ../../nbs/data/00_table.ipynb #2ab7ab94
 import difflib, os
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ import pandas as pd
 
 from ..core import MedvlError
 
-# %% ../../nbs/data/00_table.ipynb #ddae8a08
+# %% ../../nbs/data/00_table.ipynb #db489901
 MOST = 12  # reasons that are printed; the lists have all
 
 @dataclass
@@ -50,7 +50,7 @@ class ReadLog:
         return '\n'.join(out + [f'  {o}' for o in self.lines])
     __repr__ = __str__
 
-# %% ../../nbs/data/00_table.ipynb #ec479c43
+# %% ../../nbs/data/00_table.ipynb #44876970
 def read_table(path:str|Path, # .csv (also .csv.gz) or .parquet
                need:Iterable[str]=() # columns that must be there
               ) -> pd.DataFrame: # all text; empty cells are ''
@@ -72,7 +72,8 @@ def read_table(path:str|Path, # .csv (also .csv.gz) or .parquet
     check_columns(df.columns, need, path)
     return df.fillna('').reset_index(drop=True)
 
-def parquet_text(path:Path) -> pd.DataFrame:
+def parquet_text(path:Path # .parquet file
+                ) -> pd.DataFrame:
     "A parquet file with every cell as text; whole numbers without a point."
     df = pd.read_parquet(path)
     def text(v):
@@ -80,7 +81,7 @@ def parquet_text(path:Path) -> pd.DataFrame:
         return v.isoformat() if hasattr(v, 'isoformat') else str(v)
     return pd.DataFrame({str(c).strip(): [text(v) for v in df[c].tolist()] for c in df.columns}, dtype=str)
 
-def check_columns(have:Iterable[str], need:Iterable[str], path # for the message
+def check_columns(have:Iterable[str], need:Iterable[str], path:str|Path # for the message
                  ):
     "Raises `MedvlError` that names the missing column, what is there, and what it may have been called."
     have = list(have)
@@ -90,7 +91,7 @@ def check_columns(have:Iterable[str], need:Iterable[str], path # for the message
         hint = f"; did you mean {next(h for h in have if h.lower() == near[0])!r}?" if near else ''
         raise MedvlError(f"{path}: no column {c!r}{hint or '.'} It has: {', '.join(have)}")
 
-# %% ../../nbs/data/00_table.ipynb #4ea9288c
+# %% ../../nbs/data/00_table.ipynb #c7887608
 def write_table(df:pd.DataFrame, # as `read_table` gives it, or `scan_dicom`
                 path:str|Path # .csv or .parquet
                ) -> Path:
