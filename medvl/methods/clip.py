@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/clip.html.md"""
 # %% auto #0
 __all__ = ['make_head', 'first_film', 'pool_text', 'load_vision', 'CLIP']
 
-# %% ../../nbs/methods/01_clip.ipynb #eab89455
+# %% ../../nbs/methods/01_clip.ipynb #2153ac68
 from pathlib import Path
 from typing import Mapping
 
@@ -24,7 +24,7 @@ from ..models.heads import fuse_views
 from ..models.text import TextTower, pool_words
 from ..models.vision import VisionTower
 
-# %% ../../nbs/methods/01_clip.ipynb #908a93d4
+# %% ../../nbs/methods/01_clip.ipynb #bfd0517a
 def make_head(kind:str, # 'linear' (CLIP) or 'mlp' (ConVIRT)
               d_in:int, # width of the tower
               dim:int # width of the shared space
@@ -34,7 +34,7 @@ def make_head(kind:str, # 'linear' (CLIP) or 'mlp' (ConVIRT)
     if kind == 'mlp': return nn.Sequential(nn.Linear(d_in, d_in), nn.ReLU(), nn.Linear(d_in, dim))
     raise MedvlError(f"head is {kind!r}; expected 'linear' or 'mlp'")
 
-# %% ../../nbs/methods/01_clip.ipynb #556a2112
+# %% ../../nbs/methods/01_clip.ipynb #7f283548
 def first_film(img:Float[Tensor, 'b s c h w'], # films in slots
                msk:Bool[Tensor, 'b s'] # True where there is one
               ) -> Float[Tensor, 'b c h w']:
@@ -42,7 +42,7 @@ def first_film(img:Float[Tensor, 'b s c h w'], # films in slots
     if not msk.any(1).all(): raise MedvlError(f"sample {int((~msk.any(1)).nonzero()[0])} of the batch has no film in any slot")
     return img[torch.arange(len(img), device=img.device), msk.int().argmax(1)]
 
-# %% ../../nbs/methods/01_clip.ipynb #fb77ffd4
+# %% ../../nbs/methods/01_clip.ipynb #aa1f7a67
 def pool_text(f:Feat, # of a TextTower
               how:str # 'cls', 'mean' or 'max'
              ) -> Float[Tensor, 'b d']:
@@ -53,7 +53,7 @@ def pool_text(f:Feat, # of a TextTower
     if how == 'max': return f.loc.masked_fill(~msk, -torch.inf).amax(1)
     raise MedvlError(f"text_pool is {how!r}; expected 'cls', 'mean' or 'max'")
 
-# %% ../../nbs/methods/01_clip.ipynb #0cd50160
+# %% ../../nbs/methods/01_clip.ipynb #bef421c7
 def load_vision(tower:VisionTower, # filled in place
                 init:str|Path # directory of a saved method, or the authors' MRM.pth
                ) -> VisionTower:
@@ -62,7 +62,7 @@ def load_vision(tower:VisionTower, # filled in place
     load_state(tower, init, rename=rules, verbose=False)
     return tower
 
-# %% ../../nbs/methods/01_clip.ipynb #c3e200c5
+# %% ../../nbs/methods/01_clip.ipynb #fcb7a2be
 class CLIP(Aligner):
     "Dual encoder with a contrastive loss (Radford et al. 2021; with other choices ConVIRT, Zhang et al. 2020)."
     weights = {'glob': 1.}
@@ -95,7 +95,7 @@ class CLIP(Aligner):
         self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, dim=dim, head=head, tau=tau,
             learn_tau=learn_tau, w=w, text_pool=text_pool, slots=slots, positives=positives, preset=preset)
 
-# %% ../../nbs/methods/01_clip.ipynb #8c28ebba
+# %% ../../nbs/methods/01_clip.ipynb #61fa6a9c
 @patch_to(CLIP)
 def film_vector(self, img, msk=None) -> tuple[Tensor, Feat]:
     "Projected vector of each sample `[b dim]`, and the tower's features of its first film."
@@ -118,7 +118,7 @@ def encode_image(self,
     loc = self.head_v(f.loc) if f.loc.shape[-1] == self.vision.width else None
     return Feat(F.normalize(v, dim=-1), loc, grid=f.grid)
 
-# %% ../../nbs/methods/01_clip.ipynb #b984feb4
+# %% ../../nbs/methods/01_clip.ipynb #a13b5ae9
 @patch_to(CLIP)
 def text_vector(self, txt, msk=None) -> tuple[Tensor, Feat]:
     "Projected vector of each text `[b dim]`, and the tower's features."
@@ -137,7 +137,7 @@ def encode_text(self,
     if word is not None: loc, keep = pool_words(loc, word)
     return Feat(F.normalize(t, dim=-1), self.head_t(loc), keep)
 
-# %% ../../nbs/methods/01_clip.ipynb #5a216a94
+# %% ../../nbs/methods/01_clip.ipynb #5efdda09
 @patch_to(CLIP)
 def forward(self,
             batch:Mapping # img, img_msk, txt, txt_msk; txt_id if equal texts are to count
@@ -153,7 +153,7 @@ def forward(self,
     loss = clip_loss(gather(v), gather(t), self.log_scale.exp(), target, self.w)
     return Out({'glob': loss}, Feat(v), Feat(t))
 
-# %% ../../nbs/methods/01_clip.ipynb #f528025c
+# %% ../../nbs/methods/01_clip.ipynb #23f6e185
 @patch_to(CLIP, cls_method=True)
 def paper(cls, **kw) -> CLIP: # overrides of any argument
     "CLIP's choices: ViT-B/16, one linear layer per head, temperature learnt from 0.07, both directions alike."
@@ -168,5 +168,6 @@ def convirt(cls, **kw) -> CLIP: # overrides of any argument
 @patch_to(CLIP, cls_method=True)
 def small(cls, **kw) -> CLIP: # overrides of any argument; `vocab` is the size of your tokenizer
     "A few million parameters, films of 128 pixels, one channel: for the CPU."
-    own = dict(vision='vit_small_cpu', text='bert-small', size=128, dim=128, preset='alta-small')
+    own = dict(text='bert-small', size=128, dim=128, preset='alta-small')
+    if kw.get('init') is None: own['vision'] = 'vit_small_cpu'
     return cls(**{**own, **kw})
