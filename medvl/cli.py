@@ -9,7 +9,7 @@ __all__ = ['app', 'data_app', 'eval_app', 'TRAIN_DOCS', 'EVAL_DOCS', 'read', 'un
            'settings', 'takes_of', 'build', 'counted', 'train', 'Training', 'pretrain', 'align', 'loaded', 'Scoring',
            'eval_loader', 'facts_of', 'eval_retrieval', 'set_labels', 'eval_zeroshot', 'params', 'top', 'main']
 
-# %% ../nbs/cli.ipynb #6e2ef830
+# %% ../nbs/cli.ipynb #ee663b68
 import importlib.metadata, inspect, json, os, warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ import typer
 
 from .command import ARG, LOOK, close_run, command, open_run, save_figure
 
-# %% ../nbs/cli.ipynb #91078ba4
+# %% ../nbs/cli.ipynb #7f69968d
 app = typer.Typer(name='medvl', help='Medical vision-language alignment: chest films with their reports. '
                                      'Research software, not for clinical use.', **LOOK)
 data_app = typer.Typer(help='Look at a data set.', **LOOK)
 eval_app = typer.Typer(help='Score a trained model.', **LOOK)
 app.add_typer(data_app, name='data'); app.add_typer(eval_app, name='eval')
 
-# %% ../nbs/cli.ipynb #3f6e3a3b
+# %% ../nbs/cli.ipynb #54b7caa9
 def read(data:Path, # manifest, folder with one, or a known public layout
          source:str|None=None # only studies of this source
         ) -> tuple[list,dict]: # studies with splits, and what is worth keeping of them
@@ -71,12 +71,12 @@ def units(studies:list, # of `read`
     if not out: raise MedvlError(f"no film left of {len(studies)} studies (split {split}, need_text={need_text})")
     return out
 
-# %% ../nbs/cli.ipynb #39d8ef6a
+# %% ../nbs/cli.ipynb #d6811703
 @command(data_app, 'summary', 'medvl.data.manifest:summary', 'medvl.data.manifest:read_studies')
 def data_summary(path:Path=ARG, # manifest, folder with one, or a known public layout
-                 kind:str|None=None,
+                 kind:str|None=None, # layout of a public set, or 'manifest'; none: found out
                  decode:bool=True, # open every film, to find the unreadable ones
-                 near:int|None=None,
+                 near:int|None=None, # also look for near-duplicates between splits, at most so many bits apart
                  out:Path|None=None, # folder for summary.json, summary.png and results.json; none: only print
                  seed:int=0, # written down; nothing here is random
                  force:bool=False # write into a folder that holds something else
@@ -91,7 +91,7 @@ def data_summary(path:Path=ARG, # manifest, folder with one, or a known public l
     save_json(out/'summary.json', s.to_dict()); save_figure(s.figure(), out/'summary.png')
     close_run(out, 'data summary', said, summary=s.to_dict())
 
-# %% ../nbs/cli.ipynb #74988952
+# %% ../nbs/cli.ipynb #e17a054c
 def model_dir(path:Path # a run, or the folder of its model
              ) -> Path:
     "Where the weights are; raises `MedvlError` when there are none."
@@ -127,7 +127,7 @@ def settings(given:list[str], # 'name=value'; the value is read as JSON, else as
         except json.JSONDecodeError: out[k] = v
     return out
 
-# %% ../nbs/cli.ipynb #3879da95
+# %% ../nbs/cli.ipynb #d84d085b
 def takes_of(method:str # a name of `core.methods`
             ) -> set[str]:
     "Names that the constructor of a method takes; raises `MedvlError` for an unknown method."
@@ -188,7 +188,7 @@ def train(name:str, # the command
     facts |= dict(samples=n, with_text={k: len(v) for k, v in texts.items()})
     close_run(a.out, name, said, data=facts, parameters=size, run=run)
 
-# %% ../nbs/cli.ipynb #fdc4fad8
+# %% ../nbs/cli.ipynb #05739ff1
 @dataclass
 class Training:
     "Options of `pretrain` and `align`; a field without words has those of the function that takes it."
@@ -225,14 +225,14 @@ class Training:
 TRAIN_DOCS = ('medvl.cli:Training', 'medvl.learner:align_learner', 'medvl.learner:fit', 'medvl.data.batch:dataloaders',
               'medvl.cli:units', 'medvl.cli:read', 'medvl.cli:tokenizer')
 
-# %% ../nbs/cli.ipynb #c7720773
+# %% ../nbs/cli.ipynb #b0d7f384
 @command(app, 'pretrain', *TRAIN_DOCS)
 def pretrain(method:str=ARG, # mrm
              data:Path=..., # manifest, folder with one, or a known public layout; it is only read
              out:Path=..., # folder of the run
              init:Path|None=None, # weights to start from: a run, or a file such as MAE's
-             opts:Training=Training(epochs=200, warmup=40, per='film', text='whole', slots='current',
-                                    max_len=100) # the rest
+             opts:Training=Training(epochs=200, warmup=40, per='film', text='whole', slots='current', # the rest
+                                    max_len=100)
             ):
     "Masked pretraining on all films of the training split, with or without a text."
     train('pretrain', False, method=method, data=data, out=out, init=init, **vars(opts))
@@ -247,7 +247,7 @@ def align(method:str=ARG, # clip or alta
     "Align films with their texts."
     train('align', True, method=method, data=data, out=out, init=init, **vars(opts))
 
-# %% ../nbs/cli.ipynb #2ce8d7a6
+# %% ../nbs/cli.ipynb #f5c5e7dc
 def loaded(model:Path, # a run, or the folder of its model
           ): # model on the device, its tokenizer, and what its config.json says
     "A trained model and what belongs to it; raises `MedvlError` when it does not say how its films were prepared."
@@ -305,7 +305,7 @@ def facts_of(cfg:dict, # the model's config.json
                 with_text=sum(bool(o.text) for o in s), groups=len({o.group for o in s}),
                 films_per_slot={k: sum(o.slots[i] is not None for o in s) for k, i in zip(d.slots, d.which)})
 
-# %% ../nbs/cli.ipynb #20754499
+# %% ../nbs/cli.ipynb #8a994079
 EVAL_DOCS = ('medvl.cli:Scoring', 'medvl.eval.retrieval:retrieval_report', 'medvl.eval.retrieval:embed',
              'medvl.data.batch:dataloaders', 'medvl.cli:units', 'medvl.cli:read')
 
@@ -342,7 +342,7 @@ def eval_retrieval(model:Path=..., # run or folder of the model
         save_figure(film_to_text(**show), out/'film_to_text.png')
     close_run(out, 'eval retrieval', said, **facts_of(cfg, dl), retrieval=rep)
 
-# %% ../nbs/cli.ipynb #5d1ce4de
+# %% ../nbs/cli.ipynb #a6a3f047
 def set_labels(smp:list, # samples
                prompts:Any, # a `PromptSet`
                column:str|None=None # of the manifest; None: the labels of the study
@@ -363,7 +363,7 @@ def set_labels(smp:list, # samples
         out.append(replace(s, labels=lbl))
     return out, dict(n)
 
-# %% ../nbs/cli.ipynb #5d3d0e44
+# %% ../nbs/cli.ipynb #29be953d
 @command(eval_app, 'zeroshot', 'medvl.eval.zeroshot:zeroshot', *EVAL_DOCS)
 def eval_zeroshot(model:Path=..., # run or folder of the model
                   data:Path=..., # manifest, folder with one, or a known public layout; it is only read
@@ -403,7 +403,7 @@ def eval_zeroshot(model:Path=..., # run or folder of the model
     save_figure(res.figure(), out/('roc.png' if task == 'multilabel' else 'confusion.png'))
     close_run(out, 'eval zeroshot', said, **facts_of(cfg, dl), labels_left_out=left, zeroshot=res.to_dict())
 
-# %% ../nbs/cli.ipynb #77e1528f
+# %% ../nbs/cli.ipynb #8033b8cd
 @command(app, 'params', 'medvl.cli:build')
 def params(method:str=ARG, # clip, mrm or alta
            size:Literal['small','full']='full', # 'full': the paper's
@@ -425,9 +425,11 @@ def params(method:str=ARG, # clip, mrm or alta
     typer.echo(dumps(res, indent=1) if json else tab.to_string(float_format='{:.4f}'.format))
     close_run(out, 'params', said, **res)
 
-# %% ../nbs/cli.ipynb #cfcf3ac0
+# %% ../nbs/cli.ipynb #b8b1d7c8
 @app.callback(invoke_without_command=True)
-def top(version:bool=typer.Option(False, '--version', help='print the version and stop')):
+def top(version:bool=typer.Option(False, '--version', help='print the version and stop') # nothing else is done then
+       ):
+    "Options of `medvl` itself."
     if version: typer.echo(f"medvl {importlib.metadata.version('medvl')}"); raise typer.Exit()
 
 def main():

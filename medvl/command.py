@@ -7,17 +7,17 @@ Docs: https://medvl.github.io/medvl/command.html.md"""
 # %% auto #0
 __all__ = ['ARG', 'LOOK', 'NOT_SAID', 'FREE', 'comments', 'docs_of', 'command', 'open_run', 'close_run', 'save_figure']
 
-# %% ../nbs/command.ipynb #20e519d8
+# %% ../nbs/command.ipynb #c941c672
 import ast, importlib.util, inspect, io, json, os, sys, textwrap, tokenize
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import cache, wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-# %% ../nbs/command.ipynb #32b96159
+# %% ../nbs/command.ipynb #4a842812
 def comments(src:str, # source text that holds the function or class
              name:str # its name; of a class, its `__init__` is read, or its fields
             ) -> dict[str,str]: # argument -> the comment beside it
@@ -42,7 +42,7 @@ def docs_of(target:str # 'package.module:function' or 'package.module:Class'
     mod, name = target.split(':')
     return comments(Path(importlib.util.find_spec(mod).origin).read_text(encoding='utf-8'), name)
 
-# %% ../nbs/command.ipynb #4951ee98
+# %% ../nbs/command.ipynb #596767b4
 ARG = object()  # default of an argument that has a place instead of a name; `...` marks a required option
 LOOK = dict(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -94,7 +94,7 @@ def command(to:typer.Typer, # where it hangs
         return f
     return wrap
 
-# %% ../nbs/command.ipynb #9f4d3313
+# %% ../nbs/command.ipynb #022bcbc6
 NOT_SAID = {'force','resume','debug'}  # arguments of the call, not of the run
 FREE = {'out','num_workers','cache','stop_at','save_every','log'}  # arguments that do not make a run another run
 
@@ -141,8 +141,8 @@ def close_run(out:Path|None, # folder; None: nothing is kept
     save_json(out/'results.json', dict(command=name, arguments=said, provenance=provenance(), **result))
     typer.echo(f"wrote {out/'results.json'}")
 
-# %% ../nbs/command.ipynb #26e2ceb0
-def save_figure(fig, # of matplotlib
+# %% ../nbs/command.ipynb #c4483f70
+def save_figure(fig:Any, # of matplotlib
                 path:Path # .png
                ):
     "Write a figure in one step."

@@ -9,9 +9,10 @@ __all__ = ['TIES', 'MetricError', 'OneClass', 'finite', 'tie_rank', 'ranks', 're
            'precision_at', 'edge_hits', 'auroc', 'accuracy', 'f1', 'best_threshold', 'cv_threshold', 'Interval',
            'resamples', 'bootstrap', 'draw_counts', 'auroc_draws', 'paired_bootstrap']
 
-# %% ../../nbs/eval/01_metrics.ipynb #e9afced4
+# %% ../../nbs/eval/01_metrics.ipynb #b96f737e
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -20,14 +21,14 @@ from sklearn.model_selection import StratifiedKFold
 
 from ..core import MedvlError
 
-# %% ../../nbs/eval/01_metrics.ipynb #cfafd2fd
+# %% ../../nbs/eval/01_metrics.ipynb #d21657b0
 class MetricError(MedvlError):
     "An array that a metric cannot use; the message names the array, the place and the value."
 
 class OneClass(MetricError):
     "A metric that needs positives and negatives was given only one of them."
 
-def finite(x, # anything `numpy.asarray` takes
+def finite(x:Any, # anything `numpy.asarray` takes
            name:str, # what it is, for the message
            ndim:int|None=None # dimensions expected; None: any
           ) -> np.ndarray: # the same values
@@ -43,12 +44,12 @@ def finite(x, # anything `numpy.asarray` takes
         raise MetricError(f"{name}: {bad.sum()} of {x.size} values are not finite, the first at {list(at)} is {x[at]}")
     return x
 
-# %% ../../nbs/eval/01_metrics.ipynb #1e70d7b0
+# %% ../../nbs/eval/01_metrics.ipynb #f92b00fc
 TIES = ('pessimistic','mean','optimistic')
 
-def tie_rank(above, # candidates that score above the best right answer
-             wrong, # wrong candidates that tie with it
-             right, # right candidates that tie with it, itself included
+def tie_rank(above:Any, # candidates that score above the best right answer
+             wrong:Any, # wrong candidates that tie with it
+             right:Any, # right candidates that tie with it, itself included
              ties:str='pessimistic' # 'pessimistic', 'mean' or 'optimistic'
             ): # rank from 1, of the same kind and shape as `above`
     "Rank of the best right answer from three counts (numbers, arrays or tensors)."
@@ -57,7 +58,7 @@ def tie_rank(above, # candidates that score above the best right answer
     if ties == 'optimistic': return 1 + above
     raise MetricError(f"unknown tie rule {ties!r}; known: {', '.join(TIES)}")
 
-# %% ../../nbs/eval/01_metrics.ipynb #83fe4d7e
+# %% ../../nbs/eval/01_metrics.ipynb #e2c62782
 def _scored(scores, right):
     "Check a score matrix and the mask of right answers against each other."
     s, r = finite(scores, 'scores', 2), np.asarray(right)
@@ -79,7 +80,7 @@ def ranks(scores:Float[np.ndarray, 'q n'], # score of each candidate for each qu
     tied = s == best
     return tie_rank((s > best).sum(1), (tied & ~r).sum(1), (tied & r).sum(1), ties)
 
-# %% ../../nbs/eval/01_metrics.ipynb #7753ab39
+# %% ../../nbs/eval/01_metrics.ipynb #7327e13f
 def _ranks(ranks):
     x = finite(ranks, 'ranks', 1)
     if x.min() < 1: raise MetricError(f"ranks start at 1, got {x.min()} at [{x.argmin()}]")
@@ -102,7 +103,7 @@ def mrr(ranks:Float[np.ndarray, 'q'] # from 1
     "Mean reciprocal rank."
     return float((1/_ranks(ranks)).mean())
 
-# %% ../../nbs/eval/01_metrics.ipynb #8c3e68ff
+# %% ../../nbs/eval/01_metrics.ipynb #d28e0a51
 def chance_recall(n_right:Int[np.ndarray, 'q'], # right candidates of each query
                   n:int, # candidates
                   k:int # list length
@@ -114,7 +115,7 @@ def chance_recall(n_right:Int[np.ndarray, 'q'], # right candidates of each query
     i = np.arange(min(k, n))
     return float(1 - np.prod(np.clip((n-m[...,None]-i), 0, None)/(n-i), -1).mean())
 
-# %% ../../nbs/eval/01_metrics.ipynb #ec16e6fe
+# %% ../../nbs/eval/01_metrics.ipynb #9ad053b6
 def precision_at(scores:Float[np.ndarray, 'q n'], # score of each candidate; higher is better
                  right:Bool[np.ndarray, 'q n'], # True where the candidate is right
                  k:int, # list length, at most n
@@ -127,10 +128,10 @@ def precision_at(scores:Float[np.ndarray, 'q n'], # score of each candidate; hig
     above, tied = s > edge, s == edge
     return edge_hits((above & r).sum(1), k-above.sum(1), (tied & r).sum(1), tied.sum(1), ties)/k
 
-def edge_hits(sure, # right candidates above the k-th score
-              free, # places left in the list of k
-              right, # right candidates that share the k-th score
-              tied, # all candidates that share it
+def edge_hits(sure:Any, # right candidates above the k-th score
+              free:Any, # places left in the list of k
+              right:Any, # right candidates that share the k-th score
+              tied:Any, # all candidates that share it
               ties:str='pessimistic' # 'pessimistic', 'mean' or 'optimistic'
              ): # right candidates in the list of k
     "Hits in the first k when several candidates share the k-th score (arrays or tensors)."
@@ -139,7 +140,7 @@ def edge_hits(sure, # right candidates above the k-th score
     if ties == 'optimistic': return sure + free - (free-right).clip(min=0)
     raise MetricError(f"unknown tie rule {ties!r}; known: {', '.join(TIES)}")
 
-# %% ../../nbs/eval/01_metrics.ipynb #8c0321a4
+# %% ../../nbs/eval/01_metrics.ipynb #3294be6b
 def _labelled(score, label, both=True):
     "Check scores and 0/1 labels against each other."
     s, y = finite(score, 'score', 1), finite(label, 'label', 1)
@@ -157,7 +158,7 @@ def auroc(score:Float[np.ndarray, 'n'], # higher: more likely present
     s, y = _labelled(score, label)
     return float(roc_auc_score(y, s))
 
-# %% ../../nbs/eval/01_metrics.ipynb #6b7797f3
+# %% ../../nbs/eval/01_metrics.ipynb #2fe7f7d5
 def accuracy(pred:Bool[np.ndarray, 'n'], # True or 1: present
              label:Int[np.ndarray, 'n'] # 1 present, 0 absent
             ) -> float: # in [0,1]
@@ -173,7 +174,7 @@ def f1(pred:Bool[np.ndarray, 'n'], # True or 1: present
     if not y.any(): raise OneClass(f"F1: none of the {len(y)} labels is positive")
     return float(2*(p*y).sum()/(p.sum()+y.sum()))
 
-# %% ../../nbs/eval/01_metrics.ipynb #ef7cbdc7
+# %% ../../nbs/eval/01_metrics.ipynb #8462c6c1
 def best_threshold(score:Float[np.ndarray, 'n'], # of films that are not tested on
                    label:Int[np.ndarray, 'n'], # 1 present, 0 absent
                    metric:str='f1' # what to maximise: 'f1', 'accuracy' or 'youden' (sensitivity + specificity)
@@ -189,7 +190,7 @@ def best_threshold(score:Float[np.ndarray, 'n'], # of films that are not tested 
     i = val[metric].argmax(); cut = s[last]
     return float((cut[i]+cut[i+1])/2 if i+1 < len(cut) else cut[i])
 
-# %% ../../nbs/eval/01_metrics.ipynb #14b824f2
+# %% ../../nbs/eval/01_metrics.ipynb #1596d519
 def cv_threshold(score:Float[np.ndarray, 'n'], # in [0,1]
                  label:Int[np.ndarray, 'n'], # 1 present, 0 absent
                  folds:int=10, # stratified and shuffled
@@ -209,7 +210,7 @@ def cv_threshold(score:Float[np.ndarray, 'n'], # in [0,1]
     acc, fs, thrs = zip(*got)
     return dict(accuracy=float(np.mean(acc)), f1=float(np.mean(fs)), thresholds=list(thrs))
 
-# %% ../../nbs/eval/01_metrics.ipynb #30483f80
+# %% ../../nbs/eval/01_metrics.ipynb #c0eb6f93
 @dataclass
 class Interval:
     "A value with its bootstrap interval."
@@ -239,7 +240,7 @@ class Interval:
         return f"{self.value:.3f} {span}{p}"
 
 def resamples(n:int, # rows
-              group=None, # [n] patient or group of each row; None: rows are independent
+              group:Sequence|None=None, # [n] patient or group of each row; None: rows are independent
               n_boot:int=1000, # draws
               seed:int=0 # of the generator
              ) -> Iterator[np.ndarray]: # row numbers of each draw
@@ -253,12 +254,12 @@ def resamples(n:int, # rows
     rows = np.split(np.argsort(inv, kind='stable'), np.bincount(inv).cumsum()[:-1])
     for _ in range(n_boot): yield np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows))])
 
-# %% ../../nbs/eval/01_metrics.ipynb #55171f28
+# %% ../../nbs/eval/01_metrics.ipynb #1eedaae1
 def _units(n, group): return n if group is None else len(set(map(str, group)))
 
 def bootstrap(metric:Callable, # arrays -> number, or -> {name: number}
               *arrays, # each [n ...], drawn together along the first axis
-              group=None, # [n] patient or group of each row; None: rows are independent
+              group:Sequence|None=None, # [n] patient or group of each row; None: rows are independent
               n_boot:int=1000, # draws
               level:float=.95, # coverage
               seed:int=0 # of the generator
@@ -277,9 +278,9 @@ def bootstrap(metric:Callable, # arrays -> number, or -> {name: number}
     res = {k: Interval.of(x, drawn[k], level, _units(n, group)) for k,x in value.items()}
     return res[''] if list(res) == [''] else res
 
-# %% ../../nbs/eval/01_metrics.ipynb #b782d219
+# %% ../../nbs/eval/01_metrics.ipynb #8248da5b
 def draw_counts(n:int, # rows
-                group=None, # [n] patient or group of each row
+                group:Sequence|None=None, # [n] patient or group of each row
                 n_boot:int=1000, # draws
                 seed:int=0 # of the generator
                ) -> np.ndarray: # [n_boot, n]
@@ -298,12 +299,12 @@ def auroc_draws(score:Float[np.ndarray, 'n'], # higher: more likely present
     both = (p.sum(1)*n.sum(1)).astype(float)
     with np.errstate(invalid='ignore'): return (p*(n.cumsum(1)-n/2)).sum(1)/np.where(both > 0, both, np.nan)
 
-# %% ../../nbs/eval/01_metrics.ipynb #e1bba915
+# %% ../../nbs/eval/01_metrics.ipynb #206028fa
 def paired_bootstrap(metric:Callable, # (system's array, *shared arrays) -> number
-                     a, # [n ...] output of the first system
-                     b, # [n ...] output of the second, on the same rows
+                     a:Sequence, # [n ...] output of the first system
+                     b:Sequence, # [n ...] output of the second, on the same rows
                      *arrays, # [n ...] shared, e.g. labels
-                     group=None, # [n] patient or group of each row; None: rows are independent
+                     group:Sequence|None=None, # [n] patient or group of each row; None: rows are independent
                      n_boot:int=1000, # draws
                      level:float=.95, # coverage
                      seed:int=0 # of the generator

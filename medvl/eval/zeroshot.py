@@ -8,10 +8,11 @@ Docs: https://medvl.github.io/medvl/eval/zeroshot.html.md"""
 __all__ = ['PROTOCOLS', 'embed_texts', 'embed_prompts', 'class_scores', 'finding_scores', 'binary_labels', 'multilabel_table',
            'multiclass_table', 'ZeroShot', 'zeroshot', 'roc_figure', 'confusion_figure']
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #6e08edf9
+# %% ../../nbs/eval/03_zeroshot.ipynb #084f4c61
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,7 +27,7 @@ from .metrics import (Interval, MetricError, OneClass, accuracy, auroc, auroc_dr
                                 bootstrap, cv_threshold, draw_counts, f1)
 from .retrieval import Embeddings, embed
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #c346fccc
+# %% ../../nbs/eval/03_zeroshot.ipynb #bb415601
 def _encoder(model, raw):
     "The text tower as a function of (ids, mask)."
     if not raw: return lambda txt, msk: normalize(model.encode_text(txt, msk).glob.float(), dim=-1)
@@ -36,7 +37,7 @@ def _encoder(model, raw):
     return lambda txt, msk: model.encode_text(txt, msk, norm=False).glob.float()
 
 def embed_texts(model:Aligner, # put into eval mode, and back
-                tok, # a Hugging Face tokenizer
+                tok:Callable, # a Hugging Face tokenizer
                 texts:Sequence[str], # none may be empty or longer than the tokenizer allows
                 raw:bool=False, # vectors before normalisation
                 bs:int=64, # texts at a time
@@ -65,7 +66,7 @@ def embed_texts(model:Aligner, # put into eval mode, and back
     return t
 
 def embed_prompts(model:Aligner, # has `encode_text`
-                  tok, # a Hugging Face tokenizer
+                  tok:Callable, # a Hugging Face tokenizer
                   classes:Mapping[str,Mapping[str,Sequence[str]]], # class -> {'pos': texts, 'neg': texts or absent}
                   raw:bool=False # vectors before normalisation
                  ) -> dict[str,dict[str,Tensor]]: # class -> {'pos': [p d], 'neg': [q d]}
@@ -74,7 +75,7 @@ def embed_prompts(model:Aligner, # has `encode_text`
         if not o.get('pos'): raise MedvlError(f"class {c!r} has no positive prompt")
     return {c: {k: embed_texts(model, tok, o[k], raw) for k in ('pos','neg') if o.get(k)} for c, o in classes.items()}
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #e5c22558
+# %% ../../nbs/eval/03_zeroshot.ipynb #4fa13d5a
 PROTOCOLS = ('mean-embedding', 'mean-projected', 'mean-similarity', 'max', 'gloria')
 
 def class_scores(v:Float[Tensor, 'n d'], # films, unit length
@@ -94,7 +95,7 @@ def class_scores(v:Float[Tensor, 'n d'], # films, unit length
         raise MetricError(f"gloria: class {int(sd.argmin())} has the same score on all {len(s)} films")
     return (s-s.mean(0))/sd
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #acd266dc
+# %% ../../nbs/eval/03_zeroshot.ipynb #df2ac12c
 def finding_scores(v:Float[Tensor, 'n d'], # films, unit length
                    prompts:Mapping[str,Mapping[str,Tensor]], # class -> {'pos': [p d], 'neg': [q d] or absent}
                    protocol:str='mean-embedding', # one of PROTOCOLS
@@ -111,7 +112,7 @@ def finding_scores(v:Float[Tensor, 'n d'], # films, unit length
             raise MetricError(f"{c}: at tau={tau} the softmax saturates, different films get equal scores")
     return s
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #94a73a86
+# %% ../../nbs/eval/03_zeroshot.ipynb #edb39729
 def binary_labels(lbl:Float[np.ndarray, 'n k'], # 1, 0, -1 (uncertain), NaN (not mentioned)
                   uncertain:str='drop', # -1 becomes: 'drop', 'positive' or 'negative'
                   blank:str='negative' # NaN becomes: 'negative' (unless the whole row is NaN) or 'drop'
@@ -130,7 +131,7 @@ def binary_labels(lbl:Float[np.ndarray, 'n k'], # 1, 0, -1 (uncertain), NaN (not
     y[y == -1] = {'drop': np.nan, 'positive': 1, 'negative': 0}[uncertain]
     return y
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #00fc3870
+# %% ../../nbs/eval/03_zeroshot.ipynb #b989fc03
 def _one_class(s, y, group, counts, val, cv, n_boot, seed):
     "Counts and metrics of one finding, NaN labels left out; and the AUROC of each draw (None: not computable)."
     keep = ~np.isnan(y); g = None if group is None else group[keep]
@@ -188,7 +189,7 @@ def multilabel_table(scores:Float[np.ndarray, 'n k'], # higher: more likely pres
     else: macro |= dict(auroc=Interval(np.nan, np.nan, np.nan), reason='no class can be computed')
     return dict(classes=res, macro=macro)
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #00faec41
+# %% ../../nbs/eval/03_zeroshot.ipynb #4108d086
 def multiclass_table(scores:Float[np.ndarray, 'n k'], # higher: more likely
                      labels:Float[np.ndarray, 'n k'], # exactly one 1 in a row that counts
                      names:Sequence[str], # of the k classes
@@ -215,7 +216,7 @@ def multiclass_table(scores:Float[np.ndarray, 'n k'], # higher: more likely
                 not_computable={c: 'no film' for j, c in enumerate(names) if j not in seen},
                 recall={names[c]: float(conf[c,c]/conf[c].sum()) for c in seen}, confusion=conf.tolist())
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #b5c9242f
+# %% ../../nbs/eval/03_zeroshot.ipynb #7ebdf3c6
 @dataclass
 class ZeroShot:
     "A zero-shot result: what was measured, and the scores that it was measured on."
@@ -255,15 +256,15 @@ def _pick(emb, classes, names, what):
         raise MedvlError(f"no class of the prompts ({', '.join(classes)}) is a label column ({', '.join(names)})")
     return emb.lbl[:, [col[c.strip().lower()] for c in have]].numpy(), have, [c for c in classes if c not in have]
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #2dd95e77
+# %% ../../nbs/eval/03_zeroshot.ipynb #e7f612cf
 def zeroshot(model:Aligner, # encodes films and texts
-             dl, # of (Batch, ids) with labels; or `Embeddings`
-             tok, # the model's tokenizer
-             prompts, # a PromptSet: id, version, hash, classes
+             dl:Any, # of (Batch, ids) with labels; or `Embeddings`
+             tok:Any, # the model's tokenizer
+             prompts:Any, # a PromptSet: id, version, hash, classes
              protocol:str='mean-embedding', # one of PROTOCOLS
              task:str='multilabel', # 'multilabel' (each class by itself; also for one class) or 'multiclass' (arg-max)
              names:Sequence[str]=CHEXPERT, # names of the label columns
-             val=None, # like `dl`, for thresholds; None: no accuracy and F1
+             val:Any=None, # like `dl`, for thresholds; None: no accuracy and F1
              tau:float=1., # temperature of present against absent
              uncertain:str='drop', # label -1: 'drop', 'positive' or 'negative'
              blank:str='negative', # label NaN: 'negative' or 'drop'
@@ -294,7 +295,7 @@ def zeroshot(model:Aligner, # encodes films and texts
     v = None if ev is None else (score(ev.v), binary_labels(_pick(ev, have, names, 'validation')[0], uncertain, blank))
     return ZeroShot(info, multilabel_table(s, y, have, v, group, cv, n_boot, seed), have, s, y)
 
-# %% ../../nbs/eval/03_zeroshot.ipynb #7ba7ead6
+# %% ../../nbs/eval/03_zeroshot.ipynb #b906a702
 def roc_figure(scores:Float[np.ndarray, 'n k'], # higher: more likely present
                labels:Float[np.ndarray, 'n k'], # 1, 0, NaN (left out)
                names:Sequence[str], # of the k classes
