@@ -6,7 +6,7 @@ import importlib, json, os, random, subprocess, time
 from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any, Callable, Iterator, Mapping
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
@@ -57,8 +57,11 @@ class Tiny(Aligner):
     def __init__(self):
         super().__init__()
         self.v, self.t = nn.Linear(64, 4), nn.Embedding(10, 4)
-    def encode_image(self, img, msk=None): return Feat(glob=nn.functional.normalize(self.v(img.flatten(-3)).mean(1) if img.ndim==5 else self.v(img.flatten(-3)), dim=-1))
-    def encode_text(self, txt, msk=None, word=None): return Feat(glob=nn.functional.normalize(self.t(txt).mean(1), dim=-1))
+    def encode_image(self, img, msk=None):
+        v = self.v(img.flatten(-3))
+        return Feat(glob=nn.functional.normalize(v.mean(1) if img.ndim == 5 else v, dim=-1))
+    def encode_text(self, txt, msk=None, word=None):
+        return Feat(glob=nn.functional.normalize(self.t(txt).mean(1), dim=-1))
     def forward(self, batch):
         b = Batch.of(batch)
         i, t = self.encode_image(b.img, b.img_msk), self.encode_text(b.txt)

@@ -1,0 +1,111 @@
+# nbs/command.ipynb: runs against the imported medvl.command.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] From function to command
+import ast, importlib.util, inspect, io, json, os, sys, textwrap, tokenize
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from functools import cache, wraps
+from pathlib import Path
+from typing import Annotated, Any
+import typer
+
+# %% [4] From function to command
+import subprocess, tempfile
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from typing import Literal
+from fastcore.test import *
+from typer.testing import CliRunner
+from medvl.core import MedvlError
+
+# %% [6] Help from docments, without importing anything
+from medvl.command import (comments, docs_of)
+
+# %% [7] Help from docments, without importing anything
+src = '''
+def f(a:int, # how many
+      b, c, # two on a line: whose is it?
+      *, d=1 # the last
+     ): pass
+class C:
+    def __init__(self, lr:float=1 # step size
+                ): pass
+class D:
+    bs:int = 8  # at a time
+'''
+test_eq(comments(src, 'f'), {'a': 'how many', 'd': 'the last'})
+test_eq(comments(src, 'C'), {'lr': 'step size'}); test_eq(comments(src, 'D'), {'bs': 'at a time'})
+test_fail(lambda: comments(src, 'g'), contains="no function or class 'g'", exc=LookupError)
+test_eq(docs_of('medvl.eval.retrieval:retrieval')['ks'], 'list lengths')
+
+# %% [9] Help from docments, without importing anything
+def fresh(code): # run in a new interpreter; the last line says which heavy modules it has imported
+    heavy = ('torch','timm','transformers','matplotlib','sklearn')
+    code += f"; import sys; print([m for m in {heavy} if m in sys.modules])"
+    return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout.strip()
+test_eq(fresh("from medvl.command import docs_of; docs_of('medvl.eval.zeroshot:zeroshot')"), '[]')
+
+# %% [11] From function to command
+from medvl.command import (ARG, LOOK, _foreseen, _guarded, _option, command)
+
+# %% [13] From function to command
+toy = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
+@toy.callback()
+def _(): pass
+
+@dataclass
+class Ways:
+    way:Literal['plain','odd'] = 'plain'
+
+@command(toy, 'add', {'way': 'how'}, 'medvl.eval.retrieval:retrieval')
+def add(a:int=ARG, # first number
+        ks:int=3,
+        opts:Ways=Ways('plain') # in groups, these need no words
+       ):
+    "Add numbers."
+    if opts.way == 'odd': raise MedvlError(f"a={a} cannot be\nadded oddly")
+    print(a+ks)
+
+run = CliRunner().invoke
+print(run(toy, ['add','--help']).output)
+h = run(toy, ['add','--help']).output
+for o in ('first number', 'how', 'list lengths', 'show the traceback'): assert o in h, o
+test_eq(run(toy, ['add','2']).output.strip(), '5')
+r = run(toy, ['add','2','--way','odd'])
+test_eq((r.exit_code, r.output.strip()), (2, 'Error: a=2 cannot be added oddly'))
+test_eq(type(run(toy, ['add','2','--way','odd','--debug']).exception).__name__, 'MedvlError')
+def lone(x:int=1): pass
+test_fail(lambda: command(toy, 'lone')(lone), contains="lone: nobody explains 'x'", exc=LookupError)
+
+# %% [15] A run has a folder
+from medvl.command import (NOT_SAID, FREE, open_run, _same_run, close_run)
+
+# %% [16] A run has a folder
+with tempfile.TemporaryDirectory() as d:
+    out = Path(d)/'a'
+    said = open_run(out, 'eval x', dict(k=1, data=Path(d), force=False, num_workers=0))
+    test_eq(said['k'], 1); test_eq([p.name for p in out.iterdir()], ['run.json'])
+    open_run(out, 'eval x', dict(k=3, data=Path(d))); open_run(out, 'eval x', said)        # nothing came of it
+    (out/'roc.png').write_text('')
+    open_run(out, 'eval x', dict(k=1, data=Path(d), num_workers=4))                       # the same run, other workers
+    test_fail(lambda: open_run(out, 'eval x', said|dict(k=2)), exc=MedvlError, contains='another run: k was 1, is 2')
+    test_fail(lambda: open_run(out, 'eval y', dict(k=1, data=Path(d))), contains='it is of `medvl eval x`')
+    test_fail(lambda: open_run(out, 'eval x', said, again=False), contains='--resume goes on with it')
+    open_run(out, 'eval x', dict(said, resume=True), again=False)
+    open_run(out, 'eval x', dict(k=2, data=Path(d), force=True))
+    with redirect_stdout(io.StringIO()): close_run(out, 'eval x', said, score=.5)
+    test_eq(json.loads((out/'results.json').read_text())['score'], .5)
+    (Path(d)/'b').mkdir(); (Path(d)/'b/film.png').write_text('')
+    test_fail(lambda: open_run(Path(d)/'b', 'eval x', {}), contains='holds files but no medvl run (film.png ...)')
+    test_fail(lambda: open_run(Path(d), 'eval x', dict(data=Path(d))), contains='is the data itself')
+    test_fail(lambda: open_run(Path(d)/'b/film.png', 'eval x', {}), contains='is a file')
+
+# %% [18] A run has a folder
+from medvl.command import (save_figure)
+
+# %% [19] A run has a folder
+import matplotlib.pyplot as plt
+with tempfile.TemporaryDirectory() as d:
+    save_figure(plt.figure(figsize=(1,1)), Path(d)/'f.png'); plt.close()
+    test_eq([p.name for p in Path(d).iterdir()], ['f.png'])

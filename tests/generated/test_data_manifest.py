@@ -1,0 +1,208 @@
+# nbs/data/04_manifest.ipynb: runs against the imported medvl.data.manifest.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] Manifests
+import json, math, os, re, shutil
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Iterable, NamedTuple, Sequence
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+from tqdm import tqdm
+from medvl.core import MedvlError, Registry, jsonable
+from medvl.data.image import ImageError, view_kind
+from medvl.data.scan import scan_dicom
+from medvl.data.study import Box, Leakage, Study, View, days_between, leakage, link_priors, slots, split_by_patient
+from medvl.data.table import ReadLog, read_table, write_table
+
+# %% [4] Manifests
+import tempfile
+import matplotlib.pyplot as plt
+from fastcore.test import *
+
+# %% [6] The columns
+from medvl.data.manifest import (Column, COLUMNS)
+
+# %% [8] The columns
+pd.set_option('display.max_colwidth', 100)
+test_eq([c.name for c in COLUMNS if c.need], ['image','patient_id'])
+pd.DataFrame(COLUMNS).set_index('name')
+
+# %% [9] The columns
+def table(folder, text, name='manifest.csv', encoding='utf-8'):
+    p = Path(folder)/name; p.write_bytes(text.encode(encoding)); return p
+
+tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name)/'set'; d.mkdir()
+def show(o): print(str(o).replace(str(d), 'set'))  # the same words on every machine
+
+# %% [11] Cells
+from medvl.data.manifest import (Row)
+
+# %% [12] Cells
+r = Row('m.csv', 2, {'a': ' 3.5 ', 'b': 'x', 'labels': 'Edema|Mass=0', 'label:Nodule': '-1', 'label:Hernia': '',
+                     'time': '2020-01-31', 'image': 'x/y.png', 'up': 'x/../../y.png'})
+test_eq((r.number('a'), r.number('none'), r['none']), (3.5, None, ''))
+test_eq(r.labels(), {'Edema': 1., 'Mass': 0., 'Nodule': -1.})
+test_fail(lambda: r.number('b'), contains="m.csv: row 4, column 'b': 'x'; expected a number")
+test_fail(lambda: r.one_of('b', ('train','val')), contains="'x'; expected train or val")
+test_eq(r.when(), datetime(2020,1,31)); test_eq(Row('', 0, {'offset_days': '-2'}).when(), -2.)
+test_fail(lambda: Row('', 0, {'time': '31.1.2020'}).when(), contains='an ISO date')
+test_eq(r.file('image', Path('/data')), '/data/x/y.png')
+test_fail(lambda: r.file('up', Path('/data')), contains='a path below /data')
+test_fail(lambda: Row('', 0, {'image': '/etc/passwd'}).file('image', Path('/data')), contains='a path below /data')
+test_fail(lambda: Row('', 0, {'labels': 'Edema=2'}).labels(), contains="1, 0 or -1 for 'Edema'")
+
+# %% [14] From rows to studies
+from medvl.data.manifest import (KNOWN, read_manifest)
+
+# %% [16] From rows to studies
+from medvl.data.manifest import (row_views)
+
+# %% [18] From rows to studies
+from medvl.data.manifest import (ONE, group_rows, count_found)
+
+# %% [20] Links
+from medvl.data.manifest import (link_rows, check_link, read_regions)
+
+# %% [22] Links
+rng = np.random.default_rng(0); (d/'films').mkdir()
+for n in 'abcde': Image.fromarray(rng.integers(0, 255, (48,40), np.uint8)).save(d/f'films/{n}.png')
+head = 'image,image_id,patient_id,study_id,offset_days,view,text,labels,split,scanner\n'
+body = ['films/a.png,a,p1,s1,0,PA,Clear lungs.,,train,X1',
+        'films/b.png,b,p1,s2,9.5,AP,"Effusion, new.",Effusion|Edema=0,train,X1',
+        'films/c.png,c,p1,s2,9.5,LL,,Edema=-1,train,',
+        'films/d.png,d,p2,,,PA,,,test,']
+log = ReadLog('set/manifest.csv'); studies = read_manifest(table(d, head+'\n'.join(body)), log=log); show(log)
+a, b, c = studies
+test_eq([s.id for s in studies], ['s1','s2','d'])
+test_eq((b.time, b.prior.id, c.time, c.prior), (9.5,'s1',None,None))
+test_eq([v.id for v in b.laterals], ['c']); test_eq(b.labels, {'Effusion': 1., 'Edema': -1.})
+test_eq(a.views[0].info, {'scanner': 'X1'})
+test_eq((a.views[0].text, c.views[0].text, c.group, c.split), ('Clear lungs.', None, 'p2', 'test'))
+
+# %% [24] Links
+def says(text, **kw):
+    "The message for a bad manifest, without the folder."
+    try: read_manifest(table(d, text), **kw)
+    except MedvlError as e: return str(e).replace(str(d), 'set')
+    return 'was read'
+
+wrong = dict(
+    duplicate = head+'\n'.join([body[0], body[3], body[0]]),
+    absent = head+body[0].replace('a.png', 'z.png'),
+    number = head+body[0].replace('s1,0', 's1,soon'),
+    split = head+body[0].replace('train', 'training'),
+    view_class = 'image,patient_id,view_class\nfilms/a.png,p,PA\n',
+    escape = head+body[0].replace('films/a.png', '../../a.png'),
+    torn = head+'\n'.join([body[1], body[2].replace('p1', 'p9')]),
+    rows = head, patient = head+body[0].replace('p1', ''),
+    prior = 'image,image_id,patient_id,prior_image_id\nfilms/a.png,a,p1,\nfilms/b.png,b,p2,a\n',
+    later = 'image,image_id,patient_id,offset_days,prior_image_id\nfilms/a.png,a,p1,5,\nfilms/b.png,b,p1,3,a\n')
+said = {k: says(v) for k,v in wrong.items()}
+for k,v in said.items(): show(f'{k:11}{v}')
+test_eq('rows 2 and 4' in said['duplicate'] and 'films/z.png (1 of 1' in said['absent'] and "'soon'" in said['number']
+        and 'train or val or test' in said['split'], True)
+test_eq([k for k,v in said.items() if v == 'was read'], [])
+
+# %% [26] Links
+log = ReadLog('small')
+links = ('image,image_id,patient_id,offset_days,view,prior_image_id\nfilms/a.png,a,p,0,PA,\nfilms/b.png,b,p,3,PA,\n'
+         'films/d.png,d,p,5,PA,a\nfilms/gone.png,g,p,9,PA,b\n')
+got = read_manifest(table(d, links), missing='skip', log=log); show(log)
+test_eq([s.prior and s.prior.id for s in got], [None,None,'a']); test_eq(slots(got[2].views[0], got[2])[2].id, 'a')
+test_eq(len(log.left), 1)
+table(d, 'image_id,kind,label,x,y,w,h,mask\na,box,heart,1,2,3,4,\na,mask,lung,,,,,films/e.png\nzz,box,heart,1,1,1,1,',
+      'regions.csv')
+log = ReadLog('regions'); got = read_manifest(table(d, links), missing='skip', log=log); v = got[0].views[0]
+show(log)
+test_eq(v.boxes, [Box('heart',1,2,3,4)]); test_eq(v.masks['lung'].endswith('films/e.png'), True)
+(d/'regions.csv').unlink()
+
+# %% [28] Writing one
+from medvl.data.manifest import (write_manifest, view_row)
+
+# %% [30] Writing one
+from medvl.data.manifest import (safe, put_file)
+
+# %% [31] Writing one
+out = Path(tmp.name)/'out'
+px = rng.integers(0, 255, (40,40), np.uint8)
+made = [Study('p1', 's1', 0., [View(id='x/1', px=px, pos='PA', boxes=[Box('heart',1.,2.,3.,4.,'big heart')],
+                                    masks={'lung': px > 99})], 'Clear.\nNo "effusion", none.', {'Edema': 0.},
+              split='train', source='made'),
+        Study('p1', 's2', 4.5, [View(id='2', px=px, pos='AP', text='Worse, é'),
+                                View(id='3', px=px, pos='LL', kind='lateral')], labels={'Edema': -1.}, split='train',
+              group='g')]
+made[0].group = 'g'; link_priors(made)
+for name in ('m.csv','m.parquet'):
+    back = read_manifest(write_manifest(made, out/name), log=ReadLog())
+    for s,t in zip(made, back):
+        test_eq((s.patient,s.id,s.time,s.report,s.labels,s.split,s.group,s.source),
+                (t.patient,t.id,t.time,t.report,t.labels,t.split,t.group,t.source))
+        test_eq([(v.id,v.kind,v.pos,v.text,v.boxes) for v in s.views],
+                [(v.id,v.kind,v.pos,v.text,v.boxes) for v in t.views])
+        for v,w in zip(s.views, t.views): test_eq(v.film().px, w.film().px)
+    test_eq([v and v.id for v in slots(back[1].frontals[0], back[1])], ['2','3','x/1',None])
+    test_eq(np.asarray(Image.open(back[0].views[0].masks['lung'])) > 0, px > 99)
+# no temporary file stays
+test_eq(sorted(o.name for o in out.iterdir()), ['images','m.csv','m.parquet','masks','regions.csv'])
+test_fail(lambda: write_manifest(got, out/'n.csv'), contains='use copy=True')
+test_eq(len(read_manifest(write_manifest(got, out/'n.csv', copy=True), log=ReadLog())), 3)
+test_fail(lambda: write_manifest(made+made[:1], out/'n.csv'), contains="'x/1' is used twice")
+test_fail(lambda: write_manifest([Study('p','s',labels={'a|b': 1.},views=[View(id='1', px=px)])], out/'n.csv'),
+          contains="can't hold | or =")
+
+# %% [33] Any path
+from medvl.data.manifest import (readers, MARKS, find_layouts, read_studies)
+
+# %% [34] Any path
+table(d, head+body[0]); test_eq(len(read_studies(d, log=ReadLog())), 1)
+test_eq(len(read_studies(d/'manifest.csv', log=ReadLog())), 1)
+test_fail(lambda: read_studies(d/'films'), contains='no known layout. Known: covid (metadata.csv)')
+test_fail(lambda: read_studies(d/'nowhere'), contains='no such file or folder')
+test_fail(lambda: read_studies(d/'films', kind='mimik'), contains="unknown layout 'mimik'")
+test_fail(lambda: read_studies(d/'manifest.csv', kind='covid'), contains='wants a folder')
+table(d/'films', 'Patientid,offset\n', 'metadata.csv'); test_eq(find_layouts(d/'films'), ['covid'])
+
+# %% [36] What is in a set
+from medvl.data.manifest import (Summary)
+
+# %% [38] What is in a set
+from medvl.data.manifest import (summary)
+
+# %% [40] What is in a set
+from medvl.data.manifest import (films_table, split_table, label_table, finding_table, open_all)
+
+# %% [42] What is in a set
+from medvl.data.manifest import (TINTS, bars, hist, draw_summary)
+
+# %% [44] What is in a set
+gen, made = np.random.default_rng(5), []
+for p in range(60):
+    for t in range(1 + p%3):
+        films = [View(id=f'{p}.{t}', px=gen.integers(0, 255, (40,40), np.uint8), pos='PA' if p%4 else 'AP')]
+        if t: films.append(View(id=f'{p}.{t}l', kind='lateral', pos='LL', px=gen.integers(0, 255, (40,40), np.uint8)))
+        said = 'Clear lungs.' if p%2 else f'Effusion of {p} and {t} millimetres.'
+        made.append(Study(f'p{p}', f's{p}.{t}', 10.*t+p%7*t, films, said, {'Effusion': float(p%2 == 0)},
+                          source='made'))
+link_priors(made, say=None); split_by_patient(made); sm = summary(made, decode=True, bar=False); print(sm)
+test_eq(sm.counts['studies'], 20*(1+2+3)); test_eq(sm.counts['studies with a prior'], 20+40)
+test_eq(sm.counts['laterals'], 60)
+test_eq(sm.splits.studies.sum(), 120); test_eq(sm.films['all'].sum(), 180)
+test_eq(sm.labels.loc['Effusion'].tolist(), [sum(1+p%3 for p in range(0,60,2)), sum(1+p%3 for p in range(1,60,2)), 0])
+test_eq(sm.texts['count'], 120); test_eq(sm.texts['distinct'], 1+sum(1+p%3 for p in range(0,60,2)))
+test_eq((sm.leak.ok, sm.unreadable), (True, []))
+json.dumps(sm.to_dict()); sm.figure();
+
+# %% [46] What is in a set
+(d/'films/b.png').write_bytes((d/'films/b.png').read_bytes()[:900])
+few = read_manifest(table(d, head+'\n'.join(body)), log=ReadLog())
+test_eq(summary(few, bar=False).unreadable, None); test_eq(len(summary(few, decode=True, bar=False).unreadable), 1)
+test_eq('b.png: can' in str(summary(few, decode=True, bar=False)), True)
+test_fail(lambda: summary([]), contains='no study')
+tmp.cleanup(); plt.close('all')

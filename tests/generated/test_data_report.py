@@ -1,0 +1,483 @@
+# nbs/data/02_report.ipynb: runs against the imported medvl.data.report.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] Reports
+import json
+from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib.resources import files
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+from medvl.core import CHEXPERT, MedvlError
+from medvl.data.text import about_film, as_text, lexicon, lower, sections, sentence_spans, sentences, words_known
+
+# %% [4] Reports
+from medvl.data.report import (_all_)
+
+# %% [5] Reports
+import re, tarfile, tempfile, xml.etree.ElementTree as ET
+import pandas as pd, matplotlib.pyplot as plt
+from fastcore.test import *
+from medvl.core import need, save_json
+
+# %% [7] What is found
+from medvl.data.report import (Entity)
+
+# %% [8] What is found
+e = Entity('hydropneumothorax', 'present', side='left')
+test_eq(e.labels, ('Pneumothorax','Pleural Effusion')); test_eq(e.kind, 'finding')
+test_eq(Entity('scoliosis', 'present').labels, ())
+
+# %% [10] What is found
+from medvl.data.report import (_has, _BEFORE, _prefix, _named)
+
+# %% [11] What is found
+def named(s): return [(n,p) for _,n,p in _named(words_known(lower(s)))]
+test_eq(named('The heart is enlarged.'), [('cardiomegaly','present')])
+test_eq(named('Normal heart and mediastinum.'), [('cardiomegaly','absent'), ('widened mediastinum','absent')])
+test_eq(named('Heart size and vascularity are normal, the lungs clear.'),
+        [('cardiomegaly','absent'), ('edema','absent'), ('opacity','absent')])
+test_eq(named('Left costophrenic angle is blunted.'), [('pleural effusion','uncertain')])
+
+# %% [13] What is found
+from medvl.data.report import (_Trig, _BACK, _forward, _over)
+
+# %% [14] What is found
+from medvl.data.report import (_subject, _ahead, _backward)
+
+# %% [16] What is found
+from medvl.data.report import (_scope)
+
+# %% [17] What is found
+def scope(s):
+    hits = words_known(lower(s))
+    return {e.name: (e.polarity,e.trigger) for e in _scope(hits, _named(hits))}
+
+test_eq(scope('No effusion, but the heart is mildly enlarged.'),
+        {'pleural effusion': ('absent','no'), 'cardiomegaly': ('present','')})
+test_eq(scope('Opacity at the base may represent pneumonia.'),
+        {'opacity': ('present',''), 'pneumonia': ('uncertain','may represent')})
+test_eq(scope('Effusion is small and pneumothorax is not seen.'),
+        {'pleural effusion': ('present',''), 'pneumothorax': ('absent','is not seen')})
+test_eq(scope('Atelectasis or pneumonia.'), {'atelectasis': ('uncertain','or'), 'pneumonia': ('uncertain','or')})
+
+# %% [19] What is found
+def window(s, n=5): # a negation window, as it is often written
+    w = re.findall(r'\w+', s.lower())
+    return {t: 'absent' if 'no' in w[max(0,i-n):i] else 'present' for i,t in enumerate(w)
+            if t in ('effusion','edema','pneumothorax')}
+
+tries = ['No focal consolidation or nodule, large effusion or pneumothorax.',
+         'No effusion; edema persists.', 'No change in the effusion.']
+pd.DataFrame([dict(sentence=s, window=window(s), rules={k: v[0] for k,v in scope(s).items()}) for s in tries])
+
+# %% [20] What is found
+test_eq([window(s)['effusion'] for s in tries], ['present','absent','absent'])
+test_eq([scope(s)['pleural effusion'][0] for s in tries], ['absent','absent','present'])
+
+# %% [22] What is found
+from medvl.data.report import (_KINDS, _Attach)
+
+# %% [23] What is found
+from medvl.data.report import (entities)
+
+# %% [24] What is found
+report = '''INDICATION: Cough, evaluate for pneumonia.
+COMPARISON: Film of last week.
+FINDINGS: The heart is mildly enlarged. Small left pleural effusion with left basilar atelectasis, unchanged.
+Right upper lobe opacity may represent pneumonia. The right pneumothorax has resolved.
+The endotracheal tube ends 4 cm above the carina. No edema.
+IMPRESSION: 1. Possible pneumonia. 2. Stable effusion.'''
+shown = ('name','polarity','side','zone','severity','change','trigger','sentence')
+pd.DataFrame([{k: getattr(e,k) for k in shown} for e in entities(report)])
+
+# %% [25] What is found
+by = {e.name: e for e in reversed(entities(report))}
+test_eq((by['pleural effusion'].side, by['pleural effusion'].severity, by['pleural effusion'].change),
+        ('left','mild','stable'))
+test_eq((by['atelectasis'].side, by['atelectasis'].zone, by['atelectasis'].change), ('left','base','stable'))
+test_eq((by['opacity'].side, by['opacity'].zone, by['pneumonia'].polarity), ('right','upper lobe','uncertain'))
+test_eq((by['pneumothorax'].polarity, by['pneumothorax'].change, by['pneumothorax'].side),
+        ('absent','resolved','right'))
+assert all(report[e.span[0]:e.span[1]]==e.text for e in entities(report))
+assert all(e.text in sentences(report)[e.sentence] for e in entities(report))
+test_eq({e.section for e in entities(report)}, {'findings','impression'})
+test_eq(entities(report, all_sections=True)[0].context, 'asked')
+
+# %% [27] What is found
+def where(s): return [' '.join(o for o in (e.severity, e.side, e.zone, e.name, e.change) if o) for e in entities(s)]
+test_eq(where('Opacities in the right and left lower lobes.'), ['bilateral lower lobe opacity'])
+test_eq(where('Atelectasis and effusion at the left base.'), ['left base atelectasis', 'left base pleural effusion'])
+test_eq(where('Left atelectasis and effusion in the right base.'),
+        ['left base atelectasis', 'right base pleural effusion'])
+test_eq(where('Left effusion and cardiomegaly.'), ['left pleural effusion', 'cardiomegaly'])
+test_eq(where('RLL consolidation.'), ['right lower lobe consolidation'])
+test_eq(where('Effusions, right greater than left, have increased.'), ['bilateral pleural effusion worsened'])
+test_eq(where('Increased opacity at the apex.'), ['apex opacity'])
+test_eq(where('Increased opacity at the apex compared to the prior film.'), ['apex opacity worsened'])
+test_eq(where('New large right pneumothorax, stable moderate edema.'),
+        ['severe right pneumothorax new', 'moderate edema stable'])
+
+# %% [29] Hard sentences
+hard = """
+No evidence of pneumothorax. | pneumothorax -
+No effusion, pneumothorax or edema. | pleural effusion - ; pneumothorax - ; edema -
+The lungs are free of consolidation. | consolidation -
+No change in the left effusion. | pleural effusion +
+No significant interval change in moderate edema. | edema +
+There is no longer a pneumothorax. | pneumothorax -
+The pneumothorax is no longer seen. | pneumothorax -
+The effusion has not significantly changed. | pleural effusion +
+Not significantly changed bibasilar atelectasis. | atelectasis +
+The right pneumothorax has resolved. | pneumothorax -
+Interval resolution of edema. | edema -
+Near complete resolution of the left effusion. | pleural effusion +
+The effusion has not resolved. | pleural effusion +
+Pneumonia cannot be excluded. | pneumonia ?
+Pneumonia is not excluded. | pneumonia ?
+Cannot exclude a small pneumothorax. | pneumothorax ?
+Opacity may represent pneumonia. | opacity + ; pneumonia ?
+Atelectasis versus consolidation. | atelectasis ? ; consolidation ?
+Basilar opacities, atelectasis or pneumonia. | opacity + ; atelectasis ? ; pneumonia ?
+Possible small effusion. | pleural effusion ?
+No pneumothorax, but a small effusion persists. | pneumothorax - ; pleural effusion +
+No pneumothorax. Small effusion. | pneumothorax - ; pleural effusion +
+No effusion, mild cardiomegaly. | pleural effusion - ; cardiomegaly +
+No effusion, and the heart is enlarged. | pleural effusion - ; cardiomegaly +
+No abnormality other than cardiomegaly. | abnormality - ; cardiomegaly +
+Effusion is small and pneumothorax is not seen. | pleural effusion + ; pneumothorax -
+There is a small effusion and pneumothorax is not seen. | pleural effusion + ; pneumothorax -
+Effusion, pneumothorax and edema are not seen. | pleural effusion - ; pneumothorax - ; edema -
+The heart is normal in size and the lungs are clear. | cardiomegaly - ; opacity -
+Normal heart size and mediastinal contours. | cardiomegaly - ; widened mediastinum -
+Heart size, mediastinal contour and pulmonary vascularity are within normal limits.
+  | cardiomegaly - ; widened mediastinum - ; edema -
+The cardiac silhouette is enlarged. | cardiomegaly +
+The heart is not enlarged. | cardiomegaly -
+Borderline heart size. | cardiomegaly ?
+Borderline cardiomegaly. | cardiomegaly ?
+The mediastinum is widened. | widened mediastinum +
+No widening of the mediastinum. | widened mediastinum -
+Blunting of the left costophrenic angle. | pleural effusion ?
+The costophrenic angles are sharp. | pleural effusion -
+Lungs are hyperinflated without consolidation. | hyperinflation + ; consolidation -
+No focal consolidation to suggest pneumonia. | consolidation - ; pneumonia -
+Findings are suggestive of pneumonia. | pneumonia ?
+Findings are consistent with pneumonia. | pneumonia +
+No findings consistent with pneumonia. | pneumonia -
+History of pneumonia. | pneumonia h
+Evaluate for pneumothorax. | pneumothorax h
+Rule out pneumonia. | pneumonia h
+?pneumonia. | pneumonia ?
+Pneumothorax: none. | pneumothorax -
+The chest tube has been removed. | chest tube -
+Interval removal of the endotracheal tube. | endotracheal tube -
+No pneumothorax status post chest tube placement. | pneumothorax - ; chest tube +
+Lungs are clear except for a nodule in the left apex. | opacity - ; nodule +
+Negative for effusion. | pleural effusion -
+The lungs are clear of focal infiltrate. | opacity - ; opacity -
+Neither effusion nor pneumothorax is present. | pleural effusion - ; pneumothorax -
+No definite pneumothorax, although a skin fold limits the apex. | pneumothorax -
+Pneumonia is unlikely. | pneumonia ?
+Atelectasis rather than pneumonia. | atelectasis + ; pneumonia ?
+A nodule is not identified, yet atelectasis is seen. | nodule - ; atelectasis +
+No pleural effusion or pneumothorax is identified, and the heart is mildly enlarged.
+  | pleural effusion - ; pneumothorax - ; cardiomegaly +
+No new consolidation. | consolidation -
+No increase in the small effusion. | pleural effusion +
+Without change, the nodule measures 5 mm. | nodule +
+Effusion without pneumothorax. | pleural effusion + ; pneumothorax -
+Cardiomegaly without edema or effusion. | cardiomegaly + ; edema - ; pleural effusion -
+Left effusion with no pneumothorax. | pleural effusion + ; pneumothorax -
+The opacity is likely atelectasis. | opacity + ; atelectasis ?
+Probable atelectasis, no effusion. | atelectasis ? ; pleural effusion -
+No large pleural effusion. | pleural effusion -
+Pneumonia should be considered. | pneumonia ?
+Edema is difficult to exclude. | edema ?
+The patient denies cough; there is a right effusion. | pleural effusion +
+No acute fracture; old rib fractures are noted. | fracture - ; fracture +
+Pneumothorax has decreased. | pneumothorax +
+Resolved pneumothorax. | pneumothorax -
+Resolving edema. | edema +
+The previously seen effusion is unchanged. | pleural effusion +
+No pneumothorax (possible tiny effusion) and no edema. | pneumothorax - ; pleural effusion ? ; edema -
+Opacity, which has resolved. | opacity -
+There is no effusion, which was present previously. | pleural effusion -
+Lungs: clear. Heart: enlarged. | opacity - ; cardiomegaly +
+Absence of effusion. | pleural effusion -
+No mass, nodule, consolidation, effusion, edema, or pneumothorax.
+  | mass - ; nodule - ; consolidation - ; pleural effusion - ; edema - ; pneumothorax -
+If there is concern for pneumothorax, an upright film may be obtained. | pneumothorax h
+Prominent hila and clear lungs. | hilar enlargement + ; opacity -
+Edema cannot entirely be excluded but there is no effusion. | edema ? ; pleural effusion -
+Gram negative pneumonia. | pneumonia +
+Not only atelectasis but pneumonia. | atelectasis + ; pneumonia +
+Effusion has nearly resolved. | pleural effusion +
+Stable cardiomegaly, no edema, improved effusion. | cardiomegaly + ; edema - ; pleural effusion +
+There is consolidation, not edema. | consolidation + ; edema -
+Right lower lobe pneumonia has cleared; left effusion remains. | pneumonia - ; pleural effusion +
+No interval development of effusion. | pleural effusion -
+No evidence of consolidation, effusion has increased. | consolidation - ; pleural effusion +
+Enlarged heart without failure or effusion. | cardiomegaly + ; pleural effusion -
+Clear lungs, normal heart, no effusion. | opacity - ; cardiomegaly - ; pleural effusion -
+Pneumothorax is excluded. | pneumothorax -
+Doubtful pneumothorax. | pneumothorax ?
+Suspicious nodule in the right apex. | nodule +
+Is there a pneumothorax? | pneumothorax h
+No cardiomegaly. Lungs hyperinflated and clear. | cardiomegaly - ; hyperinflation + ; opacity -
+Low lung volumes accentuate the heart size. | low lung volumes +
+The left costophrenic angle is not seen, and there is a right effusion. | pleural effusion +
+There is hazy opacity in the right lower zone and the right heart border is not visualized. | opacity +
+Effusion cannot be seen. | pleural effusion -
+The patient has no known effusion. | pleural effusion -
+Left lung opacity, pneumonia vs. atelectasis. | opacity + ; pneumonia ? ; atelectasis ?
+There is no focal consolidation, large pleural effusion, or pneumothorax.
+  | consolidation - ; pleural effusion - ; pneumothorax -
+No acute cardiopulmonary process. | abnormality -
+Heart size is within normal limits with no effusion. | cardiomegaly - ; pleural effusion -
+Mildly enlarged heart without overt edema. | cardiomegaly + ; edema -
+Question of a small left apical pneumothorax. | pneumothorax ?
+Persistent effusion, no longer loculated. | pleural effusion +
+Fractures may not be demonstrated on this view. | fracture h
+Effusion or pneumothorax is not seen. | pleural effusion - ; pneumothorax -
+No pneumothorax or pneumomediastinum; stable emphysema. | pneumothorax - ; pneumomediastinum - ; emphysema +
+Pleural effusion is not excluded, but no pneumothorax. | pleural effusion ? ; pneumothorax -
+Edema has not improved. | edema +
+No improvement in the edema. | edema +
+Atelectasis has cleared. | atelectasis -
+Pacemaker leads are unchanged, no pneumothorax. | pacemaker + ; pneumothorax -
+Opacity compatible with atelectasis, less likely pneumonia. | opacity + ; atelectasis + ; pneumonia ?
+No radiographic evidence for active tuberculosis. | tuberculosis -
+Given the absence of effusion, pneumonia is likely. | pleural effusion - ; pneumonia ?
+Not enlarged cardiac silhouette. | cardiomegaly -
+There has been interval clearing of the edema. | edema +
+There has been complete clearing of the edema. | edema -
+NO EFFUSION. NO PNEUMOTHORAX. | pleural effusion - ; pneumothorax -
+no effusion or consolidation but patchy opacity at right base likely atelectasis
+  | pleural effusion - ; consolidation - ; opacity + ; atelectasis ?
+Cardiomegaly has increased, without edema. | cardiomegaly + ; edema -
+No evidence of effusion or of pneumothorax. | pleural effusion - ; pneumothorax -
+Neither lung shows consolidation. | consolidation -
+Effusions have not changed; no new opacity. | pleural effusion + ; opacity -
+Lungs remain clear. | opacity -
+Pneumothorax could not be excluded on this supine film. | pneumothorax ?
+Trachea is midline and the aorta is tortuous. | mediastinal shift - ; tortuous aorta +
+Unremarkable heart, lungs, and bones. | cardiomegaly - ; opacity - ; bone abnormality -
+Lungs without effusion, consolidation and pneumothorax. | pleural effusion - ; consolidation - ; pneumothorax -
+No focal opacity concerning for pneumonia. | opacity - ; pneumonia -
+Consolidation concerning for pneumonia. | consolidation + ; pneumonia ?
+No suspicious nodule. | nodule -
+Improved but not resolved edema. | edema +
+The previously noted nodule is not seen. | nodule -
+Previously noted pneumothorax not definitely seen. | pneumothorax -
+Minimal if any effusion. | pleural effusion ?
+Trace if any pneumothorax. | pneumothorax ?
+There may be a small effusion. | pleural effusion ?
+Suspected fracture of the left fifth rib. | fracture ?
+Fracture is suspected. | fracture ?
+Interval placement of a left chest tube. | chest tube +
+Normal lungs. | opacity -
+No cardiomegaly or vascular congestion. | cardiomegaly - ; edema -
+Decreased effusion with persistent atelectasis. | pleural effusion + ; atelectasis +
+Pneumonia has been ruled out. | pneumonia -
+Opacity is most likely due to atelectasis, though pneumonia is possible. | opacity + ; atelectasis ? ; pneumonia ?
+Clear lungs without evidence of infection. | opacity - ; pneumonia -
+Non-specific opacity without definite consolidation. | opacity + ; consolidation -
+Hardly any effusion remains. | pleural effusion +
+Lungs: No consolidation. Pleura: No effusion or pneumothorax. Heart: Normal size.
+  | consolidation - ; pleural effusion - ; pneumothorax - ; cardiomegaly -
+Effusion, right greater than left, is unchanged. | pleural effusion +
+"""
+signs = dict(present='+', absent='-', uncertain='?')
+def short(s): return sorted(e.name + ' ' + ('h' if e.context else signs[e.polarity]) for e in entities(s))
+rows = [o.split(' | ') for o in hard.strip().replace('\n  |', ' |').split('\n')]
+wrong = [(s,want,short(s)) for s,want in rows if short(s)!=sorted(want.split(' ; '))]
+print(f'{len(rows)-len(wrong)} of {len(rows)} as expected')
+test_eq(wrong, [])
+
+# %% [31] Labels
+from medvl.data.report import (PARENT, _VALUE, _RANK, chexpert_labels)
+
+# %% [32] Labels
+def labels(s, **kw): return {k: v for k,v in chexpert_labels(s, **kw).items() if v==v}
+labels(report)
+
+# %% [33] Labels
+test_eq(labels('No pneumothorax. Possible left effusion. Consolidation.'),
+        {'Lung Opacity': 1., 'Consolidation': 1., 'Pneumothorax': 0., 'Pleural Effusion': -1.})
+test_eq(labels('Consolidation.', hierarchy=False), {'Consolidation': 1.})
+test_eq(labels(entities(report)), labels(report))
+test_eq(labels('The heart is enlarged.'), {'Enlarged Cardiomediastinum': 1., 'Cardiomegaly': 1.})
+test_eq(labels('Clear lungs. Normal heart.'), {'No Finding': 1., 'Cardiomegaly': 0., 'Lung Opacity': 0.})
+test_eq(labels('Clear lungs. PICC line in place.'), {'No Finding': 1., 'Lung Opacity': 0., 'Support Devices': 1.})
+test_eq(labels('Clear lungs. Scoliosis.'), {'Lung Opacity': 0.})
+test_eq(labels('Effusion. No effusion.'), {'Pleural Effusion': 1.})
+test_eq([labels(s) for s in ('', None, 'Patient rotated.', 'INDICATION: Pneumonia.', 'History of pneumonia.')], [{}]*5)
+
+# %% [35] Words, polarity aside
+from medvl.data.report import (Mention, _KIND, ENTITY_KINDS, mentions)
+
+# %% [36] Words, polarity aside
+test_eq([(m.kind,m.text) for m in mentions('Loculated right pleural effusion with basilar atelectasis.')],
+        [('side','right'), ('finding','pleural effusion'), ('zone','basilar'), ('finding','atelectasis')])
+test_eq([m.text for m in mentions('No effusion.', ('negation',))], ['No'])
+test_eq(mentions('Patient rotated.'), [])
+
+# %% [38] The earlier film
+from medvl.data.report import (_changes, prior_mentions)
+
+# %% [39] The earlier film
+from medvl.data.report import (_WAY, _mixed, temporal_cues, temporal_cue)
+
+# %% [40] The earlier film
+test_eq([m.text for m in prior_mentions('Compared to the prior film, effusion is unchanged.')],
+        ['Compared to', 'prior film', 'unchanged'])
+test_eq(prior_mentions('Small effusion. No edema.'), [])
+test_eq(temporal_cues('The effusion has increased. Edema improved. Stable nodule.'),
+        {'pleural effusion': 'worsened', 'edema': 'improved', 'nodule': 'stable'})
+test_eq(temporal_cue('The effusion has increased. Edema improved. Stable nodule.'), 'mixed')
+test_eq(temporal_cue('No significant interval change.'), 'stable')
+test_eq([temporal_cue(s) for s in ('No new consolidation.', 'Small effusion.', '')], ['']*3)
+test_eq(temporal_cue('The edema has resolved, the heart is stable.'), 'improved')
+
+# %% [42] The text to learn from
+from medvl.data.report import (impression_findings)
+
+# %% [43] The text to learn from
+impression_findings(report)
+
+# %% [44] The text to learn from
+test_eq(impression_findings('IMPRESSION:\n 1. Clear lungs\n 2. No\n effusion.'), 'Clear lungs. No effusion.')
+test_eq(impression_findings('IMPRESSION: B.\nFINDINGS: A.'), 'A. B.')
+test_eq(impression_findings('Clear lungs.'), 'Clear lungs.')
+test_eq(impression_findings('STERNUM: Intact.\nIMPRESSION: Normal.'), 'Intact. Normal.')
+test_eq(impression_findings('COMPARISON: None.\n\n Clear lungs.\n\n IMPRESSION: Normal.'), 'Clear lungs. Normal.')
+test_eq([impression_findings(o) for o in (None, '', 'INDICATION: Cough.')], ['']*3)
+
+# %% [46] The text to learn from
+long = 'There is no effusion, but a small nodule is seen at the left base. ' * 800
+print(f'{len(long.split()):,} words, {len(entities(long)):,} entities')
+test_eq(len(entities(long)), 1600)
+test_eq([(e.name,e.polarity) for e in entities('<p>No <b>effusion</b>&nbsp;seen.</p>')],
+        [('pleural effusion','absent')])
+test_eq([(e.name,e.text) for e in entities('Œdema?  No: pneumonia'.encode('utf-16'))][-1], ('pneumonia','pneumonia'))
+test_eq([entities(o) for o in (None, '', '\n', '___', float('nan'))], [[]]*5); test_eq(len(entities('Effusion')), 1)
+test_fail(lambda: entities(['No effusion.']), contains='got list')
+test_fail(lambda: chexpert_labels(b'\x00\x01\x02'), contains='are not text')
+
+# %% [48] On real reports
+def open_i():
+    "(id, text, MeSH major terms) of each Open-i report in torchxrayvision's wheel."
+    xrv = need('torchxrayvision', 'to read the Open-i reports that its wheel carries')
+    with tarfile.open(Path(xrv.__file__).parent/'data'/'NLMCXR_reports.tgz') as t:
+        for m in t:
+            if not m.isfile(): continue
+            r = ET.fromstring(t.extractfile(m).read())
+            parts = [f"{a.get('Label')}: {a.text}" for a in r.iter('AbstractText') if a.text]
+            yield r.find('uId').get('id'), '\n'.join(parts), [o.text.strip() for o in r.iter('major') if o.text]
+
+try: real = list(open_i())
+except MedvlError as err: real = []; print('not run:', err)
+read = [(sections(x), es := entities(x), chexpert_labels(es)) for _,x,_ in real]
+if real: print(f"{len(read):,} of {len(real):,} reports were read without an error")
+
+# %% [49] On real reports
+if real:
+    n = pd.Series([k for s,*_ in read for k in s]).value_counts()
+    print('sections:', ', '.join(f'{k} {v:,}' for k,v in n.items() if v>2))
+    wordless = sum(not impression_findings(x) for _,x,_ in real)
+    print(f"{sum(len(es) for _,es,_ in read):,} entities; reports that say nothing of the film: {wordless}; "
+          f"that say something, but no entity was found: {sum(not es for _,es,_ in read)-wordless}")
+said = pd.DataFrame([(e.name,e.polarity) for _,es,_ in read for e in es], columns=['name','polarity'])
+pd.crosstab(said.name, said.polarity).sort_values('present', ascending=False).head(12) if real else said
+
+# %% [50] On real reports
+mesh = {'Cardiomegaly': 'Cardiomegaly|Cardiac Shadow/enlarged', 'Atelectasis': 'Pulmonary Atelectasis',
+        'Pleural Effusion': 'Pleural Effusion|Hydropneumothorax|Hemothorax', 'Consolidation': 'Consolidation',
+        'Edema': 'Pulmonary Edema|Pulmonary Congestion|Heart Failure', 'Pneumonia': 'Pneumonia',
+        'Pneumothorax': 'Pneumothorax|Hydropneumothorax|Hemopneumothorax', 'Lung Lesion': 'Nodule|Mass|Cavitation',
+        'Fracture': 'Fractures, Bone', 'Pleural Other': 'Thickening/pleura', 'No Finding': 'normal',
+        'Support Devices': 'Catheters, Indwelling|Tube, Inserted|Implanted Medical Device|Medical Device|Stents',
+        'Lung Opacity': 'Opacity|Airspace Disease|Infiltrate|Density|Consolidation|Pneumonia|Pulmonary Atelectasis|'
+                        'Mass|Nodule|Pulmonary Edema|Pulmonary Congestion|Markings|Heart Failure|'
+                        'Lung Diseases, Interstitial'}
+
+def agree(k, terms):
+    "One row: how often the label `k` meets one of the MeSH `terms`, over the reports that were indexed."
+    rows = [(any((m+'/').startswith(o+'/') for m in ms for o in terms.split('|')), lab[k])
+            for (_,_,ms),(*_,lab) in zip(real,read) if ms and ms!=['No Indexing']]
+    row = dict(finding=k, mesh=sum(g for g,_ in rows))
+    for n,o in (('present',1), ('uncertain',-1), ('absent',0)): row[n] = sum(v==o for _,v in rows)
+    for q,hit in (('',(1,)), ('?',(1,-1))):
+        tp = sum(g and v in hit for g,v in rows)
+        row |= {'P'+q: round(tp/max(1,sum(v in hit for _,v in rows)), 3), 'R'+q: round(tp/max(1,row['mesh']), 3)}
+    return row
+
+agreement = pd.DataFrame([agree(k, v) for k,v in mesh.items()]) if real else pd.DataFrame()
+agreement
+
+# %% [51] On real reports
+if real:
+    fig,ax = plt.subplots(figsize=(6.4,3.2), dpi=75)
+    o = agreement.sort_values('R?')
+    ax.hlines(o.finding, o[['P?','R?']].min(axis=1), o[['P?','R?']].max(axis=1), color='.8', lw=2)
+    for q,name in (('P?','precision'), ('R?','recall')): ax.plot(o[q], o.finding, 'o', label=name)
+    ax.set(xlim=(0,1.02), title='present or uncertain, against MeSH')
+    ax.legend(frameon=False, fontsize=8); ax.tick_params(labelsize=8)
+    ax.spines[['top','right']].set_visible(False); plt.tight_layout(); plt.show()
+
+# %% [53] Prompts
+from medvl.data.report import (prompt_hash, PromptSet)
+
+# %% [55] Prompts
+from medvl.data.report import (_strings, _object, _written, _checked)
+
+# %% [56] Prompts
+from medvl.data.report import (prompt_sets, load_prompts)
+
+# %% [57] Prompts
+for o in prompt_sets(): print(load_prompts(o))
+
+# %% [59] Prompts
+test_eq({k: len(c['pos']) for k,c in load_prompts('chexpert5-cross-v1').classes.items()},
+        {'Atelectasis': 210, 'Cardiomegaly': 15, 'Consolidation': 192, 'Edema': 18, 'Pleural Effusion': 54})
+test_eq([len(v) for v in load_prompts('rsna-pneumonia-v1').classes['Pneumonia'].values()], [4,4])
+plain = load_prompts('chexpert14-plain-v1')
+test_eq(plain.classes['Pleural Effusion'], dict(pos=['pleural effusion'], neg=['no pleural effusion']))
+test_eq(set(plain.names), set(CHEXPERT))
+test_eq(load_prompts('covid-real-v1').values['COVID-19'][0], 'COVID-19')
+
+# %% [61] Prompts
+def says(p, k): return chexpert_labels(p)[k]
+for o in ('rsna-pneumonia-v1','chexpert14-plain-v1','chexpert5-cross-v1'):
+    for k,c in load_prompts(o).classes.items():
+        if k in ('No Finding','Support Devices','Pleural Other'): continue
+        test_eq({says(p, k) for p in c['pos']} - {1.}, set())
+        assert 1. not in {says(p, k) for p in c['neg']}, (o,k)
+
+# %% [63] Prompts
+folder = Path(tempfile.mkdtemp())
+def mine(name='mine.json', **kw): return save_json(folder/name, dict(id='mine', version=1) | kw)
+a = load_prompts(mine(pairs=dict(names=['Edema'], pos=['{name}'], neg=['no {name}'])))
+b = load_prompts(mine('other.json', id='another', classes={'Edema': {'neg': ['no edema'], 'pos': ['edema']}}))
+test_eq(a.hash, b.hash); test_eq(a.hash, prompt_hash(a.classes)); test_eq(len(a.hash), 64)
+assert load_prompts(mine(classes={'Edema': {'pos': ['oedema'], 'neg': ['no edema']}})).hash != a.hash
+
+# %% [64] Prompts
+bad = [(dict(classes={'Edema': {'neg': ['no edema']}}), "class 'Edema' has no prompts under 'pos'"),
+       (dict(version='1', classes={}), "key 'version' must be int"),
+       (dict(classes={'Edema': ['edema']}), 'classes.Edema must be an object'),
+       (dict(classes={'Edema': {'pos': [3]}}), 'classes.Edema.pos must be a list'),
+       (dict(classes={'Edema': {'pos': ['edema','edema']}}), 'twice'),
+       (dict(cross={'Edema': {'severity': ['mild'], 'subtype': ['edema']}}), 'cross.Edema.location'),
+       (dict(pairs={'names': ['Edema']}), 'pairs.pos'), (dict(), 'names no class'),
+       (dict(clases={}), 'with the keys id'),
+       (dict(classes={'Edema': {'pos': ['edema']}}, values={'Oedema': ['x']}), 'values.Oedema')]
+for d,msg in bad: test_fail(lambda: load_prompts(mine(**d)), contains=msg)
+(folder/'broken.json').write_text('{"id": "x",')
+test_fail(lambda: load_prompts(folder/'broken.json'), contains='is not JSON')
+test_fail(lambda: load_prompts('rsna'), contains='known ids: chexpert14-plain-v1')
+test_fail(lambda: load_prompts(folder/'none.json'), contains='no prompt file')
+try: load_prompts(folder/'broken.json')
+except MedvlError as err: print(err)

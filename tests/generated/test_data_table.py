@@ -1,0 +1,57 @@
+# nbs/data/00_table.ipynb: runs against the imported medvl.data.table.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] Tables
+import difflib, os
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Iterable
+import pandas as pd
+from medvl.core import MedvlError
+
+# %% [4] Tables
+import tempfile
+from fastcore.test import *
+
+# %% [6] What was found, what was left out
+from medvl.data.table import (MOST, ReadLog)
+
+# %% [7] What was found, what was left out
+log = ReadLog('films.csv'); log.found['films'] += 3
+for r in (4,7,9): log.leave('no such file', f'row {r}')
+print(log); test_eq('3 x no such file (row 4; row 7 ...)' in str(log), True)
+test_eq(log.to_dict()['left_out'], {'no such file': 3})
+for r in range(20): log.note(f'oddity {r}', f'row {r}')
+test_eq('8 x 8 other reasons' in str(log), True)
+
+# %% [9] Reading the table
+from medvl.data.table import (read_table, parquet_text, check_columns)
+
+# %% [10] Reading the table
+def table(folder, text, name='manifest.csv', encoding='utf-8'):
+    p = Path(folder)/name; p.write_bytes(text.encode(encoding)); return p
+
+tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name)
+df = read_table(table(d, '\ufeffimage , patient_id\na.png,007\n"b, c.png",NA\n'), ['image','patient_id'])
+test_eq(df.patient_id.tolist(), ['007','NA']); test_eq(df.image.tolist(), ['a.png','b, c.png'])
+test_fail(lambda: read_table(table(d, 'image,patientid\na,b\n'), ['image','patient_id']),
+          contains="no column 'patient_id'; did you mean 'patientid'? It has: image, patientid")
+test_fail(lambda: read_table(table(d, 'file,x\na,b\n'), ['patient_id']),
+          contains="no column 'patient_id'. It has: file, x")
+test_fail(lambda: read_table(table(d, '')), contains='is empty (0 bytes)')
+test_fail(lambda: read_table(table(d, 'image,text\na.png,Größe\n', encoding='latin-1')),
+          contains='byte 19 is not UTF-8')
+test_fail(lambda: read_table(table(d, 'a,b,a\n1,2,3\n')), contains="column 'a' occurs 2 times")
+test_fail(lambda: read_table(table(d, 'a,b\n1,2\n1,2,3\n')), contains="can't be read as a table")
+test_fail(lambda: read_table(d/'no.csv'), contains='no such file')
+
+# %% [12] Writing
+from medvl.data.table import (write_table)
+
+# %% [13] Writing
+write_table(df, d/'new/t.csv'); write_table(df, d/'new/t.parquet')
+for o in ('csv','parquet'): test_eq(read_table(d/f'new/t.{o}').to_dict(), df.to_dict())
+test_eq(sorted(o.name for o in (d/'new').iterdir()), ['t.csv','t.parquet'])
+test_fail(lambda: write_table(df, d/'t.xlsx'), contains='.csv or .parquet')
+tmp.cleanup()

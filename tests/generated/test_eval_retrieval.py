@@ -1,0 +1,227 @@
+# nbs/eval/02_retrieval.ipynb: runs against the imported medvl.eval.retrieval.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] Retrieval
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+import os, textwrap
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import normalize
+from tqdm import tqdm
+from medvl.core import Aligner, Batch, MedvlError
+from medvl.eval.metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, median_rank, mrr, recall_at,
+                                tie_rank)
+
+# %% [4] Retrieval
+import tempfile
+from fastcore.test import *
+from medvl.core import Feat
+from medvl.eval.metrics import TIES, precision_at, ranks
+
+# %% [6] A toy world
+ZONES = ['right upper', 'left upper', 'right middle', 'left middle', 'right lower', 'left lower']
+
+def toy_films(n, noise=.5, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    zone, amp = torch.randint(0, 6, (n,), generator=g), noise*torch.rand(n, 6, generator=g)
+    amp[torch.arange(n), zone] = 1.
+    y, x = torch.meshgrid(torch.arange(16.)-7.5, torch.arange(16.)-7.5, indexing='ij')
+    spot = torch.exp(-(y**2+x**2)/20)
+    return torch.einsum('nrc,yx->nrycx', amp.view(n,3,2), spot).reshape(n,1,48,32), zone
+
+class Toy(Aligner):
+    def __init__(self): super().__init__(); self.words = torch.nn.Parameter(torch.eye(6)-1/6)
+    def encode_image(self, img, msk=None):
+        if img.ndim == 5: img = img[:,0]
+        x = torch.nn.functional.avg_pool2d(img, 16)[:,0].flatten(1)
+        return Feat(glob=normalize(x-x.mean(1, keepdim=True), dim=-1))
+    def encode_text(self, txt, msk=None, word=None): return Feat(glob=normalize(self.words[txt[:,0]], dim=-1))
+
+def toy_dl(img, zone, bs=16, has=None):
+    msk = torch.ones(len(zone),1).bool() if has is None else has[:,None]
+    one = torch.ones(len(img), 1).bool()
+    return [(Batch(img=img[i,None], img_msk=one[i], txt=zone[i,None], txt_msk=msk[i], txt_id=zone[i]), i)
+            for i in torch.arange(len(img)).split(bs)]
+
+img, zone = toy_films(60)
+fig, axs = plt.subplots(1, 6, figsize=(6,1.8), dpi=75)
+for i,ax in enumerate(axs):
+    ax.imshow(img[i,0], cmap='gray', vmin=0, vmax=1); ax.set_title(ZONES[zone[i]], fontsize=7); ax.axis('off')
+plt.show()
+
+# %% [8] From a data set to embeddings
+from medvl.eval.retrieval import (Embeddings)
+
+# %% [9] From a data set to embeddings
+from medvl.eval.retrieval import (_unit, _encode, embed)
+
+# %% [10] From a data set to embeddings
+m = Toy().train()
+has = torch.arange(60) != 3
+e = embed(m, toy_dl(img, zone, has=has))
+test_eq(e.v.shape, (60,6))
+test_eq(e.v.dtype, torch.float32)
+test_eq(e.v.requires_grad, False)
+test_eq(m.training, True)
+test_close(e.v.norm(dim=1), torch.ones(60), eps=1e-5)
+test_eq(e.t[3].isnan().all().item(), True); test_eq(len(e.paired()), 59)           # sample 3 has no text
+test_eq(e.ids, torch.arange(60)); test_eq(e.txt_id, zone)
+test_eq(embed(m, toy_dl(img, zone), text=False).t, None)
+test_close(embed(m, toy_dl(img, zone), amp='bf16').v, e.v, eps=.05)
+test_close(embed(m, toy_dl(img, zone), slots='current').v, e.v)
+with tempfile.TemporaryDirectory() as d:
+    e2 = Embeddings.load(e.save(Path(d)/'e.npz'))
+    test_eq(e2.v, e.v)
+    test_eq(e2.has, e.has)
+    test_eq(e2.lbl, None)
+    test_eq([o.name for o in Path(d).iterdir()], ['e.npz'])
+
+# %% [12] From a data set to embeddings
+flat = img.clone(); flat[17] = .5
+test_fail(lambda: embed(m, toy_dl(flat, zone)),
+          contains='film embedding of sample 17 has length 0 (1 in this batch)', exc=MetricError)
+nan = img.clone(); nan[2,0,5,5] = float('nan')
+test_fail(lambda: embed(m, toy_dl(nan, zone)), contains='film embedding of sample 2 has length nan')
+test_fail(lambda: embed(m, []), contains='no batch')
+test_fail(lambda: embed(m, toy_dl(img, zone), amp='fp8'), contains="got 'fp8'")
+test_fail(lambda: embed(m, toy_dl(img, zone), slots='prior'), contains="got 'prior'")
+test_fail(lambda: embed(m, toy_dl(img, zone), text=False).paired(), contains='none of the 60 samples has a text')
+
+# %% [14] Ranking without the matrix
+from medvl.eval.retrieval import (_stairs)
+
+# %% [15] Ranking without the matrix
+a = zone.sort()[0]
+grid = np.zeros((12,12))
+for r,c,hit in _stairs(a, a, 5): grid[r.start//5, c.start//5] = hit
+fig, ax = plt.subplots(figsize=(2.2,2.2), dpi=75)
+ax.imshow(grid, cmap='Blues', vmax=1.5)
+ax.set(xlabel='texts, by id', ylabel='films, by id', xticks=[], yticks=[])
+plt.show()
+test_eq(grid.any(0).all() and grid.any(1).all(), True)
+same = a[:,None] == a[None]                                                # no right pair outside the staircase
+for r,c,hit in _stairs(a, a, 5): assert hit or not same[r,c].any()
+
+# %% [16] Ranking without the matrix
+from medvl.eval.retrieval import (_checked, match_ranks, _count)
+
+# %% [18] Ranking without the matrix
+v = torch.tensor([[1.,0],[0,1]]); t = torch.tensor([[.5,.6],[.9,.7],[.1,.3]])
+rv, rt = match_ranks(v, t, torch.tensor([7,8]), torch.tensor([7,7,8]))
+test_eq(rv, torch.tensor([1,3])); test_eq(rt, torch.tensor([2,1,1]))
+
+# %% [20] Ranking without the matrix
+g = torch.Generator().manual_seed(1)
+for n,m in ((40,40), (33,57)):
+    v, t = (torch.randint(-1,2,(k,4), generator=g).float() for k in (n,m))
+    iv, it = (torch.cat([torch.arange(12), torch.randint(0,12,(k-12,), generator=g)]) for k in (n,m))
+    for ties in TIES:
+        for block in (7, 1000):
+            rv, rt = match_ranks(v, t, iv, it, ties, block)
+            s, same = (v@t.T).numpy(), (iv[:,None]==it[None]).numpy()
+            test_close(rv, ranks(s, same, ties), eps=1e-6); test_close(rt, ranks(s.T, same.T, ties), eps=1e-6)
+
+# %% [22] Ranking without the matrix
+one, ids = torch.ones(5,3), torch.arange(5)
+test_eq(match_ranks(one, one, ids, ids)[0].tolist(), [5]*5)
+test_eq(match_ranks(one, one, ids, ids, 'optimistic')[0].tolist(), [1]*5)
+test_close(match_ranks(one, one, ids, ids, 'mean')[0], 3.)
+test_fail(lambda: match_ranks(one, one[:,:2], ids, ids), contains='v has width 3, t 2')
+test_fail(lambda: match_ranks(one, one, ids, ids[:4]), contains='t has 5 rows, its txt_id shape (4,)')
+test_fail(lambda: match_ranks(one, one, ids, ids+1),
+          contains='1 of 5 rows of v have no right answer on the other side, the first is row 0')
+test_fail(lambda: match_ranks(one*float('inf'), one, ids, ids), contains='v: 15 of 15 values are not finite')
+test_fail(lambda: match_ranks(one[:0], one, ids[:0], ids), contains='v: is empty')
+test_fail(lambda: match_ranks(one, one, ids, ids, 'lucky'), contains='unknown tie rule')
+
+# %% [24] The numbers
+from medvl.eval.retrieval import (WAYS, rank_metrics, retrieval)
+
+# %% [25] The numbers
+img, zone = toy_films(60, noise=1.2)                                        # a hard one
+e = embed(Toy(), toy_dl(img, zone))
+res = retrieval(e.v, e.t, e.txt_id)
+{k: round(x,3) for k,x in res.items()}
+
+# %% [26] The numbers
+own = retrieval(e.v, e.t, torch.arange(60), ties='mean')                    # only the own report counts
+k = 'image_to_text_R@10'
+print(f"{k}: same text is right {res[k]:.2f}, only the own is {own[k]:.2f}")
+assert own['image_to_text_R@10'] < res['image_to_text_R@10']
+perfect = retrieval(torch.eye(4), torch.eye(4), torch.arange(4))
+test_eq([perfect[k] for k in ('image_to_text_R@1','text_to_image_median_rank','image_to_text_MRR')], [1.,1.,1.])
+test_eq(perfect['R_sum'], 6.)
+
+# %% [28] Unique texts, pools of 1,000, chance, and intervals
+from medvl.eval.retrieval import (dedup, pools)
+
+# %% [29] Unique texts, pools of 1,000, chance, and intervals
+u, uid = dedup(e)
+test_eq(len(u), 6); test_eq(uid.tolist(), list(dict.fromkeys(zone.tolist())))      # order of first occurrence
+d = retrieval(e.v, u, e.txt_id, uid)
+print({k: round(d[k],3) for k in ('image_to_text_R@1','text_to_image_R@1')})
+p = pools(e, size=20)
+test_eq((len(p['seeds']), p['mean'].keys() == res.keys()), (5, True)); assert p['sd']['image_to_text_R@1'] >= 0
+test_eq(pools(e, size=20), p)                                                      # fixed seeds
+test_eq(pools(e), {'skipped': 'a pool needs 1000 pairs, there are 60'})
+
+# %% [30] Unique texts, pools of 1,000, chance, and intervals
+from medvl.eval.retrieval import (retrieval_report)
+
+# %% [31] Unique texts, pools of 1,000, chance, and intervals
+img, zone = toy_films(90, noise=1.2); has = torch.arange(90) > 1
+e = embed(Toy(), toy_dl(img, zone, has=has))
+patient = np.arange(90)//3
+rep = retrieval_report(e, group=patient, n_boot=200)
+for k in ('image_to_text_R@1','text_to_image_R@10'):
+    print(k, rep['interval'][k], f"| chance {rep['chance'][k.split('_')[-1]]:.3f}")
+test_eq((rep['n_pairs'], rep['n_texts'], rep['n_without_text'], rep['n_units']), (88, 6, 2, 30))
+test_eq(rep['full'], retrieval(e.paired().v, e.paired().t, e.paired().txt_id))
+ci = rep['interval']['image_to_text_R@1']
+assert ci.low <= ci.value <= ci.high and ci.value == rep['full']['image_to_text_R@1'] > rep['chance']['R@1']
+test_fail(lambda: retrieval_report(e, group=patient[:5]), contains='group has 5 entries, the embeddings 90')
+
+# %% [33] Unique texts, pools of 1,000, chance, and intervals
+g = torch.Generator().manual_seed(3)
+rand = [retrieval(*torch.randn(2,88,16,generator=g), e.paired().txt_id) for _ in range(30)]
+for k in (1,5): test_close(np.mean([r[f'image_to_text_R@{k}'] for r in rand]), rep['chance'][f'R@{k}'], eps=.04)
+
+# %% [35] Right by class: precision at k
+from medvl.eval.retrieval import (class_precision)
+
+# %% [37] Right by class: precision at k
+c = torch.tensor([[.9],[.8],[.7],[.6]])
+p = class_precision(torch.ones(1,1), c, torch.tensor([1]), torch.tensor([1,0,1,1]), ks=(1,2,4))
+test_eq([p[k].item() for k in (1,2,4)], [1.,.5,.75])
+q, c = (torch.randint(-1,2,(k,3), generator=g).float() for k in (20,50))
+cq, cc = torch.arange(20)%4, torch.arange(50)%5
+for ties in TIES:
+    p = class_precision(q, c, cq, cc, ks=(3,10), ties=ties, budget=120)
+    for k in (3,10): test_close(p[k], precision_at((q@c.T).numpy(), (cq[:,None]==cc[None]).numpy(), k, ties), eps=1e-6)
+test_fail(lambda: class_precision(q, c, cq, cc, ks=(60,)), contains='P@60: there are 50 candidates')
+test_fail(lambda: class_precision(q, c, cq+3, cc), contains='no right answer')
+
+# %% [39] Looking at what was found
+from medvl.eval.retrieval import (ranked, RIGHT, WRONG, _film, _text)
+
+# %% [40] Looking at what was found
+from medvl.eval.retrieval import (text_to_film, film_to_text)
+
+# %% [41] Looking at what was found
+img, zone = toy_films(40, noise=1.2, seed=2); e = embed(Toy(), toy_dl(img, zone))
+text = lambda i: f"There is an opacity in the {ZONES[zone[i]]} zone."
+rows = [int((zone==z).nonzero()[0,0]) for z in (0,3,5)]
+fig = text_to_film(e, lambda i: img[i], text, rows, dpi=70); plt.show()
+test_eq(len(fig.axes), 18)
+
+# %% [42] Looking at what was found
+fig = film_to_text(e, lambda i: img[i], text, rows, k=4, size=1.2, dpi=70); plt.show()
+top, score = ranked(e.v[rows], e.v, 3)
+test_eq(top[:,0].tolist(), rows); test_close(score[:,0], torch.ones(3), eps=1e-5)       # a film is its own best match
+test_eq(ranked(torch.ones(1,2), torch.ones(4,2), 4)[0].tolist(), [[0,1,2,3]])            # equal scores: in order
+test_fail(lambda: ranked(e.v, e.v[:3], 5), contains='cannot show 5 of 3 candidates')

@@ -1,0 +1,223 @@
+# nbs/losses/02_local.ipynb: runs against the imported medvl.losses.local.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] Local losses
+from typing import Callable
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+from medvl.core import Feat, MedvlError
+from medvl.losses.contrastive import contrast, gather
+
+# %% [4] Local losses
+import math, os, subprocess, sys, tempfile, textwrap
+import matplotlib.pyplot as plt
+from fastcore.test import *
+
+# %% [6] The score of one film and one report
+def pair_score(c, w, s1, s2):
+    "Score of one film (cells `[n d]`) and one report (words `[k d]`), formula by formula."
+    a = torch.stack([torch.stack([wk @ cq for cq in c]) for wk in w])              # k n
+    p = torch.stack([a[:,q].exp()/a[:,q].exp().sum() for q in range(len(c))], 1)   # k n: over words
+    A = torch.stack([(s1*pk).exp()/(s1*pk).exp().sum() for pk in p])               # k n: over cells
+    ctx = torch.stack([sum(A[k,q]*c[q] for q in range(len(c))) for k in range(len(w))])
+    cos = torch.stack([wk@x/(wk.norm()*x.norm()) for wk,x in zip(w,ctx)])
+    return (s2*cos).exp().sum().log()
+
+# %% [8] The score of one film and one report
+test_close(pair_score(torch.ones(3,4), torch.ones(1,4), 4., 5.).item(), 5., eps=1e-5)
+
+# %% [10] Words, packed
+from medvl.losses.local import (pack_words)
+
+# %% [11] Words, packed
+w,lens = pack_words(torch.arange(6.).view(2,3,1), torch.tensor([[1,1,0],[0,0,1]]).bool())
+test_eq(w[:,0], torch.tensor([0.,1,5])); test_eq(lens, [2,1])
+test_fail(lambda: pack_words(torch.zeros(2,3,1), torch.tensor([[1,1,0],[0,0,0]]).bool()), contains='text 1 of 2 has no word')
+test_fail(lambda: pack_words(torch.zeros(2,3,1), torch.ones(2,2).bool()), contains='[2, 3, 1]')
+
+# %% [13] Attention, regions, pooling
+from medvl.losses.local import (attend, regions, soft_max_words)
+
+# %% [15] Attention, regions, pooling
+torch.manual_seed(0)
+d, side = 32, 8
+heart, effusion, other = F.normalize(torch.randn(3,d), dim=-1)
+cells = .15*torch.randn(side,side,d)
+cells[3:6,4:6] += 3*heart; cells[6:,0:3] += 3*effusion
+film, report = cells.view(1,-1,d), torch.stack([3*heart, 3*effusion, 3*other])
+A = attend(report, film, [3], s1=10.)
+fig, axs = plt.subplots(1,3, figsize=(6,2.1), dpi=75)
+for ax,m,name in zip(axs, A[:,0].view(3,side,side), ('heart','effusion','other')):
+    ax.imshow(m, cmap='magma', vmin=0, vmax=A.max()); ax.set_title(name); ax.axis('off')
+plt.tight_layout(); plt.show()
+cos = F.cosine_similarity(regions(A, film), report[:,None], dim=-1)
+print('cosine of each word and what it found:', [round(o,2) for o in cos[:,0].tolist()])
+
+# %% [17] Attention, regions, pooling
+test_close(A.sum(-1), torch.ones(3,1), eps=1e-5)
+even = attend(report, film, [3], s1=0.)
+test_close(regions(even, film)[0,0], film[0].mean(0), eps=1e-5)
+test_close(regions(even, film, center=True), torch.zeros(3,1,d), eps=1e-5)
+keep = torch.ones(1,64).bool(); keep[:,:32] = False
+test_eq(attend(report, film, [3], vs_msk=keep)[...,:32].sum().item(), 0.)
+test_close(attend(report, film, [3], prior=(~keep).float()*1e4)[...,:32].sum(-1), torch.ones(3,1), eps=1e-5)
+test_close(soft_max_words(torch.zeros(5,2), [2,3]), torch.tensor([[2.,3.],[2.,3.]]).log(), eps=1e-6)
+
+# %% [19] All pairs, some texts at a time
+from medvl.losses.local import (_groups, _chunk, over_texts)
+
+# %% [20] All pairs, some texts at a time
+test_eq(_groups([3,2,4,9,1], 10, 50), [[3,2],[4],[9],[1]])
+
+# %% [22] All pairs, some texts at a time
+def gloria_score(vs, words, lens, s1=4., s2=5.):
+    A = attend(words, vs, lens, s1)
+    return soft_max_words(F.cosine_similarity(regions(A, vs), words[:,None], dim=-1), lens, s2)
+
+def small(dtype=torch.float32, b=4, n=7, d=6, lens=(3,1,5,2)):
+    g = torch.Generator().manual_seed(1)
+    vs, ws = (torch.randn(*s, d, generator=g, dtype=dtype).requires_grad_() for s in ((b,n), (len(lens),max(lens))))
+    return vs, ws, torch.arange(max(lens))[None] < torch.tensor(lens)[:,None]
+
+vs, ws, msk = small()
+want = torch.stack([torch.stack([pair_score(c, w[m], 4., 5.) for w,m in zip(ws,msk)]) for c in vs])  # film, text
+got = over_texts(gloria_score, vs, ws, msk, chunk=60)
+test_close(got, want, eps=1e-5)
+r = torch.randn(4,4)
+for a,b in zip(*(torch.autograd.grad((o*r).sum(), (vs,ws)) for o in (want,got))): test_close(a, b, eps=1e-5)
+
+# %% [24] The same, by hand
+from medvl.losses.local import (_EPS, _maps, _d_attention)
+
+# %% [26] The same, by hand
+from medvl.losses.local import (_Scores)
+
+# %% [27] The same, by hand
+from medvl.losses.local import (local_scores)
+
+# %% [29] The same, by hand
+vs, ws, msk = small()
+s = [torch.tensor(o).requires_grad_() for o in (4.,5.)]
+want = torch.stack([torch.stack([pair_score(c, w[m], *s) for w,m in zip(ws,msk)]) for c in vs])
+gw = torch.autograd.grad((want*r).sum(), (vs,ws,*s))
+for kw in (dict(), dict(keep=0), dict(chunk=1), dict(chunk=1, keep=0)):
+    got = local_scores(vs, ws, msk, s1=s[0], s2=s[1], **kw)
+    test_close(got, want, eps=1e-5)
+    for a,b in zip(torch.autograd.grad((got*r).sum(), (vs,ws,*s)), gw): test_close(a, b, eps=1e-5)
+test_close(local_scores(vs, ws, msk, mean=True), want - torch.tensor([3.,1,5,2]).log(), eps=1e-5)
+
+# %% [31] The same, by hand
+vs, ws, msk = small(torch.float64, b=2, n=4, d=3, lens=(2,3))
+vm = torch.tensor([[1,1,1,1],[1,0,1,1]]).bool()
+s = [torch.tensor(o, dtype=torch.float64).requires_grad_() for o in (1.5,2.)]
+for m,k in ((None,2**27), (vm,0)):
+    assert torch.autograd.gradcheck(lambda vs,ws,s1,s2: local_scores(vs, ws, msk, m, s1, s2, keep=k), (vs,ws,*s))
+
+# %% [33] The same, by hand
+vs, ws, msk = small()
+with torch.no_grad():
+    vm = torch.ones(4,7).bool(); vm[:,5:] = False
+    test_close(local_scores(vs, ws, msk, vm), local_scores(vs[:,:5], ws, msk), eps=1e-5)
+    test_close(local_scores(vs, torch.where(msk[...,None], ws, 99.), msk), local_scores(vs, ws, msk), eps=1e-6)
+vm[2] = False
+test_fail(lambda: local_scores(vs, ws, msk, vm), contains='film 2 of 4 has no cell')
+test_fail(lambda: local_scores(vs, ws[...,:5], msk), contains='[4, 5, 5]')
+
+# %% [35] The classic mistake: padding inside the first softmax
+def padded_score(c, w, s1=4., s2=5.):  # w: [k d] with padding left in
+    A = (s1*(w@c.T).softmax(0)).softmax(-1)
+    return F.cosine_similarity(A@c, w, dim=-1)
+with torch.no_grad():
+    alone = (5*padded_score(vs[0], ws[0,:3])).logsumexp(0)
+    beside = (5*padded_score(vs[0], torch.cat([ws[0,:3], torch.zeros(20,6)]))[:3]).logsumexp(0)
+packed = local_scores(vs, ws, msk)[0,0].item()
+print(f"same film, same 3 words: {alone:.3f} alone, {beside:.3f} beside a text of 23 words; packed: {packed:.3f} always")
+test_close(alone.item(), packed, eps=1e-5); test_eq(bool((alone-beside).abs() > .05), True)
+
+# %% [37] Sum or mean over words
+g = torch.Generator().manual_seed(0)
+n_words = [2,4,8,16,32,64]
+rv, rw = torch.randn(24,49,32, generator=g), torch.randn(6,64,32, generator=g)
+m = torch.arange(64)[None] < torch.tensor(n_words)[:,None]
+fig, ax = plt.subplots(figsize=(4,2.4), dpi=75)
+score = {mean: local_scores(rv, rw, m, mean=mean).mean(0) for mean in (False,True)}
+for mean in score: ax.plot(range(6), score[mean], 'o-', label='mean' if mean else 'sum')
+ax.set(xticks=range(6), xticklabels=n_words, xlabel='words of a random report', ylabel='score, random films')
+ax.legend(); plt.tight_layout(); plt.show()
+test_eq(bool(score[False].diff().min() > 0 > score[True].diff()[-1]), True)
+
+# %% [39] The loss
+from medvl.losses.local import (local_loss)
+
+# %% [40] The loss
+vs, ws, msk = small()
+want = torch.stack([torch.stack([pair_score(c, w[m], 4., 5.) for w,m in zip(ws,msk)]) for c in vs])
+test_close(local_loss(vs, ws, msk), contrast(10*want), eps=1e-5)
+lbl = torch.arange(4)
+test_close(2*local_loss(vs, ws, msk), F.cross_entropy(10*want,lbl)+F.cross_entropy(10*want.T,lbl), eps=1e-5)  # GLoRIA's sum
+
+# %% [42] The loss
+hv, hw = (o.detach().bfloat16().requires_grad_() for o in (vs, ws))
+with torch.autocast('cpu', torch.bfloat16): h = local_loss(hv, hw, msk)
+h.backward()
+test_eq(h.dtype, torch.float32); test_eq(hv.grad.dtype, torch.bfloat16)
+test_close(h.item(), local_loss(hv.detach().float(), hw.detach().float(), msk).item(), eps=1e-6)
+
+# %% [44] On two processes
+code = """
+import sys, torch, torch.distributed as dist
+from medvl.losses.local import local_loss
+torch.set_num_threads(1); rank = int(sys.argv[1])
+dist.init_process_group('gloo', init_method=f'file://{sys.argv[2]}', rank=rank, world_size=2)
+g = torch.Generator().manual_seed(5)
+x, y = torch.randn(6,9,8,generator=g), torch.randn(6,7,5,generator=g)
+msk = torch.arange(7)[None] < torch.tensor([3,1,7,2,5,4])[:,None]
+vm = torch.ones(6,9).bool(); vm[1,6:] = vm[4,:3] = False
+par = [torch.randn(8,4,generator=g), torch.randn(5,4,generator=g)] + [torch.tensor(o) for o in (4.,5.,10.)]
+for p in par: p.requires_grad_()
+def f(i):
+    loss = local_loss(x[i]@par[0], y[i]@par[1], msk[i], vm[i], *par[2:])
+    return loss.detach(), torch.autograd.grad(loss, par)
+loss, got = f(slice(0,2) if rank == 0 else slice(2,6))
+for o in got: dist.all_reduce(o); o /= 2
+dist.barrier(); dist.destroy_process_group()
+alone, want = f(slice(None))
+assert torch.allclose(loss, alone, atol=1e-5), (loss, alone)
+for a,b in zip(want, got): assert torch.allclose(a, b, atol=1e-5), (a,b)
+print(f'rank {rank}: loss {loss:.6f}, alone {alone:.6f}, gradients equal')
+"""
+with tempfile.TemporaryDirectory() as tmp:
+    f = os.path.join(tmp, 'run.py'); open(f,'w').write(code)
+    ps = [subprocess.Popen([sys.executable, f, str(k), os.path.join(tmp,'meet')], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True) for k in range(2)]
+    outs = [p.communicate(timeout=120)[0] for p in ps]
+for o in outs: print(o.strip().splitlines()[-1])
+test_eq([o.strip().endswith('gradients equal') for o in outs], [True,True])
+
+# %% [46] Similarity maps
+from medvl.losses.local import (sim_map)
+
+# %% [47] Similarity maps
+f = Feat(loc=film, grid=(side,side))
+maps = sim_map(f, report)
+fig, axs = plt.subplots(1,3, figsize=(6,2.1), dpi=75)
+for ax,m,name in zip(axs, maps[0], ('heart','effusion','other')):
+    ax.imshow(m, cmap='coolwarm', vmin=-1, vmax=1); ax.set_title(name); ax.axis('off')
+plt.tight_layout(); plt.show()
+test_eq(maps.shape, (1,3,side,side))
+test_eq(bool(maps[0,0,3:6,4:6].min() > .9), True); test_eq(bool(maps[0,1,6:,:3].min() > .9), True)
+test_eq(bool(maps[0,2].abs().max() < .7), True)
+
+# %% [49] Similarity maps
+idx = torch.randperm(64)[None,:32]
+part = sim_map(Feat(loc=film[:,idx[0]], grid=(side,side), idx=idx), report)
+test_eq(part.isnan().sum().item(), 3*32)
+test_close(part[~part.isnan()], maps[~part.isnan()], eps=1e-6)
+txt = Feat(loc=report[None], msk=torch.tensor([[True,False,True]]))
+test_close(sim_map(f, txt), maps[:,[0,2]], eps=1e-6)
+test_close(sim_map(f, Feat(glob=report[:1])), maps[:,:1], eps=1e-6)
+test_fail(lambda: sim_map(Feat(loc=film[:,:60], grid=(side,side)), report), contains='60 cells do not fill a grid of 8 x 8')
+test_fail(lambda: sim_map(Feat(glob=film[:,0]), report), contains='needs local features')

@@ -1,0 +1,226 @@
+# nbs/methods/05_mrm.ipynb: runs against the imported medvl.methods.mrm.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] MRM
+import warnings
+warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
+
+# %% [4] MRM
+import math
+from pathlib import Path
+from typing import Mapping
+import torch
+import torch.nn.functional as F
+from fastcore.basics import patch_to
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from medvl.core import Aligner, Batch, Feat, MedvlError, Out
+from medvl.models.checkpoint import load_state, mae_keys
+from medvl.models.masked import PatchDecoder, mask_words, patchify, pick_patches, pixel_loss, token_loss
+from medvl.models.text import TextTower
+from medvl.models.vision import VisionTower
+
+# %% [5] MRM
+import json, tempfile, time
+import matplotlib.pyplot as plt
+from fastcore.test import *
+from medvl.models.adapters import param_table, trainable
+from medvl.models.masked import unpatchify
+torch.set_num_threads(1);
+
+# %% [7] The idea
+fig, ax = plt.subplots(figsize=(8,2.5), dpi=75); ax.axis('off'); ax.set(xlim=(0,11.5), ylim=(0,4))
+def box(x, y, s, c): ax.text(x, y, s, ha='center', va='center', fontsize=9, bbox=dict(boxstyle='round,pad=.4', fc=c, ec='.4'))
+def arrow(x0, y0, x1, y1): ax.annotate('', (x1,y1), (x0,y0), arrowprops=dict(arrowstyle='->', color='.4'))
+box(1,3.2,'film, 448','white'); box(3.2,3.2,'224, 49 of 196\npatches','white'); box(5.6,3.2,'ViT-B/16','#cfe2f3'); box(7.8,3.2,'decoder\n4 blocks','#cfe2f3')
+box(10.2,3.2,r'$L_{img}$'+': 147 patches\nof 32 x 32','#f4cccc')
+box(1,.8,'report','white'); box(3.2,.8,'half of its\nwords','white'); box(5.6,.8,'word embeddings\n+ film vector','#d9ead3'); box(7.8,.8,'BERT\n6 x 384','#d9ead3'); box(10.2,.8,r'$L_{txt}$'+': the\nmissing words','#f4cccc')
+for y in (3.2,.8):
+    for x0,x1 in ((1.7,2.3),(4.1,4.7),(6.5,7.1),(8.5,9.2)): arrow(x0,y,x1,y)
+arrow(5.6,2.8,5.6,1.4); ax.text(5.75,2.1,'mean of 49 patches, 768 -> 384',fontsize=8); plt.show()
+
+# %% [9] One film, two sizes
+from medvl.methods.mrm import (shrink)
+
+# %% [11] One film, two sizes
+from medvl.phantom.set import phantom_studies
+studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
+film = torch.from_numpy(studies[0].frontals[0].px).float()[None,None]/255
+big = F.interpolate(film, size=(256,256), mode='bicubic').clamp(0,1)
+torch.manual_seed(1)
+idx, removed = pick_patches(1, 64, .75)
+seen = unpatchify(patchify(shrink(big,128),16)*~removed[...,None] + .5*removed[...,None], 16, (8,8))
+target = unpatchify(patchify(big,32)*removed[...,None] + .5*~removed[...,None], 32, (8,8))
+fig, axs = plt.subplots(1,3, figsize=(7,2.5), dpi=75)
+for ax,x,n in zip(axs, (shrink(big,128),seen,target), ('128 x 128','16 of 64 patches are seen','48 are restored, at 256 x 256')):
+    ax.imshow(x[0,0], cmap='gray', vmin=0, vmax=1); ax.set_title(n, fontsize=9); ax.axis('off')
+plt.tight_layout(); plt.show()
+test_eq(shrink(torch.ones(1,1,8,8), 4), torch.ones(1,1,4,4))
+test_eq((~removed).sum().item(), 16)
+
+# %% [13] One film, two sizes
+comb = torch.zeros(1,1,64,64); comb[...,::4] = 1.
+sharp, soft = shrink(comb,32), F.interpolate(comb, size=(32,32), mode='bicubic', antialias=True)
+print(f"brightest column: {sharp.max():.2f} as MRM does, {soft.max():.2f} with antialiasing")
+test_eq(bool(sharp.max() > soft.max()+.05), True)
+
+# %% [15] The film speaks to the words
+lin, patches = nn.Linear(768,384), torch.randn(2,49,768)
+test_close(lin(patches).mean(1), lin(patches.mean(1)), eps=1e-5)
+
+# %% [17] The model
+from medvl.methods.mrm import (MRM)
+
+# %% [26] At full size
+with torch.device('meta'): full = MRM.paper()
+table = param_table(full); display(table.round(4))
+test_eq(table.loc['all','parameters'], 139_937_328); test_eq(trainable(full), 139_634_736)
+test_eq([k for k,p in full.named_parameters() if not p.requires_grad], ['vision.net.pos_embed','decoder.pos_embed'])
+test_eq(pick_patches(1, 196, full.mask)[0].shape[1], 49)
+test_eq(full.decoder.pred.out_features, 3072); test_eq(patchify(torch.zeros(1,3,448,448), 32).shape, (1,196,3072))
+test_eq((full.text.width, full.text.vocab_size, full.text.max_len), (384, 30000, 100))
+
+# %% [28] A batch in, an `Out` out
+torch.manual_seed(0)
+tiny = dict(vision=dict(name='vit_small_cpu', size=32, depth=2), size=32, vocab=60)
+m = MRM.small(**tiny)
+b = Batch(big=torch.randn(4,1,64,64), img_msk=torch.tensor([[1,0],[1,0],[0,1],[1,1]]).bool(), txt=torch.randint(5,60,(4,8)))
+b['txt'][:,0] = 2; b['txt_msk'] = torch.ones(4,8).bool(); b['txt_msk'][1] = False
+b['word'] = torch.tensor([-1,0,0,1,2,3,4,5]).repeat(4,1)
+out = m(b)
+print({k: round(v.item(),2) for k,v in out.terms.items()}, 'log 60 =', round(math.log(60),2))
+test_eq(out.img.loc.shape, (3,1,192))  # 3 films, one of 4 patches visible
+test_close(m.loss(out).item(), sum(v.item() for v in out.terms.values()), eps=1e-5)
+test_eq(bool(abs(out.terms['txt']-math.log(60)) < .5), True)  # knows nothing yet
+
+# %% [30] A batch in, an `Out` out
+m.loss(m(b)).backward()
+test_eq([k for k,p in m.named_parameters() if p.requires_grad and p.grad is None], [])
+m.zero_grad(); m(b).terms['txt'].backward()
+test_eq(bool(m.vision.net.blocks[-1].mlp.fc2.weight.grad.abs().sum() > 0), True)
+test_eq(m.decoder.pred.weight.grad, None)
+
+# %% [32] A batch in, an `Out` out
+only = m(Batch(b, txt_msk=torch.zeros(4,8).bool()))
+test_eq(only.terms['txt'].item(), 0.)
+m.zero_grad(); m.loss(only).backward()
+test_eq(m.text.net.bert.embeddings.word_embeddings.weight.grad.abs().sum().item(), 0.)
+test_eq(m(Batch(big=b.big)).terms['txt'].item(), 0.)
+
+# %% [34] A batch in, an `Out` out
+test_fail(lambda: m(Batch(img=b.big)), contains="needs batch['big']")
+test_fail(lambda: m(Batch(b, big=b.big[...,:48])), contains='64 x 64 pixels')
+test_fail(lambda: m(Batch(b, word=None)), contains="batch['word']")
+test_fail(lambda: m.encode_text(b.txt), contains='align it first')
+test_fail(lambda: MRM.small(vision='resnet18'), contains='must be a ViT')
+test_fail(lambda: MRM.small(text_loss='some', **tiny), contains="'all' or 'masked'")
+
+# %% [36] A batch in, an `Out` out
+f = m.eval().encode_image(torch.randn(2,2,1,32,32), torch.tensor([[1,0],[1,1]]).bool())
+test_eq(f.loc.shape, (2,4,192)); test_close(f.glob.norm(dim=-1), torch.ones(2), eps=1e-5)
+again = MRM(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
+x = torch.randn(1,1,32,32)
+test_close(again.eval().encode_image(x).glob, m.encode_image(x).glob, eps=1e-6)
+
+# %% [38] From the authors' file
+from medvl.models.checkpoint import mrm_keys
+theirs = {}
+for k,v in m.state_dict().items():
+    for ours,name in (('vision.net.',''), ('decoder.embed','decoder_embed'), ('decoder.blocks','decoder_blocks'), ('decoder.norm','decoder_norm'),
+                      ('decoder.pred','decoder_pred'), ('decoder.pos_embed','decoder_pos_embed'), ('decoder.mask_token','mask_token'),
+                      ('to_text','bert_mlp'), ('text.net','bert_encoder.model')):
+        if k.startswith(ours): theirs[name+k[len(ours):]] = v
+with tempfile.TemporaryDirectory() as d:
+    torch.save({'model': theirs}, f'{d}/MRM.pth')
+    fresh = MRM.small(**tiny)
+    rep = load_state(fresh, f'{d}/MRM.pth', rename=mrm_keys('vision','decoder','text','to_text'))
+    test_eq(rep.missing, []); test_eq(rep.unexpected, [])
+    test_close(fresh.eval().encode_image(x).glob, m.encode_image(x).glob, eps=1e-6)
+    del theirs['norm.weight']; torch.save({'model': theirs}, f'{d}/MRM.pth')
+    test_fail(lambda: load_state(fresh, f'{d}/MRM.pth', rename=mrm_keys('vision','decoder','text','to_text')), contains='vision.net.norm.weight')
+
+# %% [40] The classic mistake: a loss that counts what was in sight
+vocab, l = 30000, 100
+labels = torch.randint(5, vocab, (1,l)); hidden = torch.zeros(1,l).bool(); hidden[0,1:60:2] = True  # 60 tokens, half hidden, then padding
+copy = torch.zeros(1,l,vocab).scatter(2, labels[...,None], 30*(~hidden[...,None]).float())  # sure of what it saw, blank on the rest
+over_all, over_hidden = token_loss(copy, labels), token_loss(copy, labels.masked_fill(~hidden, -100))
+print(f"all positions: {over_all:.2f}, hidden words: {over_hidden:.2f} (log of the vocabulary: {math.log(vocab):.2f})")
+test_eq(bool(over_all < over_hidden/3), True); test_close(over_hidden.item(), math.log(vocab), eps=1e-3)
+
+# %% [42] It learns
+from medvl.data.batch import StudyData, collate
+from medvl.data.films import Preset
+from medvl.data.report import sections
+from medvl.data.study import samples
+from medvl.data.tokens import train_tokenizer
+
+# %% [43] It learns
+smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
+tok = train_tokenizer([s.text for s in smp if s.split == 'train'], 600)
+page = Preset('page', 64, 64, 64, .4785, .2834, big=128)
+def whole(train):
+    data = StudyData([s for s in smp if (s.split == 'train') == train], tok, page, max_len=48)
+    return collate([data[i] for i in range(len(data))], data)[0]
+seen, held = whole(True), whole(False)
+print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample:", round(seen.img_msk.sum(1).float().mean().item(),2))
+
+# %% [44] It learns
+vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
+bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermediate_size=192, max_position_embeddings=64,
+            vocab_size=len(tok), hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
+
+def fit(m, steps, lr, bs=32):
+    "Train `m` and return the terms of each step."
+    torch.manual_seed(0)
+    opt = torch.optim.AdamW([p for p in m.parameters() if p.requires_grad], lr=lr, weight_decay=.05)
+    rate, log = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps, pct_start=.2), []
+    for _ in range(steps):
+        ids = torch.randperm(seen.bs)[:bs]
+        out = m.train()({k: v[ids] for k,v in seen.items()})
+        opt.zero_grad(); m.loss(out).backward(); opt.step(); rate.step()
+        log.append({k: v.item() for k,v in out.terms.items()})
+    m.eval()
+    return log
+
+# %% [45] It learns
+def tests(m, b, n=5):
+    "Both terms on `b`, mean over `n` draws of what is hidden."
+    torch.manual_seed(2)
+    with torch.no_grad(): got = [m.eval()(b).terms for _ in range(n)]
+    return {k: round(sum(o[k].item() for o in got)/n,2) for k in got[0]}
+torch.manual_seed(0)
+m = MRM.small(vision=vit, text=bert, size=64, decoder=dict(width=96, depth=2, heads=3))
+before, start = tests(m, held), time.time()
+log, after = fit(m, 150, 2e-3), tests(m, held)
+print(f"{time.time()-start:.0f} s; other patients: {before} -> {after}; log of the vocabulary {math.log(len(tok)):.2f}")
+fig, axs = plt.subplots(1, 2, figsize=(6,2), dpi=75)
+for ax,k in zip(axs, m.weights): ax.plot([o[k] for o in log]); ax.set(title=k, xlabel='step')
+plt.tight_layout(); plt.show()
+test_eq(after['img'] < .9 < before['img'], True); test_eq(after['txt'] < .75*before['txt'], True)
+
+# %% [47] It learns
+torch.manual_seed(3)
+big = held.big[:1]; idx, removed = pick_patches(1, 64, .75); cells = patchify(big, 16)
+with torch.no_grad(): guess = m.decoder(m.vision(shrink(big, 64), idx))
+guess = guess*cells.std(-1, keepdim=True) + cells.mean(-1, keepdim=True)
+hole, here = cells.mean(), removed[...,None]
+shown = {'seen': torch.where(here, hole, cells), 'restored': torch.where(here, guess, cells), 'film': cells}
+fig, axs = plt.subplots(1, 3, figsize=(6.5,2.3), dpi=75)
+for ax,(name,x) in zip(axs, shown.items()): ax.imshow(unpatchify(x, 16, (8,8))[0,0], cmap='gray'); ax.set_title(name, fontsize=9); ax.axis('off')
+plt.tight_layout(); plt.show()
+
+# %% [50] Results
+from IPython.display import Markdown
+def results(method, folder='../../results'):
+    "Rows of this method's result files, as a table."
+    rows = []
+    for p in sorted(Path(folder).glob('*.json')):
+        r = json.loads(p.read_text()); run = r.get('provenance', {})
+        if str(r.get('method')).lower() != method: continue
+        for k,v in r['metrics'].items():
+            v = v if isinstance(v, dict) else dict(value=v)
+            span = f" ({v['low']:.3f} to {v['high']:.3f})" if v.get('low') is not None else ''
+            rows.append(f"| {r['task']} | {r['data']} | {k} | {v['value']:.3f}{span} | {run.get('date','')} {run.get('commit','')} |")
+    head = '| task | data | score | value (95 % interval) | run |\n|---|---|---|---|---|\n'
+    return head + '\n'.join(rows) if rows else 'not run'
+Markdown(results('mrm'))

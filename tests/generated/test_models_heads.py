@@ -1,0 +1,118 @@
+# nbs/models/05_heads.ipynb: runs against the imported medvl.models.heads.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] Heads
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+from medvl.core import MedvlError
+from medvl.models.vision import sincos_2d
+
+# %% [4] Heads
+import matplotlib.pyplot as plt
+from fastcore.test import *
+from medvl.core import SLOTS, seed_everything
+_ = seed_everything(1)
+
+# %% [6] CXR-BERT's projection
+from medvl.models.heads import (ProjectionHead)
+
+# %% [7] CXR-BERT's projection
+head = ProjectionHead(768)
+test_eq(sum(p.numel() for p in head.parameters()), 115_200)  # 768*128+128, 2*128, 128*128+128
+x = torch.randn(2,5,768)
+with torch.no_grad():
+    test_eq(head(x).shape, (2,5,128))
+    test_close(head(x)[1,3], head(x[1,3]), eps=1e-5)  # one head for a vector and for a grid of them
+    plain = nn.Sequential(nn.Linear(768,128), nn.GELU(), nn.LayerNorm(128, eps=1e-12), nn.Linear(128,128))
+    for old, new in zip(plain.parameters(), head.parameters()): old.copy_(new)
+    test_close(plain(x), head(x), eps=1e-5)
+
+# %% [9] Projections with batch norm
+from medvl.models.heads import (BatchNormHead)
+
+# %% [10] Projections with batch norm
+head = BatchNormHead(6, dim=3, hidden=16)
+words, msk = torch.randn(4,5,6), torch.tensor([5,2,3,1])[:,None] > torch.arange(5)
+y = head(words, msk)
+test_close(y[msk].mean(0), torch.zeros(3), eps=1e-5)
+test_close(y[msk].var(0, unbiased=False), torch.ones(3), eps=1e-2)
+test_eq(y[~msk].abs().sum().item(), 0.)
+junk = torch.where(msk[...,None], words, torch.full_like(words, 1e4))
+test_close(head(junk, msk), y, eps=1e-4)  # padding has no influence
+assert not torch.allclose(head(junk)[msk], y[msk], atol=.1)  # without the mask it would have
+test_close(head(words), head(words.view(20,6)).view(4,5,3), eps=1e-5)
+test_eq([k for k,_ in BatchNormHead(6, bias=False, norm_out=False).named_parameters()],
+        ['hidden.weight', 'norm.weight', 'norm.bias', 'out.weight'])
+test_fail(lambda: head(words, msk[:,:2]), contains='the mask is [4, 2], the vectors [4, 5, 6]')
+
+# %% [12] Several films, one vector
+from medvl.models.heads import (fuse_views)
+
+# %% [14] Several films, one vector
+cls, msk = torch.tensor([[[2.],[9.],[4.],[9.]]]), torch.tensor([[True,False,True,False]])
+test_eq(fuse_views(cls, msk), torch.tensor([[3.]])); test_eq(fuse_views(cls), torch.tensor([[6.]]))
+cls[0,1] = torch.nan; test_eq(fuse_views(cls, msk), torch.tensor([[3.]]))  # an absent slot may hold anything
+test_eq(fuse_views(cls[:,:1], msk[:,:1]), torch.tensor([[2.]]))
+test_fail(lambda: fuse_views(torch.zeros(2,1,1), torch.tensor([[True],[False]])), contains='samples [1] of the batch')
+test_fail(lambda: fuse_views(cls, msk[:,:3]), contains='the mask is [1, 3]')
+
+# %% [16] What a slot is
+from medvl.models.heads import (ViewTimeEmbedding)
+
+# %% [18] What a slot is
+emb = ViewTimeEmbedding(1); test_eq(emb().abs().sum().item(), 0.)
+with torch.no_grad(): emb.view[0,1] = 1; emb.time[0,1] = 10
+dict(zip(SLOTS, emb()[:,0].int().tolist()))
+
+# %% [19] What a slot is
+test_eq(emb()[:,0].detach(), torch.tensor([0.,1,10,11]))
+test_eq(emb(torch.tensor([3,0]))[:,0].detach(), torch.tensor([11.,0]))
+test_eq([('lateral' in s) + 10*('prior' in s) for s in SLOTS], [0,1,10,11])  # the order of the slots is core's
+emb().sum().backward(); test_eq(emb.view.grad[0,:,0], torch.tensor([2.,2.]))  # each row serves two slots
+
+# %% [21] Queries that gather
+from medvl.models.heads import (QueryPool)
+
+# %% [22] Queries that gather
+pool, x = QueryPool(24, n=3, heads=2).eval(), torch.randn(2,6,24)
+msk = torch.tensor([[True]*6, [True]*4 + [False]*2])
+with torch.no_grad():
+    y = pool(x, msk); test_eq(y.shape, (2,3,24))
+    junk = torch.where(msk[...,None], x, torch.full_like(x, 50.)); test_close(pool(junk, msk), y, eps=1e-5)
+    test_close(pool(x[1:,:4])[0], y[1], eps=1e-4)  # hidden is the same as absent
+    test_close(pool(x.flip(1)), pool(x), eps=1e-4)  # without positions, a bag of patches
+    placed = QueryPool(24, n=3, heads=2, grid=(2,3)).eval()
+    assert not torch.allclose(placed(x.flip(1)), placed(x), atol=1e-3)  # with them, place counts
+assert not torch.allclose(y[0,0], y[0,1], atol=1e-3)  # queries differ
+test_fail(lambda: pool(x, torch.zeros_like(msk)), contains='samples [0, 1] have nothing to gather from')
+test_fail(lambda: QueryPool(20), contains="12 heads don't divide a width of 20")
+
+# %% [24] Queries that gather
+kinds = torch.randn(3,24)
+def toy(b, g):
+    kind, at = torch.randint(3, (b,), generator=g), torch.randint(16, (b,), generator=g)
+    x = torch.randn(b, 16, 24, generator=g)
+    x[torch.arange(b), at] += kinds[kind]
+    return x, kind
+
+pool, g = QueryPool(24, n=3, depth=1, heads=2, dropout=0.), torch.Generator().manual_seed(0)
+ways = dict(queries=nn.Sequential(pool, nn.Flatten(), nn.Linear(72, 3)),
+            mean=nn.Sequential(nn.AvgPool2d((16,1)), nn.Flatten(), nn.Linear(24, 3)))
+opt, losses = torch.optim.AdamW([p for m in ways.values() for p in m.parameters()], 3e-3), {k: [] for k in ways}
+for _ in range(250):
+    x, kind = toy(64, g)
+    loss = {k: F.cross_entropy(m(x), kind) for k,m in ways.items()}
+    opt.zero_grad(); sum(loss.values()).backward(); opt.step()
+    for k,v in loss.items(): losses[k].append(v.item())
+x, kind = toy(1000, g)
+with torch.no_grad(): right = {k: (m(x).argmax(1) == kind).float().mean().item() for k,m in ways.items()}
+
+# %% [25] Queries that gather
+fig, ax = plt.subplots(figsize=(4.6,2.4), dpi=75, layout='constrained')
+for k,v in losses.items(): ax.plot(v, label=f'{k}: {right[k]:.0%} right')
+ax.legend(); ax.set(xlabel='step', ylabel='cross-entropy', title='which kind? (chance: 33 %)', ylim=(0,1.5));
+
+# %% [26] Queries that gather
+assert right['queries'] > right['mean'] > .4 and right['queries'] > .8

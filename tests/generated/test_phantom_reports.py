@@ -1,0 +1,132 @@
+# nbs/phantom/05_reports.ipynb: runs against the imported medvl.phantom.reports.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] Reports
+from dataclasses import dataclass, field, replace
+import numpy as np
+from medvl.core import MedvlError
+from medvl.phantom.findings import Finding, OPACITY, grade, measure
+from medvl.phantom.visits import SEEN, Visit, draw_patient
+
+# %% [4] Reports
+from fastcore.test import *
+import re, tarfile
+from importlib.util import find_spec
+from pathlib import Path
+import pandas as pd
+from medvl.core import CHEXPERT
+from medvl.data.report import chexpert_labels
+from medvl.phantom.findings import KINDS
+from medvl.phantom.visits import draw_finding, truth_labels
+from medvl.phantom.anatomy import draw_anatomy
+
+# %% [6] Words
+from medvl.phantom.reports import (STEPS, DEFAULT_STEPS, NOUNS, CHANGE, ZONES)
+
+# %% [8] Words
+from medvl.phantom.reports import (Claim, Report, STYLES, _a, _cap, Writer, where)
+
+# %% [9] Words
+w = Writer(np.random.default_rng(0)); f = Finding('consolidation', 'left', .9, lobe='lower', zone='lower')
+test_eq({where(f, w) for _ in range(200)},
+        {'left lower lobe','left lower zone','left lung base','left basal region','left lower lung'})
+assert {w.step(f) for _ in range(50)} == {'extensive','dense','large'}
+
+# %% [11] One finding, one sentence
+from medvl.phantom.reports import (phrase)
+
+# %% [13] One finding, one sentence
+from medvl.phantom.reports import (_device)
+
+# %% [15] One finding, one sentence
+from medvl.phantom.reports import (sentence, _hedged, _terse, _flowing)
+
+# %% [16] One finding, one sentence
+w = Writer(np.random.default_rng(1)); e = Finding('effusion', 'left', .6, id='e')
+for st in STYLES:
+    for ch in ('','worse'): print(f'{st:10}', sentence(e, w, st, ch)[0], '|', sentence(e, w, st, ch, vis=.15)[0])
+assert len({sentence(e, w, 'flowing', 'worse')[0] for _ in range(300)}) > 60  # one state, many sentences
+for _ in range(100):
+    s,pol,c = sentence(e, w, 'flowing', 'worse'); s = s.lower()
+    assert 'left' in s and 'right' not in s and pol == 'present'
+    assert not any(o in s for o in ('decreased','improved','unchanged','stable'))
+
+# %% [18] What is not there
+from medvl.phantom.reports import (ABSENT, PART, PARTS, part_of, present_names)
+
+# %% [19] What is not there
+test_eq(present_names([Finding('collapse','left')]), {'Atelectasis','Lung Opacity','Collapse'})
+test_eq({n for names,_,_ in ABSENT for n in names} - set(KINDS.values()), {'Pneumonia','Lung Opacity','Collapse'})
+
+# %% [21] The whole report
+from medvl.phantom.reports import (COMPLAINTS, _EXAM, _pairs, _positives, _mirror)
+
+# %% [22] The whole report
+from medvl.phantom.reports import (_gone)
+
+# %% [24] The whole report
+from medvl.phantom.reports import (_negatives)
+
+# %% [26] The whole report
+from medvl.phantom.reports import (BACKGROUND, PLAIN, _background)
+
+# %% [28] The whole report
+from medvl.phantom.reports import (_impression)
+
+# %% [29] The whole report
+from medvl.phantom.reports import (write, _typos)
+
+# %% [30] The whole report
+p = draw_patient(21); rng = np.random.default_rng(0)
+for k,v in enumerate(p.visits[:2]):
+    print(write(v, rng, p.anatomy.age, p.anatomy.sex, was=p.visits[k-1].findings if k else None).text, '\n'+'-'*40)
+test_eq(write(v, np.random.default_rng(7)), write(v, np.random.default_rng(7)))
+test_fail(lambda: write(v, rng, noise=3), contains='noise is 3')
+
+# %% [32] No sentence may deny the truth
+from medvl.phantom.reports import (contradictions)
+
+# %% [33] No sentence may deny the truth
+v = Visit(0., [Finding('effusion', 'left', .5, id='e')], {}, draw_anatomy(np.random.default_rng(0)))
+test_eq(contradictions([Claim('Pleural Effusion','present','left'), Claim('Pneumothorax','absent')], v), [])
+test_eq(len(contradictions([Claim('Pleural Effusion','present','right'), Claim('Pleural Effusion','absent'),
+                            Claim('No Finding','present')], v)), 3)
+
+# %% [35] No sentence may deny the truth
+from medvl.phantom.reports import (draw_texts)
+
+# %% [36] No sentence may deny the truth
+R = list(draw_texts(900)); bad = [b for v,r in R for b in contradictions(r.claims, v)]
+test_eq(bad, [])
+wrong = sum(bool(contradictions(r.claims, v)) for v,r in draw_texts(100, noise=.3)); assert wrong > 15, wrong
+print(f'{len(R)} reports, {sum(len(r.claims) for _,r in R)} claims, none denied by the state')
+print(f'with noise 0.3, of 100 patients {wrong} reports are false')
+
+# %% [38] No sentence may deny the truth
+truths = [truth_labels(v.findings) for v,_ in R]; read = [chexpert_labels(r.text) for _,r in R]; rows = []
+for k in CHEXPERT[1:]:
+    t = np.array([o[k] for o in truths]); s = np.array([o[k] for o in read]); said = (s == 1) | (s == -1)
+    rows.append(dict(finding=k, present=int((t==1).sum()), precision=(t[said]==1).mean() if said.any() else np.nan,
+                     recall=said[t==1].mean(), false_denial=(t[s==0]==1).mean() if (s==0).any() else np.nan))
+T = pd.DataFrame(rows).set_index('finding'); T.round(3)
+
+# %% [40] Beside real reports
+NEG = r"\b(no|not|without|negative|free|clear|normal|unremarkable|resolved)\b"
+def profile(texts):
+    "Median length, vocabulary in 100,000 words, share of sentences with a negation."
+    words = [w for t in texts for w in re.findall(r"[a-z]+", t.lower())]
+    sents = [s for t in texts for s in re.split(r'(?<=[.])\s', t) if len(s) > 3]
+    return dict(texts=len(texts), median_words=int(np.median([len(re.findall(r"[a-z]+", t.lower())) for t in texts])),
+                vocabulary=len(set(words[:100_000])),
+                negated=round(float(np.mean([bool(re.search(NEG, s.lower())) for s in sents])), 2),
+                distinct=round(len(set(texts))/len(texts), 2))
+both = {'phantom': profile([r.text.split('FINDINGS:')[1].replace('IMPRESSION:', '') for _,r in R])}
+if find_spec('torchxrayvision'):
+    path = Path(find_spec('torchxrayvision').origin).parent/'data'/'NLMCXR_reports.tgz'
+    with tarfile.open(path) as z:
+        real = [' '.join(re.findall(r'<AbstractText Label="(?:FINDINGS|IMPRESSION)">(.*?)</AbstractText>',
+                                    z.extractfile(m).read().decode('utf-8', 'replace'), re.S)) for m in z
+                                    if m.name.endswith('.xml')]
+    both['Open-i'] = profile([t for t in real if t.strip()])
+else: print('Open-i: not run, torchxrayvision is not installed')
+pd.DataFrame(both).T

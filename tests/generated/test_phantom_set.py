@@ -1,0 +1,138 @@
+# nbs/phantom/06_set.ipynb: runs against the imported medvl.phantom.set.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] The set
+import hashlib, json, multiprocessing, os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from functools import lru_cache, partial
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Iterator
+from zipfile import BadZipFile
+import numpy as np
+from medvl.core import CHEXPERT, MedvlError, cache_dir, jsonable
+from medvl.data.study import Box, Study, View
+from medvl.phantom.anatomy import Strokes, smooth, tube
+from medvl.phantom.findings import grade, measure, shoot
+from medvl.phantom.projection import Geometry, Quality, write_dicom, write_png
+from medvl.phantom.reports import Writer, phrase, write
+from medvl.phantom.visits import draw_patient, truth_labels
+
+# %% [4] The set
+from fastcore.test import *
+from io import BytesIO
+from itertools import groupby
+from tempfile import TemporaryDirectory
+import matplotlib.pyplot as plt
+from IPython.display import Image, display
+from medvl.data.image import read_image
+
+# %% [6] Knobs
+from medvl.phantom.set import (DIFFICULTY, SPLITS, knobs, patient_number)
+
+# %% [7] Knobs
+test_eq(len({patient_number(i, s, p) for i in range(50) for s in range(5) for p in SPLITS}), 50*5*4)
+test_fail(lambda: knobs('harder'), contains="'harder'"); test_fail(lambda: knobs(dict(nose=1)), contains='nose')
+test_eq(knobs(dict(noise=.1))['noise'], .1)
+
+# %% [9] How a film was taken
+from medvl.phantom.set import (pose, leads)
+
+# %% [11] One patient's studies
+from medvl.phantom.set import (_films)
+
+# %% [13] One patient's studies
+from medvl.phantom.set import (_state, draw_studies, _view)
+
+# %% [14] One patient's studies
+st = draw_studies(patient_number(7), size=64)
+test_eq(st[0].prior, None); test_eq([o.prior.id for o in st[1:]], [o.id for o in st[:-1]])
+for u,v in zip(st, draw_studies(patient_number(7), size=64)):
+    test_eq(u.report, v.report)
+    test_eq([o.px.tobytes() for o in u.views], [o.px.tobytes() for o in v.views])  # the same to the byte
+json.dumps(st[0].info['state'])[:300]
+
+# %% [16] The cache
+from medvl.phantom.set import (fingerprint, _pack, _unpack)
+
+# %% [18] The cache
+from medvl.phantom.set import (_one)
+
+# %% [19] The cache
+from medvl.phantom.set import (iter_phantom, phantom_studies)
+
+# %% [20] The cache
+with TemporaryDirectory() as d:
+    os.environ['MEDVL_CACHE'], old = d, os.environ.get('MEDVL_CACHE')
+    A = phantom_studies(10, size=48); files = sorted(Path(d).rglob('*.npz')); test_eq(len(files), 10)
+    files[3].write_bytes(files[3].read_bytes()[:500])  # as if the disk had filled up
+    B = phantom_studies(10, size=48); C = phantom_studies(10, size=48, cache=False, workers=2)
+    os.environ.pop('MEDVL_CACHE') if old is None else os.environ.update(MEDVL_CACHE=old)
+same = lambda u,v: u.report == v.report and jsonable(u.info) == jsonable(v.info) and all(np.array_equal(x.px, y.px)
+    and x.boxes == y.boxes and all(np.array_equal(x.masks[k], y.masks[k]) for k in x.masks) for x,
+    y in zip(u.views, v.views))
+assert len(A) == len(B) == len(C) and all(same(u, v) and same(u, w) for u,v,
+                                          w in zip(A, B, C))  # cached, mended and drawn by two processes: equal
+test_eq({s.split for s in A}, {'train','val','test'})
+test_fail(lambda: phantom_studies(1, size=8), contains='at least 32 px')
+test_eq({s.patient for s in A} & {s.patient for s in phantom_studies(3, size=32, split='test', cache=False)}, set())
+
+# %% [22] The grid
+def name(s):
+    return s.frontals[0].pos+' '+(', '.join(sorted({f['kind'] for f in s.info['state']['findings']}))[:34]
+                                  or 'normal')
+
+def show(views, nc=8, titles=None, w=12):
+    "Films in a grid."
+    nr = -(-len(views)//nc); fig,ax = plt.subplots(nr, nc, figsize=(w, nr*w/nc*1.06), squeeze=False)
+    for o in ax.flat: o.axis('off')
+    for o,v,t in zip(ax.flat, views, titles or ['']*len(views)):
+        o.imshow(v.px, cmap='gray', vmin=0, vmax=255, interpolation='bilinear')
+        o.set_title(t, fontsize=6.5, pad=2)
+    plt.subplots_adjust(.005, .005, .995, .97, .02, .1)
+
+S = phantom_studies(13, seed=1, size=128); first = S[:24]
+show([s.frontals[0] for s in first],
+     titles=[name(s) for s in first])
+plt.savefig(buf := BytesIO(), format='jpg', dpi=62, pil_kwargs=dict(quality=62)); plt.close()
+print(len(buf.getvalue())//1000, 'kB'); display(Image(buf.getvalue()))
+
+# %% [23] The grid
+for s in list(first)[:5]: print(f"{s.id}: {' '.join(s.report.split('FINDINGS:')[1].split())}\n")
+
+# %% [25] The grid
+long = max((list(g) for _,g in groupby(S, key=lambda s: s.patient)),
+           key=lambda p: sum(c in ('worse','better','new') for s in p for c in s.info['state']['change'].values()))
+fig,ax = plt.subplots(1, 6, figsize=(12,2.3)); films = [v for s in long for v in s.views][:6]
+for o,v in zip(ax, films):
+    o.imshow(v.px, cmap='gray'); o.set_title(v.id[-6:], fontsize=8)
+    for k,(n,m) in enumerate(v.masks.items()): o.contour(m, [.5], colors=f'C{k}', linewidths=.6)
+for o in ax: o.axis('off')
+plt.savefig(buf := BytesIO(), format='jpg', dpi=75, pil_kwargs=dict(quality=70)); plt.close()
+display(Image(buf.getvalue()))
+for s in long[:3]: print(s.id, s.info['state']['change'])
+
+# %% [27] Files
+from medvl.phantom.set import (export_phantom, _save)
+
+# %% [28] Files
+with TemporaryDirectory() as d:
+    n = export_phantom(Path(d)/'x', 2, size=64, dicom=True)
+    rows = [json.loads(l) for l in open(Path(d)/'x'/'truth.jsonl')]
+    test_eq(len(rows), n['studies']); v = rows[0]['views'][0]; f = read_image(Path(d)/'x'/v['path'])
+    px = draw_studies(patient_number(0), 64, name=rows[0]['patient'])[0].views[0].px
+    assert np.abs(f.px[0].numpy()*255-px).max() < 1.01  # the window restores the film
+    test_fail(lambda: export_phantom(Path(d)/'x', 1), contains='exists already')
+n, f.info.get('bits'), f.info.get('photometric'), f.info.get('view_position')
+
+# %% [30] phantom-v1
+from medvl.phantom.set import (SIGNATURE, V1, phantom_v1, v1_hashes)
+
+# %% [31] phantom-v1
+H = v1_hashes(); test_eq(H['text'], V1['text'])
+test_close(H['signature'], V1['signature'], 1.)
+print('films equal to the byte' if H['films'] == V1['films'] else 'films equal within rounding: another processor')
+test_fail(lambda: phantom_v1('dev'), contains="'dev'")
