@@ -13,7 +13,7 @@ __all__ = ['MIN_SIDE', 'MAX_RATIO', 'TAGS', 'PLAIN', 'CHEST', 'FRONTAL', 'LATERA
            'view_kind', 'read_dicom', 'dicom_grey', 'open_dicom', 'grey', 'read_picture', 'grey16', 'file_kind',
            'read_image', 'load_image', 'resize_shorter', 'center_crop', 'pad_square']
 
-# %% ../../nbs/data/01_image.ipynb #6df0051f
+# %% ../../nbs/data/01_image.ipynb #9a43a76c
 import re, struct, warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +31,7 @@ from torch.nn import functional as F
 
 from ..core import MedvlError
 
-# %% ../../nbs/data/01_image.ipynb #6c2e3bb5
+# %% ../../nbs/data/01_image.ipynb #ea443672
 class ImageError(MedvlError):
     "A file that is not one grey projection picture; the message names the file and the reason."
 
@@ -47,10 +47,10 @@ class Film:
         h, w = self.px.shape[-2:]
         return f"Film {self.info.get('kind','?')} {h}x{w}" + ''.join(f'\n  ! {o}' for o in self.warnings)
 
-# %% ../../nbs/data/01_image.ipynb #4a70c48e
+# %% ../../nbs/data/01_image.ipynb #9d7501d0
 MIN_SIDE, MAX_RATIO = 32, 5.  # smallest side in pixels; longest side over shortest
 
-def as_film(px:np.ndarray|Tensor, # `[h w]` or `[1 h w]`: bool, unsigned integers (of the type's range), or floats in [0,1]
+def as_film(px:np.ndarray|Tensor, # `[h w]` or `[1 h w]`: bool, unsigned integers, or floats in [0,1]
             name:str='array', # what to call it in messages
             **info # goes to `Film.info`
            ) -> Film:
@@ -83,7 +83,7 @@ def check_size(shape:tuple, # rows, columns
     if max(h, w) > MAX_RATIO*min(h, w):
         raise ImageError(f"{name}: {h}x{w} pixels is a strip, not a film (sides may differ {MAX_RATIO:g}-fold)")
 
-# %% ../../nbs/data/01_image.ipynb #7c96e949
+# %% ../../nbs/data/01_image.ipynb #68c46503
 def file_hash(path:str|Path # file
              ) -> str: # 32 hex digits
     "xxh128 of the bytes of a file."
@@ -107,7 +107,7 @@ def phash(img:Float[Tensor, '1 h w'] # picture in [0,1]
     low = dctn(small, norm='ortho')[:8,:8].ravel()
     return int(''.join('01'[int(b)] for b in low > np.median(low[1:])), 2)
 
-# %% ../../nbs/data/01_image.ipynb #6b506575
+# %% ../../nbs/data/01_image.ipynb #ec320637
 def tag(ds:pydicom.Dataset, # header
         key:str, # DICOM keyword
         notes:list|None=None # gets a sentence when the value is unreadable
@@ -135,7 +135,7 @@ def check_dicom(ds:pydicom.Dataset, # header is enough
         raise ImageError(f"{name}: {frames} frames in one file ({what}); medvl reads single pictures")
     if ds.get('BitsStored') == 1: raise ImageError(f"{name}: 1 bit a pixel ({what}): a mask, not a film")
 
-# %% ../../nbs/data/01_image.ipynb #9ce28f69
+# %% ../../nbs/data/01_image.ipynb #2591e5ed
 def stored_values(ds:pydicom.Dataset, # with pixels
                   name:str='dataset', # file name, for messages
                   notes:list|None=None # gets a sentence for what was odd
@@ -176,7 +176,7 @@ def cut_bits(a:np.ndarray, # integers as decoded
     if notes is not None: notes.append(f'bits outside of the {bits} stored ones were cut off')
     return v.astype(np.int32)
 
-# %% ../../nbs/data/01_image.ipynb #2450dafd
+# %% ../../nbs/data/01_image.ipynb #95518108
 def number(ds:pydicom.Dataset, # header
            key:str, # DICOM keyword
            notes:list|None=None # gets a sentence when the value is unreadable
@@ -218,7 +218,7 @@ def look_up(a:np.ndarray, # values before the table
     if not len(data): raise ImageError('LUTData is empty')
     return data[np.clip(np.rint(a).astype(np.int64)-first, 0, len(data)-1)].astype(np.float32), bits
 
-# %% ../../nbs/data/01_image.ipynb #02c6c7f6
+# %% ../../nbs/data/01_image.ipynb #3e241c64
 def padding(a:np.ndarray, # [h w] stored values
             ds:pydicom.Dataset, # header
             notes:list|None=None # gets a sentence when the tag can't be right
@@ -235,7 +235,7 @@ def padding(a:np.ndarray, # [h w] stored values
         return None
     return pad if pad.any() else None
 
-# %% ../../nbs/data/01_image.ipynb #7e02025d
+# %% ../../nbs/data/01_image.ipynb #07c36c22
 def apply_window(x:np.ndarray, # values after the modality step
                  centre:float, width:float, # WindowCenter, WindowWidth (at least 1 for LINEAR, above 0 for the others)
                  function:str='LINEAR' # LINEAR, LINEAR_EXACT or SIGMOID
@@ -250,7 +250,7 @@ def apply_window(x:np.ndarray, # values after the modality step
     out /= np.float32(width)
     return np.clip(out, 0, 1, out=out)
 
-# %% ../../nbs/data/01_image.ipynb #15a3c1bb
+# %% ../../nbs/data/01_image.ipynb #4a305379
 def display_values(x:np.ndarray, # [h w] after the modality step
                    ds:pydicom.Dataset, # header
                    index:int=0, # which of several look-up tables or windows
@@ -303,7 +303,7 @@ def stretch(x:np.ndarray, # [h w]
     out = np.subtract(x, np.float32(lo), dtype=np.float32); out /= np.float32(hi-lo or 1)
     return np.clip(out, 0, 1, out=out), dict(source='range', lo=lo, hi=hi)
 
-# %% ../../nbs/data/01_image.ipynb #bc045d0b
+# %% ../../nbs/data/01_image.ipynb #9912bfc5
 TAGS = dict(patient_id='PatientID', study_uid='StudyInstanceUID', series_uid='SeriesInstanceUID',
             sop_uid='SOPInstanceUID', accession='AccessionNumber', date='StudyDate', time='StudyTime',
             modality='Modality', body_part='BodyPartExamined', view_position='ViewPosition',
@@ -343,7 +343,7 @@ def not_chest(info:dict # of `dicom_info`
     part = info.get('body_part','').upper()
     return f'BodyPartExamined is {part}, not the chest' if part and not any(o in part for o in CHEST) else ''
 
-# %% ../../nbs/data/01_image.ipynb #722d7b0b
+# %% ../../nbs/data/01_image.ipynb #b4b86af0
 FRONTAL = {'PA','AP','FRONTAL','ANTEROPOSTERIOR','POSTEROANTERIOR'}
 LATERAL = {'L','LL','RL','LAT','LATERAL'}
 # whatever else is written
@@ -356,7 +356,7 @@ def view_kind(pos:str|None # as published: 'PA', 'AP_supine', 'Left lateral' ...
     if words & NEITHER: return 'other'
     return 'frontal' if words & FRONTAL else 'lateral' if words & LATERAL else 'other'
 
-# %% ../../nbs/data/01_image.ipynb #028b2216
+# %% ../../nbs/data/01_image.ipynb #a60838bb
 def read_dicom(path:str|Path|pydicom.Dataset, # file, or a data set that is already open
                voi:bool=True, # apply VOI LUT or window; False: stretch the picture's own range
                index:int=0, # which of several windows
@@ -412,7 +412,7 @@ def open_dicom(path:str|Path, # file
             pydicom.uid.ExplicitVRLittleEndian if little else pydicom.uid.ExplicitVRBigEndian
     return ds
 
-# %% ../../nbs/data/01_image.ipynb #20c237d9
+# %% ../../nbs/data/01_image.ipynb #528bd2c1
 def grey(im:Image.Image, # any mode
          notes:list # gets a sentence for colour specks and transparency
         ) -> Image.Image: # mode L
@@ -431,7 +431,7 @@ def grey(im:Image.Image, # any mode
     if off: notes.append(f'{off:.2%} of the pixels are coloured (marks?)')
     return Image.merge('RGB', (r,g,b)).convert('L')
 
-# %% ../../nbs/data/01_image.ipynb #a6450e33
+# %% ../../nbs/data/01_image.ipynb #0e6127a2
 def read_picture(path:str|Path, # PNG or JPEG file
                  bits:int|None=None # of a 16-bit file; None: the fewest of 8, 10, 12, 14, 15, 16 that hold its values
                 ) -> Film:
@@ -461,7 +461,7 @@ def grey16(a:np.ndarray, # [h w] integers
     if top >= 1 << bits: raise ImageError(f'a value of {top} does not fit {bits} bits')
     return np.divide(a, np.float32((1 << bits)-1), dtype=np.float32), bits
 
-# %% ../../nbs/data/01_image.ipynb #bf1681c3
+# %% ../../nbs/data/01_image.ipynb #7919bc2c
 SIGNS = {b'\x89PNG\r\n\x1a\n': 'png', b'\xff\xd8\xff': 'jpeg', b'GIF8': 'a GIF', b'BM': 'a BMP',
          b'II*\0': 'a TIFF', b'MM\0*': 'a TIFF', b'%PDF': 'a PDF', b'PK\3\4': 'a zip archive',
          b'\x1f\x8b': 'a gzip archive', b'\0\0\0\x0cjP': 'a bare JPEG 2000 file'}  # first bytes -> what it is
@@ -491,7 +491,7 @@ def load_image(path:str|Path|np.ndarray # file, or an array as in `as_film`
     "Only the picture: float32 in [0,1]."
     return as_film(path).px if isinstance(path, np.ndarray) else read_image(path).px
 
-# %% ../../nbs/data/01_image.ipynb #cc6374b9
+# %% ../../nbs/data/01_image.ipynb #bbfba36e
 def resize_shorter(img:Float[Tensor, '... h w'], # picture(s)
                    size:int # pixels of the shorter side afterwards
                   ) -> Float[Tensor, '... h w']:
