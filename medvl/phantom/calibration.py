@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/phantom/calibration.html.md"""
 # %% auto #0
 __all__ = ['FOCAL', 'recall_at', 'facts', 'oracle_scores', 'state_key', 'calibrate']
 
-# %% ../../nbs/phantom/08_calibration.ipynb #2bf8505d
+# %% ../../nbs/phantom/08_calibration.ipynb #cd76cc74
 import re
 
 import numpy as np
@@ -24,7 +24,7 @@ from ..data.study import Study
 from .anatomy import Anatomy
 from .reports import BACKGROUND, ZONES
 
-# %% ../../nbs/phantom/08_calibration.ipynb #b224a896
+# %% ../../nbs/phantom/08_calibration.ipynb #dfd43e9d
 def recall_at(score, # [n m], higher is better
               right, # [n m] bool: any of these is a right answer
               ks:tuple=(1,5,10)
@@ -40,7 +40,7 @@ def recall_at(score, # [n m], higher is better
         out[f'R@{k}'] = round(100*float(np.mean(np.where(room > 0, 1-p, 0))), 1)
     return out
 
-# %% ../../nbs/phantom/08_calibration.ipynb #93bcfa3e
+# %% ../../nbs/phantom/08_calibration.ipynb #9ee61ef2
 def facts(study:Study # a phantom study
          ) -> tuple[set,set,set]: # of the state, of the report, and denied by the report
     "What is true and what the report says, as comparable facts."
@@ -77,7 +77,7 @@ def facts(study:Study # a phantom study
     said |= {('cm', m) for m in re.findall(r'(\d\.\d) cm', low)}
     return true, said, deny
 
-# %% ../../nbs/phantom/08_calibration.ipynb #0db2a843
+# %% ../../nbs/phantom/08_calibration.ipynb #ebc15c99
 def oracle_scores(studies:list # phantom studies
                  ): # [n n]: state (row) against report (column)
     "How well each report fits each state: true statements count for it, false ones and silence against it."
@@ -91,7 +91,7 @@ def oracle_scores(studies:list # phantom studies
     both = T@R.T
     return 1.*both - 2.*(R.sum(1)[None]-both) - .4*(T.sum(1)[:,None]-both) - 2.*(H@D.T) + .01*((1-H)@D.T)
 
-# %% ../../nbs/phantom/08_calibration.ipynb #0bff7639
+# %% ../../nbs/phantom/08_calibration.ipynb #f1b0f4ae
 def _small(studies, n=32):
     "Frontal films at n x n pixels, each with zero mean and unit variance."
     X = np.stack([np.asarray(PIL.fromarray(s.frontals[0].px).resize((n,n), PIL.BOX), np.float32).ravel()
@@ -103,7 +103,7 @@ def state_key(study:Study) -> tuple:
     return tuple(sorted((f['kind'], f['side'], f['lobe'], f['zone'], f['grade'])
                         for f in study.info['state']['findings']))
 
-# %% ../../nbs/phantom/08_calibration.ipynb #5bbf5880
+# %% ../../nbs/phantom/08_calibration.ipynb #babde31e
 FOCAL = ('Lung Lesion','Fracture','Consolidation','Atelectasis','Pneumothorax','Pleural Other')
 
 def calibrate(train:list, # phantom studies

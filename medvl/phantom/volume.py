@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/phantom/volume.html.md"""
 # %% auto #0
 __all__ = ['CT_LABELS', 'CT_FINDING', 'ct']
 
-# %% ../../nbs/phantom/07_volume.ipynb #ce184b08
+# %% ../../nbs/phantom/07_volume.ipynb #219469ad
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..core import MedvlError
 from .anatomy import Anatomy, MU, Strokes, airways, bones, cage, heart, hounsfield, mediastinum, vessels
 from .findings import ball_list, strokes, tissue
 
-# %% ../../nbs/phantom/07_volume.ipynb #dd57b3a0
+# %% ../../nbs/phantom/07_volume.ipynb #c6c5b7f5
 CT_LABELS = dict(outside=0, soft=1, fat=2, right_lung=3, left_lung=4, heart=5, mediastinum=6, vessel=7, bone=8,
                  airway=9, device=10)
 CT_FINDING = 20  # finding i is CT_FINDING + i
@@ -60,7 +60,7 @@ def _paint_all(a, F, mu, lab, lo, h):
         def f(i):
             i = i if only is None else i[np.isin(L[i], only)]; M[i] = value; L[i] = label
         return f
-    _paint(mu, s, lo, h, put(MU['blood'], 7, [3,4])); _paint(mu, airways(a), lo, h, put(0., 9))
+    _paint(mu, s[s.r > .3*h], lo, h, put(MU['blood'], 7, [3,4])); _paint(mu, airways(a), lo, h, put(0., 9))
     b = bones(a, abduct=.2)
     _paint(mu, b[b.mu > 0], lo, h, put(.32, 8, [0,1,2,6]))
     for i,f in enumerate(F):
