@@ -21,6 +21,26 @@ REPORTS = 'medvl/models/checkpoint.py'  # the one place that may load a part of 
 def modules() -> list[Path]: return [p for p in sorted((ROOT/'medvl').rglob('*.py')) if p.name != '_modidx.py']
 def short(p: Path) -> str: return p.relative_to(ROOT).as_posix()
 def none(faults: list[str]): assert not faults, '\n' + '\n'.join(faults)
+
+
+def beyond(faults: list[str], rule: str, debts: dict) -> list[str]:
+    "Faults of files with more, or fewer, of them than `tests/debts.json` grants: what is owed can only shrink."
+    by = {}
+    for o in faults: by.setdefault(re.split(r'[:,]', o)[0], []).append(o)
+    owed, out = debts.get(rule, {}), []
+    for f in sorted(by.keys() | owed.keys()):
+        n, may = len(by.get(f, [])), owed.get(f, 0)
+        if n > may: out += by[f] + [f'{f}: {n} faults; {may} are granted']
+        if n < may: out.append(f'{f}: only {n} faults are left of the {may} that tests/debts.json grants; lower it there')
+    return out
+
+
+def debts() -> dict: return json.loads(read(ROOT/'tests'/'debts.json'))
+
+
+def test_beyond():
+    assert beyond(['a.py:1: x'], 'r', {}) and beyond(['a.py:1: x'], 'r', {'r': {'a.py': 1}}) == []
+    assert beyond([], 'r', {'r': {'a.py': 1}})
 def read(p: Path) -> str: return p.read_text(encoding='utf-8')
 
 
@@ -166,7 +186,8 @@ def test_undocumented_can_fail():
     assert "'y'" not in found and undocumented(TOLD, 'm.py') == []
 
 
-def test_documented(): none([o for p in modules() for o in undocumented(read(p), short(p))])
+def test_documented():
+    none(beyond([o for p in modules() for o in undocumented(read(p), short(p))], 'documented', debts()))
 
 
 # ---- what code may not do --------------------------------------------------------------------------------------
@@ -200,7 +221,7 @@ def test_misdeeds_can_fail():
 
 
 def test_misdeeds(): none([o for p in modules()+scripts() for o in misdeeds(read(p), short(p))])
-def test_width(): none([o for p in scripts() for o in wide(read(p), short(p))])
+def test_width(): none(beyond([o for p in scripts() for o in wide(read(p), short(p))], 'width', debts()))
 
 
 def page_faults(path: Path, name: str) -> list[str]:
@@ -225,7 +246,7 @@ def test_page_faults_can_fail(tmp_path):
     assert [re.search(r'cell (\d)', o)[1] for o in found] == ['1', '2', '3', '5']
 
 
-def test_pages(): none([o for p in notebooks() for o in page_faults(p, short(p))])
+def test_pages(): none(beyond([o for p in notebooks() for o in page_faults(p, short(p))], 'pages', debts()))
 
 
 # ---- files -----------------------------------------------------------------------------------------------------
