@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/command.html.md"""
 # %% auto #0
 __all__ = ['ARG', 'LOOK', 'NOT_SAID', 'FREE', 'comments', 'docs_of', 'command', 'open_run', 'close_run', 'save_figure']
 
-# %% ../nbs/command.ipynb #c941c672
+# %% ../nbs/command.ipynb #51fcae40
 import ast, importlib.util, inspect, io, json, os, sys, textwrap, tokenize
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
@@ -17,32 +17,37 @@ from typing import Annotated, Any
 
 import typer
 
-# %% ../nbs/command.ipynb #4a842812
+# %% ../nbs/command.ipynb #37ed514c
+@cache
+def _parsed(src): return [n for n in ast.walk(ast.parse(src)) if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
+
 def comments(src:str, # source text that holds the function or class
              name:str # its name; of a class, its `__init__` is read, or its fields
             ) -> dict[str,str]: # argument -> the comment beside it
     "The docments of a function or dataclass, from text; raises `LookupError` when it is not there."
-    defs = (n for n in ast.walk(ast.parse(src)) if isinstance(n, (ast.FunctionDef, ast.ClassDef)))
-    node = next((n for n in defs if n.name == name), None)
+    node = next((n for n in _parsed(src) if n.name == name), None)
     if node is None: raise LookupError(f"no function or class {name!r} in this source")
     if isinstance(node, ast.ClassDef):
         node = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == '__init__'), node)
-    tokens = tokenize.generate_tokens(io.StringIO(src).readline)
-    said = {t.start[0]: t.string.lstrip('# ').strip() for t in tokens if t.type == tokenize.COMMENT}
+    lines = src.split('\n')[node.lineno-1:node.end_lineno]  # only these are cut into tokens
+    tokens = tokenize.generate_tokens(io.StringIO(textwrap.dedent('\n'.join(lines))).readline)
+    said = {t.start[0]+node.lineno-1: t.string.lstrip('# ').strip() for t in tokens if t.type == tokenize.COMMENT}
     if isinstance(node, ast.ClassDef):
         args = [(n.target.id, n.lineno) for n in node.body if isinstance(n, ast.AnnAssign)]
     else: args = [(a.arg, a.lineno) for a in (*node.args.args, *node.args.kwonlyargs) if a.arg != 'self']
-    lines = [line for _, line in args]
-    return {a: said[line] for a, line in args if line in said and lines.count(line) == 1}
+    at = [line for _, line in args]
+    return {a: said[line] for a, line in args if line in said and at.count(line) == 1}
 
 @cache
+def _text(mod): return Path(importlib.util.find_spec(mod).origin).read_text(encoding='utf-8')
+
 def docs_of(target:str # 'package.module:function' or 'package.module:Class'
            ) -> dict[str,str]: # argument -> comment
     "The docments of something that is not imported."
     mod, name = target.split(':')
-    return comments(Path(importlib.util.find_spec(mod).origin).read_text(encoding='utf-8'), name)
+    return comments(_text(mod), name)
 
-# %% ../nbs/command.ipynb #596767b4
+# %% ../nbs/command.ipynb #ea9c04f3
 ARG = object()  # default of an argument that has a place instead of a name; `...` marks a required option
 LOOK = dict(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -94,7 +99,7 @@ def command(to:typer.Typer, # where it hangs
         return f
     return wrap
 
-# %% ../nbs/command.ipynb #022bcbc6
+# %% ../nbs/command.ipynb #cf10771e
 NOT_SAID = {'force','resume','debug'}  # arguments of the call, not of the run
 FREE = {'out','num_workers','cache','stop_at','save_every','log'}  # arguments that do not make a run another run
 
@@ -141,7 +146,7 @@ def close_run(out:Path|None, # folder; None: nothing is kept
     save_json(out/'results.json', dict(command=name, arguments=said, provenance=provenance(), **result))
     typer.echo(f"wrote {out/'results.json'}")
 
-# %% ../nbs/command.ipynb #c4483f70
+# %% ../nbs/command.ipynb #00ee73a1
 def save_figure(fig:Any, # of matplotlib
                 path:Path # .png
                ):
