@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from medvl.core import MedvlError
 
 # %% [6] Help from docments, without importing anything
-from medvl.command import (comments, docs_of)
+from medvl.command import (_parsed, comments, _text, docs_of)
 
 # %% [7] Help from docments, without importing anything
 src = '''
