@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/alta.html.md"""
 # %% auto #0
 __all__ = ['TRAINED', 'pack_films', 'unpack_films', 'ALTA']
 
-# %% ../../nbs/methods/06_alta.ipynb #f15d03f7
+# %% ../../nbs/methods/06_alta.ipynb #e3d22a9f
 import copy, math
 from pathlib import Path
 from typing import Mapping
@@ -28,7 +28,7 @@ from ..models.masked import PatchDecoder, mask_words, patchify, pick_patches, pi
 from ..models.text import TextTower, pool_words
 from ..models.vision import VisionTower
 
-# %% ../../nbs/methods/06_alta.ipynb #aee5003c
+# %% ../../nbs/methods/06_alta.ipynb #29d6545c
 def pack_films(img:Float[Tensor, 'b s c h w'], # films in slots
                use:Bool[Tensor, 'b s'] # True: encode this one
               ) -> tuple[Float[Tensor, 'm c h w'], Int[Tensor, 'm']]: # the films to encode, and the slot of each
@@ -44,7 +44,7 @@ def unpack_films(x:Float[Tensor, 'm ...'], # one row per encoded film
     out[use] = x
     return out
 
-# %% ../../nbs/methods/06_alta.ipynb #e0ffbee4
+# %% ../../nbs/methods/06_alta.ipynb #f3941527
 TRAINED = ('*.adapter.*',  # both towers, every block
            'vision.net*norm*', 'text.net*LayerNorm*', 'decoder*norm*',  # every norm
            'vision.net.cls_token', 'slot.view', 'slot.time',
@@ -52,7 +52,7 @@ TRAINED = ('*.adapter.*',  # both towers, every block
            'decoder.embed.*', 'decoder.pred.*', 'decoder.mask_token',
            'text.net.cls.predictions.transform.dense.*', 'text.net.cls.predictions.bias')
 
-# %% ../../nbs/methods/06_alta.ipynb #057c5ebf
+# %% ../../nbs/methods/06_alta.ipynb #a3381be8
 class ALTA(Aligner):
     "ALTA (Lian et al., IEEE TMI 2025; DopamineLcy/ALTA). Terms: `glob`, `local`, `mim`, `mlm`."
     weights = {'glob': 1., 'local': 1., 'mim': 1., 'mlm': 1.}
@@ -91,7 +91,7 @@ class ALTA(Aligner):
             ratio=ratio, mode=mode, mask=mask, word_mask=word_mask, mask_id=mask_id, tau=tau, views=views, positives=positives, text_up=text_up, also=list(also), preset=preset)
         unfreeze(freeze(self), [*TRAINED, *also] + ['to_text.*']*(mode == 'clean'))
 
-# %% ../../nbs/methods/06_alta.ipynb #44ee2044
+# %% ../../nbs/methods/06_alta.ipynb #36a2fc1a
 def _from_mrm(init, part) -> tuple[dict, object, object]:
     "Configuration (empty for the authors' file), state or file, and rules that leave only `part` of an MRM."
     ours = [(rf'(?!{part}\.)', None)]
@@ -110,7 +110,7 @@ def _build_vision(self, vision, decoder, size, init):
     self.decoder = PatchDecoder(**{**sizes, 'width_in': self.vision.width, 'out': p*p*c, 'grid': self.vision.grid})
     if init is not None: load_state(nn.ModuleDict(dict(vision=self.vision, decoder=self.decoder)), state, rename=rules, verbose=False)
 
-# %% ../../nbs/methods/06_alta.ipynb #e08d7427
+# %% ../../nbs/methods/06_alta.ipynb #741189fd
 @patch_to(ALTA)
 def _build_text(self, text, vocab, init):
     cfg, state, rules = _from_mrm(init, 'text') if text == 'init' else (None, None, None)
@@ -134,7 +134,7 @@ def _build_rest(self, dim, tau, text):
     if self.mode == 'faithful':  # zeros that are never trained: absent films are blank
         self.missing_token = nn.Parameter(torch.zeros(1, math.prod(self.vision.grid), self.vision.width), requires_grad=False)
 
-# %% ../../nbs/methods/06_alta.ipynb #ba20a9f5
+# %% ../../nbs/methods/06_alta.ipynb #03d925b3
 @patch_to(ALTA)
 def encode_films(self,
                  img:Float[Tensor, 'b s c h w'], # films in slots
@@ -150,7 +150,7 @@ def encode_films(self,
     blank = ~img_msk[use] if self.mode == 'faithful' else None
     return self.vision(x, idx, add=self.slot(slot), blank=blank), removed, slot, use
 
-# %% ../../nbs/methods/06_alta.ipynb #2548ab24
+# %% ../../nbs/methods/06_alta.ipynb #b49c5fa4
 @patch_to(ALTA)
 def mim(self, f, removed, slot, img_msk, use, big) -> Tensor:
     "Pixel loss of the current frontals (MRM's, with its decoder)."
@@ -159,7 +159,7 @@ def mim(self, f, removed, slot, img_msk, use, big) -> Tensor:
     target = patchify(big[img_msk[:,0]], self.zoom*self.vision.patch)         # [k 196 3072]
     return pixel_loss(self.decoder(front), target, removed[own])
 
-# %% ../../nbs/methods/06_alta.ipynb #814b3144
+# %% ../../nbs/methods/06_alta.ipynb #6a4e8f70
 @patch_to(ALTA)
 def image_side(self, f, use) -> tuple[Tensor, Tensor, Tensor|None]:
     "Fused feature `[b d]`, local features `[b s*k dim]`, and which of them are real."
@@ -177,7 +177,7 @@ def contrast(self, g, vs, vs_msk, t, msk, txt_id) -> dict[str, Tensor]:
     return {'glob': clip_loss(gather(v), gather(u), self.log_scale.exp(), target),
             'local': local_loss(vs, self.head_ts(t.loc[:,1:]), msk[:,1:], vs_msk, s1, s2, s3, target)}
 
-# %% ../../nbs/methods/06_alta.ipynb #097f1ebb
+# %% ../../nbs/methods/06_alta.ipynb #dfc621cc
 @patch_to(ALTA)
 def read(self, txt, msk, word, g) -> tuple[Feat, Tensor]:
     "Features of the intact reports, and the cross-entropy of the hidden words of the others."
@@ -188,7 +188,7 @@ def read(self, txt, msk, word, g) -> tuple[Feat, Tensor]:
     ask = labels != -100
     return intact, token_loss(self.text.mlm(hidden.loc[ask]), labels[ask])
 
-# %% ../../nbs/methods/06_alta.ipynb #5aa231b0
+# %% ../../nbs/methods/06_alta.ipynb #3429eaab
 @patch_to(ALTA)
 def forward(self,
             batch:Mapping # img, img_msk, big; txt, txt_msk, word where there are reports
@@ -225,7 +225,7 @@ def _checked(self, batch):
     if bad := (pairs & ~img_msk.any(1)).nonzero().flatten().tolist(): raise MedvlError(f"samples {bad} of the batch have a report but no film")
     return b, img, img_msk, pairs
 
-# %% ../../nbs/methods/06_alta.ipynb #a7c61241
+# %% ../../nbs/methods/06_alta.ipynb #206e4234
 @patch_to(ALTA)
 def encode_image(self,
                  img:Float[Tensor, 'b ...'], # `[b c h w]`: current frontals; or `[b s c h w]` in the order of SLOTS
@@ -255,7 +255,7 @@ def encode_text(self,
     loc, keep = (loc[:,1:], keep[:,1:]) if word is None else pool_words(loc, word)
     return Feat(F.normalize(self.head_t(f.glob), dim=-1), loc, keep)
 
-# %% ../../nbs/methods/06_alta.ipynb #69ec0a4b
+# %% ../../nbs/methods/06_alta.ipynb #b4ffcf39
 @patch_to(ALTA, cls_method=True)
 def paper(cls, **kw) -> ALTA: # overrides; give `text` the directory of CXR-BERT, `init` MRM's
     "The authors' sizes and choices, in faithful mode."

@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/mrm.html.md"""
 # %% auto #0
 __all__ = ['shrink', 'MRM']
 
-# %% ../../nbs/methods/05_mrm.ipynb #37f6e104
+# %% ../../nbs/methods/05_mrm.ipynb #b8557f6c
 import math
 from pathlib import Path
 from typing import Mapping
@@ -24,14 +24,14 @@ from ..models.masked import PatchDecoder, mask_words, patchify, pick_patches, pi
 from ..models.text import TextTower
 from ..models.vision import VisionTower
 
-# %% ../../nbs/methods/05_mrm.ipynb #94cd0add
+# %% ../../nbs/methods/05_mrm.ipynb #cb79b6c9
 def shrink(big:Float[Tensor, 'b c H W'], # the large film, normalised
            size:int # side of the network's input
           ) -> Float[Tensor, 'b c h w']:
     "Bicubic, without antialiasing, as MRM's code does inside its forward pass."
     return F.interpolate(big, size=(size,size), mode='bicubic', align_corners=False)
 
-# %% ../../nbs/methods/05_mrm.ipynb #243a9d7b
+# %% ../../nbs/methods/05_mrm.ipynb #e9600ff0
 class MRM(Aligner):
     "Masked record modeling (Zhou et al., ICLR 2023; RL4M/MRM-pytorch). Terms: `img`, `txt`."
     weights = {'img': 1., 'txt': 1.}
@@ -66,7 +66,7 @@ class MRM(Aligner):
         self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, zoom=zoom, decoder=self.decoder.config,
             mask=mask, word_mask=word_mask, mask_id=mask_id, text_loss=text_loss, norm_pix=norm_pix, preset=preset)
 
-# %% ../../nbs/methods/05_mrm.ipynb #0c601696
+# %% ../../nbs/methods/05_mrm.ipynb #5350aec7
 @patch_to(MRM)
 def forward(self,
             batch:Mapping # big; txt, txt_msk, word where there are reports
@@ -89,7 +89,7 @@ def _films(self, batch):
     if not here.any(): raise MedvlError("no sample of this batch has a current frontal film")
     return b, b.big[here], here
 
-# %% ../../nbs/methods/05_mrm.ipynb #fb93ba89
+# %% ../../nbs/methods/05_mrm.ipynb #7cd6354b
 @patch_to(MRM)
 def complete(self,
              b:Batch, # txt, txt_msk, word
@@ -106,7 +106,7 @@ def complete(self,
     ask = labels != -100
     return token_loss(self.text.mlm(h[ask]), labels[ask])
 
-# %% ../../nbs/methods/05_mrm.ipynb #6de74620
+# %% ../../nbs/methods/05_mrm.ipynb #8b0c9a41
 @patch_to(MRM)
 def encode_image(self,
                  img:Float[Tensor, 'b ...'], # `[b c h w]`, or `[b s c h w]`: then the current frontal
@@ -124,7 +124,7 @@ def encode_text(self, txt, msk=None, word=None):
     "Raises `MedvlError`: there is no space shared with films."
     raise MedvlError("MRM has no space shared by films and texts; align it first, e.g. ALTA(init=<this model's directory>)")
 
-# %% ../../nbs/methods/05_mrm.ipynb #72fc41a4
+# %% ../../nbs/methods/05_mrm.ipynb #48a2a880
 @patch_to(MRM, cls_method=True)
 def paper(cls, **kw) -> MRM: # overrides of any argument
     "As in the paper and its code: ViT-B/16 at 224, target 448, decoder of 4 blocks, BERT of 6 layers."
