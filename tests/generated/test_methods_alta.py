@@ -80,3 +80,241 @@ got |= {'heads': count('head_'), 'decoder in and out': count('decoder.embed','de
 for k,n in got.items(): print(f"{k:30s}{n:12,}")
 test_eq(list(got.values()), [7_100_928, 7_100_928, 460_800, 2_953_728, 622_650, 90_624, 3_844])
 test_eq(sum(got.values()), 18_333_502)
+
+# %% [37] At full size
+test_eq(trainable(full)-count('decoder')-count('cls.predictions'), 18_333_502-2_953_728-13_824-622_650)
+with torch.device('meta'): clean = ALTA.paper(mode='clean')
+test_eq(trainable(clean), 18_333_502+590_592)
+test_eq(sum(p.numel() for p in full.parameters())-sum(p.numel() for p in clean.parameters()), 196*768)
+test_eq(pick_patches(1, 196, full.mask)[0].shape[1]*4, 196)  # 49 visible in each of four films: 196 local tokens
+test_eq(full.decoder.pred.out_features, 3072)
+param_table(full).round(4)
+
+# %% [39] A batch in, an `Out` out
+torch.manual_seed(0)
+tiny = dict(vision=dict(name='vit_small_cpu', size=64, depth=2), size=64, vocab=60, dim=32)
+def example(mode, **kw):
+    torch.manual_seed(0)
+    return ALTA.small(mode=mode, **{**tiny, **kw})
+m = example('clean')
+b = Batch(img=torch.randn(4,4,1,64,64), big=torch.randn(4,1,128,128), txt=torch.randint(5,60,(4,8)),
+          img_msk=torch.tensor([[1,0,0,0],[1,1,1,1],[1,1,0,0],[1,0,1,0]]).bool(), txt_id=torch.arange(4))
+b['txt'][:,0] = 2; b['txt_msk'] = torch.arange(8)[None] < torch.tensor([8,6,0,7])[:,None]
+b['word'] = torch.where(b.txt_msk, torch.tensor([-1,0,0,1,2,3,4,5]), -1)
+out = m(b)
+print({k: round(v.item(),2) for k,v in out.terms.items()})
+test_eq(set(out.terms), set(m.weights))
+test_close(m.loss(out).item(), sum(v.item() for v in out.terms.values()), eps=1e-4)
+
+# %% [41] A batch in, an `Out` out
+pairs = b.txt_msk.any(1)
+for mode,n in (('clean',8), ('faithful',13)):
+    f, removed, slot, use = example(mode).encode_films(b.img, b.img_msk, pairs)
+    test_eq((len(f.glob), use.sum().item()), (n, n)); test_eq(f.loc.shape, (n,4,192))
+test_eq(use.int()[2], torch.tensor([1,0,0,0]))
+
+# %% [43] Absent means absent
+def terms(m, b):
+    torch.manual_seed(1)
+    with torch.no_grad(): return torch.stack(list(m.eval()(b).terms.values()))
+noisy = Batch(b, img=torch.where(b.img_msk[...,None,None,None], b.img, 9.))
+for mode in ('clean','faithful'): test_close(terms(example(mode), b), terms(example(mode), noisy), eps=1e-5)
+few = Batch({k: v[[0,3]] for k,v in b.items()})                     # no laterals in these two
+frontals = Batch(few, img=few.img[:,::2], img_msk=few.img_msk[:,::2])
+m = example('clean').eval()
+f, _, _, use = m.encode_films(few.img, few.img_msk, few.txt_msk.any(1))
+g, vs, vs_msk = m.image_side(f, use)
+test_close(g[0], f.glob[0], eps=1e-6)                               # one film: it is the mean
+test_close(g[1], f.glob[1:].mean(0), eps=1e-6)
+test_eq(vs_msk.sum(1), torch.tensor([4,8]))                         # 4 visible patches a film
+faith = example('faithful').eval()
+f4, _, _, use4 = faith.encode_films(few.img, few.img_msk, few.txt_msk.any(1))
+g4, vs4, none = faith.image_side(f4, use4)
+test_close(g4[0], f4.glob[:4].mean(0), eps=1e-6); test_eq((vs4.shape[1], none), (16, None))
+
+# %% [45] Absent means absent
+blank = torch.zeros(2,1,64,64)
+two = faith.vision(blank, add=faith.slot(torch.tensor([3,3])), blank=torch.tensor([True,True])).glob
+test_close(two[0], two[1], eps=1e-6)
+drawn = faith.vision(blank, torch.tensor([[0,1,2,3],[4,5,6,7]]), faith.slot(torch.tensor([3,3])), torch.tensor([True,True])).glob
+test_eq(bool((drawn[0]-drawn[1]).abs().max() > 1e-4), True)
+
+# %% [47] The local term, against the formula
+def pair_score(c, w, s1, s2):
+    A = (s1*(w@c.T).softmax(0)).softmax(1)
+    return torch.logsumexp(s2*F.cosine_similarity(A@c, w, dim=-1), 0)
+with torch.no_grad():
+    ws, wm, scale = torch.randn(2,7,32), few.txt_msk[:,1:], [o.exp() for o in (m.log_scale_cells, m.log_scale_words, m.log_scale_local)]
+    r = torch.stack([torch.stack([pair_score(v[k], w[j], *scale[:2]) for w,j in zip(ws,wm)]) for v,k in zip(vs,vs_msk)])*scale[2]
+    want = (F.cross_entropy(r, torch.arange(2)) + F.cross_entropy(r.T, torch.arange(2)))/2
+    test_close(local_loss(vs, ws, wm, vs_msk, *scale).item(), want.item(), eps=1e-4)
+
+# %% [49] Gradients reach exactly what is trained
+for mode in ('clean','faithful'):
+    m = example(mode).train(); m.loss(m(b)).backward()
+    got = {k for k,p in m.named_parameters() if p.grad is not None}
+    test_eq(got, {k for k,p in m.named_parameters() if p.requires_grad})
+    test_eq('to_text.weight' in got, mode == 'clean')
+    test_eq([k for k in got if 'attn.qkv' in k or 'attention.self' in k or 'pos_embed' in k or k == 'missing_token'], [])
+    test_eq('text.net.bert.embeddings.word_embeddings.weight' in got, False)  # also the matrix of the head for words: tied
+print(len(got), 'parameters get a gradient, of', len(list(m.parameters())))
+
+# %% [51] Gradients reach exactly what is trained
+class Nothing(nn.Module):
+    def forward(self, z): return 0*z
+def without(tower, *args):
+    mods = [x for x in tower.modules() if hasattr(x, 'adapter')]
+    saved = [x.adapter for x in mods]
+    for x in mods: x.adapter = Nothing()
+    try: return tower(*args).glob
+    finally:
+        for x,a in zip(mods, saved): x.adapter = a
+for mode in ('clean','faithful'):
+    m = example(mode).eval()
+    with torch.no_grad(): moved = (without(m.text, b.txt)-m.text(b.txt).glob).abs().max().item()
+    print(mode, 'text adapters move [CLS] by', round(moved,4)); test_eq(moved > 1e-3, mode == 'faithful')
+
+# %% [53] Gradients reach exactly what is trained
+decayed = [k for k,p in m.named_parameters() if p.requires_grad and p.ndim > 1]
+test_eq(all(k in decayed for k in ('vision.net.cls_token','slot.view','slot.time','decoder.mask_token')), True)
+test_eq([k for k in decayed if 'log_scale' in k or k.endswith('bias') or 'norm' in k.lower()], [])
+
+# %% [55] Without reports, and what can be wrong
+m = example('clean')
+only = m(Batch(b, txt_msk=torch.zeros(4,8).bool()))
+test_eq([only.terms[k].item() for k in ('glob','local','mlm')], [0.,0.,0.]); test_eq(bool(only.terms['mim'] > 0), True)
+m.loss(only).backward()
+test_eq([k for k,p in m.named_parameters() if p.requires_grad and p.grad is None], [])
+test_fail(lambda: m(Batch(b, big=None)), contains="batch['big'] is none")
+test_fail(lambda: m(Batch(b, word=None)), contains="batch['word']")
+test_fail(lambda: m(Batch(b, img_msk=b.img_msk & (torch.arange(4) > 0))), contains='no sample of this batch has a current frontal')
+test_fail(lambda: ALTA.small(mode='clear', **tiny), contains="('faithful', 'clean')")
+test_fail(lambda: ALTA.small(also=('text.nothing',), **tiny), contains='text.nothing')
+
+# %% [57] Without reports, and what can be wrong
+m = example('clean').eval()
+with torch.no_grad():
+    one = m.encode_image(b.img[:,0])
+    frontal = m.encode_image(b.img, b.img_msk)
+    m.views = 'present'; every = m.encode_image(b.img, b.img_msk)
+test_close(one.glob, frontal.glob, eps=1e-6); test_eq((one.loc.shape, one.grid), ((4,16,32), (4,4)))
+test_close(every.glob[0], one.glob[0], eps=1e-5); test_eq(bool((every.glob[1]-one.glob[1]).abs().max() > 1e-3), True)
+test_eq(every.loc.shape, (4,64,32)); test_eq(every.msk.sum(1), torch.tensor([16,64,32,32]))
+m.views = 'frontal'
+test_fail(lambda: m.encode_image(b.img, b.img_msk & (torch.arange(4) > 0)), contains='samples [0, 1, 2, 3] have no current frontal')
+t = m.encode_text(b.txt[:2], b.txt_msk[:2]); test_eq(t.loc.shape, (2,7,32)); test_eq(t.msk.sum(1), torch.tensor([7,5]))
+test_eq(m.encode_text(b.txt[:2], b.txt_msk[:2], b.word[:2]).loc.shape, (2,6,32))
+
+# %% [59] Without reports, and what can be wrong
+again = ALTA(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
+with torch.no_grad(): test_close(again.eval().encode_image(b.img, b.img_msk).glob, frontal.glob, eps=1e-6)
+from medvl.methods.mrm import MRM
+mrm = MRM.small(vision=tiny['vision'], size=64, vocab=60)
+a = ALTA.small(init=mrm, size=64, vocab=60)
+test_close(a.vision.net.blocks[1].attn.qkv.weight, mrm.vision.net.blocks[1].attn.qkv.weight)
+test_close(a.decoder.blocks[1].mlp.fc1.weight, mrm.decoder.blocks[1].mlp.fc1.weight)
+test_close(a.text.net.bert.embeddings.word_embeddings.weight, mrm.text.net.bert.embeddings.word_embeddings.weight)
+test_fail(lambda: ALTA.small(init=mrm, vision=dict(name='vit_small_cpu', size=64, depth=3), size=64), contains='vision.net.blocks.2')
+from medvl.models.checkpoint import save_pretrained
+with tempfile.TemporaryDirectory() as d:
+    save_pretrained(mrm, d)
+    test_close(ALTA.from_mrm(d, text='bert-small', vocab=60, size=64).vision.net.cls_token, mrm.vision.net.cls_token)
+
+# %% [61] The classic mistake: a mean over what isn't there
+one = Batch(img=torch.randn(6,4,1,64,64), img_msk=torch.tensor([[1,0,0,0]]*6).bool())
+cos = {}
+for mode in ('clean','faithful'):
+    m = example(mode).eval()
+    with torch.no_grad():
+        f, _, _, use = m.encode_films(one.img, one.img_msk, torch.ones(6).bool())
+        v = F.normalize(m.image_side(f, use)[0], dim=-1)
+    cos[mode] = ((v@v.T).sum()-6).item()/30
+    print(f"{mode}: mean cosine between six random films {cos[mode]:.3f}")
+test_eq(cos['faithful'] > cos['clean'], True)
+
+# %% [63] It learns
+from medvl.data.batch import StudyData, collate
+from medvl.data.films import Preset
+from medvl.data.report import sections
+from medvl.data.study import samples
+from medvl.data.tokens import train_tokenizer
+from medvl.eval.retrieval import retrieval
+from medvl.phantom.set import phantom_studies
+
+# %% [64] It learns
+studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
+smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
+tok = train_tokenizer([s.text for s in smp if s.split == 'train'], 600)
+page = Preset('page', 64, 64, 64, .4785, .2834, big=128)
+def whole(train):
+    data = StudyData([s for s in smp if (s.split == 'train') == train], tok, page, max_len=48)
+    return collate([data[i] for i in range(len(data))], data)[0]
+seen, held = whole(True), whole(False)
+print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample:", round(seen.img_msk.sum(1).float().mean().item(),2))
+
+# %% [65] It learns
+vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
+bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermediate_size=192, max_position_embeddings=64,
+            vocab_size=len(tok), hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
+
+def fit(m, steps, lr, bs=32):
+    "Train `m` and return the terms of each step."
+    torch.manual_seed(0)
+    opt = torch.optim.AdamW([p for p in m.parameters() if p.requires_grad], lr=lr, weight_decay=.05)
+    rate, log = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps, pct_start=.2), []
+    for _ in range(steps):
+        ids = torch.randperm(seen.bs)[:bs]
+        out = m.train()({k: v[ids] for k,v in seen.items()})
+        opt.zero_grad(); m.loss(out).backward(); opt.step(); rate.step()
+        log.append({k: v.item() for k,v in out.terms.items()})
+    m.eval()
+    return log
+
+def score(m, b):
+    "MRR and R@5 in both directions, equal texts counted as right."
+    with torch.no_grad(): v, t = m.encode_image(b.img, b.img_msk).glob, m.encode_text(b.txt, b.txt_msk).glob
+    r = retrieval(v, t, b.txt_id, b.txt_id)
+    return {k: round(float(v),3) for k,v in r.items() if k.endswith(('MRR','R@5'))}
+def chance(b, n=200):
+    "The same for embeddings that know nothing: mean MRR over `n` draws."
+    g, got = torch.Generator().manual_seed(0), []
+    for _ in range(n):
+        v, t = (F.normalize(torch.randn(b.bs,8,generator=g), dim=-1) for _ in range(2))
+        got.append(float(retrieval(v, t, b.txt_id, b.txt_id)['image_to_text_MRR']))
+    return sum(got)/n
+
+# %% [66] It learns
+torch.manual_seed(0)
+start = time.time()
+mrm = MRM.small(vision=vit, text=bert, size=64, decoder=dict(width=96, depth=1, heads=3))
+pre = fit(mrm, 60, 2e-3)
+torch.manual_seed(0)
+alta = ALTA.small(init=mrm, size=64, dim=64, tau=.2, mask=.5, views='present')
+log = fit(alta, 90, 2e-3, bs=24)
+print(f"{time.time()-start:.0f} s; MRM", {k: (round(pre[0][k],2), round(pre[-1][k],2)) for k in pre[0]})
+print('ALTA', {k: (round(log[0][k],2), round(log[-1][k],2)) for k in log[0]})
+for name,x in (('training', seen), ('held out', held)): print(f"{name}: {score(alta, x)}, MRR by chance {chance(x):.3f}")
+fig, axs = plt.subplots(1, 4, figsize=(8,1.9), dpi=75)
+for ax,k in zip(axs, alta.weights): ax.plot([o[k] for o in log]); ax.set_title(k, fontsize=9); ax.set_xlabel('step', fontsize=8)
+plt.tight_layout(); plt.show()
+
+# %% [67] It learns
+mean = lambda o, k: sum(x[k] for x in o)/len(o)
+for k in alta.weights: test_eq(mean(log[-10:],k) < mean(log[:10],k), True)
+test_eq(sum(score(alta, seen)[f'{k}_MRR'] for k in ('image_to_text','text_to_image'))/2 > 1.2*chance(seen), True)
+
+# %% [70] Results
+from IPython.display import Markdown
+def results(method, folder='../../results'):
+    "Rows of this method's result files, as a table."
+    rows = []
+    for p in sorted(Path(folder).glob('*.json')):
+        r = json.loads(p.read_text()); run = r.get('provenance', {})
+        if str(r.get('method')).lower() != method: continue
+        for k,v in r['metrics'].items():
+            v = v if isinstance(v, dict) else dict(value=v)
+            span = f" ({v['low']:.3f} to {v['high']:.3f})" if v.get('low') is not None else ''
+            rows.append(f"| {r['task']} | {r['data']} | {k} | {v['value']:.3f}{span} | {run.get('date','')} {run.get('commit','')} |")
+    head = '| task | data | score | value (95 % interval) | run |\n|---|---|---|---|---|\n'
+    return head + '\n'.join(rows) if rows else 'not run'
+Markdown(results('alta'))

@@ -44,7 +44,7 @@ from medvl.methods.mrm import (shrink)
 
 # %% [11] One film, two sizes
 from medvl.phantom.set import phantom_studies
-studies = phantom_studies(48, seed=0, size=128)
+studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
 film = torch.from_numpy(studies[0].frontals[0].px).float()[None,None]/255
 big = F.interpolate(film, size=(256,256), mode='bicubic').clamp(0,1)
 torch.manual_seed(1)
@@ -146,3 +146,81 @@ copy = torch.zeros(1,l,vocab).scatter(2, labels[...,None], 30*(~hidden[...,None]
 over_all, over_hidden = token_loss(copy, labels), token_loss(copy, labels.masked_fill(~hidden, -100))
 print(f"all positions: {over_all:.2f}, hidden words: {over_hidden:.2f} (log of the vocabulary: {math.log(vocab):.2f})")
 test_eq(bool(over_all < over_hidden/3), True); test_close(over_hidden.item(), math.log(vocab), eps=1e-3)
+
+# %% [42] It learns
+from medvl.data.batch import StudyData, collate
+from medvl.data.films import Preset
+from medvl.data.report import sections
+from medvl.data.study import samples
+from medvl.data.tokens import train_tokenizer
+
+# %% [43] It learns
+smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
+tok = train_tokenizer([s.text for s in smp if s.split == 'train'], 600)
+page = Preset('page', 64, 64, 64, .4785, .2834, big=128)
+def whole(train):
+    data = StudyData([s for s in smp if (s.split == 'train') == train], tok, page, max_len=48)
+    return collate([data[i] for i in range(len(data))], data)[0]
+seen, held = whole(True), whole(False)
+print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample:", round(seen.img_msk.sum(1).float().mean().item(),2))
+
+# %% [44] It learns
+vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
+bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermediate_size=192, max_position_embeddings=64,
+            vocab_size=len(tok), hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
+
+def fit(m, steps, lr, bs=32):
+    "Train `m` and return the terms of each step."
+    torch.manual_seed(0)
+    opt = torch.optim.AdamW([p for p in m.parameters() if p.requires_grad], lr=lr, weight_decay=.05)
+    rate, log = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps, pct_start=.2), []
+    for _ in range(steps):
+        ids = torch.randperm(seen.bs)[:bs]
+        out = m.train()({k: v[ids] for k,v in seen.items()})
+        opt.zero_grad(); m.loss(out).backward(); opt.step(); rate.step()
+        log.append({k: v.item() for k,v in out.terms.items()})
+    m.eval()
+    return log
+
+# %% [45] It learns
+def tests(m, b, n=5):
+    "Both terms on `b`, mean over `n` draws of what is hidden."
+    torch.manual_seed(2)
+    with torch.no_grad(): got = [m.eval()(b).terms for _ in range(n)]
+    return {k: round(sum(o[k].item() for o in got)/n,2) for k in got[0]}
+torch.manual_seed(0)
+m = MRM.small(vision=vit, text=bert, size=64, decoder=dict(width=96, depth=2, heads=3))
+before, start = tests(m, held), time.time()
+log, after = fit(m, 90, 2e-3), tests(m, held)
+print(f"{time.time()-start:.0f} s; other patients: {before} -> {after}; log of the vocabulary {math.log(len(tok)):.2f}")
+fig, axs = plt.subplots(1, 2, figsize=(6,2), dpi=75)
+for ax,k in zip(axs, m.weights): ax.plot([o[k] for o in log]); ax.set(title=k, xlabel='step')
+plt.tight_layout(); plt.show()
+test_eq(after['img'] < .9 < before['img'], True); test_eq(after['txt'] < .75*before['txt'], True)
+
+# %% [47] It learns
+torch.manual_seed(3)
+big = held.big[:1]; idx, removed = pick_patches(1, 64, .75); cells = patchify(big, 16)
+with torch.no_grad(): guess = m.decoder(m.vision(shrink(big, 64), idx))
+guess = guess*cells.std(-1, keepdim=True) + cells.mean(-1, keepdim=True)
+hole, here = cells.mean(), removed[...,None]
+shown = {'seen': torch.where(here, hole, cells), 'restored': torch.where(here, guess, cells), 'film': cells}
+fig, axs = plt.subplots(1, 3, figsize=(6.5,2.3), dpi=75)
+for ax,(name,x) in zip(axs, shown.items()): ax.imshow(unpatchify(x, 16, (8,8))[0,0], cmap='gray'); ax.set_title(name, fontsize=9); ax.axis('off')
+plt.tight_layout(); plt.show()
+
+# %% [50] Results
+from IPython.display import Markdown
+def results(method, folder='../../results'):
+    "Rows of this method's result files, as a table."
+    rows = []
+    for p in sorted(Path(folder).glob('*.json')):
+        r = json.loads(p.read_text()); run = r.get('provenance', {})
+        if str(r.get('method')).lower() != method: continue
+        for k,v in r['metrics'].items():
+            v = v if isinstance(v, dict) else dict(value=v)
+            span = f" ({v['low']:.3f} to {v['high']:.3f})" if v.get('low') is not None else ''
+            rows.append(f"| {r['task']} | {r['data']} | {k} | {v['value']:.3f}{span} | {run.get('date','')} {run.get('commit','')} |")
+    head = '| task | data | score | value (95 % interval) | run |\n|---|---|---|---|---|\n'
+    return head + '\n'.join(rows) if rows else 'not run'
+Markdown(results('mrm'))
