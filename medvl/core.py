@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/core.html.md"""
 __all__ = ['SLOTS', 'CHEXPERT', 'methods', 'MedvlError', 'need', 'Batch', 'Feat', 'Out', 'Aligner', 'Registry', 'seed_everything',
            'default_device', 'provenance', 'jsonable', 'save_json', 'cache_dir']
 
-# %% ../nbs/00_core.ipynb #2eeb1a64
+# %% ../nbs/00_core.ipynb #839647e8
 import importlib, json, os, random, subprocess, time
 from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -20,17 +20,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-# %% ../nbs/00_core.ipynb #650d8d2d
+# %% ../nbs/00_core.ipynb #b6422849
 SLOTS = ('current_frontal', 'current_lateral', 'prior_frontal', 'prior_lateral')  # order of a sample's slots
 CHEXPERT = ('No Finding', 'Enlarged Cardiomediastinum', 'Cardiomegaly', 'Lung Opacity', 'Lung Lesion', 'Edema',
             'Consolidation', 'Pneumonia', 'Atelectasis', 'Pneumothorax', 'Pleural Effusion', 'Pleural Other',
             'Fracture', 'Support Devices')  # the 14 observations of CheXpert (Irvin et al. 2019), in its order
 
-# %% ../nbs/00_core.ipynb #96ffa834
+# %% ../nbs/00_core.ipynb #4746087d
 class MedvlError(ValueError):
     "An input that medvl cannot use; the message names the file, row or value and what was expected."
 
-# %% ../nbs/00_core.ipynb #fec014e4
+# %% ../nbs/00_core.ipynb #43e0504d
 def need(module:str, # name to import, e.g. 'torchxrayvision'
          why:str, # what it is needed for, as the end of a sentence
          pip:str|None=None # what to install, where it differs from `module`
@@ -40,7 +40,7 @@ def need(module:str, # name to import, e.g. 'torchxrayvision'
     except ImportError as e:
         raise MedvlError(f"{module} is needed {why}. Install it with: pip install {pip or module}") from e
 
-# %% ../nbs/00_core.ipynb #c5f120ed
+# %% ../nbs/00_core.ipynb #942a9bb6
 class Batch(dict):
     "Films and reports of `b` samples. Keys: img img_msk big txt txt_msk word txt_id lbl (see the table of names)."
     keys_known = ('img','img_msk','big','txt','txt_msk','word','txt_id','lbl')
@@ -73,7 +73,7 @@ class Batch(dict):
     @property
     def bs(self) -> int: return len(next(iter(self.values())))
 
-# %% ../nbs/00_core.ipynb #7b76bff3
+# %% ../nbs/00_core.ipynb #bc99af76
 @dataclass
 class Feat:
     "What an encoder returns: a global vector, local vectors, and where they come from."
@@ -96,7 +96,7 @@ class Feat:
         if self.msk is not None: return self.msk
         return torch.ones(self.loc.shape[:2], dtype=torch.bool, device=self.loc.device)
 
-# %% ../nbs/00_core.ipynb #d6dc0a5b
+# %% ../nbs/00_core.ipynb #fb58cc64
 @dataclass
 class Out:
     "What a method's `forward` returns."
@@ -107,6 +107,7 @@ class Out:
 class Aligner(nn.Module):
     "Base of every method: two encoders into one space, and a `forward` that returns named loss terms."
     weights: dict[str, float] = {}  # weight of each term; a term that is not named weighs 1
+    grounds_by: str = 'glob'  # what stands for a phrase on the film: its 'glob', or the mean over its 'words'
 
     def encode_image(self,
                      img:Float[Tensor, 'b ...'], # `[b c h w]`, or `[b s c h w]` with slots
@@ -123,6 +124,13 @@ class Aligner(nn.Module):
         "Text features in the shared space."
         raise NotImplementedError(f"{type(self).__name__} does not encode text")
 
+    def maps(self,
+             img:Feat, # of `b` films, one slot, with `loc` and `grid`
+             txt:Feat # of `t` phrases
+            ) -> Float[Tensor, 'l b t h w']|None: # look by look, the last is the answer; None: has no maps of its own
+        "Where each phrase lies in each film. None: cosines of cells with `grounds_by` (`eval.grounding.ground`)."
+        return None
+
     def forward(self, batch:Mapping) -> Out: raise NotImplementedError
 
     def loss(self,
@@ -132,7 +140,7 @@ class Aligner(nn.Module):
         if not out.terms: raise MedvlError(f"{type(self).__name__} returned no loss term")
         return sum(self.weights.get(k, 1.) * v for k,v in out.terms.items())
 
-# %% ../nbs/00_core.ipynb #c2dd9d2d
+# %% ../nbs/00_core.ipynb #7070306f
 class Registry:
     "Names to things that are imported when they are asked for."
     def __init__(self,
@@ -153,7 +161,7 @@ class Registry:
 methods = Registry('method', clip='medvl.methods.clip:CLIP', mrm='medvl.methods.mrm:MRM',
                    alta='medvl.methods.alta:ALTA')
 
-# %% ../nbs/00_core.ipynb #6724b754
+# %% ../nbs/00_core.ipynb #f2d83e23
 def seed_everything(seed:int # any non-negative integer
                    ) -> int:
     "Seed Python, NumPy and torch (all devices)."
@@ -165,7 +173,7 @@ def default_device() -> torch.device:
     if torch.cuda.is_available(): return torch.device('cuda')
     return torch.device('mps' if torch.backends.mps.is_available() else 'cpu')
 
-# %% ../nbs/00_core.ipynb #c8441298
+# %% ../nbs/00_core.ipynb #d282495f
 def _git(*args, root=None) -> str|None:
     root = root or Path(globals().get('__file__', '.')).resolve().parent
     try: res = subprocess.run(['git', *args], cwd=root, capture_output=True, text=True, timeout=10, check=True)
@@ -206,7 +214,7 @@ def save_json(path:str|Path, # written whole or not at all
     os.replace(part, path)
     return path
 
-# %% ../nbs/00_core.ipynb #c57b096b
+# %% ../nbs/00_core.ipynb #abc72ad1
 def cache_dir(*parts:str) -> Path: # made if absent
     "A folder below `$MEDVL_CACHE` (default: `$XDG_CACHE_HOME/medvl`, else `~/.cache/medvl`)."
     base = os.environ.get('MEDVL_CACHE') or Path(os.environ.get('XDG_CACHE_HOME', Path.home()/'.cache'))/'medvl'

@@ -71,6 +71,8 @@ m = Tiny(); out = m(dict(b))
 test_close(m.loss(out).item(), 2*out.terms['pull'].item())
 test_close(out.img.glob.norm(dim=-1), torch.ones(2), eps=1e-5)
 test_fail(lambda: m.loss(Out({})), contains='no loss term')
+test_is(m.maps(out.img, out.txt), None)  # no maps of its own, and no cells either
+test_eq(m.grounds_by, 'glob')
 
 # %% [23] A registry
 from medvl.core import (Registry, methods)
