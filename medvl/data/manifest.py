@@ -8,11 +8,11 @@ Docs: https://medvl.github.io/medvl/data/manifest.html.md"""
 # %% auto #0
 __all__ = ['COLUMNS', 'KNOWN', 'ONE', 'readers', 'MARKS', 'TINTS', 'Column', 'Row', 'read_manifest', 'row_views', 'group_rows',
            'count_found', 'link_rows', 'check_link', 'read_regions', 'write_manifest', 'view_row', 'safe', 'put_file',
-           'find_layouts', 'read_studies', 'Summary', 'summary', 'films_table', 'split_table', 'label_table',
-           'finding_table', 'open_all', 'bars', 'hist', 'draw_summary']
+           'first_line', 'find_layouts', 'read_studies', 'Summary', 'summary', 'films_table', 'split_table',
+           'label_table', 'finding_table', 'open_all', 'bars', 'hist', 'draw_summary']
 
-# %% ../../nbs/data/04_manifest.ipynb #ec879a6e
-import json, math, os, re, shutil
+# %% ../../nbs/data/04_manifest.ipynb #c2fb5db9
+import gzip, json, math, os, re, shutil
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,7 +32,7 @@ from .scan import scan_dicom
 from .study import Box, Leakage, Study, View, days_between, leakage, link_priors, slots, split_by_patient
 from .table import ReadLog, read_table, write_table
 
-# %% ../../nbs/data/04_manifest.ipynb #63954602
+# %% ../../nbs/data/04_manifest.ipynb #78b886c2
 class Column(NamedTuple):
     "A column that medvl understands."
     name: str
@@ -64,7 +64,7 @@ COLUMNS = (
     Column('split', False, 'train, val or test', 'one for all films of a patient'),
     Column('source', False, 'text', 'which set'))
 
-# %% ../../nbs/data/04_manifest.ipynb #398c8134
+# %% ../../nbs/data/04_manifest.ipynb #57c5026c
 class Row:
     "One row of a manifest; its methods read a cell, and complain with file, row and value."
     def __init__(self, path:str|Path, i:int, cells:dict # file (for messages), row from 0, column -> text
@@ -107,7 +107,7 @@ class Row:
             raise self.bad('labels', f'1, 0 or -1 for {bad[0]!r}')
         return out
 
-# %% ../../nbs/data/04_manifest.ipynb #6dcef9fc
+# %% ../../nbs/data/04_manifest.ipynb #282df67e
 KNOWN = {c.name for c in COLUMNS}
 
 def read_manifest(path:str|Path, # .csv or .parquet
@@ -135,7 +135,7 @@ def read_manifest(path:str|Path, # .csv or .parquet
     if mine: print(log)
     return studies
 
-# %% ../../nbs/data/04_manifest.ipynb #1957556b
+# %% ../../nbs/data/04_manifest.ipynb #dd573f98
 def row_views(rows:list[Row], root:Path, missing:str, log:ReadLog # see `read_manifest`
              ) -> dict[str,View]: # by image_id, in the order of the rows
     "Films of the rows. Raises for duplicates, bad cells and (if asked) absent files."
@@ -162,7 +162,7 @@ def row_views(rows:list[Row], root:Path, missing:str, log:ReadLog # see `read_ma
     for r,file,id in absent: log.leave('film is not there', f'row {r.i+2}: {file}')
     return views
 
-# %% ../../nbs/data/04_manifest.ipynb #6cddad33
+# %% ../../nbs/data/04_manifest.ipynb #56638cf9
 # column -> field of a study
 ONE = dict(patient_id='patient', split='split', time='time', report='report', group_id='group', source='source')
 
@@ -200,7 +200,7 @@ def count_found(studies:list[Study], log:ReadLog # gets the counts
     log.found.update({'films with their own text': sum(bool(v.text) for v in films),
                       'studies with a report': sum(bool(s.report) for s in studies)})
 
-# %% ../../nbs/data/04_manifest.ipynb #ae4fdd00
+# %% ../../nbs/data/04_manifest.ipynb #c4da4ceb
 def link_rows(rows:list[Row], views:dict[str,View], studies:list[Study], log:ReadLog # see `read_manifest`
              ):
     "Explicit laterals and priors; if no row names a prior, priors by time. Raises `MedvlError` for impossible links."
@@ -249,7 +249,7 @@ def read_regions(path:Path, views:dict[str,View], root:Path, missing:str, log:Re
             v.masks[r['label']] = file; log.found['masks'] += 1
         else: raise r.bad('kind', 'box or mask')
 
-# %% ../../nbs/data/04_manifest.ipynb #06dc27a0
+# %% ../../nbs/data/04_manifest.ipynb #7cf328dd
 def write_manifest(studies:Iterable[Study], # of any origin
                    path:str|Path, # .csv or .parquet to write
                    copy:bool=False # copy films from outside of the manifest's folder to images/ in it; False: refuse
@@ -290,7 +290,7 @@ def view_row(s:Study, v:View, root:Path, copy:bool # see `write_manifest`
     rest = {k: o if isinstance(o, str) else json.dumps(jsonable(o)) for k,o in rest.items()}
     return own | when | rest
 
-# %% ../../nbs/data/04_manifest.ipynb #b4f797a4
+# %% ../../nbs/data/04_manifest.ipynb #7dcbe8eb
 def safe(name:str # of a film or a finding
         ) -> str:
     "`name` as part of a file name."
@@ -315,18 +315,35 @@ def put_file(what:str|Path|np.ndarray|None, root:Path, name:str, copy:bool # pat
     os.replace(part, to)
     return name
 
-# %% ../../nbs/data/04_manifest.ipynb #4ae44351
-readers = Registry('layout', covid='medvl.readers.covid:read_covid')  # name -> function of a folder and a log
-# layout -> file (a glob), pattern in its first line
-MARKS = dict(covid=('metadata.csv', 'clinical_notes|Patientid|offset'))
+# %% ../../nbs/data/04_manifest.ipynb #9b0c8a66
+readers = Registry('layout', covid='medvl.readers.covid:read_covid',  # name -> function of a folder and a log
+                   chexpert='medvl.readers.chexpert:read_chexpert',
+                   chexpert_plus='medvl.readers.chexpert:read_chexpert_plus', nih='medvl.readers.labels:read_nih',
+                   vindr='medvl.readers.labels:read_vindr', padchest='medvl.readers.labels:read_padchest',
+                   covidx='medvl.readers.labels:read_covidx')
+# layout -> globs of files, joined by |, and a pattern in the first line of one of them
+MARKS = dict(covid=('metadata.csv', 'clinical_notes|Patientid|offset'),
+             chexpert=('train.csv*|valid.csv*|*/train.csv*', 'Frontal/Lateral'),
+             chexpert_plus=('df_chexpert_plus*.csv*', 'path_to_image'),
+             nih=('Data_Entry*.csv*', 'Image Index'),
+             vindr=('train.csv*|annotations/image_labels_*.csv*', '^image_id,(class_name|(rad_id,)?Aortic)'),
+             padchest=('PADCHEST_*.csv*', 'ImageDir'),
+             covidx=('train*.txt|labels/train_COVIDx*.txt',
+                     r'\s(positive|negative|normal|pneumonia|COVID-19|level[12])(\s\w+)?\s*$'))
+
+def first_line(path:Path # a text file, also .gz
+              ) -> str:
+    "Its first line; '' where it isn't text (or not the gz that its name says)."
+    try:
+        with (gzip.open if path.suffix == '.gz' else open)(path, 'rb') as f: return f.readline(4096).decode('utf-8-sig')
+    except (UnicodeDecodeError, OSError, EOFError): return ''
 
 def find_layouts(folder:str|Path # of a public set
                 ) -> list[str]: # names of the layouts that it looks like
     "Known layouts whose mark is in this folder."
-    def fits(glob, pattern):
-        p = next(iter(sorted(Path(folder).glob(glob))), None)
-        if p is None: return False
-        with p.open('rb') as f: return re.search(pattern, f.readline().decode('utf-8', 'replace')) is not None
+    def fits(globs, pattern):
+        files = (p for g in globs.split('|') for p in sorted(Path(folder).glob(g)) if p.is_file())
+        return any(re.search(pattern, first_line(p)) for p in files)
     return [k for k,m in MARKS.items() if fits(*m)]
 
 def read_studies(path:str|Path, # manifest, folder with manifest.csv or .parquet, or folder of a public set
@@ -348,7 +365,7 @@ def read_studies(path:str|Path, # manifest, folder with manifest.csv or .parquet
     if len(found) > 1: what = f"looks like {' and '.join(found)}: say which with kind="
     raise MedvlError(f"{path}: {what}. Known: {known}. For a folder of films, `scan_dicom` makes a manifest")
 
-# %% ../../nbs/data/04_manifest.ipynb #affc0917
+# %% ../../nbs/data/04_manifest.ipynb #edc97f1d
 @dataclass
 class Summary:
     "What is in a set of studies; `str`, `to_dict` and `figure`."
@@ -383,7 +400,7 @@ class Summary:
         "One page of six panels."
         return draw_summary(self)
 
-# %% ../../nbs/data/04_manifest.ipynb #524c4da1
+# %% ../../nbs/data/04_manifest.ipynb #a5954a75
 def summary(studies:Iterable[Study], # of any origin, priors linked
             decode:bool=False, # also open every film
             near:int|None=None, # also look for near-duplicates between splits (see `leakage`); opens every film
@@ -414,7 +431,7 @@ def summary(studies:Iterable[Study], # of any origin, priors linked
     out.raw = dict(words=words, gaps=gaps, visits=list(visits.values()), sizes=sizes, findings=finding_table(studies))
     return out
 
-# %% ../../nbs/data/04_manifest.ipynb #a5cd5840
+# %% ../../nbs/data/04_manifest.ipynb #1dffdcdf
 def films_table(films:list[tuple[Study,View]] # every film with its study
                ) -> pd.DataFrame:
     "Films by source and projection (rows) and split (columns)."
@@ -460,7 +477,7 @@ def open_all(films:list[tuple[Study,View]], bar:bool # every film with its study
         except ImageError as e: bad.append(str(e))
     return sizes, bad
 
-# %% ../../nbs/data/04_manifest.ipynb #64d36052
+# %% ../../nbs/data/04_manifest.ipynb #8a66e782
 TINTS = {'train': '#4c72b0', 'val': '#dd8452', 'test': '#55a868', 'no split': '#9a9a9a'}
 
 def bars(ax:Axes, # where to draw
