@@ -6,7 +6,7 @@ Docs: https://medvl.github.io/medvl/core.html.md"""
 
 # %% auto #0
 __all__ = ['SLOTS', 'CHEXPERT', 'methods', 'MedvlError', 'need', 'Batch', 'Feat', 'Out', 'Aligner', 'Registry', 'seed_everything',
-           'default_device', 'provenance', 'jsonable', 'save_json', 'cache_dir']
+           'default_device', 'best_precision', 'provenance', 'jsonable', 'save_json', 'cache_dir']
 
 # %% ../nbs/00_core.ipynb #839647e8
 import importlib, json, os, random, subprocess, time
@@ -103,6 +103,7 @@ class Out:
     terms: dict[str, Tensor]  # named scalar terms; the loss is their weighted sum
     img: Feat|None = None  # image features in the shared space
     txt: Feat|None = None  # text features in the shared space
+    n: dict[str, int|Tensor] = field(default_factory=dict)  # samples that a term is a mean of; not named: the batch
 
 class Aligner(nn.Module):
     "Base of every method: two encoders into one space, and a `forward` that returns named loss terms."
@@ -119,9 +120,10 @@ class Aligner(nn.Module):
     def encode_text(self,
                     txt:Int[Tensor, 'b l'], # token ids
                     msk:Bool[Tensor, 'b l']|None=None, # True on real tokens; None: all
-                    word:Int[Tensor, 'b l']|None=None # word index of each piece, -1 on special tokens
-                   ) -> Feat: # `glob` has unit length
-        "Text features in the shared space."
+                    word:Int[Tensor, 'b l']|None=None, # word index of each piece, -1 on special tokens
+                    norm:bool=True # False: `glob` as projected, for 'mean-projected' of eval.zeroshot
+                   ) -> Feat: # `glob` has unit length, unless `norm` is False
+        "Text features in the shared space. A method may do without `norm`; then that protocol refuses it."
         raise NotImplementedError(f"{type(self).__name__} does not encode text")
 
     def maps(self,
@@ -172,6 +174,15 @@ def default_device() -> torch.device:
     "CUDA if there is one, else MPS, else the CPU."
     if torch.cuda.is_available(): return torch.device('cuda')
     return torch.device('mps' if torch.backends.mps.is_available() else 'cpu')
+
+# %% ../nbs/00_core.ipynb #ded79938
+def best_precision(device:torch.device|str='cpu' # where the model is
+                  ) -> str: # 'bf16', 'fp16' or 'fp32'
+    "The fastest number format that the hardware computes in: bf16, else fp16 on a CUDA GPU and fp32 elsewhere."
+    kind = torch.device(device).type
+    if kind == 'cuda': return 'bf16' if torch.cuda.is_bf16_supported(including_emulation=False) else 'fp16'
+    asks = ('_is_avx512_bf16_supported', '_is_amx_tile_supported')  # private names of torch: one may be gone
+    return 'bf16' if kind == 'cpu' and any(getattr(torch.cpu, k, bool)() for k in asks) else 'fp32'
 
 # %% ../nbs/00_core.ipynb #d282495f
 def _git(*args, root=None) -> str|None:
