@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/data/batch.html.md"""
 __all__ = ['film_bytes', 'check_samples', 'StudyData', 'pad_texts', 'collate', 'world_size', 'StudyDL', 'missing_films',
            'leave_out', 'StudyLoaders', 'readable', 'label_names', 'dataloaders', 'sample_loader', 'show_batch']
 
-# %% ../../nbs/data/05_batch.ipynb #cb7fdaaf
+# %% ../../nbs/data/05_batch.ipynb #b8fe7abc
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -29,7 +29,7 @@ from .study import Sample, Study, View, samples as study_samples
 from .text import sentences
 from .tokens import encode, load_tokenizer, train_tokenizer, txt_id
 
-# %% ../../nbs/data/05_batch.ipynb #02aa94a6
+# %% ../../nbs/data/05_batch.ipynb #7bc6595d
 def film_bytes(view:View, # a film
                size:int, # pixels of the shorter side
                cache:Any=None # a `data.cache.ImageCache`; None: decode now
@@ -50,7 +50,7 @@ def check_samples(samples:Sequence[Sample], # rows
             raise MedvlError(f"films would be mirrored (flip=True), but the text of sample {i} ({s.id!r}) says "
                              f"{word!r}; use flip=False, or sided='allow' if this is meant")
 
-# %% ../../nbs/data/05_batch.ipynb #7fbce4db
+# %% ../../nbs/data/05_batch.ipynb #a77b7322
 class StudyData:
     "Samples as tensors. Raises `MedvlError` on samples without a film, and on mirrored films with sided texts."
     def __init__(self,
@@ -105,7 +105,7 @@ class StudyData:
         if self.classes: it['lbl'] = [self.samples[i].labels.get(c, math.nan) for c in self.classes]
         return it, i
 
-# %% ../../nbs/data/05_batch.ipynb #e2982611
+# %% ../../nbs/data/05_batch.ipynb #0b024366
 def pad_texts(texts:Sequence[tuple[np.ndarray,np.ndarray]], # token ids and word indices of each sample
               pad_id:int, # the tokenizer's
               l:int # length to pad to
@@ -138,7 +138,7 @@ def collate(items:Sequence[tuple[dict,int]], # what `StudyData` gave
     if data.classes: b['lbl'] = torch.tensor([it['lbl'] for it in its], dtype=torch.float32)
     return b, torch.tensor([o[1] for o in items])
 
-# %% ../../nbs/data/05_batch.ipynb #034e1547
+# %% ../../nbs/data/05_batch.ipynb #e71ee73c
 def world_size() -> int:
     "Number of processes that `torchrun` announces; 1 without it."
     return max(1, num_distrib())
@@ -177,7 +177,7 @@ class StudyDL(DataLoader):
         return collate(items, self.dataset, self.pad or ('max_len' if world_size() > 1 else 'batch'))
     def retain(self, res:tuple, b:list) -> tuple: return res
 
-# %% ../../nbs/data/05_batch.ipynb #e6f0638b
+# %% ../../nbs/data/05_batch.ipynb #9cd26b58
 def missing_films(samples:Sequence[Sample] # what is about to be loaded
                  ) -> dict[str,str]: # path: what is wrong
     "Films that are neither in memory nor where they should be."
@@ -204,7 +204,7 @@ def leave_out(samples:Sequence[Sample], # rows
     print('\n'.join([f"{len(hit)} films can't be read; {n} of {len(out)} samples are left out:", *lines]))
     return kept
 
-# %% ../../nbs/data/05_batch.ipynb #30fe7852
+# %% ../../nbs/data/05_batch.ipynb #e95b37cd
 class StudyLoaders(DataLoaders):
     "fastai's `DataLoaders` that remember how they were made: `train`, `valid`, and `loader(name)` for any split."
     n_inp = 1
@@ -232,12 +232,13 @@ class StudyLoaders(DataLoaders):
         "What a run has to know of its data."
         d = self.train.dataset
         return dict(preset=asdict(self.preset), bs=self.train.bs, max_len=d.max_len, slots=d.slots, seed=d.seed,
-                    classes=self.classes, shuffle_sentences=d.shuffle, vocab=len(self.tok) if self.tok else None,
+                    classes=self.classes, shuffle_sentences=d.shuffle, pad=self.train.pad,
+                    vocab=len(self.tok) if self.tok else None,
                     n={k: len(dl.dataset) for k,dl in zip(self.names, self.loaders)})
 
     def show_batch(self, n:int=3, name:str='train') -> plt.Figure: return show_batch(self, n, name)
 
-# %% ../../nbs/data/05_batch.ipynb #5503ac8d
+# %% ../../nbs/data/05_batch.ipynb #e4cd0c35
 def readable(samples:Sequence[Sample], # rows
              slots:Sequence[str]=SLOTS, # the slots that are used
              cache:Any=None, # a `data.cache.ImageCache`: decode what it doesn't have
@@ -254,7 +255,7 @@ def label_names(samples:Sequence[Sample] # rows
     seen = {k for s in samples for k in s.labels}
     return [c for c in CHEXPERT if c in seen] or sorted(seen)
 
-# %% ../../nbs/data/05_batch.ipynb #0da7814d
+# %% ../../nbs/data/05_batch.ipynb #874f954e
 def dataloaders(data:Sequence[Sample]|Sequence[Study], # with `split` train, val, test
                 tok:PreTrainedTokenizerFast|None, # None: films only
                 preset:str|Preset='alta', # see the table above
@@ -268,6 +269,7 @@ def dataloaders(data:Sequence[Sample]|Sequence[Study], # with `split` train, val
                 flip:bool|None=None, # mirror every second training film; None: as the preset
                 sided:str='refuse', # texts that name a side, when films are mirrored: 'refuse' or 'allow'
                 errors:str='raise', # films that can't be read: 'raise' or 'skip'
+                pad:str|None=None, # texts to the longest of the 'batch' or to 'max_len'; None: see `StudyDL`
                 need_mask:bool=False, # a method that masks words: the tokenizer must have a mask token
                 per:str='study', # for studies: one sample per 'study' or per 'image'
                 need_text:bool=False, # for studies: leave out those without a text
@@ -292,10 +294,10 @@ def dataloaders(data:Sequence[Sample]|Sequence[Study], # with `split` train, val
         raise MedvlError(f"{len(sets[0])} training samples are fewer than one batch of {bs*world_size()}")
     if n := sum(d.pieces.cut for d in sets if d.pieces):
         print(f"{n} of {len(smp)} texts have more than {max_len} tokens and are cut")
-    dls = [StudyDL(d, bs, shuffle=d.train, drop_last=d.train, num_workers=num_workers) for d in sets]
+    dls = [StudyDL(d, bs, pad, shuffle=d.train, drop_last=d.train, num_workers=num_workers) for d in sets]
     return StudyLoaders(*dls, names=names, tok=tok, preset=p, classes=how['classes'], device=device)
 
-# %% ../../nbs/data/05_batch.ipynb #7eb6bb96
+# %% ../../nbs/data/05_batch.ipynb #6d92c08b
 def sample_loader(samples:Sequence[Sample], # any split
                   tok:PreTrainedTokenizerFast|None, # None: films only
                   preset:str|Preset, # the checkpoint's
@@ -310,7 +312,7 @@ def sample_loader(samples:Sequence[Sample], # any split
     smp = readable(samples, kw.get('slots', SLOTS), cache, errors)
     return StudyDL(StudyData(smp, tok, preset, cache=cache, **kw), bs, num_workers=num_workers, device=device)
 
-# %% ../../nbs/data/05_batch.ipynb #f57fdb74
+# %% ../../nbs/data/05_batch.ipynb #016b548c
 def show_batch(dls:StudyLoaders, # of `dataloaders`
                n:int=3, # rows
                name:str='train', # which split

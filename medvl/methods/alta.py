@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/alta.html.md"""
 # %% auto #0
 __all__ = ['TRAINED', 'pack_films', 'unpack_films', 'ALTA']
 
-# %% ../../nbs/methods/06_alta.ipynb #e3d22a9f
+# %% ../../nbs/methods/06_alta.ipynb #4311a51f
 import copy, math
 from pathlib import Path
 from typing import Mapping
@@ -19,16 +19,17 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ..core import Aligner, Batch, Feat, MedvlError, Out
+from ..data.recipe import Recipe
 from ..losses.contrastive import clip_loss, gather, log_scale, same_text
 from ..losses.local import local_loss
 from ..models.adapters import add_adapters, freeze, unfreeze
 from ..models.checkpoint import cxr_bert_keys, load_state, mrm_keys, read_config
 from ..models.heads import ProjectionHead, ViewTimeEmbedding, fuse_views
 from ..models.masked import PatchDecoder, mask_words, patchify, pick_patches, pixel_loss, token_loss
-from ..models.text import TextTower, pool_words
+from ..models.text import TextTower, pool_words, text_presets
 from ..models.vision import VisionTower
 
-# %% ../../nbs/methods/06_alta.ipynb #29d6545c
+# %% ../../nbs/methods/06_alta.ipynb #6fc6566a
 def pack_films(img:Float[Tensor, 'b s c h w'], # films in slots
                use:Bool[Tensor, 'b s'] # True: encode this one
               ) -> tuple[Float[Tensor, 'm c h w'], Int[Tensor, 'm']]: # the films to encode, and the slot of each
@@ -44,7 +45,7 @@ def unpack_films(x:Float[Tensor, 'm ...'], # one row per encoded film
     out[use] = x
     return out
 
-# %% ../../nbs/methods/06_alta.ipynb #f3941527
+# %% ../../nbs/methods/06_alta.ipynb #60116c01
 TRAINED = ('*.adapter.*',  # both towers, every block
            'vision.net*norm*', 'text.net*LayerNorm*', 'decoder*norm*',  # every norm
            'vision.net.cls_token', 'slot.view', 'slot.time',
@@ -52,7 +53,7 @@ TRAINED = ('*.adapter.*',  # both towers, every block
            'decoder.embed.*', 'decoder.pred.*', 'decoder.mask_token',
            'text.net.cls.predictions.transform.dense.*', 'text.net.cls.predictions.bias')
 
-# %% ../../nbs/methods/06_alta.ipynb #a3381be8
+# %% ../../nbs/methods/06_alta.ipynb #07885067
 class ALTA(Aligner):
     "ALTA (Lian et al., IEEE TMI 2025; DopamineLcy/ALTA). Terms: `glob`, `local`, `mim`, `mlm`."
     weights = {'glob': 1., 'local': 1., 'mim': 1., 'mlm': 1.}
@@ -81,6 +82,7 @@ class ALTA(Aligner):
         super().__init__()
         for k,v,known in (('mode',mode,('faithful','clean')), ('views',views,('frontal','present'))):
             if v not in known: raise MedvlError(f"{k} is {v!r}; expected one of {known}")
+        self.blank = ['vision']*(init is None) + ['text']*isinstance(text_presets.get(text) if isinstance(text, str) else text, Mapping)
         self.mode, self.views, self.zoom, self.mask, self.word_mask, self.mask_id, self.positives = mode, views, zoom, mask, word_mask, mask_id, positives
         self._build_vision(vision, decoder, size, init)
         self._build_text(text, vocab, init)
@@ -91,7 +93,7 @@ class ALTA(Aligner):
             ratio=ratio, mode=mode, mask=mask, word_mask=word_mask, mask_id=mask_id, tau=tau, views=views, positives=positives, text_up=text_up, also=list(also), preset=preset)
         unfreeze(freeze(self), [*TRAINED, *also] + ['to_text.*']*(mode == 'clean'))
 
-# %% ../../nbs/methods/06_alta.ipynb #36a2fc1a
+# %% ../../nbs/methods/06_alta.ipynb #a959f102
 def _from_mrm(init, part) -> tuple[dict, object, object]:
     "Configuration (empty for the authors' file), state or file, and rules that leave only `part` of an MRM."
     ours = [(rf'(?!{part}\.)', None)]
@@ -110,7 +112,7 @@ def _build_vision(self, vision, decoder, size, init):
     self.decoder = PatchDecoder(**{**sizes, 'width_in': self.vision.width, 'out': p*p*c, 'grid': self.vision.grid})
     if init is not None: load_state(nn.ModuleDict(dict(vision=self.vision, decoder=self.decoder)), state, rename=rules, verbose=False)
 
-# %% ../../nbs/methods/06_alta.ipynb #741189fd
+# %% ../../nbs/methods/06_alta.ipynb #8a99cdb5
 @patch_to(ALTA)
 def _build_text(self, text, vocab, init):
     cfg, state, rules = _from_mrm(init, 'text') if text == 'init' else (None, None, None)
@@ -134,7 +136,7 @@ def _build_rest(self, dim, tau, text):
     if self.mode == 'faithful':  # zeros that are never trained: absent films are blank
         self.missing_token = nn.Parameter(torch.zeros(1, math.prod(self.vision.grid), self.vision.width), requires_grad=False)
 
-# %% ../../nbs/methods/06_alta.ipynb #03d925b3
+# %% ../../nbs/methods/06_alta.ipynb #47fb156a
 @patch_to(ALTA)
 def encode_films(self,
                  img:Float[Tensor, 'b s c h w'], # films in slots
@@ -150,7 +152,7 @@ def encode_films(self,
     blank = ~img_msk[use] if self.mode == 'faithful' else None
     return self.vision(x, idx, add=self.slot(slot), blank=blank), removed, slot, use
 
-# %% ../../nbs/methods/06_alta.ipynb #b49c5fa4
+# %% ../../nbs/methods/06_alta.ipynb #0c8e775f
 @patch_to(ALTA)
 def mim(self, f, removed, slot, img_msk, use, big) -> Tensor:
     "Pixel loss of the current frontals (MRM's, with its decoder)."
@@ -159,7 +161,7 @@ def mim(self, f, removed, slot, img_msk, use, big) -> Tensor:
     target = patchify(big[img_msk[:,0]], self.zoom*self.vision.patch)         # [k 196 3072]
     return pixel_loss(self.decoder(front), target, removed[own])
 
-# %% ../../nbs/methods/06_alta.ipynb #6a4e8f70
+# %% ../../nbs/methods/06_alta.ipynb #b9216a69
 @patch_to(ALTA)
 def image_side(self, f, use) -> tuple[Tensor, Tensor, Tensor|None]:
     "Fused feature `[b d]`, local features `[b s*k dim]`, and which of them are real."
@@ -177,7 +179,7 @@ def contrast(self, g, vs, vs_msk, t, msk, txt_id) -> dict[str, Tensor]:
     return {'glob': clip_loss(gather(v), gather(u), self.log_scale.exp(), target),
             'local': local_loss(vs, self.head_ts(t.loc[:,1:]), msk[:,1:], vs_msk, s1, s2, s3, target)}
 
-# %% ../../nbs/methods/06_alta.ipynb #dfc621cc
+# %% ../../nbs/methods/06_alta.ipynb #7602a1b1
 @patch_to(ALTA)
 def read(self, txt, msk, word, g) -> tuple[Feat, Tensor]:
     "Features of the intact reports, and the cross-entropy of the hidden words of the others."
@@ -188,7 +190,7 @@ def read(self, txt, msk, word, g) -> tuple[Feat, Tensor]:
     ask = labels != -100
     return intact, token_loss(self.text.mlm(hidden.loc[ask]), labels[ask])
 
-# %% ../../nbs/methods/06_alta.ipynb #3429eaab
+# %% ../../nbs/methods/06_alta.ipynb #d9a376a6
 @patch_to(ALTA)
 def forward(self,
             batch:Mapping # img, img_msk, big; txt, txt_msk, word where there are reports
@@ -225,7 +227,7 @@ def _checked(self, batch):
     if bad := (pairs & ~img_msk.any(1)).nonzero().flatten().tolist(): raise MedvlError(f"samples {bad} of the batch have a report but no film")
     return b, img, img_msk, pairs
 
-# %% ../../nbs/methods/06_alta.ipynb #206e4234
+# %% ../../nbs/methods/06_alta.ipynb #00e1790b
 @patch_to(ALTA)
 def encode_image(self,
                  img:Float[Tensor, 'b ...'], # `[b c h w]`: current frontals; or `[b s c h w]` in the order of SLOTS
@@ -255,7 +257,7 @@ def encode_text(self,
     loc, keep = (loc[:,1:], keep[:,1:]) if word is None else pool_words(loc, word)
     return Feat(F.normalize(self.head_t(f.glob), dim=-1), loc, keep)
 
-# %% ../../nbs/methods/06_alta.ipynb #b4ffcf39
+# %% ../../nbs/methods/06_alta.ipynb #5fa52bfe
 @patch_to(ALTA, cls_method=True)
 def paper(cls, **kw) -> ALTA: # overrides; give `text` the directory of CXR-BERT, `init` MRM's
     "The authors' sizes and choices, in faithful mode."
@@ -275,3 +277,14 @@ def from_mrm(cls,
             ) -> ALTA:
     "An ALTA whose vision tower and decoder are MRM's; sizes are read from a directory or model."
     return cls(init=mrm, **kw)
+
+# %% ../../nbs/methods/06_alta.ipynb #53ec9e4f
+ALTA.recipes = dict(
+    full=Recipe('DopamineLcy/ALTA', per='study', pad='max_len', samples=96, stop_at=30, precision='fp16'),
+    small=Recipe('ours, for a CPU', stop_at=30))
+
+# %% ../../nbs/methods/06_alta.ipynb #10f615da
+@patch_to(ALTA, as_prop=True)
+def untrained(self:ALTA) -> list[str]: # of 'vision' and 'text'
+    "Frozen towers whose weights are random: built without a checkpoint."
+    return [k for k in self.blank if any(p.ndim == 2 and not p.requires_grad for p in getattr(self, k).parameters())]

@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/mrm.html.md"""
 # %% auto #0
 __all__ = ['shrink', 'MRM']
 
-# %% ../../nbs/methods/05_mrm.ipynb #b8557f6c
+# %% ../../nbs/methods/05_mrm.ipynb #1b6ab92e
 import math
 from pathlib import Path
 from typing import Mapping
@@ -19,19 +19,20 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..core import Aligner, Batch, Feat, MedvlError, Out
+from ..data.recipe import Recipe
 from ..models.checkpoint import load_state, mae_keys
 from ..models.masked import PatchDecoder, mask_words, patchify, pick_patches, pixel_loss, token_loss
 from ..models.text import TextTower
 from ..models.vision import VisionTower
 
-# %% ../../nbs/methods/05_mrm.ipynb #cb79b6c9
+# %% ../../nbs/methods/05_mrm.ipynb #3596920d
 def shrink(big:Float[Tensor, 'b c H W'], # the large film, normalised
            size:int # side of the network's input
           ) -> Float[Tensor, 'b c h w']:
     "Bicubic, without antialiasing, as MRM's code does inside its forward pass."
     return F.interpolate(big, size=(size,size), mode='bicubic', align_corners=False)
 
-# %% ../../nbs/methods/05_mrm.ipynb #e9600ff0
+# %% ../../nbs/methods/05_mrm.ipynb #461f2a67
 class MRM(Aligner):
     "Masked record modeling (Zhou et al., ICLR 2023; RL4M/MRM-pytorch). Terms: `img`, `txt`."
     weights = {'img': 1., 'txt': 1.}
@@ -66,7 +67,7 @@ class MRM(Aligner):
         self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, zoom=zoom, decoder=self.decoder.config,
             mask=mask, word_mask=word_mask, mask_id=mask_id, text_loss=text_loss, norm_pix=norm_pix, preset=preset)
 
-# %% ../../nbs/methods/05_mrm.ipynb #5350aec7
+# %% ../../nbs/methods/05_mrm.ipynb #2d8618b2
 @patch_to(MRM)
 def forward(self,
             batch:Mapping # big; txt, txt_msk, word where there are reports
@@ -89,7 +90,7 @@ def _films(self, batch):
     if not here.any(): raise MedvlError("no sample of this batch has a current frontal film")
     return b, b.big[here], here
 
-# %% ../../nbs/methods/05_mrm.ipynb #7cd6354b
+# %% ../../nbs/methods/05_mrm.ipynb #c5a06364
 @patch_to(MRM)
 def complete(self,
              b:Batch, # txt, txt_msk, word
@@ -106,7 +107,7 @@ def complete(self,
     ask = labels != -100
     return token_loss(self.text.mlm(h[ask]), labels[ask])
 
-# %% ../../nbs/methods/05_mrm.ipynb #8b0c9a41
+# %% ../../nbs/methods/05_mrm.ipynb #cbd90b10
 @patch_to(MRM)
 def encode_image(self,
                  img:Float[Tensor, 'b ...'], # `[b c h w]`, or `[b s c h w]`: then the current frontal
@@ -124,7 +125,7 @@ def encode_text(self, txt, msk=None, word=None):
     "Raises `MedvlError`: there is no space shared with films."
     raise MedvlError("MRM has no space shared by films and texts; align it first, e.g. ALTA(init=<this model's directory>)")
 
-# %% ../../nbs/methods/05_mrm.ipynb #48a2a880
+# %% ../../nbs/methods/05_mrm.ipynb #36c7a09f
 @patch_to(MRM, cls_method=True)
 def paper(cls, **kw) -> MRM: # overrides of any argument
     "As in the paper and its code: ViT-B/16 at 224, target 448, decoder of 4 blocks, BERT of 6 layers."
@@ -136,3 +137,10 @@ def small(cls, **kw) -> MRM: # overrides; `vocab` and `mask_id` are those of you
     own = dict(vision='vit_small_cpu', text='bert-small', size=128, decoder=dict(width=192, depth=2, heads=3), mask_id=4,
                text_loss='masked', preset='mrm-small')
     return cls(**{**own, **kw})
+
+# %% ../../nbs/methods/05_mrm.ipynb #088b9137
+_films = dict(per='film', slots='current', text='whole', need_text=False, shuffle_sentences=False, max_len=100, epochs=200,
+              warmup=40)
+MRM.recipes = dict(
+    full=Recipe('RL4M/MRM-pytorch', pad='max_len', flip=True, samples=256, bs=32, accum=None, precision='fp16', **_films),
+    small=Recipe('ours, for a CPU', **_films))
