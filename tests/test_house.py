@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT/'tools'))
 from pages import cells, module, notebooks, page_name  # noqa: E402
 
-LAYERS = 'core < data models losses < readers phantom methods < training < learner < eval < command < cli'
+LAYERS = 'core < data models losses < readers phantom methods < training < learner < eval < command < commands < cli'
 RANK = {folder: i for i, row in enumerate(LAYERS.split(' < ')) for folder in row.split()}
 WIDTH, CELL, NOTEBOOK = 120, 60, 1_000_000  # columns, lines of an exported cell, bytes
 REPORTS = 'medvl/models/checkpoint.py'  # the one place that may load a part of a state: it says what was missing
@@ -31,7 +31,7 @@ def beyond(faults: list[str], rule: str, debts: dict) -> list[str]:
     for f in sorted(by.keys() | owed.keys()):
         n, may = len(by.get(f, [])), owed.get(f, 0)
         if n > may: out += by[f] + [f'{f}: {n} faults; {may} are granted']
-        if n < may: out.append(f'{f}: only {n} faults are left of the {may} that tests/debts.json grants; lower it there')
+        if n < may: out.append(f'{f}: only {n} faults are left of {may} that tests/debts.json grants; lower it there')
     return out
 
 

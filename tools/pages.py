@@ -7,7 +7,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NBS = ROOT/'nbs'
 # in the order of reading
 FOLDERS = ['', 'data', 'models', 'losses', 'readers', 'phantom', 'methods', 'training', 'learner', 'eval', 'command',
-           'cli', 'tutorials']
+           'commands', 'cli', 'tutorials']
 SKIP = {'slow', 'cuda', 'notest'}  # as `tst_flags` of pyproject.toml
 _dir = re.compile(r'^\s*#\|\s*([\w-]+)\s*:?\s*(.*?)\s*$')
 

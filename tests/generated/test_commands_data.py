@@ -1,0 +1,92 @@
+# nbs/commands/01_data.ipynb: runs against the imported medvl.commands.data.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] Look at a data set
+from pathlib import Path
+import typer
+from medvl.command import ARG, LOOK, close_run, command, open_run, save_figure
+
+# %% [4] Look at a data set
+import json, os, tempfile
+from fastcore.test import *
+from typer.testing import CliRunner
+from medvl.core import MedvlError
+from medvl.data.manifest import write_manifest
+from medvl.phantom.set import phantom_studies
+
+# %% [5] Look at a data set
+from medvl.commands.data import (app)
+
+# %% [7] Look at a data set
+tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
+os.chdir(tmp.name)
+made = phantom_studies(8, size=64, cache=False)
+path = write_manifest(made, root/'set/manifest.csv')
+films = sum(len(s.views) for s in made)
+print(len(made), 'studies,', films, 'films of', len({s.patient for s in made}), 'patients')
+
+# %% [9] Reading a set
+from medvl.commands.data import (read)
+
+# %% [10] Reading a set
+studies, facts = read(path)
+print(facts)
+test_eq(len(studies), len(made))
+test_eq(sum(facts['per_split'].values()), len(made))
+test_eq((facts['groups'], facts['splits_made_here'], facts['groups_in_two_splits']), (8, False, []))
+
+# %% [12] Reading a set
+test_eq(len(read(path, 'phantom')[0]), len(made))
+with ExceptionExpected(MedvlError, regex="no study of source 'toys'.*there are: phantom"): read(path, 'toys')
+
+# %% [14] Reading a set
+twice = next(s for s in made if s.prior)
+for s in made: s.split = None
+test_eq(read(write_manifest(made, root/'nosplit/manifest.csv'))[1]['splits_made_here'], True)
+for s in made: s.split = 'train'
+twice.split = 'test'
+facts = read(write_manifest(made, root/'leak/manifest.csv'))[1]
+test_eq(facts['groups_in_two_splits'], [twice.patient])
+
+# %% [16] What is one sample?
+from medvl.commands.data import (units)
+
+# %% [17] What is one sample?
+fronts, sides = (sum(len(getattr(s, k)) for s in studies) for k in ('frontals','laterals'))
+n = {k: len(units(studies, k)) for k in ('study','image','film')}
+print(n, 'of', fronts, 'frontals and', sides, 'laterals')
+test_eq(n, dict(study=len(studies), image=fronts, film=fronts+sides))
+test_eq({s.split for s in units(studies, split='train')}, {'train'})
+
+# %% [19] What is one sample?
+a, b = (units(studies, text=k)[0].text for k in ('findings','whole'))
+print(b)
+assert len(a) < len(b)
+for s in studies: s.report = ''
+test_eq({s.text for s in units(studies, 'film')}, {''})
+test_fail(lambda: units(studies, 'film', need_text=True), contains='no film left of')
+test_fail(lambda: units(studies, need_text=True), contains='no sample left of')
+
+# %% [21] `medvl data summary`
+from medvl.commands.data import (data_summary)
+
+# %% [22] `medvl data summary`
+medvl = typer.Typer()
+medvl.add_typer(app, name='data')                                       # as `medvl` itself does it
+def run(*args): return CliRunner().invoke(medvl, ['data', *map(str, args)])
+r = run('summary', path, '--out', root/'summary')
+print(r.output)
+test_eq(r.exit_code, 0)
+test_eq(sorted(p.name for p in (root/'summary').iterdir()), ['results.json','run.json','summary.json','summary.png'])
+res = json.loads((root/'summary/results.json').read_text())
+test_eq(res['command'], 'data summary')
+test_eq(res['summary'], json.loads((root/'summary/summary.json').read_text()))
+test_eq(res['summary']['counts']['films'], films)
+
+# %% [24] `medvl data summary`
+for args, want in [((root/'nothing',), 'nothing'), ((path, '--kind', 'mimicry'), 'mimicry'),
+                   ((root/'set', '--out', root/'set'), 'is the data itself')]:
+    r = run('summary', *args)
+    print(r.output)
+    test_eq(r.exit_code, 2); assert want in r.output
+os.chdir(home); tmp.cleanup()

@@ -1,0 +1,95 @@
+# nbs/commands/02_train.ipynb: runs against the imported medvl.commands.train.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] Train
+import inspect, json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
+import typer
+from medvl.command import ARG, LOOK, close_run, command, open_run
+from medvl.commands.data import read, units
+
+# %% [4] Train
+import os, tempfile, warnings
+import torch
+from fastcore.test import *
+from typer.testing import CliRunner
+from medvl.core import MedvlError
+from medvl.data.manifest import write_manifest
+from medvl.phantom.set import phantom_studies
+
+# %% [5] Train
+from medvl.commands.train import (app)
+
+# %% [7] Training
+from medvl.commands.train import (model_dir, tokenizer, settings)
+
+# %% [8] Training
+warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
+tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
+os.chdir(tmp.name)
+test_fail(lambda: model_dir(root), contains='holds no model')
+(root/'model').mkdir(); (root/'model/config.json').write_text('{}')
+test_eq(model_dir(root), root/'model')
+test_eq(model_dir(root/'model'), root/'model')
+
+test_eq(settings(['mode=clean','dim=64','x=[1,2]'], {'mode','dim','x'}), {'mode':'clean','dim':64,'x':[1,2]})
+test_fail(lambda: settings(['mood=1'], {'mode'}), contains="--set 'mood=1': expected name=value with a name of mode")
+test_fail(lambda: settings(['mode'], {'mode'}), contains="--set 'mode'")
+
+# %% [9] Training
+tok = tokenizer(None, None, ['no effusion', 'small left effusion']*20, 60, 16)
+print(tok.tokenize('small right effusion'))
+assert len(tok) <= 60 and tok.mask_token_id is not None
+test_eq(tok.decode(tok('no effusion')['input_ids'], skip_special_tokens=True), 'no effusion')
+
+# %% [11] A method by its name
+from medvl.commands.train import (takes_of, build, counted)
+
+# %% [12] A method by its name
+assert {'vocab','mask_id','mode'} & takes_of('alta')
+with torch.device('meta'): m = build('clip', 'small', vocab=100)
+print(counted(m))
+test_eq(counted(torch.nn.Linear(3, 2)), dict(trainable=8, total=8))
+test_eq(counted(torch.nn.Linear(3, 2).requires_grad_(False)), dict(trainable=0, total=8))
+test_fail(lambda: takes_of('blip'), contains="unknown method 'blip'")
+test_fail(lambda: build('clip', 'small', ['mood=1']), contains='mood=1')
+
+# %% [14] What both commands share
+from medvl.commands.train import (train)
+
+# %% [16] What both commands share
+from medvl.commands.train import (Training, TRAIN_DOCS)
+
+# %% [17] What both commands share
+from medvl.commands.train import (pretrain, align)
+
+# %% [19] A run, small
+os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
+data = write_manifest(phantom_studies(8, size=64, cache=False), root/'set/manifest.csv')
+TINY = '--bs 4 --epochs 1 --warmup 0 --precision fp32 --vocab 200 --max-len 24'.split()
+def run(*args):
+    r = CliRunner().invoke(app, [str(o) for o in args])
+    return r.exit_code, r.output
+code, said = run('pretrain', 'mrm', '--data', data, '--out', root/'mrm', *TINY)
+test_eq(code, 0)
+res = json.loads((root/'mrm/results.json').read_text())
+print(res['parameters'], res['data']['samples'])
+test_eq((res['command'], res['arguments']['method'], res['arguments']['seed']), ('pretrain','mrm',0))
+assert {p.name for p in (root/'mrm/model').iterdir()} >= {'model.safetensors','config.json','tokenizer.json'}
+assert (root/'mrm/log.csv').exists() and res['run']['train']['loss'] > 0
+
+# %% [21] A run, small
+same = ['pretrain', 'mrm', '--data', data, '--out', root/'mrm', *TINY]
+for more, want in [([], 'holds this very run'), (['--seed', 1], 'seed was 0, is 1')]:
+    code, said = run(*same, *more)
+    print(said.strip()); test_eq(code, 2); assert want in said
+test_eq(run(*same, '--resume')[0], 0)
+for args, want in [(['align','clip','--set','mood=1'], 'mood=1'), (['pretrain','blip'], "unknown method 'blip'")]:
+    code, said = run(*args, '--data', data, '--out', root/'bad')
+    print(said.strip()); test_eq(code, 2); assert want in said
+assert not (root/'bad/results.json').exists()
+os.chdir(home); tmp.cleanup()
