@@ -321,7 +321,13 @@ readers = Registry('layout', covid='medvl.readers.covid:read_covid',  # name -> 
                    chexpert_plus='medvl.readers.chexpert:read_chexpert_plus', nih='medvl.readers.labels:read_nih',
                    vindr='medvl.readers.labels:read_vindr', padchest='medvl.readers.labels:read_padchest',
                    covidx='medvl.readers.labels:read_covidx', mimic='medvl.readers.mimic:read_mimic',
-                   openi='medvl.readers.openi:read_openi', r2gen='medvl.readers.openi:read_r2gen')
+                   openi='medvl.readers.openi:read_openi', r2gen='medvl.readers.openi:read_r2gen',
+                   mscxr='medvl.readers.grounding:read_mscxr', mscxrt='medvl.readers.grounding:read_mscxrt',
+                   imagenome='medvl.readers.imagenome:read_imagenome', rsna='medvl.readers.regions:read_rsna',
+                   siim='medvl.readers.regions:read_siim', objectcxr='medvl.readers.regions:read_objectcxr',
+                   chexlocalize='medvl.readers.contours:read_chexlocalize', tbx11k='medvl.readers.tb:read_tbx11k',
+                   shenzhen='medvl.readers.tb:read_shenzhen', montgomery='medvl.readers.tb:read_montgomery',
+                   jsrt='medvl.readers.jsrt:read_jsrt')
 NESTED = ('', '[0-9]*/', '*/[0-9]*/', 'files/*/[0-9]*/', 'physionet.org/files/*/[0-9]*/')  # where wget puts a release
 
 # layout -> globs of files, joined by |, and a pattern in the first line of one of them
@@ -336,7 +342,20 @@ MARKS = dict(covid=('metadata.csv', 'clinical_notes|Patientid|offset'),
              mimic=('|'.join(o+f for f in ('mimic-cxr-*-metadata.csv*', 'cxr-record-list.csv*') for o in NESTED),
                     'dicom_id'),
              openi=('ecgen-radiology/1*.xml|NLMCXR_reports.tgz|indiana_reports.csv|CXR1*.xml|1*.xml', ''),
-             r2gen=('annotation.json|iu_xray/annotation.json|mimic_cxr/annotation.json', 'image_path'))
+             r2gen=('annotation.json|iu_xray/annotation.json|mimic_cxr/annotation.json', 'image_path'),
+             mscxr=('|'.join(o+f'MS_CXR_Local_Alignment_v*.{e}' for e in ('csv','json') for o in NESTED), ''),
+             mscxrt=('|'.join(o+'MS_CXR_T_temporal_image_classification_v*.csv' for o in NESTED), 'previous_dicom_id'),
+             imagenome=('|'.join(o+f for f in ('gold_dataset/gold_bbox_coord*.csv', 'silver_dataset/splits/train.csv')
+                                 for o in NESTED), ''),
+             rsna=('stage_[12]_train_labels.csv', 'patientId'),
+             siim=('|'.join(o+f for f in ('train-rle.csv', 'stage_2_train.csv') for o in ('','*/')), 'EncodedPixels'),
+             objectcxr=('train.csv|dev.csv', 'image_name, *annotation'),
+             chexlocalize=('|'.join(o+f'gt_{k}_*.json' for k in ('segmentations','annotations')
+                                    for o in ('','CheXlocalize/','*/CheXlocalize/')), ''),
+             tbx11k=('annotations/json/TBX11K_*.json|*/annotations/json/TBX11K_*.json', ''),
+             shenzhen=('CXR_png/CHNCXR_*.png|*/CXR_png/CHNCXR_*.png', ''),
+             montgomery=('CXR_png/MCUCXR_*.png|*/CXR_png/MCUCXR_*.png', ''),
+             jsrt=('All247images/*.IMG|*/All247images/*.IMG', ''))
 
 def first_line(path:Path # a text file, also .gz
               ) -> str:
