@@ -2,7 +2,8 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Local losses
-from typing import Callable
+import math
+from typing import Callable, Sequence
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -12,7 +13,7 @@ from medvl.core import Feat, MedvlError
 from medvl.losses.contrastive import contrast, gather
 
 # %% [4] Local losses
-import math, os, subprocess, sys, tempfile, textwrap
+import os, subprocess, sys, tempfile, textwrap
 import matplotlib.pyplot as plt
 from fastcore.test import *
 
@@ -39,7 +40,7 @@ test_fail(lambda: pack_words(torch.zeros(2,3,1), torch.tensor([[1,1,0],[0,0,0]])
 test_fail(lambda: pack_words(torch.zeros(2,3,1), torch.ones(2,2).bool()), contains='[2, 3, 1]')
 
 # %% [13] Attention, regions, pooling
-from medvl.losses.local import (attend, regions, soft_max_words)
+from medvl.losses.local import (similar, spread, attend, regions, soft_max_words)
 
 # %% [15] Attention, regions, pooling
 torch.manual_seed(0)
@@ -89,16 +90,52 @@ test_close(got, want, eps=1e-5)
 r = torch.randn(4,4)
 for a,b in zip(*(torch.autograd.grad((o*r).sum(), (vs,ws)) for o in (want,got))): test_close(a, b, eps=1e-5)
 
-# %% [24] The same, by hand
+# %% [24] All pairs, some texts at a time
+twice = lambda vs, words, lens, k: torch.stack([gloria_score(vs, words, lens)]*2)*k
+got = over_texts(twice, vs, ws, msk, chunk=60, more=[torch.tensor([1.,2,1,2])])
+test_eq(got.shape, (2,4,4)); test_close(got[1], want*torch.tensor([1.,2,1,2]), eps=1e-5)
+
+# %% [26] Which words, which cells
+from medvl.losses.local import (soft_mean, word_weights, cell_weights)
+
+# %% [28] Which words, which cells
+S = similar(F.normalize(report, dim=-1), F.normalize(film, dim=-1))
+print('words:', [round(o,3) for o in word_weights(S, [3])[:,0].exp().tolist()])
+c = cell_weights(S, [3])[0,0].exp().view(side,side)
+fig, ax = plt.subplots(figsize=(2,2.1), dpi=75); ax.imshow(c, cmap='magma'); ax.set_title('cells'); ax.axis('off'); plt.show()
+test_eq(word_weights(S, [3])[:,0].argmin().item(), 2); test_eq(bool(c[3:6,4:6].mean() > 5*c[:3].mean()), True)
+test_close(c.sum().item(), 1., eps=1e-5); test_eq(word_weights(S[:1], [1]).exp()[0,0].item(), 1.)
+x = torch.tensor([0.,1.])
+test_close(soft_mean(x, .01).item(), 1-.01*math.log(2), eps=1e-6); test_close(soft_mean(x, 1e3).item(), .5, eps=1e-3)
+test_eq(soft_mean(x, 0).item(), .5); test_fail(lambda: soft_mean(x, -1), contains='negative')
+
+# %% [30] Which words, which cells
+from medvl.losses.local import (top_words)
+
+# %% [31] Which words, which cells
+test_eq(top_words(torch.tensor([1.,3,2,5,9]), [3,2]), torch.tensor([0,1,1,0,1]).bool())
+test_eq(top_words(torch.tensor([[1.,3],[3,1]]), [2]), torch.tensor([[0,1],[1,0]]).bool())
+test_eq(top_words(torch.rand(1), [1], .1).item(), True); test_fail(lambda: top_words(torch.rand(2), [2], 0.), contains='(0,1]')
+
+# %% [33] Words against the words of the same report
+from medvl.losses.local import (word_nce)
+
+# %% [35] Words against the words of the same report
+e = torch.eye(4)
+test_close(word_nce(e, e, [4], tau=.01).item(), 0., eps=1e-6); test_eq(word_nce(e[:1], e[1:2], [1]).item(), 0.)
+test_close(word_nce(torch.ones(4,4), torch.ones(4,4), [4]).item(), math.log(4), eps=1e-6)
+test_close(word_nce(e, e[[1,0,2,3]], [2,2], torch.tensor([0.,0,1,1])+1e-9, .01).item(), 50., eps=1e-3)
+
+# %% [37] The same, by hand
 from medvl.losses.local import (_EPS, _maps, _d_attention)
 
-# %% [26] The same, by hand
+# %% [39] The same, by hand
 from medvl.losses.local import (_Scores)
 
-# %% [27] The same, by hand
+# %% [40] The same, by hand
 from medvl.losses.local import (local_scores)
 
-# %% [29] The same, by hand
+# %% [42] The same, by hand
 vs, ws, msk = small()
 s = [torch.tensor(o).requires_grad_() for o in (4.,5.)]
 want = torch.stack([torch.stack([pair_score(c, w[m], *s) for w,m in zip(ws,msk)]) for c in vs])
@@ -109,14 +146,14 @@ for kw in (dict(), dict(keep=0), dict(chunk=1), dict(chunk=1, keep=0)):
     for a,b in zip(torch.autograd.grad((got*r).sum(), (vs,ws,*s)), gw): test_close(a, b, eps=1e-5)
 test_close(local_scores(vs, ws, msk, mean=True), want - torch.tensor([3.,1,5,2]).log(), eps=1e-5)
 
-# %% [31] The same, by hand
+# %% [44] The same, by hand
 vs, ws, msk = small(torch.float64, b=2, n=4, d=3, lens=(2,3))
 vm = torch.tensor([[1,1,1,1],[1,0,1,1]]).bool()
 s = [torch.tensor(o, dtype=torch.float64).requires_grad_() for o in (1.5,2.)]
 for m,k in ((None,2**27), (vm,0)):
     assert torch.autograd.gradcheck(lambda vs,ws,s1,s2: local_scores(vs, ws, msk, m, s1, s2, keep=k), (vs,ws,*s))
 
-# %% [33] The same, by hand
+# %% [46] The same, by hand
 vs, ws, msk = small()
 with torch.no_grad():
     vm = torch.ones(4,7).bool(); vm[:,5:] = False
@@ -126,7 +163,7 @@ vm[2] = False
 test_fail(lambda: local_scores(vs, ws, msk, vm), contains='film 2 of 4 has no cell')
 test_fail(lambda: local_scores(vs, ws[...,:5], msk), contains='[4, 5, 5]')
 
-# %% [35] The classic mistake: padding inside the first softmax
+# %% [48] The classic mistake: padding inside the first softmax
 def padded_score(c, w, s1=4., s2=5.):  # w: [k d] with padding left in
     A = (s1*(w@c.T).softmax(0)).softmax(-1)
     return F.cosine_similarity(A@c, w, dim=-1)
@@ -137,7 +174,7 @@ packed = local_scores(vs, ws, msk)[0,0].item()
 print(f"same film, same 3 words: {alone:.3f} alone, {beside:.3f} beside a text of 23 words; packed: {packed:.3f} always")
 test_close(alone.item(), packed, eps=1e-5); test_eq(bool((alone-beside).abs() > .05), True)
 
-# %% [37] Sum or mean over words
+# %% [50] Sum or mean over words
 g = torch.Generator().manual_seed(0)
 n_words = [2,4,8,16,32,64]
 rv, rw = torch.randn(24,49,32, generator=g), torch.randn(6,64,32, generator=g)
@@ -149,24 +186,24 @@ ax.set(xticks=range(6), xticklabels=n_words, xlabel='words of a random report', 
 ax.legend(); plt.tight_layout(); plt.show()
 test_eq(bool(score[False].diff().min() > 0 > score[True].diff()[-1]), True)
 
-# %% [39] The loss
+# %% [52] The loss
 from medvl.losses.local import (local_loss)
 
-# %% [40] The loss
+# %% [53] The loss
 vs, ws, msk = small()
 want = torch.stack([torch.stack([pair_score(c, w[m], 4., 5.) for w,m in zip(ws,msk)]) for c in vs])
 test_close(local_loss(vs, ws, msk), contrast(10*want), eps=1e-5)
 lbl = torch.arange(4)
 test_close(2*local_loss(vs, ws, msk), F.cross_entropy(10*want,lbl)+F.cross_entropy(10*want.T,lbl), eps=1e-5)  # GLoRIA's sum
 
-# %% [42] The loss
+# %% [55] The loss
 hv, hw = (o.detach().bfloat16().requires_grad_() for o in (vs, ws))
 with torch.autocast('cpu', torch.bfloat16): h = local_loss(hv, hw, msk)
 h.backward()
 test_eq(h.dtype, torch.float32); test_eq(hv.grad.dtype, torch.bfloat16)
 test_close(h.item(), local_loss(hv.detach().float(), hw.detach().float(), msk).item(), eps=1e-6)
 
-# %% [44] On two processes
+# %% [57] On two processes
 code = """
 import sys, torch, torch.distributed as dist
 from medvl.losses.local import local_loss
@@ -197,10 +234,10 @@ with tempfile.TemporaryDirectory() as tmp:
 for o in outs: print(o.strip().splitlines()[-1])
 test_eq([o.strip().endswith('gradients equal') for o in outs], [True,True])
 
-# %% [46] Similarity maps
+# %% [59] Similarity maps
 from medvl.losses.local import (sim_map)
 
-# %% [47] Similarity maps
+# %% [60] Similarity maps
 f = Feat(loc=film, grid=(side,side))
 maps = sim_map(f, report)
 fig, axs = plt.subplots(1,3, figsize=(6,2.1), dpi=75)
@@ -211,7 +248,7 @@ test_eq(maps.shape, (1,3,side,side))
 test_eq(bool(maps[0,0,3:6,4:6].min() > .9), True); test_eq(bool(maps[0,1,6:,:3].min() > .9), True)
 test_eq(bool(maps[0,2].abs().max() < .7), True)
 
-# %% [49] Similarity maps
+# %% [62] Similarity maps
 idx = torch.randperm(64)[None,:32]
 part = sim_map(Feat(loc=film[:,idx[0]], grid=(side,side), idx=idx), report)
 test_eq(part.isnan().sum().item(), 3*32)
