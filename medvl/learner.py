@@ -27,7 +27,8 @@ from safetensors.torch import load_model, save_model
 from torch import distributed as dist, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .core import Aligner, MedvlError, default_device, jsonable, provenance, save_json, seed_everything
+from .core import (Aligner, MedvlError, best_precision, default_device, jsonable, provenance, save_json,
+                        seed_everything)
 from .data.batch import StudyLoaders, check_preset, world_size
 from .models.checkpoint import save_pretrained
 from .training import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, NotFiniteError, StepCB, TermsCB,
@@ -221,7 +222,7 @@ def align_learner(dls:StudyLoaders, # of `data.batch.dataloaders`
                   lr:float=1.5e-4, # peak learning rate; see `scale_lr`
                   wd:float=.05, # weight decay of matrices (MRM, ALTA)
                   betas:tuple[float,float]=(.9, .95), # of AdamW (MRM, ALTA)
-                  precision:str='bf16', # 'bf16', 'fp16' or 'fp32'
+                  precision:str='auto', # 'bf16', 'fp16', 'fp32'; 'auto': what the machine is fast in (it says so)
                   accum:int=1, # batches per step
                   clip:float|None=None, # limit of the gradient's length
                   out:str|Path|None=None, # folder of the run; None: nothing is written
@@ -237,6 +238,9 @@ def align_learner(dls:StudyLoaders, # of `data.batch.dataloaders`
     if accum < 1: raise MedvlError(f"accum={accum}; expected 1 or more")
     check_preset(model, dls)
     rank, world = init_processes()
+    if precision == 'auto':
+        precision = best_precision(default_device())
+        if not rank: print(f"precision: {precision}, the best of this {default_device().type}")
     if seed is not None: seed_everything(seed+rank)
     dls.to(default_device())
     def opt_func(params, lr):

@@ -6,7 +6,8 @@ Docs: https://medvl.github.io/medvl/training.html.md"""
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'param_groups', 'lr_at', 'scale_lr', 'bare', 'scales', 'AlignLearner', 'NotFiniteError', 'StepCB',
-           'AutocastCB', 'ClipCB', 'ClampScaleCB', 'mean_rows', 'TermsCB', 'WandbCB', 'BarCB', 'plot_log']
+           'AutocastCB', 'ClipCB', 'ClampScaleCB', 'term_counts', 'mean_terms', 'write_rows', 'TermsCB', 'WandbCB',
+           'BarCB', 'plot_log']
 
 # %% ../nbs/training.ipynb #eda359d4
 import csv, math, os, time
@@ -26,7 +27,7 @@ from torch import Tensor, distributed as dist, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from .core import MedvlError, Out, jsonable, need
+from .core import MedvlError, Out, best_precision, jsonable, need
 from .data.batch import world_size
 
 # %% ../nbs/training.ipynb #fc53d099
@@ -143,14 +144,15 @@ class AutocastCB(Callback):
     "Mixed precision on the device of the model. fp16 scales the loss; on a CPU it works, but is slow."
     order = 10
     def __init__(self,
-                 precision:str='bf16' # 'bf16', 'fp16' or 'fp32'
+                 precision:str='auto' # 'auto', 'bf16', 'fp16' or 'fp32'
                 ):
-        if precision not in PRECISIONS:
-            raise MedvlError(f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}")
-        self.dtype = PRECISIONS[precision]
+        if precision not in ('auto', *PRECISIONS):
+            raise MedvlError(f"unknown precision {precision!r}; known: auto, {', '.join(PRECISIONS)}")
+        self.precision = precision
 
     def before_fit(self):
         self.kind = next(self.model.parameters()).device.type
+        self.dtype = PRECISIONS[best_precision(self.kind) if self.precision == 'auto' else self.precision]
         if self.dtype is torch.float16 and self.scaler is None: self.learn.scaler = torch.amp.GradScaler(self.kind)
 
     def before_batch(self):
@@ -206,16 +208,37 @@ class ClampScaleCB(Callback):
             for p in scales(self.model).values(): p.clamp_(self.lo, self.hi)
 
 # %% ../nbs/training.ipynb #fef9885d
-def mean_rows(rows:Sequence[Mapping[str,float]], # values by name, the same names in all
-              n:Sequence[int] # weight of each
-             ) -> dict[str,float]:
-    "Weighted mean by name, over all processes."
-    names = list(rows[0])
-    x = torch.tensor([[*(r[k]*m for k in names), m] for r,m in zip(rows, n)], dtype=torch.float64).sum(0)
-    if dist.is_initialized():
-        x = x.to('cuda' if dist.get_backend() == 'nccl' else 'cpu')
-        dist.all_reduce(x)
-    return dict(zip(names, (x[:-1]/x[-1]).tolist()))
+def term_counts(out:Out, # of a batch
+                bs:int # its samples
+               ) -> dict[str,int]:
+    "How many samples each term is a mean of."
+    return {k: int(out.n.get(k, bs)) for k in out.terms}
+
+def mean_terms(rows:Sequence[Mapping[str,float]], # terms of some batches, by name
+               n:Sequence[Mapping[str,int]], # samples that each of them is a mean of
+               whole:bool=False # over all processes: then every one of them has to call
+              ) -> dict[str,float]:
+    "Mean over the samples that have a term; a term that no sample has is left out."
+    sums = [{k: (r[k]*m[k], m[k]) for k in r if m[k]} for r,m in zip(rows, n)]
+    if whole and dist.is_initialized():
+        parts = [None]*dist.get_world_size()
+        dist.all_gather_object(parts, sums)
+        sums = [s for part in parts for s in part]
+    names = dict.fromkeys(k for s in sums for k in s)
+    x = {k: np.sum([s[k] for s in sums if k in s], 0) for k in names}
+    return {k: float(total/count) for k,(total,count) in x.items()}
+
+# %% ../nbs/training.ipynb #716a6bf4
+def write_rows(path:Path, # CSV file, replaced in one step
+               rows:Sequence[Mapping], # each may lack some columns
+               cols:Sequence[str] # of the file, in order
+              ):
+    "A table of rows as a CSV file; parents are made."
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix('.part')
+    with part.open('w', newline='') as f:
+        w = csv.DictWriter(f, cols); w.writeheader(); w.writerows(rows)
+    os.replace(part, path)
 
 # %% ../nbs/training.ipynb #128775da
 class TermsCB(Callback):
@@ -224,33 +247,41 @@ class TermsCB(Callback):
     def __init__(self,
                  path:str|Path|None=None, # CSV file; None: only in memory
                  every:int=1 # steps between two rows of training
-                ): self.path, self.every, self.rows, self.cols, self.names = path and Path(path), every, [], [], []
+                ):
+        self.path, self.every, self.rows, self.cols, self.train_mean = path and Path(path), every, [], [], {}
 
     def before_fit(self): self.clock = time.perf_counter()
-    def before_train(self): self.part, self.counts = [], []
-    def before_validate(self): self.part, self.counts = [], []
+    def before_train(self): self.start, self.part, self.counts, self.sizes = 0, [], [], []
+    def before_validate(self): self.before_train()
 
     def after_batch(self):
-        terms = {'loss': self.loss, **self.pred.terms}
-        self.names = list(terms)
-        self.part.append(dict(zip(terms, torch.stack([v.detach().float() for v in terms.values()]).tolist())))
-        self.counts.append(len(self.yb[0]))
+        terms = self.pred.terms
+        values = torch.stack([v.detach().float() for v in terms.values()]).tolist()  # one wait for the GPU
+        self.part.append(dict(zip(terms, values)))
+        self.sizes.append(len(self.yb[0]))
+        self.counts.append(term_counts(self.pred, self.sizes[-1]))
         if self.training and self.stepped:
             if self.opt_step%self.every == 0: self._train_row()
-            self.part, self.counts = [], []
+            self.start = len(self.part)
+
+    def _mean(self, start, whole=False):
+        terms = mean_terms(self.part[start:], self.counts[start:], whole)
+        if not terms: return {}
+        loss = self.loss_func(Out({k: torch.tensor(v) for k,v in terms.items()}), None)
+        return {'loss': float(loss), **terms}
 
     def _train_row(self):
-        now, n = time.perf_counter(), sum(self.counts)*world_size()*self.every
+        now, n = time.perf_counter(), sum(self.sizes[self.start:])*world_size()*self.every
         row = dict(split='train', step=self.opt_step, epoch=self.epoch, lr=self.opt.hypers[0]['lr'])
-        row |= dict(samples_per_s=n/(now-self.clock))
-        row |= {k: float(np.average([r[k] for r in self.part], weights=self.counts)) for k in self.names}
+        row |= dict(samples_per_s=n/(now-self.clock)) | self._mean(self.start)
         row |= {n: p.item() for n,p in scales(self.model).items()}
         self.clock = now
         self.add({**row, 'grad_norm': self.grad_norm})
 
+    def after_train(self): self.train_mean = self._mean(0)
     def after_validate(self):
-        if self.part:
-            self.add(dict(split='val', step=self.opt_step, epoch=self.epoch, **mean_rows(self.part, self.counts)))
+        mean = self._mean(0, whole=True)
+        if mean: self.add(dict(split='val', step=self.opt_step, epoch=self.epoch, **mean))
         self.clock = time.perf_counter()
 
     def add(self, row:dict):
@@ -259,15 +290,8 @@ class TermsCB(Callback):
         if self.path is None or rank_distrib(): return
         new = [k for k in row if k not in self.cols]
         self.cols += new
-        if new: return self._rewrite()
+        if new: return write_rows(self.path, self.rows, self.cols)
         with self.path.open('a', newline='') as f: csv.DictWriter(f, self.cols).writerow(row)
-
-    def _rewrite(self):
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_suffix('.part')
-        with part.open('w', newline='') as f:
-            w = csv.DictWriter(f, self.cols); w.writeheader(); w.writerows(self.rows)
-        os.replace(part, self.path)
 
     def back_to(self, n:int):
         "Keep the first `n` rows: those that were there when a checkpoint was taken."
@@ -276,7 +300,7 @@ class TermsCB(Callback):
             self.rows = [{k: v for k,v in r.items() if v == v} for r in raw]
         self.rows = self.rows[:n]
         self.cols = list(dict.fromkeys(k for r in self.rows for k in r))
-        if self.path is not None and self.rows and not rank_distrib(): self._rewrite()
+        if self.path and self.rows and not rank_distrib(): write_rows(self.path, self.rows, self.cols)
 
 # %% ../nbs/training.ipynb #243e48a5
 class WandbCB(Callback):
@@ -327,14 +351,13 @@ class BarCB(Callback):
     def after_epoch(self):
         if not self.lines or rank_distrib(): return
         rows = [r for r in self.terms_cb.rows if r['epoch'] == self.epoch]
-        def mean(split):
-            part = [r for r in rows if r['split'] == split]
-            return ' '.join(f"{k} {np.mean([r[k] for r in part]):.3f}" for k in self.terms_cb.names if part)
+        val = next((r for r in rows if r['split'] == 'val'), {})
+        def said(mean): return ' '.join(f"{k} {mean[k]:.3f}" for k in mean if k not in ('split','step','epoch'))
         rate = np.mean([r['samples_per_s'] for r in rows if r['split'] == 'train'] or [0])
         took, done = time.perf_counter()-self.t0, max(1, self.opt_step-self.first)
         left = timedelta(seconds=round(took/done*(self.all_steps-self.opt_step)))
-        said = ' | '.join([mean('train')]+[f"val {mean('val')}"]*any(r['split'] == 'val' for r in rows))
-        self.bar.write(f"epoch {self.epoch+1}/{self.n_epoch} step {self.opt_step}: {said}"
+        terms = ' | '.join([said(self.terms_cb.train_mean)]+[f"val {said(val)}"]*bool(val))
+        self.bar.write(f"epoch {self.epoch+1}/{self.n_epoch} step {self.opt_step}: {terms}"
                        f" | {rate:.0f} samples/s, {left} left")
     def after_fit(self): self.bar.close()
 

@@ -21,7 +21,8 @@ from safetensors import safe_open
 from safetensors.torch import load_model, save_model
 from torch import distributed as dist, nn
 from torch.nn.parallel import DistributedDataParallel
-from medvl.core import Aligner, MedvlError, default_device, jsonable, provenance, save_json, seed_everything
+from medvl.core import (Aligner, MedvlError, best_precision, default_device, jsonable, provenance, save_json,
+                        seed_everything)
 from medvl.data.batch import StudyLoaders, check_preset, world_size
 from medvl.models.checkpoint import save_pretrained
 from medvl.training import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, NotFiniteError, StepCB, TermsCB,
@@ -29,6 +30,7 @@ from medvl.training import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipC
 
 # %% [5] Learner
 import io, signal, subprocess, sys, tempfile
+from contextlib import redirect_stdout
 import pandas as pd
 from fastcore.test import *
 from medvl.core import Out
@@ -158,6 +160,9 @@ test_fail(lambda: align_learner(learn.dls, Toy(), accum=0), contains='expected 1
 class Wants(Toy): preset = 'alta'
 test_fail(lambda: align_learner(learn.dls, Wants()), contains="wants films as in preset 'alta'")
 test_fail(lambda: toy_run(fit_kw=dict(schedule='linear')), contains='known: cosine, one_cycle, constant')
+with redirect_stdout(io.StringIO()) as said: auto = align_learner(learn.dls, Toy())
+test_eq(auto.args['precision'], best_precision(default_device()))  # what was chosen goes into results.json
+test_eq(said.getvalue(), f"precision: {auto.args['precision']}, the best of this {default_device().type}\n")
 
 # %% [32] All together
 learn = align_learner(toy_loaders(), Toy(), precision='fp32')

@@ -21,7 +21,7 @@ from fastai.torch_core import rank_distrib
 from torch import Tensor, distributed as dist, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
-from medvl.core import MedvlError, Out, jsonable, need
+from medvl.core import MedvlError, Out, best_precision, jsonable, need
 from medvl.data.batch import world_size
 
 # %% [5] Training, step by step
@@ -33,7 +33,7 @@ from fastai.data.core import DataLoaders
 from fastai.optimizer import OptimWrapper
 from fastcore.test import *
 from torch.nn.functional import cross_entropy, normalize
-from medvl.core import Aligner, Batch, Feat, seed_everything
+from medvl.core import Aligner, Batch, Feat, default_device, seed_everything
 from medvl.data.batch import Preset, dataloaders, train_tokenizer
 from medvl.data.study import Sample, Study, View
 
@@ -187,16 +187,16 @@ if not torch.cuda.is_available(): test_eq(probe.dtype, torch.float32)  # "bf16",
 from medvl.training import (PRECISIONS, AutocastCB)
 
 # %% [29] Precision
-for name, dtype in PRECISIONS.items():
+for name, dtype in {**PRECISIONS, 'auto': PRECISIONS[best_precision(default_device())]}.items():
     learn = toy_fit(Toy(), StepCB(), AutocastCB(name), probe)
     test_eq(probe.dtype, dtype or torch.float32); test_eq(learn.model.t.weight.dtype, torch.float32)
-    test_eq(learn.scaler is not None, name == 'fp16')
+    test_eq(learn.scaler is not None, dtype is torch.float16)
 
 class Breaks(Toy):
     def encode_text(self, txt, msk=None, word=None): raise RuntimeError('broken on purpose')
 test_fail(lambda: toy_fit(Breaks(), StepCB(), AutocastCB('bf16')), contains='on purpose')
 test_eq(torch.is_autocast_enabled('cpu'), False)  # nothing is left switched on
-test_fail(lambda: AutocastCB('bf61'), contains='known: fp32, bf16, fp16')
+test_fail(lambda: AutocastCB('bf61'), contains='known: auto, fp32, bf16, fp16')
 
 # %% [31] Clipping, clamping, and what isn't a number
 from medvl.training import (ClipCB)
@@ -234,16 +234,30 @@ for start, lo, hi in ((9., 4.6, math.log(100)+1e-6), (-9., 0., .1)):
     toy_fit(m, StepCB(), ClampScaleCB()); test_eq(lo <= m.log_scale.item() <= hi, True)
 
 # %% [37] The log
-from medvl.training import (mean_rows)
+from medvl.training import (term_counts, mean_terms)
 
 # %% [38] The log
-test_eq(mean_rows([dict(a=1., b=2.), dict(a=4., b=2.)], [2, 1]), dict(a=2., b=2.))
+test_eq(mean_terms([dict(a=1., b=2.), dict(a=4., b=2.)], [dict(a=2, b=2), dict(a=1, b=1)]), dict(a=2., b=2.))
+# 3 samples with a text of the first 8, none of the next 8 (whatever a method returns there), one of the last 4
+rows = [dict(img=1., txt=5.), dict(img=1., txt=0.), dict(img=2., txt=7.)]
+test_close(mean_terms(rows, [dict(img=8, txt=3), dict(img=8, txt=0), dict(img=4, txt=1)])['txt'], (3*5+7)/4)
+test_eq(mean_terms([dict(img=1., txt=math.nan)], [dict(img=8, txt=0)]), dict(img=1.))  # not 0, not NaN: absent
+test_eq(mean_terms([], []), {})
+out = Out(dict(img=torch.tensor(1.), txt=torch.tensor(5.)), n=dict(txt=torch.tensor(3)))
+test_eq(term_counts(out, 8), dict(img=8, txt=3))
 
 # %% [39] The log
-from medvl.training import (TermsCB)
+from medvl.training import (write_rows)
 
 # %% [40] The log
 work = Path(tempfile.mkdtemp())
+write_rows(work/'rows/a.csv', [dict(a=1), dict(a=2, b=3)], ['a','b'])
+test_eq((work/'rows/a.csv').read_text(), 'a,b\n1,\n2,3\n')
+
+# %% [41] The log
+from medvl.training import (TermsCB)
+
+# %% [42] The log
 terms = TermsCB(work/'log.csv'); learn = toy_fit(Toy(), StepCB(), ClipCB(), terms)
 log = pd.read_csv(work/'log.csv')
 test_eq(list(log.columns), 'split step epoch lr samples_per_s loss glob norm log_scale grad_norm'.split())
@@ -253,27 +267,46 @@ with (work/'log.csv').open('a') as f: f.write('train,5,0,0.1')  # torn by a kill
 terms.back_to(3); test_eq(pd.read_csv(work/'log.csv').step.tolist(), [1,2,3])
 log.round(3)
 
-# %% [42] The log
+# %% [43] The log
+class Half(Toy): # a second term, of the notes that say 'large'; a batch may have none
+    def forward(self, batch):
+        out, b = super().forward(batch), Batch.of(batch)
+        large = (b.txt == dls.tok.convert_tokens_to_ids('large')).any(1)
+        say.append((large.sum().item(), b.bs))
+        pull = (1-(out.img.glob*out.txt.glob).sum(-1))[large].sum()/large.sum().clamp(min=1)
+        return Out({'glob': out.terms['glob'], 'pull': pull}, n={'pull': large.sum()})
+say, seed = [], seed_everything(0)
+learn = toy_fit(Half(), StepCB(), ClipCB(), TermsCB(), bs=2)
+k, log = [n for n,_ in say], learn.table
+test_eq(0 in k[:16] and 0 in k[16:], True)  # there are such batches, in both splits
+test_eq(log['pull'].isna().tolist(), [n == 0 for n in k[:16]]+[False])  # their rows are blank
+m = learn.model.eval()
+with torch.no_grad(): terms = [(m(b).terms['pull'].item(), say[-1][0]) for b,_ in learn.dls.valid]
+test_close(log['pull'].iloc[-1], sum(v*n for v,n in terms)/sum(n for _,n in terms), eps=1e-5)
+wrong = np.mean([v for v,_ in terms])
+print(f"validation: {log['pull'].iloc[-1]:.3f} over those that have it, {wrong:.3f} over batches with zeros")
+
+# %% [45] The log
 from medvl.training import (WandbCB)
 
-# %% [43] The log
+# %% [46] The log
 os.environ.pop('WANDB_MODE', None); os.environ['WANDB_SILENT'] = 'true'
 toy_fit(Toy(), StepCB(), ClipCB(), TermsCB(), WandbCB(work))
 run = list((work/'wandb').glob('offline-run-*')); test_eq(len(run), 1)
 test_eq(len(list(run[0].glob('*.wandb'))), 1)
 
-# %% [45] Progress
+# %% [48] Progress
 from medvl.training import (BarCB)
 
-# %% [46] Progress
+# %% [49] Progress
 learn = toy_fit(Toy(), StepCB(), ClipCB(), TermsCB(), BarCB(), epochs=5, lr=5e-3)
 val = learn.table.query("split == 'val'").loss.tolist(); test_eq(val[-1] < val[0], True)
 
-# %% [48] Progress
+# %% [51] Progress
 from medvl.training import (plot_log)
 
-# %% [49] Progress
+# %% [52] Progress
 plot_log(learn.table);
 
-# %% [51] What was not run
+# %% [54] What was not run
 import shutil; shutil.rmtree(work)
