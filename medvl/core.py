@@ -133,6 +133,13 @@ class Aligner(nn.Module):
         "Where each phrase lies in each film. None: cosines of cells with `grounds_by` (`eval.grounding.ground`)."
         return None
 
+    def scores(self,
+               img:Feat, # of `b` films
+               txt:Feat # of `t` texts
+              ) -> dict[str, Float[Tensor, 'b t']]: # one square per kind of score
+        "How well every film fits every text: `glob`, the cosine, and what else a method knows (`eval.scores`)."
+        return dict(glob=img.glob @ txt.glob.T)
+
     def forward(self, batch:Mapping) -> Out: raise NotImplementedError
 
     def loss(self,
@@ -161,7 +168,8 @@ class Registry:
         return getattr(importlib.import_module(mod), attr)
 
 methods = Registry('method', clip='medvl.methods.clip:CLIP', mrm='medvl.methods.mrm:MRM',
-                   alta='medvl.methods.alta:ALTA')
+                   alta='medvl.methods.alta:ALTA', gloria='medvl.methods.gloria:GLoRIA',
+                   plan='medvl.methods.plan:PLAN')
 
 # %% ../nbs/00_core.ipynb #f2d83e23
 def seed_everything(seed:int # any non-negative integer
