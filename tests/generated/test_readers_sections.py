@@ -1,0 +1,101 @@
+# nbs/readers/00_sections.ipynb: runs against the imported medvl.readers.sections.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] The sections of a MIMIC-CXR report
+import json, re
+from functools import lru_cache
+from importlib.resources import files
+
+# %% [4] The sections of a MIMIC-CXR report
+from fastcore.test import *
+from medvl.data.report import impression_findings
+from medvl.data.text import sections
+from medvl.phantom.set import phantom_studies
+
+# %% [6] Headings
+from medvl.readers.sections import (HEADING, section_rules, section_name)
+
+# %% [7] Headings
+test_eq([section_name(o) for o in ('FINDINGS','IMPRESSON','CONCLUSION','REASON FOR EXAM','CHEST, TWO VIEWS')],
+        ['findings','impression','impression','indication','findings'])
+# by a word in it, by a view, and as it is
+test_eq([section_name(o) for o in ('PROVISIONAL FINDINGS IMPRESSION (PFI)','PORTABLE AP CHEST','NOTE')],
+        ['impression','findings','note'])
+# blanks before it, and capitals; a time or a sentence is none
+test_eq([m[1] for m in HEADING.finditer('\n FINDINGS: a\n IMPRESSION:\n b\nTECHNIQUE: c\n Heart: d\n  LUNGS: e')],
+        ['FINDINGS','IMPRESSION',' LUNGS'])
+test_eq((len(section_rules()['section of']), len(section_rules()['letters of'])), (23, 31))
+
+# %% [9] Pieces of a report
+from medvl.readers.sections import (report_pieces)
+
+# %% [10] Pieces of a report
+full = '''                                 FINAL REPORT
+ EXAMINATION:  CHEST (PA AND LAT)
+ 
+ INDICATION:  ___ year old woman with cough
+ 
+ FINDINGS: 
+ 
+ The lungs are clear.  No effusion.
+ 
+ IMPRESSION: 
+ 
+ No acute process.
+'''
+for n,t in report_pieces(full): print(f'{n:12s} {t.strip()!r}')
+test_eq([n for n,_ in report_pieces(full)], ['preamble','examination','indication','findings','impression'])
+# a title that looks like findings, one heading and then two paragraphs, no heading at all
+title = '\n CHEST, TWO VIEWS:\n \n INDICATION:  cough\n \n Lungs are clear.\n \n Heart is large.\n'
+test_eq([(n, t.strip()) for n,t in report_pieces(title)[1:]],
+        [('indication','cough'), ('last_paragraph','Lungs are clear.\n \n Heart is large.')])
+test_eq(report_pieces(' Clear.'), [('full report',' Clear.')]); test_eq(report_pieces(''), [('full report','')])
+# sub-headings
+subs = '\n FINDINGS:\n \n LUNGS: Clear.\n HEART: Large.\n IMPRESSION: Large heart.'
+test_eq([n for n,_ in report_pieces(subs)], ['preamble','findings','impression'])
+test_eq([n for n,_ in report_pieces(subs, exact=True)], ['preamble','lungs','heart','impression'])
+# CHEST is a heading of its own, although it is a word of `chest wall`
+test_eq([n for n,_ in report_pieces('\n IMPRESSION: a\n CHEST: b')], ['preamble','impression','findings'])
+
+# %% [12] What MIT-LCP's file would hold
+from medvl.readers.sections import (mimic_sections, mimic_conclusion)
+
+# %% [13] What MIT-LCP's file would hold
+test_eq(mimic_sections(full)['impression'], 'No acute process.')
+test_eq(mimic_conclusion(mimic_sections(full)), 'No acute process.')
+test_eq(mimic_conclusion(mimic_sections(title)), 'Lungs are clear.\n \n Heart is large.')
+# an addendum comes first; the last section of a name counts
+add = ' ADDENDUM  Seen again.\n ____________\n FINAL REPORT\n IMPRESSION:  Old.\n ____\n IMPRESSION:  New.\n'
+test_eq(mimic_sections(add)['impression'], 'New.')
+# by hand: a heading that doesn't say so, letters, and a report that describes nothing
+test_eq(mimic_sections('\n INDICATION: Fever. Lungs are clear.', '57936451'),
+        {'last_paragraph': 'Fever. Lungs are clear.'})
+test_eq(mimic_sections('x'*59+'Lungs are clear.'+'y'*500, '56579911')['last_paragraph'][:16], 'Lungs are clear.')
+test_eq(mimic_conclusion(mimic_sections(full, '58235663')), '')
+
+# %% [15] The report that medvl keeps
+from medvl.readers.sections import (mimic_report, said_as_report)
+
+# %% [16] The report that medvl keeps
+print(mimic_report(full))
+test_eq(mimic_report(full).split('\n\n')[2:],
+        ['FINDINGS: The lungs are clear.  No effusion.','IMPRESSION: No acute process.'])
+test_eq(impression_findings(mimic_report(title)), 'Lungs are clear. Heart is large.')
+test_eq(mimic_report(title).split('\n')[0], 'INDICATION: cough')
+test_eq(mimic_report(' FINAL REPORT\n COMPARISON:  None. The lungs are clear.'), 'FINDINGS: None. The lungs are clear.')
+test_eq([mimic_report(''), mimic_report(full, '58235663'), mimic_report('\n TECHNIQUE: PA')], ['','',''])
+# only one part of it says how the film looks
+test_eq(impression_findings(mimic_report(add)), 'New.')
+
+# %% [18] The report that medvl keeps
+def as_file(report):
+    "A report as in a .txt file of MIMIC-CXR: a title, a blank before every line."
+    return ' '*33+'FINAL REPORT\n' + '\n'.join(' '+o for o in report.split('\n')) + '\n'
+
+def letters(t): return ''.join(c for c in t.lower() if c.isalpha())
+n = 0
+for s in phantom_studies(70, seed=5, size=32):
+    said = mimic_sections(as_file(s.report), s.id)
+    want = letters(' '.join(said[k] for k in ('findings','impression') if k in said))
+    test_eq(letters(impression_findings(mimic_report(as_file(s.report), s.id))), want); n += 1
+print(f'{n} reports agree'); assert n > 100
