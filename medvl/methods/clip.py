@@ -39,7 +39,8 @@ def first_film(img:Float[Tensor, 'b s c h w'], # films in slots
                msk:Bool[Tensor, 'b s'] # True where there is one
               ) -> Float[Tensor, 'b c h w']:
     "The first film of each sample. Raises `MedvlError` for a sample without any."
-    if not msk.any(1).all(): raise MedvlError(f"sample {int((~msk.any(1)).nonzero()[0])} of the batch has no film in any slot")
+    bad = ~msk.any(1)
+    if bad.any(): raise MedvlError(f"sample {int(bad.nonzero()[0])} of the batch has no film in any slot")
     return img[torch.arange(len(img), device=img.device), msk.int().argmax(1)]
 
 # %% ../../nbs/methods/01_clip.ipynb #aa1f7a67
@@ -68,7 +69,7 @@ class CLIP(Aligner):
     weights = {'glob': 1.}
 
     def __init__(self,
-                 vision:str|dict|None=None, # timm model, preset, or VisionTower's arguments; None: that of `init`, else ViT-B/16
+                 vision:str|dict|None=None, # timm model, preset, arguments of VisionTower; None: `init`'s, or ViT-B/16
                  text:str|dict|Path='bert-base', # preset, directory, or configuration of the TextTower
                  size:int=224, # pixels a side of the films
                  dim:int=512, # width of the shared space
@@ -85,19 +86,25 @@ class CLIP(Aligner):
                 ):
         super().__init__()
         if slots not in ('first','mean'): raise MedvlError(f"slots is {slots!r}; expected 'first' or 'mean'")
-        if vision is None: vision = read_config(init)['config']['vision'] if init and Path(init).is_dir() else 'vit_base_patch16_224'
+        if vision is None:
+            vision = 'vit_base_patch16_224'
+            if init and Path(init).is_dir(): vision = read_config(init)['config']['vision']
         self.vision = VisionTower(**vision) if isinstance(vision, Mapping) else VisionTower(vision, size)
         if init: load_vision(self.vision, init)
         self.text = TextTower(text, **({} if vocab is None else dict(vocab_size=vocab)))
         self.head_v, self.head_t = (make_head(head, o.width, dim) for o in (self.vision, self.text))
         self.log_scale = log_scale(tau).requires_grad_(learn_tau)
         self.w, self.text_pool, self.slots, self.positives = w, text_pool, slots, positives
-        self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, dim=dim, head=head, tau=tau,
-            learn_tau=learn_tau, w=w, text_pool=text_pool, slots=slots, positives=positives, preset=preset)
+        self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, dim=dim,
+                           head=head, tau=tau, learn_tau=learn_tau, w=w, text_pool=text_pool, slots=slots,
+                           positives=positives, preset=preset)
 
 # %% ../../nbs/methods/01_clip.ipynb #61fa6a9c
 @patch_to(CLIP)
-def film_vector(self, img, msk=None) -> tuple[Tensor, Feat]:
+def film_vector(self,
+                img:Float[Tensor, 'b ...'], # `[b c h w]`, or `[b s c h w]`
+                msk:Bool[Tensor, 'b s']|None=None # True where a slot holds a film
+               ) -> tuple[Tensor, Feat]:
     "Projected vector of each sample `[b dim]`, and the tower's features of its first film."
     if img.ndim == 4: img = img[:,None]
     if msk is None: msk = torch.ones(img.shape[:2], dtype=torch.bool, device=img.device)
@@ -112,7 +119,7 @@ def film_vector(self, img, msk=None) -> tuple[Tensor, Feat]:
 def encode_image(self,
                  img:Float[Tensor, 'b ...'], # `[b c h w]`, or `[b s c h w]`
                  msk:Bool[Tensor, 'b s']|None=None # True where a slot holds a film; None: all
-                ) -> Feat: # glob [b dim] of unit length; loc [b n dim] of the first film, if the tower's patches have its width
+                ) -> Feat: # glob [b dim] of unit length; loc [b n dim] of the first film, where patches have its width
     "Films in the shared space. Raises `MedvlError` for a sample without a film."
     v, f = self.film_vector(img, msk)
     loc = self.head_v(f.loc) if f.loc.shape[-1] == self.vision.width else None
@@ -120,7 +127,10 @@ def encode_image(self,
 
 # %% ../../nbs/methods/01_clip.ipynb #a13b5ae9
 @patch_to(CLIP)
-def text_vector(self, txt, msk=None) -> tuple[Tensor, Feat]:
+def text_vector(self,
+                txt:Int[Tensor, 'b l'], # token ids
+                msk:Bool[Tensor, 'b l']|None=None # True on real tokens
+               ) -> tuple[Tensor, Feat]:
     "Projected vector of each text `[b dim]`, and the tower's features."
     f = self.text(txt, msk)
     return self.head_t(pool_text(f, self.text_pool)), f
@@ -129,13 +139,14 @@ def text_vector(self, txt, msk=None) -> tuple[Tensor, Feat]:
 def encode_text(self,
                 txt:Int[Tensor, 'b l'], # token ids
                 msk:Bool[Tensor, 'b l']|None=None, # True on real tokens
-                word:Int[Tensor, 'b l']|None=None # word of each piece: `loc` then has a vector per word
+                word:Int[Tensor, 'b l']|None=None, # word of each piece: `loc` then has a vector per word
+                norm:bool=True # False: `glob` as projected
                ) -> Feat: # glob [b dim] of unit length; loc [b l dim], or [b n dim] with `word`
     "Texts in the shared space."
     t, f = self.text_vector(txt, msk)
     loc, keep = f.loc, f.keep()
     if word is not None: loc, keep = pool_words(loc, word)
-    return Feat(F.normalize(t, dim=-1), self.head_t(loc), keep)
+    return Feat(F.normalize(t, dim=-1) if norm else t, self.head_t(loc), keep)
 
 # %% ../../nbs/methods/01_clip.ipynb #5efdda09
 @patch_to(CLIP)
@@ -146,12 +157,13 @@ def forward(self,
     b = Batch.of(batch)
     img, img_msk = b.slots()
     has = b.txt_msk.any(1) if b.txt_msk is not None else torch.ones(len(b.txt), dtype=torch.bool, device=b.txt.device)
-    if not has.any(): raise MedvlError("no sample of this batch has a text; CLIP learns from pairs only (need_text=True leaves the others out)")
+    if not has.any():
+        raise MedvlError("no sample of this batch has a text; CLIP learns from pairs only (need_text=True)")
     v = F.normalize(self.film_vector(img[has], img_msk[has])[0], dim=-1)
     t = F.normalize(self.text_vector(b.txt[has], None if b.txt_msk is None else b.txt_msk[has])[0], dim=-1)
     target = same_text(gather(b.txt_id[has])) if self.positives and b.txt_id is not None else None
     loss = clip_loss(gather(v), gather(t), self.log_scale.exp(), target, self.w)
-    return Out({'glob': loss}, Feat(v), Feat(t))
+    return Out({'glob': loss}, Feat(v), Feat(t), {'glob': has.sum()})
 
 # %% ../../nbs/methods/01_clip.ipynb #23f6e185
 @patch_to(CLIP, cls_method=True)
@@ -161,7 +173,7 @@ def paper(cls, **kw) -> CLIP: # overrides of any argument
 
 @patch_to(CLIP, cls_method=True)
 def convirt(cls, **kw) -> CLIP: # overrides of any argument
-    "ConVIRT's choices: ResNet-50, heads with a hidden layer, maximum over pieces, temperature 0.1, image to text weighs 0.75."
+    "ConVIRT's choices: ResNet-50, two-layer heads, maximum over pieces, temperature 0.1, image to text weighs 0.75."
     own = dict(vision='resnet50', head='mlp', tau=.1, learn_tau=False, w=.75, text_pool='max', positives=False)
     return cls(**{**own, **kw})
 

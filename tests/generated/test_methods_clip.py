@@ -50,7 +50,8 @@ from medvl.methods.clip import (first_film)
 # %% [13] One vector per sample
 slots = torch.arange(8.).view(2,4,1,1,1)
 test_eq(first_film(slots, torch.tensor([[1,0,0,1],[0,1,1,0]]).bool()).flatten(), torch.tensor([0.,5]))
-test_fail(lambda: first_film(slots, torch.tensor([[1,0,0,1],[0,0,0,0]]).bool()), contains='sample 1 of the batch has no film')
+empty = torch.tensor([[1,0,0,1],[0,0,0,0]]).bool()
+test_fail(lambda: first_film(slots, empty), contains='sample 1 of the batch has no film')
 
 # %% [15] One vector per sample
 from medvl.methods.clip import (pool_text)
@@ -74,7 +75,7 @@ b = Batch(img=torch.randn(4,4,1,32,32), img_msk=torch.tensor([[1,0,0,0],[1,1,0,0
 b['txt_msk'] = b.txt > 0
 out = m(b)
 print({k: round(v.item(),3) for k,v in out.terms.items()}, list(out.img.glob.shape), 'chance:', round(math.log(3),3))
-test_eq(out.img.glob.shape, (3,128))  # the sample without a text took no part
+test_eq(out.img.glob.shape, (3,128)); test_eq(int(out.n['glob']), 3)  # the sample without a text took no part
 test_close(out.img.glob.norm(dim=-1), torch.ones(3), eps=1e-5)
 again = CLIP(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 test_close(again.eval().encode_image(b.img, b.img_msk).glob, m.eval().encode_image(b.img, b.img_msk).glob, eps=1e-6)
@@ -83,9 +84,12 @@ test_close(again.eval().encode_image(b.img, b.img_msk).glob, m.eval().encode_ima
 none = Batch(b, txt_msk=torch.zeros(4,4).bool())
 test_fail(lambda: m(none), contains='learns from pairs only')
 test_fail(lambda: CLIP.small(slots='last'), contains="expected 'first' or 'mean'")
-f, t = m.encode_image(b.img[:2], b.img_msk[:2]), m.encode_text(b.txt[:2], b.txt_msk[:2], torch.tensor([[-1,0,1,-1],[-1,0,-1,-1]]))
+two, word = [b.txt[:2], b.txt_msk[:2]], torch.tensor([[-1,0,1,-1],[-1,0,-1,-1]])
+f, t = m.encode_image(b.img[:2], b.img_msk[:2]), m.encode_text(*two, word)
 test_eq(f.loc.shape, (2,4,128)); test_eq(f.grid, (2,2))
 test_eq(t.loc.shape, (2,2,128)); test_eq(t.msk, torch.tensor([[True,True],[True,False]]))
+raw = m.encode_text(*two, norm=False).glob  # as projected: for prompts that are averaged before they are normalised
+test_close(F.normalize(raw, dim=-1), t.glob, eps=1e-6); test_eq(bool((raw.norm(dim=-1)-1).abs().min() > .01), True)
 
 # %% [32] A batch in, an `Out` out
 mm = CLIP.small(vocab=50, vision=m.vision.config, slots='mean').eval(); mm.load_state_dict(m.state_dict())
@@ -120,9 +124,11 @@ for k,o in full.items():
 test_eq(full['paper'].head_v.weight.shape, (512,768)); test_eq(full['convirt'].head_v[0].weight.shape, (2048,2048))
 
 # %% [40] The classic mistake: one report, many films
-v = F.normalize(torch.eye(3)[[0,0,0,1,2]], dim=-1); ids = torch.tensor([7,7,7,8,9])  # three films of one study: a perfect model
+# three films of one study, and a perfect model
+v = F.normalize(torch.eye(3)[[0,0,0,1,2]], dim=-1); ids = torch.tensor([7,7,7,8,9])
 best = (v@v.T).argmax(1)
-print('top-1 by row number:', (best == torch.arange(5)).float().mean().item(), ' by text:', (ids[best] == ids).float().mean().item())
+by_row, by_text = (best == torch.arange(5)).float().mean().item(), (ids[best] == ids).float().mean().item()
+print('top-1 by row number:', by_row, ' by text:', by_text)
 test_eq((ids[best] == ids).all().item(), True)
 test_eq((best == torch.arange(5)).float().mean().item() < 1, True)
 
@@ -144,11 +150,13 @@ def whole(train):
     data = StudyData([s for s in smp if (s.split == 'train') == train], tok, page, max_len=48)
     return collate([data[i] for i in range(len(data))], data)[0]
 seen, held = whole(True), whole(False)
-print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample:", round(seen.img_msk.sum(1).float().mean().item(),2))
+films = seen.img_msk.sum(1).float().mean().item()
+print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample: {films:.2f}")
 
 # %% [44] It learns
 vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
-bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermediate_size=192, max_position_embeddings=64,
+bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3,
+            intermediate_size=192, max_position_embeddings=64,
             vocab_size=len(tok), hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
 
 def fit(m, steps, lr, bs=32):
@@ -181,10 +189,12 @@ def chance(b, n=200):
 torch.manual_seed(0)
 m = CLIP(vision=vit, text=bert, size=64, dim=64, text_pool='mean', preset='alta-small')
 start, log = time.time(), fit(m, 90, 1e-3)
-print(f"{time.time()-start:.0f} s; loss {log[0]['glob']:.2f} -> {log[-1]['glob']:.2f} (chance: log 32 = {math.log(32):.2f})")
+first, last = log[0]['glob'], log[-1]['glob']
+print(f"{time.time()-start:.0f} s; loss {first:.2f} -> {last:.2f} (chance: log 32 = {math.log(32):.2f})")
 for name,b in (('training', seen), ('held out', held)): print(f"{name}: {score(m, b)}, MRR by chance {chance(b):.3f}")
 fig, ax = plt.subplots(figsize=(4.5,2.3), dpi=75)
-ax.plot([o['glob'] for o in log]); ax.axhline(math.log(32), c='.6', ls=':'); ax.set(xlabel='step', ylabel='glob'); plt.tight_layout(); plt.show()
+ax.plot([o['glob'] for o in log]); ax.axhline(math.log(32), c='.6', ls=':'); ax.set(xlabel='step', ylabel='glob')
+plt.tight_layout(); plt.show()
 
 # %% [46] It learns
 test_eq(log[-1]['glob'] < .75*log[0]['glob'], True)
@@ -193,11 +203,13 @@ test_eq(min(score(m, seen)[f'{k}_MRR'] for k in ('image_to_text','text_to_image'
 # %% [48] It learns
 from medvl.losses.local import sim_map
 i = int(seen.txt_msk.sum(1).lt(14).nonzero()[0])
-with torch.no_grad(): f, t = m.encode_image(seen.img[i:i+1], seen.img_msk[i:i+1]), m.encode_text(seen.txt[i:i+1], seen.txt_msk[i:i+1])
+one = Batch({k: x[i:i+1] for k,x in seen.items()})
+with torch.no_grad(): f, t = m.encode_image(one.img, one.img_msk), m.encode_text(one.txt, one.txt_msk)
 maps, words = sim_map(f, t)[0], tok.convert_ids_to_tokens(seen.txt[i][seen.txt_msk[i]].tolist())
 fig, axs = plt.subplots(1, 5, figsize=(8,1.9), dpi=75)
 axs[0].imshow(page.denorm(seen.img[i,0,0]), cmap='gray'); axs[0].set_title('film', fontsize=8)
-for ax,k in zip(axs[1:], range(1,5)): ax.imshow(maps[k], cmap='coolwarm', vmin=-1, vmax=1); ax.set_title(words[k], fontsize=8)
+for ax,k in zip(axs[1:], range(1,5)):
+    ax.imshow(maps[k], cmap='coolwarm', vmin=-1, vmax=1); ax.set_title(words[k], fontsize=8)
 for ax in axs: ax.axis('off')
 plt.tight_layout(); plt.show()
 test_eq(maps.shape[1:], (8,8))
@@ -213,7 +225,8 @@ def results(method, folder='../../results'):
         for k,v in r['metrics'].items():
             v = v if isinstance(v, dict) else dict(value=v)
             span = f" ({v['low']:.3f} to {v['high']:.3f})" if v.get('low') is not None else ''
-            rows.append(f"| {r['task']} | {r['data']} | {k} | {v['value']:.3f}{span} | {run.get('date','')} {run.get('commit','')} |")
+            made = f"{run.get('date','')} {run.get('commit','')}"
+            rows.append(f"| {r['task']} | {r['data']} | {k} | {v['value']:.3f}{span} | {made} |")
     head = '| task | data | score | value (95 % interval) | run |\n|---|---|---|---|---|\n'
     return head + '\n'.join(rows) if rows else 'not run'
 Markdown(results('clip'))
