@@ -3,10 +3,11 @@
     python benchmarks/clip_loss.py                    # B = 256, 1024, 4096, D = 512, one thread; about a minute
     python benchmarks/clip_loss.py --bs 4096 --repeat 9
 
-Equality comes first: loss and all gradients must agree to 1e-5 of their size, or nothing is timed. Runs are interleaved; medians of
-process time. Where open_clip can be imported its own `ClipLoss` runs; else a re-creation from what it does on one GPU: logits
-of images against texts, logits of texts against images by a second product, two cross-entropies. The floor is three products
-of that size and nothing else: one for the logits, two for the gradients. Peak memory: growth in a process of its own."""
+Equality comes first: loss and all gradients must agree to 1e-5 of their size, or nothing is timed. Runs are
+interleaved; medians of process time. Where open_clip can be imported its own `ClipLoss` runs; else a re-creation from
+what it does on one GPU: logits of images against texts, logits of texts against images by a second product, two
+cross-entropies. The floor is three products of that size and nothing else: one for the logits, two for the gradients.
+Peak memory: growth in a process of its own."""
 import argparse, sys
 
 import torch
@@ -42,7 +43,8 @@ def floor(v, t):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument('--bs', type=int, nargs='+', default=[256, 1024, 4096]); p.add_argument('--d', type=int, default=512)
+    p.add_argument('--bs', type=int, nargs='+', default=[256, 1024, 4096])
+    p.add_argument('--d', type=int, default=512)
     p.add_argument('--repeat', type=int, default=7); p.add_argument('--peak')
     a = p.parse_args(); torch.set_num_threads(1)
     other, name = open_clip_loss()
@@ -54,7 +56,8 @@ def main():
         x = data(b, a.d)
         for u, w in zip(step(clip_loss, x), [o.clone() for o in step(other, x)]):
             if (u-w).abs().max() > 1e-5*w.abs().max().clamp(min=1e-8): sys.exit(f"B={b}: the losses differ")
-        times = interleave({k: lambda f=f: step(f, x) for k, f in ways.items()} | {'floor: three products': lambda: floor(*x[:2])}, a.repeat)
+        timed = {k: lambda f=f: step(f, x) for k, f in ways.items()} | {'floor: three products': lambda: floor(*x[:2])}
+        times = interleave(timed, a.repeat)
         print(f"B={b} D={a.d}, loss and gradients agree; forward and backward, median of {a.repeat}:")
         show(times, 'medvl clip_loss')
     print(f"growth of memory, B={b}:")

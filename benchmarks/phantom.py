@@ -1,5 +1,11 @@
-"The phantom: films a second, memory that stays flat, and reports held against the truth. python benchmarks/phantom.py [--reports 50000] [--films 2000] [--workers 2]"
-import argparse, resource, time
+"""The phantom: films a second, memory that stays flat, and reports held against the truth.
+
+    python benchmarks/phantom.py --reports 50000 --films 2000 --workers 2
+    python benchmarks/phantom.py --calibrate 500    # also what can be learned of it, with 500 patients in the test set
+
+The ratio of one process to several is of wall time, in turns in one run."""
+import argparse, resource, statistics, time
+
 from medvl.core import CHEXPERT
 from medvl.data.report import chexpert_labels
 from medvl.phantom.reports import contradictions, draw_texts
@@ -10,10 +16,10 @@ from medvl.phantom.visits import truth_labels
 def rss(): return int(open('/proc/self/statm').read().split()[1])*resource.getpagesize()/1e6
 
 def speed(n, size, workers):
-    "Films a second without the cache, in process time (one thread) or wall time (several processes)."
-    clock = time.process_time if workers < 2 else time.perf_counter
-    t = clock(); films = sum(len(s.views) for p in iter_phantom(n, 11, size, cache=False, workers=workers) for s in p)
-    return films/(clock()-t)
+    "Films a second without the cache, in wall time."
+    t, patients = time.perf_counter(), iter_phantom(n, 11, size, cache=False, workers=workers)
+    films = sum(len(s.views) for p in patients for s in p)
+    return films/(time.perf_counter()-t)
 
 def memory(n_films):
     "Resident memory along a stream of films."
@@ -28,16 +34,29 @@ def texts(n):
     "Reports against the state, by their claims and by the labeller."
     done = bad = 0; wrong = dict.fromkeys(CHEXPERT, 0)
     for v,r in draw_texts(n, seed=10**7):
-        done += 1; bad += len(contradictions(r.claims, v)); t,s = truth_labels(v.findings), chexpert_labels(r.text)
+        t, s = truth_labels(v.findings), chexpert_labels(r.text)
+        done += 1; bad += len(contradictions(r.claims, v))
         for k in CHEXPERT: wrong[k] += (s[k] == 1 and t[k] == 0) or (s[k] == 0 and t[k] == 1)
         if done >= n: break
     return done, bad, wrong
 
-if __name__ == '__main__':
-    ap = argparse.ArgumentParser(); ap.add_argument('--reports', type=int, default=50_000); ap.add_argument('--films', type=int, default=2_000)
-    ap.add_argument('--workers', type=int, default=2); ap.add_argument('--calibrate', type=int, default=0, help='patients of the test set'); a = ap.parse_args()
-    for size in (224, 128, 64): print(f'{size} px: {speed(20, size, 0):.1f} films/s of one thread, {speed(40, size, a.workers):.1f} films/s with {a.workers} processes')
-    n, m = memory(a.films); print(f'{n} films: resident memory {" ".join(f"{o:.0f}" for o in m)} MB at each tenth')
-    n, bad, wrong = texts(a.reports); print(f'{n} reports: {bad} claims denied by the state; read by the labeller against the truth: {({k: o for k,o in wrong.items() if o})}')
-    if a.calibrate:
-        ret, auc = calibrate(phantom_studies(2*a.calibrate, 3, 64, 'train', workers=a.workers), phantom_studies(a.calibrate, 3, 64, 'test', workers=a.workers)); print(ret, auc, sep='\n')
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument('--reports', type=int, default=50_000); p.add_argument('--films', type=int, default=2_000)
+    p.add_argument('--workers', type=int, default=2); p.add_argument('--calibrate', type=int, default=0)
+    a = p.parse_args()
+    for size in (224, 128, 64):
+        runs = [(speed(20, size, 0), speed(40, size, a.workers)) for _ in range(3)]
+        one, many = map(statistics.median, zip(*runs))
+        print(f'{size} px: {one:.1f} films/s in one process, {many:.1f} in {a.workers}: {many/one:.2f} x')
+    n, m = memory(a.films)
+    said = ' '.join(f'{o:.0f}' for o in m)
+    print(f'{n} films: resident memory {said} MB at each tenth, last to first {m[-1]/m[0]:.2f} x')
+    n, bad, wrong = texts(a.reports)
+    print(f'{n} reports: {bad} claims denied by the state; labels read otherwise than the truth: '
+          f'{({k: o for k,o in wrong.items() if o})}')
+    if not a.calibrate: return
+    sets = [phantom_studies(k*a.calibrate, 3, 64, split, workers=a.workers) for k, split in ((2,'train'), (1,'test'))]
+    print(*calibrate(*sets), sep='\n')
+
+if __name__ == '__main__': main()
