@@ -6,10 +6,10 @@ Docs: https://medvl.github.io/medvl/learner.html.md"""
 
 # %% auto #0
 __all__ = ['MAY_CHANGE', 'random_state', 'set_random_state', 'signature', 'save_checkpoint', 'last_checkpoint', 'check_weights',
-           'flat', 'check_run', 'load_checkpoint', 'ResumeCB', 'BestCB', 'init_processes', 'DistCB', 'align_learner',
-           'save_run', 'write_results', 'begin', 'fit']
+           'flat', 'check_run', 'load_checkpoint', 'ResumeCB', 'BestCB', 'init_processes', 'DistCB', 'ChanceCB',
+           'align_learner', 'save_run', 'write_results', 'begin', 'fit']
 
-# %% ../nbs/learner.ipynb #75f0756e
+# %% ../nbs/learner.ipynb #444a439e
 import json, math, os, random, shutil, time
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ from .models.checkpoint import save_pretrained
 from .training import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, NotFiniteError, StepCB, TermsCB,
                             WandbCB, bare, lr_at, param_groups, plot_log, scale_lr)
 
-# %% ../nbs/learner.ipynb #225bf59e
+# %% ../nbs/learner.ipynb #bdc4661c
 def random_state() -> dict:
     "The states of Python's, NumPy's and torch's generators."
     name, keys, *rest = np.random.get_state()
@@ -52,7 +52,7 @@ def set_random_state(s:Mapping # of `random_state`
     torch.set_rng_state(s['torch'])
     if s['cuda'] and torch.cuda.is_available(): torch.cuda.set_rng_state_all(s['cuda'])
 
-# %% ../nbs/learner.ipynb #91804ffa
+# %% ../nbs/learner.ipynb #0e3de6f7
 def signature(learn:AlignLearner # with `args`
              ) -> dict: # JSON-able
     "What a run is: the method, its sizes, the data, the optimisation."
@@ -90,7 +90,7 @@ def last_checkpoint(dir:str|Path # where checkpoints are
     "The newest checkpoint."
     return max(Path(dir).glob('step-*'), default=None)
 
-# %% ../nbs/learner.ipynb #88cede2f
+# %% ../nbs/learner.ipynb #d568a7db
 MAY_CHANGE = ('stop_at', 'world', 'bs')
 
 def check_weights(model:nn.Module, # what there is
@@ -124,7 +124,7 @@ def check_run(was:Mapping, # `run.json`
     if diff: raise MedvlError(f"{where} belongs to another run: {'; '.join(diff[:6])}. "
                               "Choose another `out`, or resume=False to begin anew")
 
-# %% ../nbs/learner.ipynb #813c4fa6
+# %% ../nbs/learner.ipynb #6c16c0fd
 def load_checkpoint(learn:AlignLearner, # with an optimiser
                     path:Path # a folder `step-...`
                    ) -> dict: # `state.pt`
@@ -170,7 +170,7 @@ class ResumeCB(Callback):
             self._save(self.epoch, self.batches)
     def after_epoch(self): self._save(self.epoch+1, 0)
 
-# %% ../nbs/learner.ipynb #661749ed
+# %% ../nbs/learner.ipynb #37a46c0e
 class BestCB(Callback):
     "Keeps the model of the best epoch, and stops early if asked."
     order = 75
@@ -197,7 +197,7 @@ class BestCB(Callback):
             if self.out: save_run(self.learn, self.out/'best')
         self.learn.stop_early = self.enough = self.patience is not None and self.epoch-self.at >= self.patience
 
-# %% ../nbs/learner.ipynb #6f334313
+# %% ../nbs/learner.ipynb #519c5715
 def init_processes() -> tuple[int,int]: # rank, number of processes
     "Join the group that `torchrun` announces, if any: nccl on GPUs, gloo on CPUs."
     if world_size() > 1 and not dist.is_initialized():
@@ -216,7 +216,29 @@ class DistCB(Callback):
             self.learn.model = DistributedDataParallel(bare(self.model), find_unused_parameters=self.unused)
     def after_fit(self): self.learn.model = bare(self.model)
 
-# %% ../nbs/learner.ipynb #28094585
+# %% ../nbs/learner.ipynb #9f838b7d
+class ChanceCB(Callback):
+    "Says once that the term `glob` has stayed at chance, the logarithm of the batch."
+    order = 81
+    def __init__(self,
+                 epochs:int=5, # in a row, before it is said
+                 margin:float=.01 # nats below chance that count as learning
+                ): self.epochs, self.margin = epochs, margin
+
+    def before_fit(self): self.stuck = 0
+    def after_epoch(self):
+        loss, n = self.terms_cb.train_mean.get('glob'), self.dls.train.bs*world_size()
+        if loss is None or rank_distrib(): return
+        self.stuck = self.stuck+1 if loss > math.log(n)-self.margin else 0
+        if self.stuck == self.epochs: self.bar_cb.bar.write(self.says(loss, n))
+
+    def says(self, loss:float, n:int) -> str:
+        "What is the matter, and what to try."
+        return (f"glob has been at chance for {self.epochs} epochs ({loss:.3f}; ln {n} = {math.log(n):.3f}): the model tells "
+                f"no pair from another. Usually the learning rate ({self.opt.hypers[0]['lr']:.1e} now) is too high at the "
+                "start and all embeddings became alike: try a third of it, or a longer warm-up")
+
+# %% ../nbs/learner.ipynb #391818de
 def align_learner(dls:StudyLoaders, # of `data.batch.dataloaders`
                   model:Aligner, # any method
                   lr:float=1.5e-4, # peak learning rate; see `scale_lr`
@@ -246,7 +268,7 @@ def align_learner(dls:StudyLoaders, # of `data.batch.dataloaders`
     def opt_func(params, lr):
         return OptimWrapper(opt=torch.optim.AdamW(param_groups(bare(model), wd), lr=lr, betas=betas, eps=1e-8))
     own = [TrainEvalCallback(), DistCB(unused), StepCB(accum), AutocastCB(precision), ClipCB(clip), ClampScaleCB(),
-           TermsCB(Path(out)/'log.csv' if out and log else None, log_every), BarCB()]
+           TermsCB(Path(out)/'log.csv' if out and log else None, log_every), BarCB(), ChanceCB()]
     if world == 1: own.append(Recorder())  # for lr_find and plot_loss
     if log == 'wandb': own.append(WandbCB(out))
     learn = AlignLearner(dls, model, loss_func=lambda pred, ids: bare(model).loss(pred), opt_func=opt_func, lr=lr,
@@ -256,7 +278,7 @@ def align_learner(dls:StudyLoaders, # of `data.batch.dataloaders`
                       samples_per_step=dls.train.bs*world*accum, data=dls.config())
     return learn
 
-# %% ../nbs/learner.ipynb #e3551a76
+# %% ../nbs/learner.ipynb #c0a49e34
 def save_run(learn:AlignLearner, # with a model that has a `config`
              dir:str|Path # gets model.safetensors, config.json and the tokenizer's files
             ):
@@ -282,7 +304,7 @@ def write_results(learn:AlignLearner, # after `fit`
         save_json(learn.out/'results.json', res)
     return res
 
-# %% ../nbs/learner.ipynb #b09296a7
+# %% ../nbs/learner.ipynb #7ee50198
 def begin(learn:AlignLearner, # before `fit`
           resume:bool # look for a checkpoint
          ) -> dict|None: # its state

@@ -33,7 +33,8 @@ import io, signal, subprocess, sys, tempfile
 from contextlib import redirect_stdout
 import pandas as pd
 from fastcore.test import *
-from medvl.core import Out
+from medvl.core import Feat, Out
+from torch.nn.functional import normalize
 from medvl.models.checkpoint import from_pretrained, read_config
 torch.set_num_threads(1);
 
@@ -124,16 +125,19 @@ from medvl.learner import (BestCB)
 # %% [21] Several processes
 from medvl.learner import (init_processes, DistCB)
 
-# %% [23] All together
-from medvl.learner import (align_learner)
+# %% [23] At chance
+from medvl.learner import (ChanceCB)
 
 # %% [25] All together
-from medvl.learner import (save_run, write_results)
-
-# %% [26] All together
-from medvl.learner import (begin, fit)
+from medvl.learner import (align_learner)
 
 # %% [27] All together
+from medvl.learner import (save_run, write_results)
+
+# %% [28] All together
+from medvl.learner import (begin, fit)
+
+# %% [29] All together
 def toy_run(out=None, epochs=3, make=Toy, seed=0, quiet=True, fit_kw={}, **kw):
     seed_everything(seed); m = make()
     learn = align_learner(toy_loaders(seed=seed), m, **{**dict(lr=5e-3, out=out, seed=seed, precision='fp32'), **kw})
@@ -142,7 +146,7 @@ def toy_run(out=None, epochs=3, make=Toy, seed=0, quiet=True, fit_kw={}, **kw):
 learn, res = toy_run(work/'one', 4, quiet=False, precision='bf16', fit_kw=dict(warmup=1))
 sorted(p.relative_to(work/'one').as_posix() for p in (work/'one').rglob('*') if p.is_file() and 'token' not in p.name)
 
-# %% [28] All together
+# %% [30] All together
 test_eq(res['steps'], 16); test_eq(json.loads((work/'one/results.json').read_text())['args']['lr'], 5e-3)
 train = learn.table.query("split == 'train'")
 test_eq(train.lr.iloc[[0,4]].tolist(), [0., 5e-3])  # a warm-up of one epoch: 4 steps
@@ -151,7 +155,7 @@ again = from_pretrained(work/'one/model', Toy)
 for a, b in zip(again.parameters(), learn.model.parameters()): test_eq(a, b.cpu())
 test_eq(read_config(work/'one/model')['extra']['preset']['name'], 'toy')
 
-# %% [30] All together
+# %% [32] All together
 learn, res = toy_run(epochs=10, fit_kw=dict(warmup=1, stop_at=3))
 test_eq(res['steps'], 12)
 test_close(learn.table.query("split == 'train'").lr.iloc[-1], lr_at(11, 5e-3, 40, 4), eps=1e-9)
@@ -164,14 +168,23 @@ with redirect_stdout(io.StringIO()) as said: auto = align_learner(learn.dls, Toy
 test_eq(auto.args['precision'], best_precision(default_device()))  # what was chosen goes into results.json
 test_eq(said.getvalue(), f"precision: {auto.args['precision']}, the best of this {default_device().type}\n")
 
-# %% [32] All together
+# %% [34] All together
 learn = align_learner(toy_loaders(), Toy(), precision='fp32')
 before = learn.model.t.weight.clone()
 learn.path, learn.bar_cb.lines = work, False
 learn.fit(8, cbs=LRFinder(num_it=30)); test_eq(learn.model.t.weight, before)
 lrs = learn.recorder.lrs; print(f'learning rates tried: {lrs[0]:.0e} to {lrs[-1]:.0e}, {len(lrs)} steps')
 
-# %% [34] All together
+# %% [36] All together
+class Alike(Toy):
+    def encode_image(self, img, msk=None): return Feat(glob=normalize(self.v(img[:,0])*0+1, dim=-1))
+
+with redirect_stdout(io.StringIO()) as said: toy_run(epochs=7, make=Alike, quiet=True)
+test_eq(said.getvalue().count('at chance for 5 epochs'), 1); print(said.getvalue())
+with redirect_stdout(io.StringIO()) as said: toy_run(epochs=7, quiet=True)
+test_eq(said.getvalue(), '')
+
+# %% [38] All together
 kw = dict(metric=lambda l: -abs(l.epoch-1), patience=2)
 learn, res = toy_run(work/'best', 6, fit_kw=kw)
 test_eq(res['best'], dict(value=0., at=1, stop=True))
@@ -180,7 +193,7 @@ test_eq(read_config(work/'best/best')['extra']['step'], 8)
 _, res2 = toy_run(work/'best', 6, fit_kw=kw); test_eq(res2['steps'], res['steps'])
 test_fail(lambda: BestCB(mode='largest'), contains="expected 'max' or 'min'")
 
-# %% [36] Killed, and resumed
+# %% [40] Killed, and resumed
 RUN = """
 import sys; sys.path.insert(0, {work!r})
 import torch; torch.set_num_threads(1)
@@ -208,7 +221,7 @@ os.kill(p.pid, signal.SIGKILL); p.wait()
 at = last_checkpoint(work/'killed/checkpoints').name; test_eq((work/'killed/results.json').exists(), False)
 print(start(work/'killed').communicate()[0])
 
-# %% [37] Killed, and resumed
+# %% [41] Killed, and resumed
 toy_run(work/'whole', 6)
 a, b = weights(work/'whole'), weights(work/'killed')
 differ = [k for k in a if not torch.equal(a[k], b[k])]
@@ -218,7 +231,7 @@ old, new = (pd.read_csv(work/k/'log.csv').drop(columns='samples_per_s') for k in
 pd.testing.assert_frame_equal(old, new)  # the log has no gap, no double, and the same numbers
 test_eq(list((work/'killed/checkpoints').glob('.part*')), [])
 
-# %% [39] Killed, and resumed
+# %% [43] Killed, and resumed
 test_fail(lambda: toy_run(work/'killed', 6, lambda: Toy(d=8)), contains='config.d was 16, now 8')
 test_fail(lambda: toy_run(work/'killed', 6, MeanToy), contains='is a checkpoint of Toy, and the model is a MeanToy')
 test_fail(lambda: toy_run(work/'killed', 7), contains='epochs was 6, now 7')
@@ -226,7 +239,7 @@ test_fail(lambda: toy_run(work/'killed', 6, wd=.1), contains='wd was 0.05, now 0
 file = last_checkpoint(work/'killed/checkpoints')/'model.safetensors'
 test_fail(lambda: check_weights(Toy(d=8), file), contains='(100, 16) in the file and (100, 8) in the model')
 
-# %% [41] Killed, and resumed
+# %% [45] Killed, and resumed
 class Late(Toy): # goes wrong in the sixth batch it trains on
     n = 0
     def forward(self, batch):
@@ -237,7 +250,7 @@ test_fail(late, contains='the loss is nan at epoch 1, step 5')
 test_eq([p.name for p in (work/'nan/checkpoints').iterdir()], ['step-00000005-0001'])
 test_eq((work/'nan/results.json').exists(), False)
 
-# %% [43] Two processes
+# %% [47] Two processes
 two.communicate()
 toy_run(work/'alone', 6, lambda: MeanToy(drop=0.))
 a, b = weights(work/'alone'), weights(work/'ranks')
@@ -250,5 +263,5 @@ test_close(*val, eps=1e-4)
 state = torch.load(last_checkpoint(work/'ranks/checkpoints')/'state.pt', weights_only=True)
 test_eq(len(state['random']), 2)  # each process has its own
 
-# %% [44] Two processes
+# %% [48] Two processes
 shutil.rmtree(work)
