@@ -7,21 +7,21 @@ Docs: https://medvl.github.io/medvl/cli.html.md"""
 # %% auto #0
 __all__ = ['app', 'top', 'main']
 
-# %% ../nbs/cli.ipynb #51ecef7d
+# %% ../nbs/cli.ipynb #176de444
 import importlib.metadata, os, warnings
 
 import typer
 
 from .command import LOOK
-from .commands import count, data, eval, train
+from .commands import count, data, demo, eval, train
 
-# %% ../nbs/cli.ipynb #631cfa06
+# %% ../nbs/cli.ipynb #c4efe77d
 app = typer.Typer(name='medvl', help='Medical vision-language alignment: chest films with their reports. '
                                      'Research software, not for clinical use.', **LOOK)
-for page in (train, count): app.add_typer(page.app)
+for page in (demo, train, count): app.add_typer(page.app)
 for name, page in dict(data=data, eval=eval).items(): app.add_typer(page.app, name=name)
 
-# %% ../nbs/cli.ipynb #1dbb7c65
+# %% ../nbs/cli.ipynb #b17ed86e
 @app.callback(invoke_without_command=True)
 def top(version:bool=typer.Option(False, '--version', help='print the version and stop') # nothing else is done then
        ):
