@@ -6,9 +6,10 @@ Docs: https://medvl.github.io/medvl/eval/maps.html.md"""
 
 # %% auto #0
 __all__ = ['Window', 'window', 'to_square', 'to_film', 'axis_weights', 'on_film', 'check_phrase', 'evaluating', 'phrase_feats',
-           'ground', 'film_tensor', 'heat']
+           'ground', 'film_tensor', 'Asker', 'heat', 'heats']
 
-# %% ../../nbs/eval/03_maps.ipynb #db2b4678
+# %% ../../nbs/eval/03_maps.ipynb #fd3b6b66
+import textwrap
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ import torch
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
@@ -29,7 +31,7 @@ from ..data.study import Box, View
 from ..data.tokens import encode
 from ..losses.local import sim_map
 
-# %% ../../nbs/eval/03_maps.ipynb #1b77000c
+# %% ../../nbs/eval/03_maps.ipynb #6d515af9
 class Window(NamedTuple):
     "A rectangle on a film, in its stored pixels; edges, not centres."
     top: float
@@ -47,7 +49,7 @@ def window(h:int, # rows of the stored film
     t, l, ch, cw = crop_box(dh, dw, p)
     return Window(t*h/dh, l*w/dw, ch*h/dh, cw*w/dw)
 
-# %% ../../nbs/eval/03_maps.ipynb #3583a190
+# %% ../../nbs/eval/03_maps.ipynb #eb456291
 def to_square(boxes:Float[np.ndarray, 'n 4'], # x, y, w, h in stored pixels
               win:Window, # of `window`
               size:int, # pixels a side of the square
@@ -68,7 +70,7 @@ def to_film(boxes:Float[np.ndarray, 'n 4'], # x, y, w, h in the square's pixels
     b, k = np.asarray(boxes, float).reshape(-1, 4), np.array([win.width/size, win.height/size])
     return np.concatenate([b[:,:2]*k+[win.left, win.top], b[:,2:]*k], 1)
 
-# %% ../../nbs/eval/03_maps.ipynb #63193857
+# %% ../../nbs/eval/03_maps.ipynb #401e8cca
 def axis_weights(n:int, # pixels along the side
                  start:float, # where the window begins, in pixels
                  length:float, # its extent, in pixels
@@ -104,7 +106,7 @@ def on_film(maps:Float[np.ndarray, '... gh gw'], # one value a cell
     out[..., ~(iny[:,None] & inx)] = np.nan
     return out
 
-# %% ../../nbs/eval/03_maps.ipynb #67420309
+# %% ../../nbs/eval/03_maps.ipynb #d8e2c6ae
 def check_phrase(tok:Any, # the model's tokenizer
                  phrase:str, # what is looked for
                  max_len:int=128 # tokens that the model was trained on
@@ -126,7 +128,7 @@ def check_phrase(tok:Any, # the model's tokenizer
     return [f"{what}: {', '.join(map(repr, ws))}" for what,ws in (('not in the vocabulary', unknown),
             ('only spelled out, so the map may mean nothing', spelled)) if ws]
 
-# %% ../../nbs/eval/03_maps.ipynb #a0bef1cb
+# %% ../../nbs/eval/03_maps.ipynb #f0248fb8
 @contextmanager
 def evaluating(model:torch.nn.Module # put into eval mode, and back
               ):
@@ -156,7 +158,7 @@ def phrase_feats(model:Aligner, # encodes texts
                 out.append(Feat(None if f.glob is None else f.glob[j:j+1], loc))
     return out
 
-# %% ../../nbs/eval/03_maps.ipynb #345ccc35
+# %% ../../nbs/eval/03_maps.ipynb #8e59d864
 def ground(model:Aligner, # any
            img:Float[Tensor, 'b c h w']|Feat, # normalised films; or what `encode_image` gave for them
            txt:Sequence[Feat] # `t` phrases, of `phrase_feats`
@@ -185,7 +187,38 @@ def film_tensor(views:Iterable[View], # films
     p = Preset.of(preset)
     return torch.stack([p.norm(cut(decode_film(v, p.decode), p, p.size)) for v in views]).to(device)
 
-# %% ../../nbs/eval/03_maps.ipynb #ab356b5c
+# %% ../../nbs/eval/03_maps.ipynb #dc876652
+class Asker:
+    "A model that is asked for phrases on films, and remembers."
+    def __init__(self,
+                 model:Aligner, # any
+                 tok:Any, # its tokenizer
+                 preset:str|Preset, # how it wants its films
+                 max_len:int=128, # tokens of a phrase
+                 sigma:float=0. # Gaussian over the grid, in cells
+                ):
+        self.model, self.tok, self.p, self.max_len, self.sigma = model, tok, Preset.of(preset), max_len, sigma
+        self.films, self.maps = {}, {}
+
+    def look(self, view:View) -> tuple[View, np.ndarray, Feat]:
+        "A film, its pixels and its features; encoded when it is new. Raises `ImageError`."
+        if id(view) not in self.films:
+            px, device = view.film().px[0].numpy(), next((o.device for o in self.model.parameters()), 'cpu')
+            with evaluating(self.model): f = self.model.encode_image(film_tensor([view], self.p, device)).float()
+            self.films[id(view)] = view, px, f
+        return self.films[id(view)]
+
+    def ask(self, view:View, phrase:str) -> tuple[np.ndarray, list[str]]:
+        "Maps `[looks h w]` on the film with NaN margins, and notes on the phrase. Raises `MedvlError`."
+        phrase = ' '.join(phrase.split()); notes = check_phrase(self.tok, phrase, self.max_len)
+        at = id(view), phrase
+        if at not in self.maps:
+            _, px, f = self.look(view)
+            m = ground(self.model, f, phrase_feats(self.model, self.tok, [phrase], self.max_len))[:,0,0].cpu().numpy()
+            self.maps[at] = on_film(m, window(*px.shape, self.p), px.shape, sigma=self.sigma)
+        return self.maps[at], notes
+
+# %% ../../nbs/eval/03_maps.ipynb #e3bdea1f
 def heat(px:np.ndarray, # [h w] film, any numbers
          m:Float[np.ndarray, 'h w'], # map on it, NaN where nothing was seen; also of another size
          phrase:str='', # title; cut when long
@@ -208,6 +241,28 @@ def heat(px:np.ndarray, # [h w] film, any numbers
         ax.contour(x, y, mask.astype(float), [.5], colors='#27e0b3', linewidths=1.3)
     for b in boxes: ax.add_patch(plt.Rectangle((b.x,b.y), b.w, b.h, fill=False, ec='white', ls='--', lw=1))
     ax.set(xlim=(0,w), ylim=(h,0)); ax.axis('off')
-    ax.set_title(phrase if len(phrase) < 60 else phrase[:57]+'...', fontsize=8, wrap=True, parse_math=False)
+    ax.set_title(textwrap.fill(phrase if len(phrase) < 60 else phrase[:57]+'...', 34), fontsize=8, parse_math=False)
     if bar: ax.figure.colorbar(im, ax=ax, fraction=.045, pad=.02).ax.tick_params(labelsize=6)
     return ax
+
+# %% ../../nbs/eval/03_maps.ipynb #7a95faad
+def heats(asker:Asker, # the model
+          view:View, # the film
+          phrases:Sequence[str], # what is looked for, each as `check_phrase` allows
+          looks:bool=True, # a row for each look; False: the last one only
+          dpi:int=110 # of the figure
+         ) -> tuple[Figure, list[dict]]: # and for each phrase: highest, lowest, where the highest is, notes
+    "Maps of phrases on one film. Raises `MedvlError`."
+    got = [asker.ask(view, s) for s in phrases]
+    maps, px = [m if looks else m[-1:] for m,_ in got], asker.look(view)[1]
+    rows = max(map(len, maps))
+    fig, axs = plt.subplots(rows, len(maps), figsize=(3.6*len(maps), .4+3.3*rows*min(1.4, px.shape[0]/px.shape[1])),
+                            dpi=dpi, squeeze=False, layout='constrained')
+    for ax in axs.flat: ax.axis('off')
+    for m,s,col in zip(maps, phrases, axs.T):
+        lim = float(np.nanmin(m)), float(np.nanmax(m))
+        for j,ax in enumerate(col[:len(m)]): heat(px, m[j], s if len(m) == 1 else f'{s} (look {j})', ax=ax, lim=lim)
+    def said(m, notes):
+        y, x = divmod(int(np.nanargmax(m[-1])), m.shape[-1])
+        return dict(highest=float(np.nanmax(m[-1])), lowest=float(np.nanmin(m[-1])), x=x, y=y, notes=notes)
+    return fig, [dict(phrase=s) | said(*g) for s,g in zip(phrases, got)]
