@@ -15,7 +15,7 @@ from typing import Mapping
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch_to
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ..core import Aligner, Batch, Feat, MedvlError, Out
@@ -50,22 +50,26 @@ class MRM(Aligner):
                  norm_pix:bool=True, # targets of mean 0 and variance 1 per patch
                  vocab:int|None=None, # size of the vocabulary; None: 30,000
                  preset:str='mrm', # how films are prepared, see `data.batch`
-                 init:str|Path|None=None # MAE's checkpoint for the vision tower (the authors start from ImageNet's ViT-B)
+                 init:str|Path|None=None # MAE's checkpoint for the vision tower (the authors': ViT-B of ImageNet)
                 ):
         super().__init__()
-        if text_loss not in ('all','masked'): raise MedvlError(f"text_loss is {text_loss!r}; expected 'all' or 'masked'")
+        if text_loss not in ('all','masked'):
+            raise MedvlError(f"text_loss is {text_loss!r}; expected 'all' or 'masked'")
         self.vision = VisionTower(**vision) if isinstance(vision, Mapping) else VisionTower(vision, size)
-        if not self.vision.is_vit: raise MedvlError(f"MRM hides patches, so its vision tower must be a ViT, not {vision!r}")
+        if not self.vision.is_vit:
+            raise MedvlError(f"MRM hides patches, so its vision tower must be a ViT, not {vision!r}")
         if init: load_state(self.vision, init, rename=mae_keys(tower=''), allow_missing=self.vision.fixed)
         p, c = zoom*self.vision.patch, self.vision.in_chans
-        self.decoder = PatchDecoder(**{'width': 768, 'depth': 4, 'heads': 6, **(decoder or {}), 'width_in': self.vision.width,
-                                       'out': p*p*c, 'grid': self.vision.grid})
+        sizes = {'width': 768, 'depth': 4, 'heads': 6, **(decoder or {})}
+        self.decoder = PatchDecoder(**{**sizes, 'width_in': self.vision.width, 'out': p*p*c, 'grid': self.vision.grid})
         self.text = TextTower(text, mlm=True, **({} if vocab is None else dict(vocab_size=vocab)))
         self.to_text = nn.Linear(self.vision.width, self.text.width)
         nn.init.xavier_uniform_(self.to_text.weight); nn.init.zeros_(self.to_text.bias)
-        self.zoom, self.mask, self.word_mask, self.mask_id, self.text_loss, self.norm_pix = zoom, mask, word_mask, mask_id, text_loss, norm_pix
-        self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, zoom=zoom, decoder=self.decoder.config,
-            mask=mask, word_mask=word_mask, mask_id=mask_id, text_loss=text_loss, norm_pix=norm_pix, preset=preset)
+        self.zoom, self.mask, self.word_mask, self.mask_id = zoom, mask, word_mask, mask_id
+        self.text_loss, self.norm_pix = text_loss, norm_pix
+        self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, zoom=zoom,
+                           decoder=self.decoder.config, mask=mask, word_mask=word_mask, mask_id=mask_id,
+                           text_loss=text_loss, norm_pix=norm_pix, preset=preset)
 
 # %% ../../nbs/methods/05_mrm.ipynb #2d8618b2
 @patch_to(MRM)
@@ -77,15 +81,24 @@ def forward(self,
     idx, removed = pick_patches(len(big), math.prod(self.vision.grid), self.mask, device=big.device)
     v = self.vision(shrink(big, self.vision.size), idx)                     # [m 49 768]
     target = patchify(big, self.zoom*self.vision.patch)                     # [m 196 32*32*c]
-    return Out({'img': pixel_loss(self.decoder(v), target, removed, self.norm_pix), 'txt': self.complete(b, v, here)}, v)
+    terms = {'img': pixel_loss(self.decoder(v), target, removed, self.norm_pix), 'txt': self.complete(b, v, here)}
+    return Out(terms, v, n={'img': here.sum(), 'txt': self._read(b, here).sum()})
+
+@patch_to(MRM)
+def _read(self, b, here):
+    "Rows with a film and a report."
+    return torch.zeros_like(here) if b.txt is None else b.txt_msk.any(1) & here
 
 @patch_to(MRM)
 def _films(self, batch):
     "The batch, its large films, and which rows have one."
     b = Batch.of(batch)
-    if b.big is None: raise MedvlError(f"MRM restores films at {self.zoom} times their size and needs batch['big']: use a preset with it, such as 'mrm'")
+    if b.big is None:
+        raise MedvlError(f"MRM restores films at {self.zoom} times their size and needs batch['big']: "
+                         "use a preset with it, such as 'mrm'")
     side = self.zoom*self.vision.size
-    if tuple(b.big.shape[-2:]) != (side,side): raise MedvlError(f"big must be {side} x {side} pixels for this tower, got {list(b.big.shape)}")
+    if tuple(b.big.shape[-2:]) != (side,side):
+        raise MedvlError(f"big must be {side} x {side} pixels for this tower, got {list(b.big.shape)}")
     here = b.img_msk[:,0] if b.img_msk is not None else torch.ones(len(b.big), dtype=torch.bool, device=b.big.device)
     if not here.any(): raise MedvlError("no sample of this batch has a current frontal film")
     return b, b.big[here], here
@@ -98,7 +111,7 @@ def complete(self,
              here:Bool[Tensor, 'b'] # rows of the batch that `v` belongs to
             ) -> Float[Tensor, '']:
     "Cross-entropy of the hidden words, given the others and the film."
-    has = torch.zeros_like(here) if b.txt is None else b.txt_msk.any(1) & here
+    has = self._read(b, here)
     if not has.any(): return sum(p.sum() for m in (self.text, self.to_text) for p in m.parameters())*0.
     if b.word is None: raise MedvlError("MRM hides whole words and needs batch['word'], the word of each piece")
     film = self.to_text(v.loc.mean(1))[has[here]]                           # [k 384]
@@ -115,15 +128,22 @@ def encode_image(self,
                 ) -> Feat: # glob: mean of the patches, unit length; loc: patches; not a space shared with texts
     "Features of whole films. Raises `MedvlError` when a current frontal is absent."
     if img.ndim == 5:
-        if msk is not None and not msk[:,0].all(): raise MedvlError(f"sample {int((~msk[:,0]).nonzero()[0])} has no current frontal film")
+        if msk is not None and (bad := ~msk[:,0]).any():
+            raise MedvlError(f"sample {int(bad.nonzero()[0])} has no current frontal film")
         img = img[:,0]
     f = self.vision(img)
     return Feat(F.normalize(f.loc.mean(1), dim=-1), f.loc, grid=f.grid)
 
 @patch_to(MRM)
-def encode_text(self, txt, msk=None, word=None):
+def encode_text(self,
+                txt:Int[Tensor, 'b l'], # not used
+                msk:Bool[Tensor, 'b l']|None=None, # not used
+                word:Int[Tensor, 'b l']|None=None, # not used
+                norm:bool=True # not used
+               ) -> Feat: # never
     "Raises `MedvlError`: there is no space shared with films."
-    raise MedvlError("MRM has no space shared by films and texts; align it first, e.g. ALTA(init=<this model's directory>)")
+    raise MedvlError("MRM has no space shared by films and texts; align it first, "
+                     "e.g. ALTA(init=<this model's directory>)")
 
 # %% ../../nbs/methods/05_mrm.ipynb #36c7a09f
 @patch_to(MRM, cls_method=True)
@@ -134,13 +154,14 @@ def paper(cls, **kw) -> MRM: # overrides of any argument
 @patch_to(MRM, cls_method=True)
 def small(cls, **kw) -> MRM: # overrides; `vocab` and `mask_id` are those of your tokenizer
     "A few million parameters, films of 128 and 256 pixels, one channel, masked words only: for the CPU."
-    own = dict(vision='vit_small_cpu', text='bert-small', size=128, decoder=dict(width=192, depth=2, heads=3), mask_id=4,
-               text_loss='masked', preset='mrm-small')
+    own = dict(vision='vit_small_cpu', text='bert-small', size=128, decoder=dict(width=192, depth=2, heads=3),
+               mask_id=4, text_loss='masked', preset='mrm-small')
     return cls(**{**own, **kw})
 
 # %% ../../nbs/methods/05_mrm.ipynb #088b9137
-_films = dict(per='film', slots='current', text='whole', need_text=False, shuffle_sentences=False, max_len=100, epochs=200,
-              warmup=40)
+_films = dict(per='film', slots='current', text='whole', need_text=False, shuffle_sentences=False, max_len=100,
+              epochs=200, warmup=40)
 MRM.recipes = dict(
-    full=Recipe('RL4M/MRM-pytorch', pad='max_len', flip=True, samples=256, bs=32, accum=None, precision='fp16', **_films),
+    full=Recipe('RL4M/MRM-pytorch', pad='max_len', flip=True, samples=256, bs=32, accum=None, precision='fp16',
+                **_films),
     small=Recipe('ours, for a CPU', **_films))

@@ -12,9 +12,10 @@ from typing import Mapping
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch_to
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from medvl.core import Aligner, Batch, Feat, MedvlError, Out
+from medvl.data.recipe import Recipe
 from medvl.models.checkpoint import load_state, mae_keys
 from medvl.models.masked import PatchDecoder, mask_words, patchify, pick_patches, pixel_loss, token_loss
 from medvl.models.text import TextTower
@@ -24,17 +25,24 @@ from medvl.models.vision import VisionTower
 import json, tempfile, time
 import matplotlib.pyplot as plt
 from fastcore.test import *
+from medvl.data.films import Preset
+from medvl.data.recipe import one_step, recipe_of, recipe_table
+from medvl.training import lr_at
 from medvl.models.adapters import param_table, trainable
 from medvl.models.masked import unpatchify
 torch.set_num_threads(1);
 
 # %% [7] The idea
 fig, ax = plt.subplots(figsize=(8,2.5), dpi=75); ax.axis('off'); ax.set(xlim=(0,11.5), ylim=(0,4))
-def box(x, y, s, c): ax.text(x, y, s, ha='center', va='center', fontsize=9, bbox=dict(boxstyle='round,pad=.4', fc=c, ec='.4'))
+def box(x, y, s, c):
+    ax.text(x, y, s, ha='center', va='center', fontsize=9, bbox=dict(boxstyle='round,pad=.4', fc=c, ec='.4'))
 def arrow(x0, y0, x1, y1): ax.annotate('', (x1,y1), (x0,y0), arrowprops=dict(arrowstyle='->', color='.4'))
-box(1,3.2,'film, 448','white'); box(3.2,3.2,'224, 49 of 196\npatches','white'); box(5.6,3.2,'ViT-B/16','#cfe2f3'); box(7.8,3.2,'decoder\n4 blocks','#cfe2f3')
+box(1,3.2,'film, 448','white'); box(3.2,3.2,'224, 49 of 196\npatches','white')
+box(5.6,3.2,'ViT-B/16','#cfe2f3'); box(7.8,3.2,'decoder\n4 blocks','#cfe2f3')
 box(10.2,3.2,r'$L_{img}$'+': 147 patches\nof 32 x 32','#f4cccc')
-box(1,.8,'report','white'); box(3.2,.8,'half of its\nwords','white'); box(5.6,.8,'word embeddings\n+ film vector','#d9ead3'); box(7.8,.8,'BERT\n6 x 384','#d9ead3'); box(10.2,.8,r'$L_{txt}$'+': the\nmissing words','#f4cccc')
+box(1,.8,'report','white'); box(3.2,.8,'half of its\nwords','white')
+box(5.6,.8,'word embeddings\n+ film vector','#d9ead3'); box(7.8,.8,'BERT\n6 x 384','#d9ead3')
+box(10.2,.8,r'$L_{txt}$'+': the\nmissing words','#f4cccc')
 for y in (3.2,.8):
     for x0,x1 in ((1.7,2.3),(4.1,4.7),(6.5,7.1),(8.5,9.2)): arrow(x0,y,x1,y)
 arrow(5.6,2.8,5.6,1.4); ax.text(5.75,2.1,'mean of 49 patches, 768 -> 384',fontsize=8); plt.show()
@@ -52,7 +60,8 @@ idx, removed = pick_patches(1, 64, .75)
 seen = unpatchify(patchify(shrink(big,128),16)*~removed[...,None] + .5*removed[...,None], 16, (8,8))
 target = unpatchify(patchify(big,32)*removed[...,None] + .5*~removed[...,None], 32, (8,8))
 fig, axs = plt.subplots(1,3, figsize=(7,2.5), dpi=75)
-for ax,x,n in zip(axs, (shrink(big,128),seen,target), ('128 x 128','16 of 64 patches are seen','48 are restored, at 256 x 256')):
+shown = {'128 x 128': shrink(big,128), '16 of 64 patches are seen': seen, '48 are restored, at 256 x 256': target}
+for ax,(n,x) in zip(axs, shown.items()):
     ax.imshow(x[0,0], cmap='gray', vmin=0, vmax=1); ax.set_title(n, fontsize=9); ax.axis('off')
 plt.tight_layout(); plt.show()
 test_eq(shrink(torch.ones(1,1,8,8), 4), torch.ones(1,1,4,4))
@@ -84,7 +93,8 @@ test_eq((full.text.width, full.text.vocab_size, full.text.max_len), (384, 30000,
 torch.manual_seed(0)
 tiny = dict(vision=dict(name='vit_small_cpu', size=32, depth=2), size=32, vocab=60)
 m = MRM.small(**tiny)
-b = Batch(big=torch.randn(4,1,64,64), img_msk=torch.tensor([[1,0],[1,0],[0,1],[1,1]]).bool(), txt=torch.randint(5,60,(4,8)))
+b = Batch(big=torch.randn(4,1,64,64), img_msk=torch.tensor([[1,0],[1,0],[0,1],[1,1]]).bool(),
+          txt=torch.randint(5,60,(4,8)))
 b['txt'][:,0] = 2; b['txt_msk'] = torch.ones(4,8).bool(); b['txt_msk'][1] = False
 b['word'] = torch.tensor([-1,0,0,1,2,3,4,5]).repeat(4,1)
 out = m(b)
@@ -92,6 +102,7 @@ print({k: round(v.item(),2) for k,v in out.terms.items()}, 'log 60 =', round(mat
 test_eq(out.img.loc.shape, (3,1,192))  # 3 films, one of 4 patches visible
 test_close(m.loss(out).item(), sum(v.item() for v in out.terms.values()), eps=1e-5)
 test_eq(bool(abs(out.terms['txt']-math.log(60)) < .5), True)  # knows nothing yet
+test_eq({k: int(n) for k,n in out.n.items()}, {'img': 3, 'txt': 2})  # samples that each term is a mean of
 
 # %% [30] A batch in, an `Out` out
 m.loss(m(b)).backward()
@@ -102,7 +113,7 @@ test_eq(m.decoder.pred.weight.grad, None)
 
 # %% [32] A batch in, an `Out` out
 only = m(Batch(b, txt_msk=torch.zeros(4,8).bool()))
-test_eq(only.terms['txt'].item(), 0.)
+test_eq(only.terms['txt'].item(), 0.); test_eq(int(only.n['txt']), 0)  # no sample has it: it stays out of the log
 m.zero_grad(); m.loss(only).backward()
 test_eq(m.text.net.bert.embeddings.word_embeddings.weight.grad.abs().sum().item(), 0.)
 test_eq(m(Batch(big=b.big)).terms['txt'].item(), 0.)
@@ -126,23 +137,27 @@ test_close(again.eval().encode_image(x).glob, m.encode_image(x).glob, eps=1e-6)
 from medvl.models.checkpoint import mrm_keys
 theirs = {}
 for k,v in m.state_dict().items():
-    for ours,name in (('vision.net.',''), ('decoder.embed','decoder_embed'), ('decoder.blocks','decoder_blocks'), ('decoder.norm','decoder_norm'),
-                      ('decoder.pred','decoder_pred'), ('decoder.pos_embed','decoder_pos_embed'), ('decoder.mask_token','mask_token'),
+    for ours,name in (('vision.net.',''), ('decoder.embed','decoder_embed'), ('decoder.blocks','decoder_blocks'),
+                      ('decoder.norm','decoder_norm'), ('decoder.pred','decoder_pred'),
+                      ('decoder.pos_embed','decoder_pos_embed'), ('decoder.mask_token','mask_token'),
                       ('to_text','bert_mlp'), ('text.net','bert_encoder.model')):
         if k.startswith(ours): theirs[name+k[len(ours):]] = v
 with tempfile.TemporaryDirectory() as d:
     torch.save({'model': theirs}, f'{d}/MRM.pth')
     fresh = MRM.small(**tiny)
-    rep = load_state(fresh, f'{d}/MRM.pth', rename=mrm_keys('vision','decoder','text','to_text'))
+    rules = mrm_keys('vision','decoder','text','to_text')
+    rep = load_state(fresh, f'{d}/MRM.pth', rename=rules)
     test_eq(rep.missing, []); test_eq(rep.unexpected, [])
     test_close(fresh.eval().encode_image(x).glob, m.encode_image(x).glob, eps=1e-6)
     del theirs['norm.weight']; torch.save({'model': theirs}, f'{d}/MRM.pth')
-    test_fail(lambda: load_state(fresh, f'{d}/MRM.pth', rename=mrm_keys('vision','decoder','text','to_text')), contains='vision.net.norm.weight')
+    test_fail(lambda: load_state(fresh, f'{d}/MRM.pth', rename=rules), contains='vision.net.norm.weight')
 
 # %% [40] The classic mistake: a loss that counts what was in sight
 vocab, l = 30000, 100
-labels = torch.randint(5, vocab, (1,l)); hidden = torch.zeros(1,l).bool(); hidden[0,1:60:2] = True  # 60 tokens, half hidden, then padding
-copy = torch.zeros(1,l,vocab).scatter(2, labels[...,None], 30*(~hidden[...,None]).float())  # sure of what it saw, blank on the rest
+labels, hidden = torch.randint(5, vocab, (1,l)), torch.zeros(1,l).bool()
+hidden[0,1:60:2] = True  # 60 tokens, half hidden, then padding
+sure = 30*(~hidden[...,None]).float()  # of what it saw; blank on the rest
+copy = torch.zeros(1,l,vocab).scatter(2, labels[...,None], sure)
 over_all, over_hidden = token_loss(copy, labels), token_loss(copy, labels.masked_fill(~hidden, -100))
 print(f"all positions: {over_all:.2f}, hidden words: {over_hidden:.2f} (log of the vocabulary: {math.log(vocab):.2f})")
 test_eq(bool(over_all < over_hidden/3), True); test_close(over_hidden.item(), math.log(vocab), eps=1e-3)
@@ -162,11 +177,13 @@ def whole(train):
     data = StudyData([s for s in smp if (s.split == 'train') == train], tok, page, max_len=48)
     return collate([data[i] for i in range(len(data))], data)[0]
 seen, held = whole(True), whole(False)
-print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample:", round(seen.img_msk.sum(1).float().mean().item(),2))
+films = seen.img_msk.sum(1).float().mean().item()
+print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample: {films:.2f}")
 
 # %% [44] It learns
 vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
-bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermediate_size=192, max_position_embeddings=64,
+bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3,
+            intermediate_size=192, max_position_embeddings=64,
             vocab_size=len(tok), hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
 
 def fit(m, steps, lr, bs=32):
@@ -192,7 +209,8 @@ torch.manual_seed(0)
 m = MRM.small(vision=vit, text=bert, size=64, decoder=dict(width=96, depth=2, heads=3))
 before, start = tests(m, held), time.time()
 log, after = fit(m, 90, 2e-3), tests(m, held)
-print(f"{time.time()-start:.0f} s; other patients: {before} -> {after}; log of the vocabulary {math.log(len(tok)):.2f}")
+print(f"{time.time()-start:.0f} s; other patients: {before} -> {after}")
+print(f"log of the vocabulary: {math.log(len(tok)):.2f}")
 fig, axs = plt.subplots(1, 2, figsize=(6,2), dpi=75)
 for ax,k in zip(axs, m.weights): ax.plot([o[k] for o in log]); ax.set(title=k, xlabel='step')
 plt.tight_layout(); plt.show()
@@ -206,10 +224,31 @@ guess = guess*cells.std(-1, keepdim=True) + cells.mean(-1, keepdim=True)
 hole, here = cells.mean(), removed[...,None]
 shown = {'seen': torch.where(here, hole, cells), 'restored': torch.where(here, guess, cells), 'film': cells}
 fig, axs = plt.subplots(1, 3, figsize=(6.5,2.3), dpi=75)
-for ax,(name,x) in zip(axs, shown.items()): ax.imshow(unpatchify(x, 16, (8,8))[0,0], cmap='gray'); ax.set_title(name, fontsize=9); ax.axis('off')
+for ax,(name,x) in zip(axs, shown.items()):
+    ax.imshow(unpatchify(x, 16, (8,8))[0,0], cmap='gray'); ax.set_title(name, fontsize=9); ax.axis('off')
 plt.tight_layout(); plt.show()
 
-# %% [50] Results
+# %% [49] The recipe
+from medvl.methods.mrm import (_films)
+
+# %% [50] The recipe
+full_recipe = recipe_of(MRM)
+recipe_table(full_recipe, full.config['preset'],
+             mask=(full.mask, 'share of patches that is hidden, of each film anew'),
+             word_mask=(full.word_mask, 'probability that a word is hidden, all its pieces together'),
+             text_loss=(full.text_loss, 'positions that the loss of the words runs over'),
+             norm_pix=(full.norm_pix, 'patches are restored with mean 0 and variance 1'))
+
+# %% [52] The recipe
+test_eq([one_step(full_recipe, w) for w in (1,4)],
+        [dict(bs=32, accum=n, samples=256, lr=1.5e-4) for n in (8,2)])
+rate = [lr_at(s, 1.5e-4, 2000, 400) for s in (0, 1, 200, 400, 1200, 2000)]  # ten steps an epoch
+test_close(rate, [0, 1.5e-4/400, .75e-4, 1.5e-4, .75e-4, 0], eps=1e-9)
+p = Preset.of('mrm')
+test_eq((p.mean, p.std, p.crop, p.big, p.antialias), (.4978, .2449, (.2, 1.), 448, False))
+test_eq((full_recipe.betas, full_recipe.wd, full_recipe.max_len, full_recipe.vocab), ((.9,.95), .05, 100, 30_000))
+
+# %% [55] Results
 from IPython.display import Markdown
 def results(method, folder='../../results'):
     "Rows of this method's result files, as a table."
@@ -220,7 +259,8 @@ def results(method, folder='../../results'):
         for k,v in r['metrics'].items():
             v = v if isinstance(v, dict) else dict(value=v)
             span = f" ({v['low']:.3f} to {v['high']:.3f})" if v.get('low') is not None else ''
-            rows.append(f"| {r['task']} | {r['data']} | {k} | {v['value']:.3f}{span} | {run.get('date','')} {run.get('commit','')} |")
+            made = f"{run.get('date','')} {run.get('commit','')}"
+            rows.append(f"| {r['task']} | {r['data']} | {k} | {v['value']:.3f}{span} | {made} |")
     head = '| task | data | score | value (95 % interval) | run |\n|---|---|---|---|---|\n'
     return head + '\n'.join(rows) if rows else 'not run'
 Markdown(results('mrm'))
