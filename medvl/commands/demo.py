@@ -41,7 +41,7 @@ def draw_page(c:Any, # the demo's `Common`
              ) -> str: # HTML
     "The report page from what the stages left."
     import numpy as np, pandas as pd
-    from medvl.commands.story import curves, film_rows, page, queries, rocs, svg, text_rows
+    from medvl.commands.story import curves, dots, film_rows, page, queries, rocs, svg, text_rows
     from medvl.eval.retrieval import Embeddings
     zero, shown = {}, {}
     for k in res['scored']:
@@ -50,7 +50,8 @@ def draw_page(c:Any, # the demo's `Common`
         say = dict(film=lambda i: smp[i].slots[0].px, text=lambda i: smp[i].text, rows=queries(emb))
         shown[k] = text_rows(emb, **say), film_rows(emb, **say)
     logs = {k: pd.read_csv(c.out/k/'log.csv') for k in res['stages']}
-    pictures = dict(curves=svg(curves(logs), 'curves')) | (dict(rocs=svg(rocs(zero), 'rocs')) if zero else {})
+    pictures = dict(curves=svg(curves(logs), 'curves'))
+    if zero: pictures |= dict(rocs=svg(rocs(zero), 'rocs'), dots=svg(dots(res), 'dots'))
     return page(res, pictures, shown)
 
 # %% ../../nbs/commands/07_demo.ipynb #67d42784

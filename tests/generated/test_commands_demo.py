@@ -50,7 +50,7 @@ test_eq(res['data']['test']['patients'], 4)
 
 # %% [14] Once, tiny
 doc = Path('run/index.html').read_text()
-assert 'Not for clinical use' in doc and doc.count('data:image/png;base64,') > 20 and doc.count('<svg') == 2
+assert 'Not for clinical use' in doc and doc.count('data:image/png;base64,') > 20 and doc.count('<svg') == 3
 test_eq(re.findall(r'(?:src|href)="(?!data:|#)[^"]*"|@import|<script', doc), [])
 print(f'{len(doc)/1e3:.0f} kB')
 

@@ -77,11 +77,11 @@ from medvl.commands.story import (film_rows)
 # %% [18] Ranked lists
 h = film_rows(e, lambda i: px[i], lambda i: words[i], [1], 1)
 test_eq(h.count('<li'), 2)                                              # the first, which is wrong, and its own
-assert '<li value="2" class="right">✓ small effusion' in h
+assert '<li value="3" class="right">✓ small effusion' in h             # behind one that is better and one that ties
 test_eq(film_rows(e, lambda i: px[i], lambda i: words[i], [0], 1).count('<li'), 1)
 
 # %% [20] The table
-from medvl.commands.story import (span, table)
+from medvl.commands.story import (span, rows_of, table, costs)
 
 # %% [21] The table
 x = dict(value=.5, low=.4, high=.6)
@@ -90,31 +90,41 @@ test_eq(span(dict(value=None, low=None, high=None)), 'not computable')
 one = dict(retrieval=dict(chance={'R@1': .1, 'R@5': .5, 'R@10': 1.}, n_pairs=10, n_texts=9, n_units=5,
                           interval={f'{w}_R@{k}': x for w in WAYS for k in (1,5,10)}),
            zeroshot=dict(macro=dict(auroc=x)))
-cost = dict(trainable=1234567, multiply_adds=2e12, multiply_adds_all=5e12, seconds=61., seconds_per_step=.5, steps=122)
+cost = dict(trainable=1234567, parameters=2000000, samples=640, steps=10, seconds=66., seconds_per_step=6.6,
+            multiply_adds=2e12, multiply_adds_all=5e12)
 res = dict(scored=dict(alta=one), stages=dict(alta=cost), data=dict(test=dict(patients=5, frontals=10)),
            differences={}, settings=dict(seed=0),
            provenance=dict(date='2000-01-01', commit='abc', threads=1, versions={}))
 t = table(res)
 test_eq(t.count('<tr>'), 3)                                             # head, chance, ALTA
-for want in ('1,234,567', '2.0 T', '5.0 T', '50.0 <small>(40.0 to 60.0)</small>', '<td>chance</td><td>10.0</td>'):
-    assert want in t, want
-HTML(t)
+assert '50.0 <small>(40.0 to 60.0)</small>' in t and '<td>chance</td><td>10.0</td>' in t
+for want in ('1,234,567', '2.0 T', '5.0 T', '<td>1.1</td>'): assert want in costs(res), want
+test_eq(table(dict(scored={})), '<p>No stage was scored.</p>')
+HTML(t+costs(res))
 
-# %% [23] Words for a newcomer
-from medvl.commands.story import (INTRO, HOW, verdict)
+# %% [23] The table
+from medvl.commands.story import (dots)
 
-# %% [24] Words for a newcomer
+# %% [24] The table
+fig = dots(res)
+test_eq([len(ax.containers) for ax in fig.axes], [1,1])                 # one model in each panel
+test_close(fig.axes[0].containers[0].lines[0].get_ydata(), [50,50,50])
+
+# %% [26] Words for a newcomer
+from medvl.commands.story import (INTRO, HOW, COST, verdict)
+
+# %% [27] Words for a newcomer
 d = {'alta - clip': {'image_to_text_R@1': dict(value=.06, low=.02, high=.1),
                          'text_to_image_R@1': dict(value=-.01, low=-.05, high=.03)}}
 print(verdict(d))
-assert '6.0 points ahead film to text (+2.0 to +10.0)' in verdict(d)
-assert '1.0 points behind text to film (-5.0 to +3.0, which may be chance)' in verdict(d)
+assert 'film to text 6.0 points higher (+2.0 to +10.0)' in verdict(d)
+assert 'text to film 1.0 points lower (-5.0 to +3.0, which may be chance)' in verdict(d)
 test_eq(verdict({}), '')
 
-# %% [26] The whole page
+# %% [29] The whole page
 from medvl.commands.story import (STYLE, section, made_by, page)
 
-# %% [27] The whole page
+# %% [30] The whole page
 both = text_rows(e, lambda i: px[i], lambda i: words[i], [0], 2), h
 doc = page(res, dict(curves='<svg></svg>'), dict(alta=both))
 test_eq(re.findall(r'<h2>(.*?)</h2>', doc)[:3], ['What is alignment?', 'What was compared', 'Results'])
