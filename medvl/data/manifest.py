@@ -319,7 +319,7 @@ def put_file(what:str|Path|np.ndarray|None, root:Path, name:str, copy:bool # pat
 readers = Registry('layout', covid='medvl.readers.covid:read_covid',  # name -> function of a folder and a log
                    chexpert='medvl.readers.chexpert:read_chexpert',
                    chexpert_plus='medvl.readers.chexpert:read_chexpert_plus', nih='medvl.readers.labels:read_nih',
-                   vindr='medvl.readers.labels:read_vindr', padchest='medvl.readers.labels:read_padchest',
+                   vindr='medvl.readers.labels:read_vindr', padchest='medvl.readers.padchest:read_padchest',
                    covidx='medvl.readers.labels:read_covidx', mimic='medvl.readers.mimic:read_mimic',
                    openi='medvl.readers.openi:read_openi', r2gen='medvl.readers.openi:read_r2gen',
                    mscxr='medvl.readers.grounding:read_mscxr', mscxrt='medvl.readers.grounding:read_mscxrt',

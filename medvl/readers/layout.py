@@ -10,7 +10,7 @@ __all__ = ['STRENGTH', 'FILM', 'SPLITS', 'find_table', 'need_table', 'films_in',
            'to_studies', 'link_by_number', 'split_films', 'share', 'set_split', 'keep_test', 'split_by_lists',
            'open_log', 'close_log']
 
-# %% ../../nbs/readers/00_layout.ipynb #00cdfbf9
+# %% ../../nbs/readers/00_layout.ipynb #6a2ac31b
 import os, re
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from ..data.manifest import count_found
 from ..data.study import Study, View, link_priors, split_by_patient
 from ..data.table import ReadLog
 
-# %% ../../nbs/readers/00_layout.ipynb #d27b6717
+# %% ../../nbs/readers/00_layout.ipynb #2de40216
 def find_table(root:Path, # folder of the set
                *names:str # globs below `root`, the preferred first; each also with .gz
               ) -> Path|None: # the first that is there
@@ -40,7 +40,7 @@ def need_table(root:Path, *names:str # see `find_table`
     if (p := find_table(root, *names)): return p
     raise MedvlError(f"{root}: expected {' or '.join(names)} (or .gz of it); none is there")
 
-# %% ../../nbs/readers/00_layout.ipynb #5a317fc4
+# %% ../../nbs/readers/00_layout.ipynb #f00e043f
 def films_in(folders:Iterable[Path] # that may hold films
             ) -> dict[str,str]: # file name -> path; of a name that is in two folders, the first
     "What lies in these folders."
@@ -67,7 +67,7 @@ def look(df:pd.DataFrame, # with `path`, and `row`: where it was said
     for p,r in zip(gone['path'], gone['row']): log.leave('film is not there', f'{r}: {p}')
     return df[there]
 
-# %% ../../nbs/readers/00_layout.ipynb #b9536ea9
+# %% ../../nbs/readers/00_layout.ipynb #b6cb4799
 STRENGTH = {0: 0, -1: 1, 1: 2}  # absent gives way to uncertain, and that to present
 
 def add_label(labels:dict[str,float], name:str, value:float # gets `name: value`, unless it has something stronger
@@ -88,7 +88,7 @@ def our_names(labels:dict[str,float], # as published
         if v != 0: add_label(out, ours[1:], v)
     return out
 
-# %% ../../nbs/readers/00_layout.ipynb #325cf432
+# %% ../../nbs/readers/00_layout.ipynb #78296f36
 def read_cells(cells:pd.Series, # text
                f:Callable[[str],dict], # reads one cell
                path:Path # of the table, for the message
@@ -102,7 +102,7 @@ def read_cells(cells:pd.Series, # text
             raise MedvlError(f"{path}: row {list(codes).index(i)+2}, column {cells.name!r}: {o[:80]!r}: {e}") from e
     return [made[c] for c in codes]
 
-# %% ../../nbs/readers/00_layout.ipynb #bec933cf
+# %% ../../nbs/readers/00_layout.ipynb #546d78b5
 FILM = dict(patient='', study='', film='', path='', kind='frontal', pos='', time=None, split=None, report='',
             order=None)
 
@@ -112,9 +112,10 @@ def to_studies(df:pd.DataFrame, # one row a film: columns of `FILM` (absent: its
                log:ReadLog # gets what is odd
               ) -> list[Study]: # in the order of the first film of each
     "Studies of the rows. Raises `MedvlError` when a study is in two splits."
-    cols = [df[c].tolist() if c in df else [v]*len(df) for c,v in FILM.items()]
+    said = lambda c: [None if o != o else o for o in df[c].tolist()]  # NaN is how pandas says that there is nothing
+    cols = [said(c) if c in df else [v]*len(df) for c,v in FILM.items()]
     rest = [c for c in df if c not in FILM and c != 'row']
-    infos = zip(*(df[c].tolist() for c in rest)) if rest else [()]*len(df)
+    infos = zip(*map(said, rest)) if rest else [()]*len(df)
     out, mixed = {}, {}
     for row,lab,more in zip(zip(*cols), labels, infos, strict=True):
         patient, study, film, path, kind, pos, time, split, report, order = row
@@ -132,20 +133,20 @@ def to_studies(df:pd.DataFrame, # one row a film: columns of `FILM` (absent: its
     for study,film in mixed.items(): log.note('films of one study have different labels', f'{study}: {film}')
     return list(out.values())
 
-# %% ../../nbs/readers/00_layout.ipynb #28e9af64
-def link_by_number(studies:list[Study], # with `info['order']`
+# %% ../../nbs/readers/00_layout.ipynb #37927300
+def link_by_number(studies:list[Study], # with `info['order']`, where it is known
                    log:ReadLog # gets a line
                   ) -> list[Study]: # the same
     "Priors by the number of the study; `time` is as it was."
     times = [s.time for s in studies]
-    for s in studies: s.time = float(s.info['order'])
+    for s in studies: s.time = None if s.info.get('order') is None else float(s.info['order'])
     link_priors(studies, say=None)
     for s,t in zip(studies, times): s.time = t
     log.lines.append(f"priors: {sum(s.prior is not None for s in studies)} linked by the number of the study, "
                      "not by date (the set has none)")
     return studies
 
-# %% ../../nbs/readers/00_layout.ipynb #fc62383b
+# %% ../../nbs/readers/00_layout.ipynb #878d7b0a
 SPLITS = ('official', 'official+patient', 'official+image', 'patient', 'image')
 
 def split_films(studies:list[Study], # `split` is overwritten
@@ -184,7 +185,7 @@ def set_split(studies:list[Study], # with the official split, if there is one
     if split.endswith('image'): log.lines.append(f'split={split!r} LEAKS: films of one patient are on both sides')
     return studies
 
-# %% ../../nbs/readers/00_layout.ipynb #ad346292
+# %% ../../nbs/readers/00_layout.ipynb #dc08f49c
 def keep_test(studies:list[Study], split:str, have:set[str] # see `set_split`; the official splits that there are
              ) -> list[Study]:
     "The official test part stays, the other studies with a split are divided again."
@@ -214,7 +215,7 @@ def split_by_lists(studies:list[Study], lists:dict[str,str|Path], log:ReadLog # 
                 raise MedvlError(f"{file}: line {i+1}: {full} is in the lists of {of[name]} and of {split}")
     return split_films(studies, lambda v,s: of.get(v.id))
 
-# %% ../../nbs/readers/00_layout.ipynb #96d483c4
+# %% ../../nbs/readers/00_layout.ipynb #ca924285
 def open_log(name:str, # of the set
              path:str|Path, # its folder
              missing:str, # 'ignore', 'skip' or 'error'

@@ -68,12 +68,13 @@ from medvl.readers.layout import (FILM, to_studies)
 # %% [19] From rows to studies
 rows = pd.DataFrame(dict(patient=['1','1','1','2'], study=['s1','s1','s2','s3'], film=['a','b','c','d'],
                          path=['a.png','b.png','c.png','d.png'], kind=['frontal','lateral','frontal','frontal'],
-                         order=[1,1,2,1], age=[50,50,51,0], sex=['F','F','F','']))
+                         order=[1,1,2,1], age=[50,50,51,0], sex=['F','F','F',''], split=['train']*3+[None]))
 given = [{'Edema': 0.}, {'Edema': 1.}, {}, {'Edema': -1.}]
 log = ReadLog('rows'); made = to_studies(rows, given, 'example', log)
 test_eq([(s.id, len(s.views), s.labels) for s in made], [('s1',2,{'Edema': 1}), ('s2',1,{}), ('s3',1,{'Edema': -1})])
 test_eq(given[0], {'Edema': 0.})  # what was handed in is not changed
 test_eq(made[0].views[0].info, {'age': 50, 'sex': 'F'}); test_eq(made[2].views[0].info, {'age': 0})
+test_eq([s.split for s in made], ['train','train',None])
 test_eq(log.noted, [('films of one study have different labels', 's1: b')])
 test_fail(lambda: to_studies(rows.assign(split=['train','test',None,None]), given, '', log), contains="its film 'b'")
 
