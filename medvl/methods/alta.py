@@ -60,7 +60,7 @@ class ALTA(Aligner):
 
     def __init__(self,
                  vision:str|dict|None=None, # preset or VisionTower's arguments; None: that of `init`, else 'alta'
-                 text:str|dict|Path='cxr-bert', # preset, directory of CXR-BERT, configuration; 'init': the report model of `init`
+                 text:str|dict|Path='cxr-bert', # preset, directory, configuration; 'init': the report model of `init`
                  size:int=224, # side of the films, pixels
                  zoom:int=2, # the restored film is this many times larger
                  decoder:dict|None=None, # PatchDecoder's width, depth, heads; None: that of `init`, else 768, 4, 6
@@ -73,7 +73,7 @@ class ALTA(Aligner):
                  tau:float=.07, # all four scales start at 1/tau
                  views:str='frontal', # films encoded at test time: the current 'frontal', or all that are 'present'
                  positives:bool=False, # equal texts are all right answers
-                 also:tuple[str,...]=(), # patterns of further parameters to train, such as 'text.*' for a text tower that was never trained
+                 also:tuple[str,...]=(), # patterns of more parameters to train, e.g. 'text.*' for an untrained BERT
                  text_up:str|None=None, # start of the text adapters: 'zero' or 'normal'; None: as `mode` says
                  vocab:int|None=None, # size of the vocabulary; None: the text tower's own
                  preset:str='alta', # how films are prepared, see `data.batch`
@@ -82,15 +82,19 @@ class ALTA(Aligner):
         super().__init__()
         for k,v,known in (('mode',mode,('faithful','clean')), ('views',views,('frontal','present'))):
             if v not in known: raise MedvlError(f"{k} is {v!r}; expected one of {known}")
-        self.blank = ['vision']*(init is None) + ['text']*isinstance(text_presets.get(text) if isinstance(text, str) else text, Mapping)
-        self.mode, self.views, self.zoom, self.mask, self.word_mask, self.mask_id, self.positives = mode, views, zoom, mask, word_mask, mask_id, positives
+        made = isinstance(text_presets.get(text) if isinstance(text, str) else text, Mapping)
+        self.blank = ['vision']*(init is None) + ['text']*made
+        self.mode, self.views, self.zoom, self.positives = mode, views, zoom, positives
+        self.mask, self.word_mask, self.mask_id = mask, word_mask, mask_id
         self._build_vision(vision, decoder, size, init)
         self._build_text(text, vocab, init)
         text_up = text_up or ('normal' if mode == 'faithful' else 'zero')
         add_adapters(self.vision, ratio); add_adapters(self.text, ratio, init_up=text_up)
         self._build_rest(dim, tau, text)
-        self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, zoom=zoom, decoder=self.decoder.config, dim=dim,
-            ratio=ratio, mode=mode, mask=mask, word_mask=word_mask, mask_id=mask_id, tau=tau, views=views, positives=positives, text_up=text_up, also=list(also), preset=preset)
+        self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, zoom=zoom,
+                           decoder=self.decoder.config, dim=dim, ratio=ratio, mode=mode, mask=mask,
+                           word_mask=word_mask, mask_id=mask_id, tau=tau, views=views, positives=positives,
+                           text_up=text_up, also=list(also), preset=preset)
         unfreeze(freeze(self), [*TRAINED, *also] + ['to_text.*']*(mode == 'clean'))
 
 # %% ../../nbs/methods/06_alta.ipynb #a959f102
@@ -106,17 +110,21 @@ def _build_vision(self, vision, decoder, size, init):
     cfg, state, rules = _from_mrm(init, '(vision|decoder)') if init is not None else ({}, None, None)
     vision = vision or cfg.get('vision') or 'alta'
     self.vision = VisionTower(**vision) if isinstance(vision, Mapping) else VisionTower(vision, size)
-    if not self.vision.is_vit: raise MedvlError(f"ALTA hides patches, so its vision tower must be a ViT, not {vision!r}")
+    if not self.vision.is_vit:
+        raise MedvlError(f"ALTA hides patches, so its vision tower must be a ViT, not {vision!r}")
     p, c = self.zoom*self.vision.patch, self.vision.in_chans
     sizes = {'width': 768, 'depth': 4, 'heads': 6, **(decoder or cfg.get('decoder') or {})}
     self.decoder = PatchDecoder(**{**sizes, 'width_in': self.vision.width, 'out': p*p*c, 'grid': self.vision.grid})
-    if init is not None: load_state(nn.ModuleDict(dict(vision=self.vision, decoder=self.decoder)), state, rename=rules, verbose=False)
+    if init is None: return
+    load_state(nn.ModuleDict(dict(vision=self.vision, decoder=self.decoder)), state, rename=rules, verbose=False)
 
 # %% ../../nbs/methods/06_alta.ipynb #8a99cdb5
 @patch_to(ALTA)
 def _build_text(self, text, vocab, init):
     cfg, state, rules = _from_mrm(init, 'text') if text == 'init' else (None, None, None)
-    if cfg == {}: raise MedvlError("text='init' needs an MRM directory or model; the authors' file does not say how its text model is built")
+    if cfg == {}:
+        raise MedvlError("text='init' needs an MRM directory or model; the authors' file does not say how its "
+                         "text model is built")
     kw = {} if vocab is None else dict(vocab_size=vocab)
     self.text = TextTower(cfg['text'] if cfg else text, mlm=True, **kw)
     if cfg: load_state(nn.ModuleDict(dict(text=self.text)), state, rename=rules, verbose=False)
@@ -132,9 +140,11 @@ def _build_rest(self, dim, tau, text):
         rules = [(r'(?!cls_projection_head)', None), *cxr_bert_keys(head='head_t')]
         load_state(nn.ModuleDict(dict(head_t=self.head_t)), text, rename=rules, verbose=False)
     self.head_ts = copy.deepcopy(self.head_t)
-    self.log_scale, self.log_scale_cells, self.log_scale_words, self.log_scale_local = (log_scale(tau) for _ in range(4))
+    self.log_scale, self.log_scale_cells = log_scale(tau), log_scale(tau)
+    self.log_scale_words, self.log_scale_local = log_scale(tau), log_scale(tau)
     if self.mode == 'faithful':  # zeros that are never trained: absent films are blank
-        self.missing_token = nn.Parameter(torch.zeros(1, math.prod(self.vision.grid), self.vision.width), requires_grad=False)
+        zeros = torch.zeros(1, math.prod(self.vision.grid), self.vision.width)
+        self.missing_token = nn.Parameter(zeros, requires_grad=False)
 
 # %% ../../nbs/methods/06_alta.ipynb #47fb156a
 @patch_to(ALTA)
@@ -154,7 +164,14 @@ def encode_films(self,
 
 # %% ../../nbs/methods/06_alta.ipynb #0c8e775f
 @patch_to(ALTA)
-def mim(self, f, removed, slot, img_msk, use, big) -> Tensor:
+def mim(self,
+        f:Feat, # of `encode_films`
+        removed:Bool[Tensor, 'm n'], # patches that were hidden
+        slot:Int[Tensor, 'm'], # of each film
+        img_msk:Bool[Tensor, 'b s'], # True where there is a film
+        use:Bool[Tensor, 'b s'], # which were encoded
+        big:Float[Tensor, 'b c H W'] # the current frontals, large
+       ) -> Float[Tensor, '']:
     "Pixel loss of the current frontals (MRM's, with its decoder)."
     own = (slot == 0) & img_msk[use]                                          # among encoded films
     front = Feat(f.glob[own], f.loc[own], grid=f.grid, idx=f.idx[own])
@@ -163,7 +180,10 @@ def mim(self, f, removed, slot, img_msk, use, big) -> Tensor:
 
 # %% ../../nbs/methods/06_alta.ipynb #b9216a69
 @patch_to(ALTA)
-def image_side(self, f, use) -> tuple[Tensor, Tensor, Tensor|None]:
+def image_side(self,
+               f:Feat, # films of the samples with a report
+               use:Bool[Tensor, 'b s'] # which of their slots were encoded
+              ) -> tuple[Tensor, Tensor, Tensor|None]:
     "Fused feature `[b d]`, local features `[b s*k dim]`, and which of them are real."
     k = f.loc.shape[1]
     g = fuse_views(unpack_films(f.glob, use), None if self.mode == 'faithful' else use)
@@ -171,7 +191,14 @@ def image_side(self, f, use) -> tuple[Tensor, Tensor, Tensor|None]:
     return g, vs, None if self.mode == 'faithful' else use.repeat_interleave(k, 1)
 
 @patch_to(ALTA)
-def contrast(self, g, vs, vs_msk, t, msk, txt_id) -> dict[str, Tensor]:
+def contrast(self,
+             g:Float[Tensor, 'b w'], # fused film features
+             vs:Float[Tensor, 'b n d'], # patches in the shared space
+             vs_msk:Bool[Tensor, 'b n']|None, # which are real; None: all
+             t:Feat, # of the intact reports
+             msk:Bool[Tensor, 'b l'], # True on real tokens
+             txt_id:Int[Tensor, 'b']|None # equal for equal reports
+            ) -> dict[str, Tensor]:
     "Global and local contrast of films and reports, over all processes."
     target = same_text(gather(txt_id)) if self.positives and txt_id is not None else None
     v, u = (F.normalize(x, dim=-1) for x in (self.head_v(g), self.head_t(t.glob)))
@@ -181,12 +208,18 @@ def contrast(self, g, vs, vs_msk, t, msk, txt_id) -> dict[str, Tensor]:
 
 # %% ../../nbs/methods/06_alta.ipynb #7602a1b1
 @patch_to(ALTA)
-def read(self, txt, msk, word, g) -> tuple[Feat, Tensor]:
+def read(self,
+         txt:Int[Tensor, 'b l'], # token ids
+         msk:Bool[Tensor, 'b l'], # True on real tokens
+         word:Int[Tensor, 'b l'], # word of each piece
+         g:Float[Tensor, 'b w'] # fused film features
+        ) -> tuple[Feat, Tensor]:
     "Features of the intact reports, and the cross-entropy of the hidden words of the others."
     seen, labels = mask_words(txt, word, self.word_mask, self.mask_id, whole=False)
     film = self.to_text(g)
     f = self.text(torch.cat([txt, seen]), torch.cat([msk, msk]), add=torch.cat([torch.zeros_like(film), film]))
-    intact, hidden = (Feat(*(x[half] for x in (f.glob, f.loc, f.msk))) for half in (slice(0,len(txt)), slice(len(txt),None)))
+    whole, rest = slice(0, len(txt)), slice(len(txt), None)
+    intact, hidden = (f.map(lambda x: x[half]) for half in (whole, rest))
     ask = labels != -100
     return intact, token_loss(self.text.mlm(hidden.loc[ask]), labels[ask])
 
@@ -199,11 +232,12 @@ def forward(self,
     b, img, img_msk, pairs = self._checked(batch)
     f, removed, slot, use = self.encode_films(img, img_msk, pairs)
     mim = self.mim(f, removed, slot, img_msk, use, b.big)
-    if not pairs.any(): return Out({'mim': mim, **self._idle()})
+    n = {'mim': img_msk[:,0].sum(), **dict.fromkeys(('glob','local','mlm'), pairs.sum())}
+    if not pairs.any(): return Out({'mim': mim, **self._idle()}, n=n)
     g, vs, vs_msk = self.image_side(f.map(lambda x: x[pairs.repeat_interleave(use.sum(1))]), use[pairs])
     t, mlm = self.read(b.txt[pairs], b.txt_msk[pairs], b.word[pairs], g)
     terms = self.contrast(g, vs, vs_msk, t, b.txt_msk[pairs], None if b.txt_id is None else b.txt_id[pairs])
-    return Out({**terms, 'mim': mim, 'mlm': mlm}, Feat(g, vs, vs_msk), t)
+    return Out({**terms, 'mim': mim, 'mlm': mlm}, Feat(g, vs, vs_msk), t, n)
 
 @patch_to(ALTA)
 def _idle(self) -> dict[str, Tensor]:
@@ -216,15 +250,18 @@ def _checked(self, batch):
     "Batch, films, their mask, and which samples have a report."
     b = Batch.of(batch); img, img_msk = b.slots()
     if img.shape[1] > 4: raise MedvlError(f"ALTA knows four slots, this batch has {img.shape[1]}")
-    if not img_msk[:,0].any(): raise MedvlError("no sample of this batch has a current frontal film, so there is nothing to restore")
+    if not img_msk[:,0].any():
+        raise MedvlError("no sample of this batch has a current frontal film, so there is nothing to restore")
     side = self.zoom*self.vision.size
     if b.big is None or tuple(b.big.shape[-2:]) != (side,side):
         got = 'none' if b.big is None else list(b.big.shape)
-        raise MedvlError(f"ALTA restores films of {side} x {side} pixels; batch['big'] is {got} (use a preset with it, such as 'alta')")
+        raise MedvlError(f"ALTA restores films of {side} x {side} pixels; batch['big'] is {got} "
+                         "(use a preset with it, such as 'alta')")
     if b.txt is None: return b, img, img_msk, torch.zeros(len(img), dtype=torch.bool, device=img.device)
     if b.word is None: raise MedvlError("ALTA hides words and needs batch['word'], the word of each piece")
     pairs = b.txt_msk.any(1)
-    if bad := (pairs & ~img_msk.any(1)).nonzero().flatten().tolist(): raise MedvlError(f"samples {bad} of the batch have a report but no film")
+    if bad := (pairs & ~img_msk.any(1)).nonzero().flatten().tolist():
+        raise MedvlError(f"samples {bad} of the batch have a report but no film")
     return b, img, img_msk, pairs
 
 # %% ../../nbs/methods/06_alta.ipynb #00e1790b
@@ -238,7 +275,8 @@ def encode_image(self,
     msk = torch.ones(img.shape[:2], dtype=torch.bool, device=img.device) if msk is None else msk
     if self.views == 'frontal': img, msk = img[:,:1], msk[:,:1]
     if bad := (~msk.any(1)).nonzero().flatten().tolist():
-        raise MedvlError(f"samples {bad} have no {'current frontal ' if self.views == 'frontal' else ''}film (views={self.views!r})")
+        which = 'current frontal ' if self.views == 'frontal' else ''
+        raise MedvlError(f"samples {bad} have no {which}film (views={self.views!r})")
     x, slot = pack_films(img, msk)
     f = self.vision(x, add=self.slot(slot))
     v = self.head_v(fuse_views(unpack_films(f.glob, msk), msk))
@@ -249,13 +287,14 @@ def encode_image(self,
 def encode_text(self,
                 txt:Int[Tensor, 'b l'], # token ids
                 msk:Bool[Tensor, 'b l']|None=None, # True on real tokens
-                word:Int[Tensor, 'b l']|None=None # word of each piece: `loc` then has a vector per word
+                word:Int[Tensor, 'b l']|None=None, # word of each piece: `loc` then has a vector per word
+                norm:bool=True # False: `glob` as projected
                ) -> Feat: # glob [b dim] of unit length; loc: tokens after [CLS] [b l-1 dim], or words
     "Reports in the shared space."
     f = self.text(txt, msk)
-    loc, keep = self.head_ts(f.loc), f.keep()
+    t, loc, keep = self.head_t(f.glob), self.head_ts(f.loc), f.keep()
     loc, keep = (loc[:,1:], keep[:,1:]) if word is None else pool_words(loc, word)
-    return Feat(F.normalize(self.head_t(f.glob), dim=-1), loc, keep)
+    return Feat(F.normalize(t, dim=-1) if norm else t, loc, keep)
 
 # %% ../../nbs/methods/06_alta.ipynb #5fa52bfe
 @patch_to(ALTA, cls_method=True)
@@ -265,9 +304,10 @@ def paper(cls, **kw) -> ALTA: # overrides; give `text` the directory of CXR-BERT
 
 @patch_to(ALTA, cls_method=True)
 def small(cls, **kw) -> ALTA: # overrides; `vocab` and `mask_id` are those of your tokenizer
-    "A few million parameters, films of 128 and 256 pixels, one channel, clean mode; with `init` its report model, too."
+    "A few million parameters, films of 128 and 256 pixels, one channel, clean mode; with `init` its report model too."
     own = dict(text='init', size=128, mode='clean', preset='alta-small')
-    if kw.get('init') is None: own |= dict(text='bert-small', vision='vit_small_cpu', decoder=dict(width=192, depth=2, heads=3))
+    if kw.get('init') is None:
+        own |= dict(text='bert-small', vision='vit_small_cpu', decoder=dict(width=192, depth=2, heads=3))
     return cls(**{**own, **kw})
 
 @patch_to(ALTA, cls_method=True)

@@ -15,30 +15,40 @@ from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from medvl.core import Aligner, Batch, Feat, MedvlError, Out
+from medvl.data.recipe import Recipe
 from medvl.losses.contrastive import clip_loss, gather, log_scale, same_text
 from medvl.losses.local import local_loss
 from medvl.models.adapters import add_adapters, freeze, unfreeze
 from medvl.models.checkpoint import cxr_bert_keys, load_state, mrm_keys, read_config
 from medvl.models.heads import ProjectionHead, ViewTimeEmbedding, fuse_views
 from medvl.models.masked import PatchDecoder, mask_words, patchify, pick_patches, pixel_loss, token_loss
-from medvl.models.text import TextTower, pool_words
+from medvl.models.text import TextTower, pool_words, text_presets
 from medvl.models.vision import VisionTower
 
 # %% [5] ALTA
-import json, tempfile, time
+import json, re, tempfile, time
+import numpy as np
 import matplotlib.pyplot as plt
 from fastcore.test import *
+from medvl.data.films import Preset
+from medvl.data.recipe import one_step, recipe_of, recipe_table
+from medvl.training import lr_at, param_groups
 from medvl.models.adapters import param_table, trainable
 torch.set_num_threads(1);
 
 # %% [7] The idea
 fig, ax = plt.subplots(figsize=(9,3.4), dpi=75); ax.axis('off'); ax.set(xlim=(0,13), ylim=(-.2,5.2))
-def box(x, y, s, c, **kw): ax.text(x, y, s, ha='center', va='center', fontsize=8.5, bbox=dict(boxstyle='round,pad=.35', fc=c, ec='.4'), **kw)
+def box(x, y, s, c, **kw):
+    ax.text(x, y, s, ha='center', va='center', fontsize=8.5, bbox=dict(boxstyle='round,pad=.35', fc=c, ec='.4'), **kw)
 def arrow(x0, y0, x1, y1): ax.annotate('', (x1,y1), (x0,y0), arrowprops=dict(arrowstyle='->', color='.4'))
-for y,n in zip((4.8,4,3.2,2.4), ('current frontal','current lateral','prior frontal','prior lateral')): box(1.1, y, n, 'white'); arrow(2.1,y,3.2,3.6)
-box(4.4, 3.6, '49 of 196 patches\n+ view + time', 'white'); box(6.9, 3.6, 'ViT, frozen\n+ adapters', '#cfe2f3'); arrow(5.5,3.6,6.1,3.6)
-box(4.4, .9, 'report\nreport, half hidden', 'white'); box(6.9, .9, 'BERT, frozen\n+ adapters', '#d9ead3'); arrow(5.3,.9,6.1,.9)
-for y,n in ((4.8,'restore film (MIM)'),(3.2,'global: mean of 4 [CLS]'),(1.9,'local: patches, words'),(.4,'restore words (MLM)')): box(11, y, n, '#f4cccc')
+for y,n in zip((4.8,4,3.2,2.4), ('current frontal','current lateral','prior frontal','prior lateral')):
+    box(1.1, y, n, 'white'); arrow(2.1,y,3.2,3.6)
+box(4.4, 3.6, '49 of 196 patches\n+ view + time', 'white'); box(6.9, 3.6, 'ViT, frozen\n+ adapters', '#cfe2f3')
+box(4.4, .9, 'report\nreport, half hidden', 'white'); box(6.9, .9, 'BERT, frozen\n+ adapters', '#d9ead3')
+arrow(5.5,3.6,6.1,3.6); arrow(5.3,.9,6.1,.9)
+losses = {'restore film (MIM)': 4.8, 'global: mean of 4 [CLS]': 3.2, 'local: patches, words': 1.9,
+          'restore words (MLM)': .4}
+for n,y in losses.items(): box(11, y, n, '#f4cccc')
 for y in (4.8,3.2,1.9): arrow(7.8,3.6,9.6,y)
 for y in (3.0,1.8,.4): arrow(7.8,.9,9.6,y)
 arrow(6.9,3.15,6.9,1.35); ax.text(7,2.2,'mean [CLS]',fontsize=8); plt.show()
@@ -56,7 +66,7 @@ test_eq(unpack_films(x, use).flatten(), torch.tensor([0.,1,0,3,4,0,0,0]))
 # %% [12] Films that are there
 st = ViewTimeEmbedding(2)
 with torch.no_grad(): st.view[0] = torch.tensor([[0.,0],[1,0]]); st.time[0] = torch.tensor([[0.,0],[0,1]])
-test_eq(st().detach(), torch.tensor([[0.,0],[1,0],[0,1],[1,1]]))  # current frontal, current lateral, prior frontal, prior lateral
+test_eq(st().detach(), torch.tensor([[0.,0],[1,0],[0,1],[1,1]]))  # current frontal, lateral; prior frontal, lateral
 
 # %% [14] What is trained
 from medvl.methods.alta import (TRAINED)
@@ -71,12 +81,14 @@ from medvl.methods.alta import (_from_mrm)
 with torch.device('meta'): full = ALTA.paper()
 test_eq(trainable(full), 18_333_502)
 test_eq(sum(p.numel() for p in full.parameters()), 242_177_854)
-print(f"{trainable(full):,} of {sum(p.numel() for p in full.parameters()):,} are trained: {trainable(full)/242_177_854:.2%}")
-def count(*names): return sum(p.numel() for k,p in full.named_parameters() if p.requires_grad and any(n in k for n in names))
-got = {k: sum(p.numel() for n,p in full.named_parameters() if all(o in n for o in v)) for k,v in {'vision adapters': ('vision','adapter'), 'text adapters': ('text.','adapter')}.items()}
-got |= {'heads': count('head_'), 'decoder in and out': count('decoder.embed','decoder.pred','decoder.mask_token'), 'MLM head': count('cls.predictions'),
-        'norms of towers and decoder': sum(p.numel() for k,p in full.named_parameters() if p.requires_grad and 'norm' in k.lower() and 'head_' not in k and 'predictions' not in k),
-        '[CLS], view, time, scales': count('cls_token','slot.','log_scale')}
+print(f"{trainable(full):,} of 242,177,854 are trained: {trainable(full)/242_177_854:.2%}")
+own = {k: p.numel() for k,p in full.named_parameters() if p.requires_grad}
+def count(pattern): return sum(n for k,n in own.items() if re.search(pattern, k))
+got = {'vision adapters': count(r'^vision.*adapter'), 'text adapters': count(r'^text.*adapter'),
+       'heads': count('head_'), 'decoder in and out': count(r'decoder\.(embed|pred|mask_token)'),
+       'MLM head': count('cls.predictions'),
+       'norms of towers and decoder': count(r'(?i)^(?!.*(head_|predictions)).*norm'),
+       '[CLS], view, time, scales': count(r'cls_token|slot\.|log_scale')}
 for k,n in got.items(): print(f"{k:30s}{n:12,}")
 test_eq(list(got.values()), [7_100_928, 7_100_928, 460_800, 2_953_728, 622_650, 90_624, 3_844])
 test_eq(sum(got.values()), 18_333_502)
@@ -136,7 +148,8 @@ test_close(g4[0], f4.glob[:4].mean(0), eps=1e-6); test_eq((vs4.shape[1], none), 
 blank = torch.zeros(2,1,64,64)
 two = faith.vision(blank, add=faith.slot(torch.tensor([3,3])), blank=torch.tensor([True,True])).glob
 test_close(two[0], two[1], eps=1e-6)
-drawn = faith.vision(blank, torch.tensor([[0,1,2,3],[4,5,6,7]]), faith.slot(torch.tensor([3,3])), torch.tensor([True,True])).glob
+idx = torch.tensor([[0,1,2,3],[4,5,6,7]])
+drawn = faith.vision(blank, idx, faith.slot(torch.tensor([3,3])), torch.tensor([True,True])).glob
 test_eq(bool((drawn[0]-drawn[1]).abs().max() > 1e-4), True)
 
 # %% [47] The local term, against the formula
@@ -144,8 +157,10 @@ def pair_score(c, w, s1, s2):
     A = (s1*(w@c.T).softmax(0)).softmax(1)
     return torch.logsumexp(s2*F.cosine_similarity(A@c, w, dim=-1), 0)
 with torch.no_grad():
-    ws, wm, scale = torch.randn(2,7,32), few.txt_msk[:,1:], [o.exp() for o in (m.log_scale_cells, m.log_scale_words, m.log_scale_local)]
-    r = torch.stack([torch.stack([pair_score(v[k], w[j], *scale[:2]) for w,j in zip(ws,wm)]) for v,k in zip(vs,vs_msk)])*scale[2]
+    ws, wm = torch.randn(2,7,32), few.txt_msk[:,1:]
+    scale = [o.exp() for o in (m.log_scale_cells, m.log_scale_words, m.log_scale_local)]
+    r = [torch.stack([pair_score(v[k], w[j], *scale[:2]) for w,j in zip(ws,wm)]) for v,k in zip(vs,vs_msk)]
+    r = torch.stack(r)*scale[2]
     want = (F.cross_entropy(r, torch.arange(2)) + F.cross_entropy(r.T, torch.arange(2)))/2
     test_close(local_loss(vs, ws, wm, vs_msk, *scale).item(), want.item(), eps=1e-4)
 
@@ -155,8 +170,9 @@ for mode in ('clean','faithful'):
     got = {k for k,p in m.named_parameters() if p.grad is not None}
     test_eq(got, {k for k,p in m.named_parameters() if p.requires_grad})
     test_eq('to_text.weight' in got, mode == 'clean')
-    test_eq([k for k in got if 'attn.qkv' in k or 'attention.self' in k or 'pos_embed' in k or k == 'missing_token'], [])
-    test_eq('text.net.bert.embeddings.word_embeddings.weight' in got, False)  # also the matrix of the head for words: tied
+    frozen = 'attn.qkv', 'attention.self', 'pos_embed', 'missing_token'
+    test_eq([k for k in got if any(o in k for o in frozen)], [])
+    test_eq('text.net.bert.embeddings.word_embeddings.weight' in got, False)  # tied: also the matrix of the head
 print(len(got), 'parameters get a gradient, of', len(list(m.parameters())))
 
 # %% [51] Gradients reach exactly what is trained
@@ -183,11 +199,13 @@ test_eq([k for k in decayed if 'log_scale' in k or k.endswith('bias') or 'norm' 
 m = example('clean')
 only = m(Batch(b, txt_msk=torch.zeros(4,8).bool()))
 test_eq([only.terms[k].item() for k in ('glob','local','mlm')], [0.,0.,0.]); test_eq(bool(only.terms['mim'] > 0), True)
+test_eq([int(only.n[k]) for k in ('glob','local','mlm','mim')], [0,0,0,4])  # zeros that no average will count
 m.loss(only).backward()
 test_eq([k for k,p in m.named_parameters() if p.requires_grad and p.grad is None], [])
 test_fail(lambda: m(Batch(b, big=None)), contains="batch['big'] is none")
 test_fail(lambda: m(Batch(b, word=None)), contains="batch['word']")
-test_fail(lambda: m(Batch(b, img_msk=b.img_msk & (torch.arange(4) > 0))), contains='no sample of this batch has a current frontal')
+no_frontal = b.img_msk & (torch.arange(4) > 0)
+test_fail(lambda: m(Batch(b, img_msk=no_frontal)), contains='no sample of this batch has a current frontal')
 test_fail(lambda: ALTA.small(mode='clear', **tiny), contains="('faithful', 'clean')")
 test_fail(lambda: ALTA.small(also=('text.nothing',), **tiny), contains='text.nothing')
 
@@ -201,8 +219,10 @@ test_close(one.glob, frontal.glob, eps=1e-6); test_eq((one.loc.shape, one.grid),
 test_close(every.glob[0], one.glob[0], eps=1e-5); test_eq(bool((every.glob[1]-one.glob[1]).abs().max() > 1e-3), True)
 test_eq(every.loc.shape, (4,64,32)); test_eq(every.msk.sum(1), torch.tensor([16,64,32,32]))
 m.views = 'frontal'
-test_fail(lambda: m.encode_image(b.img, b.img_msk & (torch.arange(4) > 0)), contains='samples [0, 1, 2, 3] have no current frontal')
+test_fail(lambda: m.encode_image(b.img, no_frontal), contains='samples [0, 1, 2, 3] have no current frontal')
 t = m.encode_text(b.txt[:2], b.txt_msk[:2]); test_eq(t.loc.shape, (2,7,32)); test_eq(t.msk.sum(1), torch.tensor([7,5]))
+raw = m.encode_text(b.txt[:2], b.txt_msk[:2], norm=False).glob
+test_close(F.normalize(raw, dim=-1), t.glob, eps=1e-6); test_eq(bool((raw.norm(dim=-1)-1).abs().min() > .01), True)
 test_eq(m.encode_text(b.txt[:2], b.txt_msk[:2], b.word[:2]).loc.shape, (2,6,32))
 
 # %% [59] Without reports, and what can be wrong
@@ -214,7 +234,8 @@ a = ALTA.small(init=mrm, size=64, vocab=60)
 test_close(a.vision.net.blocks[1].attn.qkv.weight, mrm.vision.net.blocks[1].attn.qkv.weight)
 test_close(a.decoder.blocks[1].mlp.fc1.weight, mrm.decoder.blocks[1].mlp.fc1.weight)
 test_close(a.text.net.bert.embeddings.word_embeddings.weight, mrm.text.net.bert.embeddings.word_embeddings.weight)
-test_fail(lambda: ALTA.small(init=mrm, vision=dict(name='vit_small_cpu', size=64, depth=3), size=64), contains='vision.net.blocks.2')
+deep = dict(name='vit_small_cpu', size=64, depth=3)
+test_fail(lambda: ALTA.small(init=mrm, vision=deep, size=64), contains='vision.net.blocks.2')
 from medvl.models.checkpoint import save_pretrained
 with tempfile.TemporaryDirectory() as d:
     save_pretrained(mrm, d)
@@ -250,11 +271,13 @@ def whole(train):
     data = StudyData([s for s in smp if (s.split == 'train') == train], tok, page, max_len=48)
     return collate([data[i] for i in range(len(data))], data)[0]
 seen, held = whole(True), whole(False)
-print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample:", round(seen.img_msk.sum(1).float().mean().item(),2))
+films = seen.img_msk.sum(1).float().mean().item()
+print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample: {films:.2f}")
 
 # %% [65] It learns
 vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
-bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermediate_size=192, max_position_embeddings=64,
+bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3,
+            intermediate_size=192, max_position_embeddings=64,
             vocab_size=len(tok), hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
 
 def fit(m, steps, lr, bs=32):
@@ -293,9 +316,11 @@ alta = ALTA.small(init=mrm, size=64, dim=64, tau=.2, mask=.5, views='present')
 log = fit(alta, 90, 2e-3, bs=24)
 print(f"{time.time()-start:.0f} s; MRM", {k: (round(pre[0][k],2), round(pre[-1][k],2)) for k in pre[0]})
 print('ALTA', {k: (round(log[0][k],2), round(log[-1][k],2)) for k in log[0]})
-for name,x in (('training', seen), ('held out', held)): print(f"{name}: {score(alta, x)}, MRR by chance {chance(x):.3f}")
+for name,x in (('training', seen), ('held out', held)):
+    print(f"{name}: {score(alta, x)}, MRR by chance {chance(x):.3f}")
 fig, axs = plt.subplots(1, 4, figsize=(8,1.9), dpi=75)
-for ax,k in zip(axs, alta.weights): ax.plot([o[k] for o in log]); ax.set_title(k, fontsize=9); ax.set_xlabel('step', fontsize=8)
+for ax,k in zip(axs, alta.weights):
+    ax.plot([o[k] for o in log]); ax.set_title(k, fontsize=9); ax.set_xlabel('step', fontsize=8)
 plt.tight_layout(); plt.show()
 
 # %% [67] It learns
@@ -303,7 +328,46 @@ mean = lambda o, k: sum(x[k] for x in o)/len(o)
 for k in alta.weights: test_eq(mean(log[-10:],k) < mean(log[:10],k), True)
 test_eq(sum(score(alta, seen)[f'{k}_MRR'] for k in ('image_to_text','text_to_image'))/2 > 1.2*chance(seen), True)
 
-# %% [70] Results
+# %% [70] The recipe
+with torch.device('meta'): full = ALTA.paper()
+full_recipe = recipe_of(ALTA)
+recipe_table(full_recipe, full.config['preset'],
+             mask=(full.mask, 'share of patches that is hidden, of each of the four films anew'),
+             word_mask=(full.word_mask, 'probability that a token is hidden, each by itself'),
+             scales=('1/0.07, at most 100', 'all four; their logarithms stay in [0, ln 100] after each step'),
+             adapters=(full.config['ratio'], "width over the tower's; in each block, behind and beside"),
+             dim=(full.config['dim'], 'width of the shared space'),
+             weights=(list(full.weights.values()), ', '.join(full.weights)))
+
+# %% [72] The recipe
+test_eq(one_step(full_recipe, 4), dict(bs=24, accum=1, samples=96, lr=5.625e-5))
+test_eq(one_step(full_recipe, 1)['bs'], 96)              # one batch: its other samples are the wrong answers
+rate = [lr_at(s, 5.625e-5, 1000, 100) for s in (0, 50, 100, 300)]  # ten steps an epoch
+test_close(rate, [0, 2.8125e-5, 5.625e-5, 4.967e-5], eps=1e-8)
+groups = param_groups(full, full_recipe.wd)
+test_eq({g['weight_decay']: all(p.ndim > 1 for p in g['params']) for g in groups}, {.05: True, 0.: False})
+test_eq(sum(p.numel() for g in groups for p in g['params']), 18_333_502)
+
+# %% [74] The recipe
+from medvl.data.batch import StudyData, collate
+from medvl.data.study import Sample, Study, View
+px = np.random.default_rng(0).integers(0, 255, (72,72)).astype('uint8')
+four = tuple(View(id=str(i), px=px, kind=('frontal','lateral')[i%2]) for i in range(4))
+one = Sample(four, '', 's', 'p', 'p', 'train', {}, Study('p', 's', None, list(four[:2]), ''))
+p = Preset('t', 64, 72, 72, affine=(20.,10.,.1,.95,1.05), jitter=(.8,1.2))
+x = StudyData([one], None, p, train=True)[0][0]['films']
+test_close(x[0], x[2]); test_close(x[1], x[3]); test_eq(bool((x[0]-x[1]).abs().max() > .1), True)
+p = Preset.of('alta')
+test_eq((p.mean, p.std, p.affine, p.jitter), (.4785, .2834, (20.,10.,.1,.95,1.05), (.8,1.2)))
+test_eq((p.resize, p.size, p.big, p.flip), (256, 224, 448, False))
+
+# %% [77] Towers that never learnt anything
+test_eq(full.untrained, ['vision','text'])
+test_eq(ALTA.small(init=mrm, size=64).untrained, [])
+test_eq(ALTA.small(init=mrm, size=64, text='bert-small', vocab=60).untrained, ['text'])
+test_eq(ALTA.small(init=mrm, size=64, text='bert-small', vocab=60, also=('text.*',)).untrained, [])
+
+# %% [80] Results
 from IPython.display import Markdown
 def results(method, folder='../../results'):
     "Rows of this method's result files, as a table."
@@ -314,7 +378,8 @@ def results(method, folder='../../results'):
         for k,v in r['metrics'].items():
             v = v if isinstance(v, dict) else dict(value=v)
             span = f" ({v['low']:.3f} to {v['high']:.3f})" if v.get('low') is not None else ''
-            rows.append(f"| {r['task']} | {r['data']} | {k} | {v['value']:.3f}{span} | {run.get('date','')} {run.get('commit','')} |")
+            made = f"{run.get('date','')} {run.get('commit','')}"
+            rows.append(f"| {r['task']} | {r['data']} | {k} | {v['value']:.3f}{span} | {made} |")
     head = '| task | data | score | value (95 % interval) | run |\n|---|---|---|---|---|\n'
     return head + '\n'.join(rows) if rows else 'not run'
 Markdown(results('alta'))
