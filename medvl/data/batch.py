@@ -194,7 +194,7 @@ def leave_out(samples:Sequence[Sample], # rows
     def broken(v): return v is not None and str(v.path or v.id) in bad
     hit = [(i,s,str(v.path or v.id)) for i,s in enumerate(samples) for v in s.slots if broken(v)]
     if not hit: return list(samples)
-    lines = [f"  row {i} ({s.id}), {f}: {bad[f]}" for i,s,f in hit]
+    lines = [f"  row {i} ({s.id}), {f}: {bad[f].removeprefix(f'{f}: ')}" for i,s,f in hit]
     lines = lines[:10]+[f'  ... and {len(lines)-10} more']*(len(lines) > 10)
     if errors == 'raise':
         raise MedvlError('\n'.join([f"{len(hit)} films can't be read:", *lines, "(errors='skip' leaves them out)"]))
