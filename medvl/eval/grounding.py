@@ -9,7 +9,7 @@ Docs: https://medvl.github.io/medvl/eval/grounding.html.md"""
 __all__ = ['PROTOCOLS', 'METRICS', 'cnr', 'overlap', 'pointing', 'Protocol', 'cells_to_film', 'score_map', 'summarise', 'centre',
            'Placed', 'Grounding', 'grounding', 'next_patient', 'versus', 'bars', 'gallery']
 
-# %% ../../nbs/eval/04_grounding.ipynb #628554da
+# %% ../../nbs/eval/04_grounding.ipynb #be10b9d3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -28,7 +28,7 @@ from ..data.study import View
 from .maps import evaluating, film_tensor, ground, heat, on_film, phrase_feats, window
 from .metrics import Interval, MetricError, OneClass, draw_counts, paired_bootstrap
 
-# %% ../../nbs/eval/04_grounding.ipynb #771880cd
+# %% ../../nbs/eval/04_grounding.ipynb #2b8dd576
 def _seen(m, mask):
     "Values of the map where it has any, and the mask there."
     m, mask = np.asarray(m, np.float64), np.asarray(mask)
@@ -49,7 +49,7 @@ def cnr(m:Float[np.ndarray, 'h w'], # map; NaN: not seen
     if noise == 0: return 0. if gap == 0 else float(np.copysign(np.inf, gap))
     return float(gap/noise)
 
-# %% ../../nbs/eval/04_grounding.ipynb #c9e4e270
+# %% ../../nbs/eval/04_grounding.ipynb #8ca4c479
 def overlap(pred:Bool[np.ndarray, '... n'], # predicted pixels
             mask:Bool[np.ndarray, 'n'] # the truth, not empty
            ) -> tuple[np.ndarray, np.ndarray]: # IoU and Dice, one for each leading index
@@ -59,7 +59,7 @@ def overlap(pred:Bool[np.ndarray, '... n'], # predicted pixels
     both, p, t = (pred & mask).sum(-1), pred.sum(-1), mask.sum()
     return both/(p+t-both), 2*both/(p+t)
 
-# %% ../../nbs/eval/04_grounding.ipynb #328d624d
+# %% ../../nbs/eval/04_grounding.ipynb #eb9cd17b
 def pointing(m:Float[np.ndarray, 'h w'], # map; NaN: not seen
              mask:Bool[np.ndarray, 'h w'] # the truth
             ) -> float: # in [0,1]
@@ -67,7 +67,7 @@ def pointing(m:Float[np.ndarray, 'h w'], # map; NaN: not seen
     x, y = _seen(m, mask)
     return float(y[x == x.max()].mean())
 
-# %% ../../nbs/eval/04_grounding.ipynb #2dd86563
+# %% ../../nbs/eval/04_grounding.ipynb #9d2f7dc7
 @dataclass(frozen=True)
 class Protocol:
     "How a map becomes a region."
@@ -116,7 +116,7 @@ def score_map(m:Float[np.ndarray, 'h w'], # map on the film
                 iou={f'{t:g}': float(v) for t,v in zip(p.thresholds, iou)}, area=float(y.mean()),
                 in_view=float(y.sum()/mask.sum()), empty=int((~pred.any(1)).sum()))
 
-# %% ../../nbs/eval/04_grounding.ipynb #de91f82c
+# %% ../../nbs/eval/04_grounding.ipynb #6ee5f6bd
 METRICS = ('cnr', 'cnr_abs', 'miou', 'dice', 'pointing')
 
 def _means(w, x, cats):
@@ -148,7 +148,7 @@ def summarise(rows:Sequence[Mapping], # of each phrase: category, patient, and M
             out.setdefault(c, {})[k] = one
     return out | dict(n={c: int((cats == c).sum()) for c in sorted(set(cats))})
 
-# %% ../../nbs/eval/04_grounding.ipynb #d41d942b
+# %% ../../nbs/eval/04_grounding.ipynb #6790ac16
 def _canvas(size, side):
     k = min(1., side/min(size)) if side else 1.
     return tuple(max(1, round(n*k)) for n in size)
@@ -186,7 +186,7 @@ class Placed:
         try: return [own | score_map(o, mask, self.protocol) for o in m]
         except OneClass as e: return [own | dict.fromkeys((*METRICS,'area'), np.nan) | dict(reason=str(e))]*len(m)
 
-# %% ../../nbs/eval/04_grounding.ipynb #21ea8a76
+# %% ../../nbs/eval/04_grounding.ipynb #b0b7e499
 @dataclass
 class Grounding:
     "A grounding result: what was measured, how, and on what."
@@ -200,26 +200,28 @@ class Grounding:
     def to_dict(self, rows:bool=False # with the scores of each phrase
                ) -> dict: # JSON-ready
         "Everything but the maps."
-        return jsonable(dict(self.info, **self.table, looks=self.looks[:-1]) | (dict(rows=self.rows[-1]) if rows else {}))
+        more = dict(rows=self.rows[-1]) if rows else {}
+        return jsonable(dict(self.info, **self.table, looks=self.looks[:-1], **more))
     def __str__(self):
         i, names = self.info, ('cnr','miou','dice','pointing')
-        head = f"{i['protocol']['name']}, {i['n']} phrases on {i['films']} films of {i['patients']} patients"
+        head = f"{i['protocol']['name']}, {i['phrases']} phrases on {i['films']} films of {i['patients']} patients"
         if i['left_out']: head += f"; {i['left_out']} not computable"
         if i['empty']: head += f"; {i['empty']} empty predictions counted as 0"
         lines = [head, f"  {'':26s}{'n':>5s}  " + ''.join(f'{k:24s}' for k in names)]
         for c in ('macro','mean',*self.table['n']):
-            n = i['n'] if c in ('macro','mean') else self.table['n'][c]
+            n = i['phrases'] if c in ('macro','mean') else self.table['n'][c]
             lines.append(f"  {c[:26]:26s}{n:5d}  " + ''.join(f'{str(self.table[c][k]):24s}' for k in names))
         if len(self.looks) > 1:
             lines += [f"  look {j}: " + ', '.join(f"{k} {s['macro'][k].value:.3f}" for k in names)
                       for j,s in enumerate(self.looks)]
         a = self.table['macro']['area'].value
-        return '\n'.join(lines+[f"  chance: pointing {a:.3f}, mIoU {a:.3f} (the whole film), cnr 0"])
+        return '\n'.join(lines+[f"  chance: pointing {a:.3f}, mIoU {a:.3f} (all of the film predicted), cnr 0"])
     def figure(self, dpi:int=75 # of the figure
               ) -> Figure:
         "Measures of each category with their intervals."
         return bars(self, dpi)
 
+# %% ../../nbs/eval/04_grounding.ipynb #59981424
 def grounding(model:Aligner, # any
               tok:Any, # its tokenizer
               records:Sequence[Phrase], # of `data.regions.phrases`
@@ -242,12 +244,14 @@ def grounding(model:Aligner, # any
     rows = list(zip(*[o.scores() for o in tqdm(placed, 'score', disable=None if progress is None else not progress)]))
     last = rows[-1]
     info = dict(task='grounding', protocol=asdict(proto), preset=asdict(p), side=side, region=region, control=control,
-                seed=seed, n_boot=n_boot, n=len(last), films=len({id(r.view) for r in records}),
+                seed=seed, n_boot=n_boot, phrases=len(last), films=len({id(r.view) for r in records}),
                 patients=len({r['patient'] for r in last}), left_out=sum('reason' in r for r in last),
                 empty=sum(r.get('empty', 0) == len(proto.thresholds) for r in last),
                 partly_in_view=sum(0 < r.get('in_view', 0) < 1 for r in last))
-    return Grounding(info, [summarise(r, n_boot, seed, (*METRICS,'area')) for r in rows], [list(r) for r in rows], placed)
+    looks = [summarise(r, n_boot, seed, (*METRICS,'area')) for r in rows]
+    return Grounding(info, looks, [list(r) for r in rows], placed)
 
+# %% ../../nbs/eval/04_grounding.ipynb #ffbb273a
 def _all_maps(model, tok, records, p, control, max_len, bs, progress):
     "The maps `[looks gh gw]` of each record; each film and each phrase goes through its tower once."
     words = list(dict.fromkeys(r.text for r in records))
@@ -273,7 +277,7 @@ def next_patient(films:Sequence[tuple] # (view, study, ...) of each film
     n = len(films)
     return [films[next(j % n for j in range(i+1, i+n) if who[j % n] != who[i])][0] for i in range(n)]
 
-# %% ../../nbs/eval/04_grounding.ipynb #f6d03548
+# %% ../../nbs/eval/04_grounding.ipynb #18b8d514
 def versus(a:Grounding, # first system
            b:Grounding, # second, on the same phrases
            metric:str='cnr', # of METRICS
@@ -284,7 +288,7 @@ def versus(a:Grounding, # first system
     "Paired difference of two results. Raises `MedvlError` when they are not of the same phrases."
     ra, rb = a.rows[-1], b.rows[-1]
     key = lambda rows: [(r['film'], r['phrase']) for r in rows]
-    if key(ra) != key(rb): raise MedvlError(f"the results are of {len(ra)} and {len(rb)} phrases that are not the same")
+    if key(ra) != key(rb): raise MedvlError(f"the results are of {len(ra)} and {len(rb)} phrases, not the same")
     xa, xb = (np.array([r[metric] for r in rows], float) for rows in (ra, rb))
     ok = np.isfinite(xa) & np.isfinite(xb)
     if not ok.any(): raise MetricError(f"no phrase has {metric} in both results")
@@ -292,7 +296,7 @@ def versus(a:Grounding, # first system
     def mean(x, c): return float(_means(np.ones((1, len(x))), x, c)['macro' if macro else 'mean'][0])
     return paired_bootstrap(mean, xa[ok], xb[ok], cats, group=group, n_boot=n_boot, seed=seed)
 
-# %% ../../nbs/eval/04_grounding.ipynb #87cffcc2
+# %% ../../nbs/eval/04_grounding.ipynb #b1e4e731
 def bars(res:Grounding, # of `grounding`
          dpi:int=75 # of the figure
         ) -> Figure:
@@ -306,7 +310,8 @@ def bars(res:Grounding, # of `grounding`
             if np.isfinite(i.low): ax.plot([i.low, i.high], [j,j], color='k', lw=1)
             if k != 'cnr': ax.plot([t[c]['area'].value]*2, [j-.4,j+.4], color='#c0392b', ls=':', lw=1.5)
         ax.axvline(0, color='k', lw=.6); ax.set_title(lab, fontsize=9); ax.tick_params(labelsize=7)
-    axs[0].set_yticks(range(len(names)), [c if c == 'macro' else f"{c} ({t['n'][c]})" for c in names]); axs[0].invert_yaxis()
+    axs[0].set_yticks(range(len(names)), [c if c == 'macro' else f"{c} ({t['n'][c]})" for c in names])
+    axs[0].invert_yaxis()
     return fig
 
 def gallery(res:Grounding, # of `grounding`
@@ -321,7 +326,8 @@ def gallery(res:Grounding, # of `grounding`
     n = min(n, max(1, len(order)//2))
     fig, axs = plt.subplots(2, n, figsize=(2.5*n,5.6), dpi=dpi, squeeze=False, layout='constrained')
     for ax in axs.flat: ax.axis('off')
-    for title,line,part in (('best', axs[0], order[:n]), ('worst', axs[1], order[::-1][:min(n, len(order)-n)])):
+    worst = order[::-1][:min(n, len(order)-n)]
+    for title,line,part in (('best', axs[0], order[:n]), ('worst', axs[1], worst)):
         for ax,j in zip(line, part):
             o = res.placed[j]; m, mask = o.on_film()
             heat(o.phrase.view.film().px[0].numpy(), m[look], o.phrase.text, mask, boxes=(), ax=ax, bar=False)
