@@ -47,7 +47,7 @@ class Scoring:
     n_boot:int = 1000
     embeddings:bool = False  # also write embeddings.npz
     bs:int = 32
-    amp:Literal['bf16','fp16']|None = None
+    amp:Literal['auto','bf16','fp16','fp32'] = 'auto'
     errors:Literal['raise','skip'] = 'raise'
     cache:Path|None = None  # folder of the decoded films; none: below $MEDVL_CACHE
     num_workers:int = 0

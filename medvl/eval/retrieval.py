@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from tqdm import tqdm
 
-from ..core import Aligner, Batch, MedvlError
+from ..core import Aligner, Batch, MedvlError, best_precision
 from .metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, median_rank, mrr, recall_at,
                                 tie_rank)
 
@@ -86,7 +86,7 @@ def _encode(model, b, ids, text, slots):
 
 def embed(model:Aligner, # put into eval mode, and back
           dl:Iterable, # of (Batch, ids)
-          amp:str|None=None, # autocast: 'bf16', 'fp16' or None
+          amp:str|None=None, # 'bf16', 'fp16', 'fp32' (None too); 'auto': what the machine is fast in
           text:bool=True, # False: films only
           slots:str='all', # 'all' image slots, or only the 'current' frontal
           device:torch.device|str|None=None, # None: where the model is
@@ -94,13 +94,14 @@ def embed(model:Aligner, # put into eval mode, and back
          ) -> Embeddings: # on the CPU, fp32
     "Encode a data set without gradients; raises `MetricError` for an embedding that is not finite or zero."
     if slots not in ('all','current'): raise MedvlError(f"slots must be 'all' or 'current', got {slots!r}")
-    amps = {None: None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
-    if amp not in amps: raise MedvlError(f"amp must be 'bf16', 'fp16' or None, got {amp!r}")
     device = torch.device(device or next((p.device for p in model.parameters()), 'cpu'))
+    amps = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+    amp = best_precision(device) if amp == 'auto' else amp or 'fp32'
+    if amp not in amps: raise MedvlError(f"amp must be 'auto', 'bf16', 'fp16' or 'fp32', got {amp!r}")
     was, got = model.training, []
     model.eval()
     try:
-        with torch.no_grad(), torch.autocast(device.type, amps[amp], enabled=amp is not None):
+        with torch.no_grad(), torch.autocast(device.type, amps[amp], enabled=amp != 'fp32'):
             for b, ids in tqdm(dl, desc='embed', disable=None if progress is None else not progress, leave=False):
                 b, ids = Batch.of(b).to(device), torch.as_tensor(ids)
                 v, t, has = _encode(model, b, ids.to(device), text, slots)
