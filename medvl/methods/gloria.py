@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/gloria.html.md"""
 # %% auto #0
 __all__ = ['GLoRIA']
 
-# %% ../../nbs/methods/02_gloria.ipynb #7f378fb9
+# %% ../../nbs/methods/02_gloria.ipynb #8010fb87
 from pathlib import Path
 from typing import Mapping
 
@@ -22,7 +22,7 @@ from ..losses.contrastive import clip_loss, gather, same_text
 from ..losses.local import attend, local_loss, over_texts, regions
 from ..models.local import CellTower, WordTower
 
-# %% ../../nbs/methods/02_gloria.ipynb #755a2907
+# %% ../../nbs/methods/02_gloria.ipynb #66e1e045
 class GLoRIA(Aligner):
     "GLoRIA (Huang et al., ICCV 2021; marshuang80/gloria). Terms: `glob`, `local`."
     weights = {'glob': 1., 'local': 1.}
@@ -35,7 +35,7 @@ class GLoRIA(Aligner):
                  up:int|None=299, # enlarge films to this side first; None: don't (ViT)
                  dim:int=768, # width of the shared space
                  layers:int=4, # of the text tower, summed
-                 cls:bool=True, # [CLS] is a word of the local loss
+                 cls_word:bool=True, # [CLS] is a word of the local loss
                  s1:float=4., s2:float=5., s3:float=10., # sharpness over cells, over words; scale of all logits
                  mean:bool=False, # mean over the words of a report instead of the sum
                  read:str='cosine', # map of a phrase: 'cosine' of cells and words, or the 'attention' of its words
@@ -46,16 +46,18 @@ class GLoRIA(Aligner):
                  init:str|Path|None=None # checkpoint of the vision tower, see `CellTower`
                 ):
         super().__init__()
-        args = dict(size=size, up=up, dim=dim, layers=layers, cls=cls, s1=s1, s2=s2, s3=s3, mean=mean, read=read, positives=positives, chunk=chunk)
+        args = dict(size=size, up=up, dim=dim, layers=layers, cls_word=cls_word, s1=s1, s2=s2, s3=s3, mean=mean,
+                    read=read, positives=positives, chunk=chunk)
         if read not in ('cosine','attention'): raise MedvlError(f"read is {read!r}; expected 'cosine' or 'attention'")
         for k,v in args.items(): setattr(self, k, v)
-        self.vision, self.text = CellTower(vision, size, up, init), WordTower(text, layers, cls=cls, vocab=vocab)
-        self.head_v, self.head_vs = nn.Linear(self.vision.width, dim), nn.Linear(self.vision.width_loc, dim, bias=False)
+        self.vision, self.text = CellTower(vision, size, up, init), WordTower(text, layers, cls=cls_word, vocab=vocab)
+        self.head_v = nn.Linear(self.vision.width, dim)
+        self.head_vs = nn.Linear(self.vision.width_loc, dim, bias=False)
         same = self.text.width == dim
         self.head_t, self.head_ts = (nn.Identity() if same else nn.Linear(self.text.width, dim) for _ in range(2))
         self.config = dict(vision=self.vision.net.config, text=self.text.net.config_dict(), preset=preset, **args)
 
-# %% ../../nbs/methods/02_gloria.ipynb #32a3650b
+# %% ../../nbs/methods/02_gloria.ipynb #428cd67a
 @patch_to(GLoRIA)
 def encode_image(self,
                  img:Float[Tensor, 'b ...'], # `[b c h w]`, or `[b s c h w]`: the first film that is there
@@ -67,7 +69,7 @@ def encode_image(self,
 
 @patch_to(GLoRIA)
 def _texts(self, txt, msk=None, word=None, norm=True):
-    "Texts with all that is a word in the loss: [CLS] comes first, if `cls`."
+    "Texts with all that is a word in the loss: [CLS] comes first, if `cls_word`."
     f = self.text(txt, msk, word)
     glob = self.head_t(f.glob)
     return Feat(F.normalize(glob, dim=-1) if norm else glob, self.head_ts(f.loc), f.msk)
@@ -81,9 +83,9 @@ def encode_text(self,
                ) -> Feat: # glob [b dim]; words [b n dim] without special tokens, as they are
     "Texts in the shared space; [CLS] is left out of the words, as in the authors' code once it is trained."
     f = self._texts(txt, msk, word, norm)
-    return Feat(f.glob, f.loc[:,1:], f.msk[:,1:]) if self.cls else f
+    return Feat(f.glob, f.loc[:,1:], f.msk[:,1:]) if self.cls_word else f
 
-# %% ../../nbs/methods/02_gloria.ipynb #46ae0e9b
+# %% ../../nbs/methods/02_gloria.ipynb #f3df815b
 @patch_to(GLoRIA)
 def forward(self,
             batch:Mapping # img, img_msk, txt, txt_msk; word: word of each piece; txt_id with `positives`
@@ -92,20 +94,21 @@ def forward(self,
     b = Batch.of(batch)
     img, msk = b.slots()
     has = b.txt_msk.any(1) if b.txt_msk is not None else torch.ones(len(b.txt), dtype=torch.bool, device=b.txt.device)
-    if not has.any(): raise MedvlError("no sample of this batch has a text; GLoRIA learns from pairs only (need_text=True leaves the others out)")
+    if not has.any():
+        raise MedvlError("no sample of this batch has a text; GLoRIA learns from pairs only (need_text=True)")
     f = self.encode_image(img[has], msk[has])
     t = self._texts(*(None if x is None else x[has] for x in (b.txt, b.txt_msk, b.word)))
     target = same_text(gather(b.txt_id[has])) if self.positives and b.txt_id is not None else None
     local = local_loss(f.loc, t.loc, t.msk, None, self.s1, self.s2, self.s3, target, self.mean, self.chunk)
     return Out({'glob': 2*clip_loss(gather(f.glob), gather(t.glob), self.s3, target), 'local': 2*local}, f, t)
 
-# %% ../../nbs/methods/02_gloria.ipynb #0856e477
+# %% ../../nbs/methods/02_gloria.ipynb #e4c692f8
 @patch_to(GLoRIA)
 def scores(self,
            img:Feat, # of `b` films
            txt:Feat # of `t` texts, from `encode_text`
           ) -> dict[str, Float[Tensor, 'b t']]:
-    "How well every film fits every text: the cosine `glob`, and `local`, five times that of the best word (with `s2`=5)."
+    "How well every film fits every text: the cosine `glob`, and `local`, five times the best word's (with `s2`=5)."
     def score(vs, words, lens):
         cos = F.cosine_similarity(regions(attend(words, vs, lens, self.s1), vs), words[:,None], dim=-1)
         return self.s2*torch.stack([o.amax(0) for o in cos.split(lens)], 1)
@@ -118,11 +121,12 @@ def maps(self,
         ) -> Float[Tensor, '1 b t h w']|None: # None with read='cosine': the evaluation's own
     "Where the words of each phrase look, on average."
     if self.read == 'cosine': return None
-    def score(vs, words, lens): return torch.stack([o.mean(0) for o in attend(words, vs, lens, self.s1).split(lens)], -1)  # b n t
+    def score(vs, words, lens):
+        return torch.stack([o.mean(0) for o in attend(words, vs, lens, self.s1).split(lens)], -1)  # b n t
     m = over_texts(score, img.loc, txt.loc, txt.keep(), self.chunk)
     return m.transpose(1,2).unflatten(-1, img.grid)[None]
 
-# %% ../../nbs/methods/02_gloria.ipynb #d7d37df4
+# %% ../../nbs/methods/02_gloria.ipynb #91315f5d
 @patch_to(GLoRIA, cls_method=True)
 def paper(cls, **kw) -> GLoRIA: # overrides; give `text` the directory of BioClinicalBERT
     "The authors' sizes: ResNet-50 at 299 pixels, 361 cells, width 768."

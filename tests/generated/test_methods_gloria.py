@@ -1,0 +1,191 @@
+# nbs/methods/02_gloria.ipynb: runs against the imported medvl.methods.gloria.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] GLoRIA
+import warnings
+warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
+
+# %% [4] GLoRIA
+from pathlib import Path
+from typing import Mapping
+import torch
+import torch.nn.functional as F
+from fastcore.basics import patch_to
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from medvl.core import Aligner, Batch, Feat, MedvlError, Out
+from medvl.losses.contrastive import clip_loss, gather, same_text
+from medvl.losses.local import attend, local_loss, over_texts, regions
+from medvl.models.local import CellTower, WordTower
+
+# %% [5] GLoRIA
+import json, tempfile, time
+import matplotlib.pyplot as plt
+from fastcore.test import *
+torch.set_num_threads(1);
+
+# %% [7] The idea
+fig, ax = plt.subplots(figsize=(8.5,2.9), dpi=75); ax.axis('off'); ax.set(xlim=(0,12), ylim=(0,4.4))
+def box(x, y, s, c):
+    ax.text(x, y, s, ha='center', va='center', fontsize=8.5, bbox=dict(boxstyle='round,pad=.35', fc=c, ec='.4'))
+def arrow(x0, y0, x1, y1): ax.annotate('', (x1,y1), (x0,y0), arrowprops=dict(arrowstyle='->', color='.4'))
+box(1, 3.3, 'film, enlarged\nto 299 x 299', 'white'); box(3.4, 3.3, 'ResNet-50', '#cfe2f3'); arrow(1.9,3.3,2.7,3.3)
+box(1, 1, 'report', 'white'); box(3.4, 1, 'BERT', '#d9ead3'); arrow(1.5,1,2.9,1)
+box(6, 3.9, 'layer 4, averaged: 1 vector', 'white'); box(6, 2.8, 'layer 3: 19 x 19 cells', 'white')
+arrow(4.1,3.3,4.6,3.8); arrow(4.1,3.3,4.8,2.9)
+box(6, 1.6, 'words (pieces summed)', 'white'); box(6, .5, 'mean over tokens: 1 vector', 'white')
+arrow(3.9,1,4.7,1.5); arrow(3.9,1,4.5,.6)
+box(10, 2.2, 'local: each word\nfinds its cells', '#f4cccc'); box(10, .8, 'global', '#f4cccc')
+arrow(7.3,2.8,9.1,2.3); arrow(7.3,1.6,9.1,2.1); arrow(7.5,3.9,9.6,1.1); arrow(7.6,.5,9.5,.8); plt.show()
+
+# %% [9] The model
+from medvl.methods.gloria import (GLoRIA)
+
+# %% [17] In use
+tiny = dict(vision=dict(name='vit_small_cpu', size=64, patch_size=16, depth=1, embed_dim=24, num_heads=2),
+            text=dict(hidden_size=24, num_hidden_layers=1, num_attention_heads=2, intermediate_size=48, vocab_size=50,
+                      hidden_dropout_prob=0., attention_probs_dropout_prob=0.), size=64, dim=16, layers=1)
+def batch(n=6, l=9):
+    g = torch.Generator().manual_seed(3)
+    lens = torch.tensor([9,4,7,9,0,0])[:n]
+    msk = torch.arange(l)[None] < lens[:,None]
+    at = torch.arange(l)[None].expand(n, l)
+    word = torch.where(msk & (at > 0) & (at < lens[:,None]-1), (at-1)//2, -1)
+    return Batch(img=torch.randn(n,1,1,64,64,generator=g), img_msk=torch.ones(n,1).bool(),
+                 txt=torch.randint(5,50,(n,l),generator=g), txt_msk=msk, word=word,
+                 txt_id=torch.tensor([0,1,2,0,3,4])[:n])
+torch.manual_seed(0); b = batch(); m = GLoRIA.small(**tiny)
+out = m.train()(b); print({k: round(v.item(),3) for k,v in out.terms.items()})
+test_eq((out.img.loc.shape, out.txt.loc.shape, out.txt.msk.sum(1).tolist()), ((4,16,16), (4,5,16), [5,2,4,5]))
+
+# %% [19] In use
+def as_written(v, words, s1=4., s2=5., s3=10.):
+    sims = []
+    for w in words:                                                    # [k d], one report
+        a = torch.einsum('kd,bnd->bnk', w, v).softmax(-1)              # over words
+        a = (s1*a.transpose(1,2)).softmax(-1)                          # over cells
+        sims.append((s2*F.cosine_similarity(a @ v, w[None], dim=-1)).exp().sum(1).log())
+    M, y = s3*torch.stack(sims, 1), torch.arange(len(v))
+    return F.cross_entropy(M, y) + F.cross_entropy(M.T, y)
+with torch.no_grad():
+    words = [w[k] for w,k in zip(out.txt.loc, out.txt.msk)]                # words and [CLS]
+    test_close(out.terms['local'].item(), as_written(out.img.loc, words).item(), eps=1e-3)
+    cos, y = 10*out.img.glob @ out.txt.glob.T, torch.arange(4)
+    test_close(out.terms['glob'].item(), (F.cross_entropy(cos, y)+F.cross_entropy(cos.T, y)).item(), eps=1e-4)
+    test_close(m.loss(out).item(), out.terms['glob'].item()+out.terms['local'].item(), eps=1e-5)
+
+# %% [21] In use
+m.eval()
+args = b.txt[:4], b.txt_msk[:4], b.word[:4]
+with torch.no_grad(): t, whole = m.encode_text(*args), m._texts(*args)
+test_close(t.loc, whole.loc[:,1:], eps=1e-6); test_eq(t.msk.sum(1).tolist(), [4,1,3,4])
+for kw in ({}, dict(cls_word=False), dict(mean=True), dict(positives=True)):
+    x = GLoRIA.small(**{**tiny, **kw}).train(); x.loss(x(b)).backward()
+    test_eq([k for k,p in x.named_parameters() if p.requires_grad and p.grad is None], [])
+torch.manual_seed(0); p = GLoRIA.small(**tiny, positives=True); p.load_state_dict(m.state_dict())
+test_eq(bool((p.train()(b).terms['glob']-out.terms['glob']).abs() > 1e-3), True)
+
+# %% [23] In use
+with torch.no_grad(): f = m.encode_image(b.img, b.img_msk); s = m.scores(f, t)
+w, v = t.loc[2][t.msk[2]], f.loc[5]
+with torch.no_grad():
+    A = (4*(w @ v.T).softmax(0)).softmax(-1)
+    test_close(s['local'][5,2].item(), 5*F.cosine_similarity(A @ v, w, dim=-1).max().item(), eps=1e-4)
+test_close(s['glob'], f.glob @ t.glob.T, eps=1e-6); test_is(m.maps(f, t), None)
+m.read = 'attention'; H = m.maps(f, t)
+test_eq(H.shape, (1,6,4,4,4)); test_close(H[0,5,2].flatten(), A.mean(0), eps=1e-5)
+test_close(H.sum((-2,-1)), torch.ones(1,6,4), eps=1e-4)
+m.read = 'cosine'
+
+# %% [25] In use
+from medvl.models.checkpoint import save_pretrained
+again = GLoRIA(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
+with torch.no_grad(): test_close(again.eval().encode_image(b.img, b.img_msk).loc, f.loc, eps=1e-6)
+with tempfile.TemporaryDirectory() as d:
+    save_pretrained(m, d)
+    test_close(GLoRIA.small(**tiny, init=d).vision.net.net.cls_token, m.vision.net.net.cls_token)
+with torch.device('meta'): full = {'ResNet-50': GLoRIA.paper(), 'ViT-B/16': GLoRIA.vit()}
+for k,x in full.items():
+    n = sum(p.numel() for p in x.parameters())
+    print(k, f"{n/1e6:.1f} million parameters, cells {x.vision.grid}, width {x.vision.width_loc}")
+test_eq((full['ResNet-50'].vision.grid, full['ResNet-50'].head_vs.weight.shape), ((19,19), (768,1024)))
+test_is(type(full['ResNet-50'].head_t), nn.Identity)
+test_fail(lambda: GLoRIA.small(**tiny, read='gradient'), contains="'cosine' or 'attention'")
+test_fail(lambda: m(Batch(b, txt_msk=torch.zeros(6,9).bool())), contains='no sample of this batch has a text')
+test_fail(lambda: m(Batch(b, img_msk=torch.zeros(6,1).bool())), contains='has no film in any slot')
+
+# %% [27] The classic mistake: words with their padding
+with torch.no_grad():
+    alone = m.scores(f, Feat(t.glob[1:2], t.loc[1:2,:1], t.msk[1:2,:1]))['local'][:,0]
+    test_close(alone, s['local'][:,1], eps=1e-5)
+    def first(ws): return (4*(ws @ f.loc[0].T).softmax(0)).softmax(-1)[:1] @ f.loc[0]
+    padded = [5*F.cosine_similarity(first(ws), t.loc[1,:1], dim=-1).item()
+              for ws in (t.loc[1,:1], torch.cat([t.loc[1,:1], torch.zeros(30,16)]))]
+print(f"packed {alone[0]:.4f}; padded, beside nobody {padded[0]:.4f}, beside a report of 31 words {padded[1]:.4f}")
+test_close(padded[0], alone[0].item(), eps=1e-4); test_eq(abs(padded[1]-padded[0]) > 1e-4, True)
+
+# %% [29] It learns
+from medvl.data.batch import StudyData, collate
+from medvl.data.films import Preset
+from medvl.data.report import sections
+from medvl.data.study import samples
+from medvl.data.tokens import train_tokenizer
+from medvl.phantom.set import phantom_studies
+
+# %% [30] It learns
+studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
+smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
+smp = [s for s in smp if s.split == 'train' and s.slots[0]]
+tok, page = train_tokenizer([s.text for s in smp], 600), Preset('page', 64, 64, 64, .4785, .2834)
+d = StudyData(smp, tok, page, max_len=48, slots=('current_frontal',))
+seen = collate([d[i] for i in range(len(d))], d)[0]
+torch.manual_seed(0)
+bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermediate_size=192, vocab_size=len(tok),
+            max_position_embeddings=64, hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
+vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
+m = GLoRIA.small(vision=vit, text=bert, size=64, dim=64, layers=1, positives=True)
+
+def fit(m, steps=60, lr=2e-3, bs=24):
+    g = torch.Generator().manual_seed(0); log = []
+    opt = torch.optim.AdamW(m.parameters(), lr=lr, weight_decay=.02)
+    rate = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps, pct_start=.2)
+    for _ in range(steps):
+        ids = torch.randperm(seen.bs, generator=g)[:bs]
+        out = m.train()({k: v[ids] for k,v in seen.items()})
+        opt.zero_grad(); m.loss(out).backward(); opt.step(); rate.step()
+        log.append({k: v.item() for k,v in out.terms.items()})
+    m.eval(); return log
+def mrr():
+    "Mean reciprocal rank of an own text among all, by both kinds of score; equal texts are right."
+    with torch.no_grad():
+        s = m.scores(m.encode_image(seen.img, seen.img_msk), m.encode_text(seen.txt, seen.txt_msk, seen.word))
+    right, got = seen.txt_id[:,None] == seen.txt_id[None], {}
+    for k,x in s.items():
+        best = x.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
+        got[k] = (1/(1+((x >= best) & ~right).sum(1))).float().mean().item()
+    return got
+m.eval(); before, log, after = mrr(), fit(m), mrr()
+for when,r in (('before', before), ('after', after)):
+    print(f"{seen.bs} pairs; MRR {when}", {k: round(v,3) for k,v in r.items()})
+fig, axs = plt.subplots(1, 2, figsize=(5,1.8), dpi=75)
+for ax,k in zip(axs, ('glob','local')):
+    ax.plot([o[k] for o in log]); ax.set_title(k, fontsize=9); ax.set_xlabel('step', fontsize=8)
+plt.tight_layout(); plt.show()
+
+# %% [31] It learns
+for k in ('glob','local'): test_eq(sum(o[k] for o in log[-10:]) < sum(o[k] for o in log[:10]), True)
+test_eq(after['glob'] > before['glob'], True)
+
+# %% [34] Results
+from pathlib import Path
+from IPython.display import Markdown
+def table(method, folder='../../results'):
+    "Grounding results of one method."
+    head, rows = '| task | CNR | mIoU | pointing | run |\n|---|---|---|---|---|\n', []
+    for p in sorted(Path(folder).glob(f'{method}_grounding_*.json')):
+        r = json.loads(p.read_text()); run = r['provenance']
+        found = [r['metrics'][k] for k in ('cnr','miou','pointing')]
+        cells = [f"{v['value']:.3f} ({v['low']:.3f} to {v['high']:.3f})" for v in found]
+        rows.append(f"| {r['task']}, {r['n_seeds']} seeds | {' | '.join(cells)} | {run['date']} {run['commit']} |")
+    return head+'\n'.join(rows) if rows else 'not run'
+Markdown(table('gloria'))
