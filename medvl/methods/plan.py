@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/plan.html.md"""
 # %% auto #0
 __all__ = ['DAMPINGS', 'damp', 'Look', 'looks', 'selected', 'pool_looks', 'PLAN']
 
-# %% ../../nbs/methods/07_plan.ipynb #c4a896f5
+# %% ../../nbs/methods/07_plan.ipynb #7530ebb3
 from pathlib import Path
 from typing import Mapping, NamedTuple
 
@@ -24,7 +24,7 @@ from ..losses.local import (cell_weights, over_texts, regions, similar, soft_mea
 from ..models.heads import BatchNormHead
 from ..models.local import CellTower, WordTower
 
-# %% ../../nbs/methods/07_plan.ipynb #417f342d
+# %% ../../nbs/methods/07_plan.ipynb #f0d3583c
 DAMPINGS = ('soft', 'mean', 'mult', 'none')
 
 def damp(S:Float[Tensor, 'm b n'], # similarities of words and cells
@@ -43,7 +43,7 @@ def damp(S:Float[Tensor, 'm b n'], # similarities of words and cells
     W = torch.cat([o.new_full((len(o),1), len(o)) for o in r.split(lens)])
     return S*(W*r.exp())[...,None]*(S.shape[-1]*c.exp()), r
 
-# %% ../../nbs/methods/07_plan.ipynb #4a13314f
+# %% ../../nbs/methods/07_plan.ipynb #7c5d16a8
 class Look(NamedTuple):
     "What the words of some texts see in some films, at one look."
     S: Float[Tensor, 'm b n']  # similarities
@@ -79,7 +79,7 @@ def looks(words:Float[Tensor, 'm d'], # words of some texts, packed, unit length
         u = (1 + 2*gamma*cos + gamma**2).clamp(min=1e-6).sqrt()           # length of t + gamma z
         S = beta*S + (1-beta)*(first + gamma*seen)/u[...,None]
 
-# %% ../../nbs/methods/07_plan.ipynb #3fbd1b0e
+# %% ../../nbs/methods/07_plan.ipynb #33285e63
 def selected(look:Look, # of some texts and films
              lens:list[int], # words of each text
              own:Int[Tensor, 't']|None=None, # the film of each text; None: each film picks for itself
@@ -100,7 +100,7 @@ def pool_looks(look:Look, # of some texts and films
     def one(r, cos): return (r.log_softmax(0) + s2*cos).logsumexp(0)/s2
     return torch.stack([one(*o) for o in zip(r.split(lens), look.cos.split(lens))], 1)
 
-# %% ../../nbs/methods/07_plan.ipynb #42d691bd
+# %% ../../nbs/methods/07_plan.ipynb #dde08c2f
 class PLAN(Aligner):
     "PLAN (arXiv 2502.18047), re-implemented from its abstract. Terms: `glob`, `local`."
     weights = {'glob': 1., 'local': 1.}
@@ -128,10 +128,12 @@ class PLAN(Aligner):
                  init:str|Path|None=None # checkpoint of the vision tower, see `CellTower`
                 ):
         super().__init__()
-        args = dict(size=size, up=up, dim=dim, hidden=hidden, layers=layers, K=K, how=how, h=h, tau_i=tau_i, tau_a=tau_a, gamma=gamma,
-                    beta=beta, share=share, local=local, last=last, curriculum=curriculum, s2=s2, s3=s3, positives=positives, chunk=chunk)
+        args = dict(size=size, up=up, dim=dim, hidden=hidden, layers=layers, K=K, how=how, h=h, tau_i=tau_i,
+                    tau_a=tau_a, gamma=gamma, beta=beta, share=share, local=local, last=last, curriculum=curriculum,
+                    s2=s2, s3=s3, positives=positives, chunk=chunk)
         if local not in ('pairs','words'): raise MedvlError(f"local is {local!r}; expected 'pairs' or 'words'")
-        if K < 0 or how not in DAMPINGS: raise MedvlError(f"K={K}, how={how!r}; expected K >= 0 and one of {', '.join(DAMPINGS)}")
+        if K < 0 or how not in DAMPINGS:
+            raise MedvlError(f"K={K}, how={how!r}; expected K >= 0 and one of {', '.join(DAMPINGS)}")
         for k,v in args.items(): setattr(self, k, v)
         self.vision, self.text = CellTower(vision, size, up, init), WordTower(text, layers, glob='mean', vocab=vocab)
         self.head_v, self.head_t = nn.Linear(self.vision.width, dim), nn.Linear(self.text.width, dim)
@@ -140,7 +142,7 @@ class PLAN(Aligner):
         self.active = 1 if curriculum and K else K                       # looks taken in training
         self.config = dict(vision=self.vision.net.config, text=self.text.net.config_dict(), preset=preset, **args)
 
-# %% ../../nbs/methods/07_plan.ipynb #6c9647b5
+# %% ../../nbs/methods/07_plan.ipynb #0b899d74
 @patch_to(PLAN)
 def encode_image(self,
                  img:Float[Tensor, 'b ...'], # `[b c h w]`, or `[b s c h w]`: the first film that is there
@@ -167,9 +169,10 @@ def look(self, words, vs, lens, K=None) -> list[Look]:
     "`looks` with this model's settings; `K` of them, in training as many as are due."
     K = (self.active if self.training else self.K) if K is None else K
     with torch.autocast(vs.device.type, enabled=False):
-        return looks(words.float(), vs.float(), lens, K, self.how, self.h, self.tau_i, self.tau_a, self.gamma, self.beta)
+        return looks(words.float(), vs.float(), lens, K, self.how, self.h, self.tau_i, self.tau_a, self.gamma,
+                     self.beta)
 
-# %% ../../nbs/methods/07_plan.ipynb #74fe0c65
+# %% ../../nbs/methods/07_plan.ipynb #b54e9bd4
 @patch_to(PLAN)
 def omega(self, K:int) -> list[float]: # weight of looks 0 to K
     "Later looks weigh more; look 0 only if there is no other."
@@ -181,11 +184,13 @@ def omega(self, K:int) -> list[float]: # weight of looks 0 to K
 def local_pairs(self, vs, t, target=None) -> Tensor:
     "Contrast of all films and reports of the batch by the words' regions, weighted over looks."
     w = self.omega(self.active)
-    rank = torch.full((len(vs),), torch.distributed.get_rank() if torch.distributed.is_initialized() else 0, device=vs.device)
-    own = (gather(rank) == rank[0]).nonzero()[:,0]                       # where this process's films are among all
+    me = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+    rank = torch.full((len(vs),), me, device=vs.device)
+    own = (gather(rank) == me).nonzero()[:,0]                            # where this process's films are among all
     def score(vs, words, lens, own):
         ls = self.look(words, vs, lens)
-        return torch.stack([pool_looks(l, lens, selected(l, lens, own, self.share), self.s2) for l,o in zip(ls, w) if o])
+        sel = [selected(l, lens, own, self.share) for l in ls]
+        return torch.stack([pool_looks(l, lens, s, self.s2) for l,s,o in zip(ls, sel, w) if o])
     m = over_texts(score, gather(vs), t.loc, t.msk, self.chunk, [own])   # looks, films, texts
     m = gather(m.permute(2,0,1)).permute(1,2,0)
     return sum(2*o*contrast(self.s3*x, target) for o,x in zip([o for o in w if o], m))
@@ -203,7 +208,7 @@ def local_words(self, vs, t) -> Tensor:
             losses.append(o*word_nce(z, x[sel], [len(z)], l.r[:,0].exp()[sel]))
     return sum(losses)/len(vs)
 
-# %% ../../nbs/methods/07_plan.ipynb #8724afb4
+# %% ../../nbs/methods/07_plan.ipynb #b3c3c451
 @patch_to(PLAN)
 def forward(self,
             batch:Mapping # img, img_msk, txt, txt_msk; word: word of each piece; txt_id with `positives`
@@ -212,23 +217,23 @@ def forward(self,
     b = Batch.of(batch)
     img, msk = b.slots()
     has = b.txt_msk.any(1) if b.txt_msk is not None else torch.ones(len(b.txt), dtype=torch.bool, device=b.txt.device)
-    if not has.any(): raise MedvlError("no sample of this batch has a text; PLAN learns from pairs only (need_text=True leaves the others out)")
+    if not has.any():
+        raise MedvlError("no sample of this batch has a text; PLAN learns from pairs only (need_text=True)")
     f = self.encode_image(img[has], msk[has])
     t = self.encode_text(*(None if x is None else x[has] for x in (b.txt, b.txt_msk, b.word)))
     target = same_text(gather(b.txt_id[has])) if self.positives and b.txt_id is not None else None
     local = self.local_pairs(f.loc, t, target) if self.local == 'pairs' else self.local_words(f.loc, t)
     return Out({'glob': 2*clip_loss(gather(f.glob), gather(t.glob), self.s3, target), 'local': local}, f, t)
 
-# %% ../../nbs/methods/07_plan.ipynb #63b5593c
+# %% ../../nbs/methods/07_plan.ipynb #a84016c1
 @patch_to(PLAN)
 def maps(self,
          img:Feat, # of `b` films
          txt:Feat # of `t` phrases
         ) -> Float[Tensor, 'l b t h w']: # look by look, 0 to K
     "Where each phrase lies in each film, after each look."
-    def score(vs, words, lens):
-        ls = self.look(words, vs, lens, self.K)
-        return torch.stack([torch.stack([o.sum(0) for o in (l.r.exp()[...,None]*l.S).split(lens)], -1) for l in ls])  # l b n t
+    def one(l, lens): return torch.stack([o.sum(0) for o in (l.r.exp()[...,None]*l.S).split(lens)], -1)    # b n t
+    def score(vs, words, lens): return torch.stack([one(l, lens) for l in self.look(words, vs, lens, self.K)])
     m = over_texts(score, img.loc, txt.loc, txt.keep(), self.chunk)
     return m.transpose(2,3).unflatten(-1, img.grid)
 
@@ -243,7 +248,7 @@ def scores(self,
         return pool_looks(l, lens, selected(l, lens, share=self.share), self.s2)
     return dict(glob=img.glob @ txt.glob.T, local=over_texts(score, img.loc, txt.loc, txt.keep(), self.chunk))
 
-# %% ../../nbs/methods/07_plan.ipynb #4ca5e6f6
+# %% ../../nbs/methods/07_plan.ipynb #4ffdb771
 @patch_to(PLAN)
 def at(self, progress:float) -> int: # looks that are taken now
     "Tell a model with `curriculum` how much of the training is done, in [0,1]: looks are added in equal parts of it."
@@ -264,5 +269,6 @@ def vit(cls, **kw) -> PLAN: # overrides
 @patch_to(PLAN, cls_method=True)
 def small(cls, **kw) -> PLAN: # overrides; `vocab` is the size of your tokenizer
     "A few million parameters, films of 128 pixels, one channel, 64 cells: for the CPU."
-    own = dict(vision='vit_small_cpu', text='bert-small', size=128, up=None, dim=128, hidden=256, layers=2, preset='alta-small')
+    own = dict(vision='vit_small_cpu', text='bert-small', size=128, up=None, dim=128, hidden=256, layers=2,
+               preset='alta-small')
     return cls(**{**own, **kw})

@@ -1,0 +1,274 @@
+# nbs/methods/07_plan.ipynb: runs against the imported medvl.methods.plan.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] PLAN
+import warnings
+warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
+
+# %% [4] PLAN
+from pathlib import Path
+from typing import Mapping, NamedTuple
+import torch
+import torch.nn.functional as F
+from fastcore.basics import patch_to
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from medvl.core import Aligner, Batch, Feat, MedvlError, Out
+from medvl.losses.contrastive import clip_loss, contrast, gather, same_text
+from medvl.losses.local import (cell_weights, over_texts, regions, similar, soft_mean, spread, top_words, word_nce,
+                                word_weights)
+from medvl.models.heads import BatchNormHead
+from medvl.models.local import CellTower, WordTower
+
+# %% [5] PLAN
+import json, math, time
+import matplotlib.pyplot as plt
+from fastcore.test import *
+torch.set_num_threads(1);
+
+# %% [7] One look
+from medvl.methods.plan import (DAMPINGS, damp)
+
+# %% [8] One look
+torch.manual_seed(0)
+S = .2*torch.randn(5,2,9)                       # texts of 3 and 2 words, 2 films of 9 cells
+soft, r = damp(S, [3,2])
+n = soft_mean(S[:3], .05, 0)                    # the cells' scores for the first text
+test_close((soft[:3]-S[:3]-n).std(-1), torch.zeros(3,2), eps=1e-6)          # the prior is n and a constant
+test_close(damp(S, [3,2], tau_i=.5)[0].softmax(-1), soft.softmax(-1), eps=1e-6)   # whatever tau_i is
+test_close(r[:3].exp().sum(0), torch.ones(2), eps=1e-5)
+test_eq(damp(S, [3,2], 'none')[0], S); test_fail(lambda: damp(S, [3,2], 'max'), contains='soft, mean, mult, none')
+mult = damp(S[:3,:1], [3], 'mult')[0]
+test_close(mult[0,0], S[0,0]*3*(S[:3,0].mean(1)/.05).softmax(0)[0]*9*(S[:3,0].mean(0)/.05).softmax(0), eps=1e-5)
+
+# %% [10] Look again
+from medvl.methods.plan import (Look, looks)
+
+# %% [12] Look again
+def slow(t, v, K, gamma=.5, beta=.5, tau_a=.1, h=.05):
+    S, vbar, out = t @ v.T, v.mean(0), []
+    for k in range(K+1):
+        n = h*((S/h).exp().mean(0)).log()
+        A = ((S+n)/tau_a).softmax(-1)
+        z = A @ v - vbar
+        out.append((S, A, F.cosine_similarity(z, t)))
+        u = F.normalize(t + gamma*F.normalize(z, dim=-1), dim=-1)
+        S = beta*S + (1-beta)*u @ v.T
+    return out
+
+words, cells = F.normalize(torch.randn(5,16), dim=-1), F.normalize(torch.randn(2,9,16)+.5, dim=-1)
+for i in range(2):
+    for fast, (S,A,cos) in zip(looks(words, cells, [3,2], K=3), slow(words[:3], cells[i], 3)):
+        test_close(fast.S[:3,i], S, eps=1e-5); test_close(fast.A[:3,i], A, eps=1e-5)
+        test_close(fast.cos[:3,i], cos, eps=1e-4)
+test_eq(len(looks(words, cells, [3,2], K=0)), 1)
+
+# %% [14] Look again
+a = looks(words, cells, [3,2], K=2, beta=1.); test_close(a[2].S, a[0].S, eps=1e-6)
+a = looks(words, cells, [3,2], K=2, gamma=0.); test_close(a[2].S, a[0].S, eps=1e-5)
+
+# %% [16] Why the mean cell is subtracted
+def toy(seed, side=19, d=128, W=24, related=6, common=1., signal=.55):
+    g = torch.Generator().manual_seed(seed)
+    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing='ij')
+    cy, cx = torch.randint(5, 14, (2,), generator=g)
+    disc = ((y-cy)**2+(x-cx)**2 <= 9).flatten()
+    shared_v, shared_t, finding = F.normalize(torch.randn(3,d,generator=g), dim=-1)
+    v = torch.randn(side*side,d,generator=g)/d**.5 + common*shared_v + signal*disc[:,None]*finding
+    t = torch.randn(W,d,generator=g)/d**.5 + common*shared_t + .3*shared_v
+    t[:related] += signal*finding
+    return F.normalize(t, dim=-1), F.normalize(v, dim=-1), disc
+
+def cnr(H, m): return float((H[m].mean()-H[~m].mean())/(H[m].var()+H[~m].var()).sqrt())
+def curve(**kw):
+    rows = []
+    for seed in range(8):
+        t, v, disc = toy(seed)
+        rows.append([cnr((l.r.exp()[:,0,None]*l.S[:,0]).sum(0), disc) for l in looks(t, v[None], [len(t)], K=4, **kw)])
+    return torch.tensor(rows).mean(0)
+ways = {'as above': {}, 'no importance of cells': dict(how='none'), 'multiplied': dict(how='mult'),
+        'mean cell not subtracted': dict(center=False)}
+res = {k: curve(**kw) for k,kw in ways.items()}
+fig, ax = plt.subplots(figsize=(4.4,2.6), dpi=75)
+for k,c in res.items(): ax.plot(c, 'o-', label=k)
+ax.set(xlabel='look', ylabel='CNR of the map', xticks=range(5)); ax.legend(fontsize=7); plt.tight_layout(); plt.show()
+
+# %% [18] Why the mean cell is subtracted
+test_eq(bool(res['as above'][2] > res['as above'][0]+.3), True)
+test_eq(bool(res['mean cell not subtracted'][2] < res['as above'][2]), True)
+
+# %% [20] Scores and selected words
+from medvl.methods.plan import (selected, pool_looks)
+
+# %% [21] Scores and selected words
+l = looks(words, cells, [3,2], K=1)[1]
+sel = selected(l, [3,2]); test_eq(sel.sum(0), torch.tensor([3,3]))       # 2 of 3 words, 1 of 2
+m = pool_looks(l, [3,2], sel)
+test_close(m[0,1], l.cos[3:,0][sel[3:,0]][0], eps=1e-6)                 # one word left: its cosine
+w = l.r[:3,0].exp()*sel[:3,0]; test_close(m[0,0], (w/w.sum()*(5*l.cos[:3,0]).exp()).sum().log()/5, eps=1e-6)
+test_eq(selected(l, [3,2], torch.tensor([1,0])), torch.cat([sel[:3,1], sel[3:,0]])[:,None])
+test_eq(bool(m.abs().max() <= 1), True)
+
+# %% [23] The model
+from medvl.methods.plan import (PLAN)
+
+# %% [33] In use
+tiny = dict(vision=dict(name='vit_small_cpu', size=64, patch_size=16, depth=1, embed_dim=24, num_heads=2),
+            text=dict(hidden_size=24, num_hidden_layers=1, num_attention_heads=2, intermediate_size=48, vocab_size=50,
+                      hidden_dropout_prob=0., attention_probs_dropout_prob=0.), size=64, dim=16, hidden=32, layers=1)
+def batch(n=6, l=9):
+    g = torch.Generator().manual_seed(3)
+    lens = torch.tensor([9,4,7,9,0,0])[:n]
+    msk = torch.arange(l)[None] < lens[:,None]
+    at = torch.arange(l)[None].expand(n, l)
+    word = torch.where(msk & (at > 0) & (at < lens[:,None]-1), (at-1)//2, -1)
+    return Batch(img=torch.randn(n,1,1,64,64,generator=g), img_msk=torch.ones(n,1).bool(),
+                 txt=torch.randint(5,50,(n,l),generator=g), txt_msk=msk, word=word,
+                 txt_id=torch.tensor([0,1,2,0,3,4])[:n])
+torch.manual_seed(0); b = batch(); m = PLAN.small(**tiny)
+out = m.train()(b); print({k: round(v.item(),3) for k,v in out.terms.items()})
+test_eq((out.img.loc.shape, out.txt.loc.shape, out.txt.msk.sum(1).tolist()), ((4,16,16), (4,4,16), [4,1,3,4]))
+test_close(out.img.loc.norm(dim=-1), torch.ones(4,16), eps=1e-5)
+
+# %% [35] In use
+def by_hand(v, t, msk, K=2):
+    total = 0.
+    for k,o in ((1,1/3),(2,2/3)):
+        M = torch.zeros(4,4)
+        for j in range(4):
+            x = t[j][msk[j]]
+            own = looks(x, v[j:j+1], [len(x)], K)[k].r[:,0]
+            sel = own.argsort(descending=True)[:math.ceil(len(x)/2)]
+            for i in range(4):
+                l = looks(x, v[i:i+1], [len(x)], K)[k]
+                z = F.cosine_similarity(l.A[:,0] @ v[i] - v[i].mean(0), x)[sel]
+                M[i,j] = (l.r[sel,0].softmax(0)*(5*z).exp()).sum().log()/5
+        total += o*(F.cross_entropy(10*M, torch.arange(4)) + F.cross_entropy(10*M.T, torch.arange(4)))
+    return total
+with torch.no_grad():
+    test_close(out.terms['local'].item(), by_hand(out.img.loc, out.txt.loc, out.txt.msk).item(), eps=1e-3)
+    cos, y = 10*out.img.glob @ out.txt.glob.T, torch.arange(4)
+    test_close(out.terms['glob'].item(), (F.cross_entropy(cos, y)+F.cross_entropy(cos.T, y)).item(), eps=1e-4)
+    chunked = m.local_pairs(out.img.loc, out.txt).item(); m.chunk = 1
+    test_close(m.local_pairs(out.img.loc, out.txt).item(), chunked, eps=1e-5); m.chunk = None
+
+# %% [37] In use
+for kw in ({}, dict(local='words'), dict(K=0), dict(how='mult'), dict(last=True), dict(positives=True)):
+    x = PLAN.small(**{**tiny, **kw}).train(); x.loss(x(b)).backward()
+    test_eq([k for k,p in x.named_parameters() if p.requires_grad and p.grad is None], [])
+    test_eq(all(p.grad.isfinite().all() for p in x.parameters() if p.grad is not None), True)
+test_eq(PLAN.small(**tiny, K=3).omega(3), [0, 1/6, 1/3, 1/2]); test_eq(PLAN.small(**tiny, last=True).omega(2), [0,0,1])
+c = PLAN.small(**tiny, K=3, curriculum=True)
+test_eq([c.at(o) for o in (0,.3,.4,.7,1)], [1,1,2,3,3]); test_fail(lambda: c.at(2), contains='[0,1]')
+
+# %% [39] In use
+m.eval()
+with torch.no_grad(): f, t = m.encode_image(b.img, b.img_msk), m.encode_text(b.txt[:4], b.txt_msk[:4], b.word[:4])
+with torch.no_grad(): H, s = m.maps(f, t), m.scores(f, t)
+test_eq((H.shape, {k: v.shape for k,v in s.items()}), ((3,6,4,4,4), dict(glob=(6,4), local=(6,4))))
+one = Feat(t.glob[1:2], t.loc[1:2], t.msk[1:2])
+with torch.no_grad(): H1, s1 = m.maps(f, one), m.scores(f, one)
+test_close(H1[:,:,0], H[:,:,1], eps=1e-5); test_close(s1['local'][:,0], s['local'][:,1], eps=1e-5)
+test_close(H[0,:,1].flatten(1), (t.loc[1,:1] @ f.loc.mT)[:,0], eps=1e-5)    # look 0 of a text of one word: its cosines
+test_eq(bool(s['local'].abs().max() <= 1), True)
+
+# %% [41] In use
+again = PLAN(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
+with torch.no_grad(): test_close(again.eval().maps(f, t), H, eps=1e-6)
+with torch.device('meta'): full = {'ResNet-50': PLAN.paper(), 'ViT-B/16': PLAN.vit()}
+for k,x in full.items():
+    n = sum(p.numel() for p in x.parameters())
+    print(k, f"{n/1e6:.1f} million parameters, cells {x.vision.grid}, width {x.vision.width_loc}")
+test_eq((full['ResNet-50'].vision.grid, full['ViT-B/16'].vision.grid), ((19,19), (14,14)))
+test_fail(lambda: PLAN.small(**tiny, local='report'), contains="'pairs' or 'words'")
+test_fail(lambda: PLAN.small(**tiny, K=-1), contains='K=-1')
+test_fail(lambda: PLAN.small(**tiny, how='max'), contains="how='max'")
+test_fail(lambda: m(Batch(b, txt_msk=torch.zeros(6,9).bool())), contains='no sample of this batch has a text')
+test_fail(lambda: m(Batch(b, img_msk=torch.zeros(6,1).bool())), contains='has no film in any slot')
+
+# %% [43] The classic mistake: scoring with the question
+g = torch.Generator().manual_seed(1)
+words, cells = (F.normalize(torch.randn(*s,64,generator=g), dim=-1) for s in ((40,), (4,49)))
+l = looks(words, cells, [40], K=2)[-1]
+z = F.normalize(regions(l.A, cells, center=True), dim=-1)
+u = F.normalize(words[:,None] + .5*z, dim=-1)
+print(f"mean cosine of a region with its word {l.cos.mean():.2f}, with its question {(u*z).sum(-1).mean():.2f}")
+test_eq(bool((u*z).sum(-1).mean() > l.cos.mean()+.15), True)
+
+# %% [45] It learns
+from medvl.data.batch import StudyData, collate
+from medvl.data.films import Preset
+from medvl.data.regions import phrases
+from medvl.data.report import sections
+from medvl.data.study import samples
+from medvl.data.tokens import train_tokenizer
+from medvl.eval.maps import film_tensor, heat, phrase_feats
+from medvl.phantom.set import phantom_studies
+
+# %% [46] It learns
+studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
+smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
+smp = [s for s in smp if s.split == 'train' and s.slots[0]]
+tok, page = train_tokenizer([s.text for s in smp], 600), Preset('page', 64, 64, 64, .4785, .2834)
+d = StudyData(smp, tok, page, max_len=48, slots=('current_frontal',))
+seen = collate([d[i] for i in range(len(d))], d)[0]
+torch.manual_seed(0)
+bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermediate_size=192, vocab_size=len(tok),
+            max_position_embeddings=64, hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
+vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
+m = PLAN.small(vision=vit, text=bert, size=64, dim=64, hidden=128, layers=1, positives=True)
+print(f"{seen.bs} pairs, cells {m.vision.grid}")
+
+# %% [47] It learns
+def fit(m, steps=60, lr=3e-3, bs=24):
+    g = torch.Generator().manual_seed(0); log = []
+    opt = torch.optim.AdamW(m.parameters(), lr=lr, weight_decay=.02)
+    rate = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps, pct_start=.2)
+    for _ in range(steps):
+        ids = torch.randperm(seen.bs, generator=g)[:bs]
+        out = m.train()({k: v[ids] for k,v in seen.items()})
+        opt.zero_grad(); m.loss(out).backward(); opt.step(); rate.step()
+        log.append({k: v.item() for k,v in out.terms.items()})
+    m.eval(); return log
+log = fit(m)
+fig, axs = plt.subplots(1, 2, figsize=(5,1.8), dpi=75)
+for ax,k in zip(axs, ('glob','local')):
+    ax.plot([o[k] for o in log]); ax.set_title(k, fontsize=9); ax.set_xlabel('step', fontsize=8)
+plt.tight_layout(); plt.show()
+for k in ('glob','local'): test_eq(sum(o[k] for o in log[-10:]) < sum(o[k] for o in log[:10]), True)
+
+# %% [49] It learns
+recs = [p for p in phrases([s.study for s in smp]) if p.view.kind == 'frontal']
+pick = [next(p for p in recs if p.label == k) for k in ('Pleural Effusion','Cardiomegaly')]
+feats = phrase_feats(m, tok, [p.text for p in pick])
+fig, axs = plt.subplots(2, 4, figsize=(7.6,4), dpi=65, layout='constrained')
+for line,p,t in zip(axs, pick, feats):
+    with torch.no_grad(): H = m.maps(m.encode_image(film_tensor([p.view], page)), t)[:,0,0]
+    px, mask = p.view.px, p.mask()
+    for k,ax in enumerate(line[:3]): heat(px, H[k].numpy(), f"look {k}"+f": {p.text}"*(k == 0), mask, ax=ax, bar=False)
+    line[3].imshow(mask, cmap='gray'); line[3].set_title('true mask', fontsize=8); line[3].axis('off')
+plt.show()
+
+# %% [51] It learns
+with torch.no_grad():
+    t = Feat(*(torch.cat([getattr(o,k) for o in feats[:1]]) for k in ('glob','loc')))
+    ls = m.look(t.loc[0], m.encode_image(film_tensor([pick[0].view], page)).loc, [t.loc.shape[1]], K=4)
+def half(A): return int((A.sort(descending=True)[0].cumsum(-1) < .5).sum(-1).float().mean())+1
+print('cells with half of the attention:', [half(l.A) for l in ls])
+print('cosine of words and regions:', [round(l.cos.mean().item(),3) for l in ls])
+test_eq(half(ls[4].A) <= half(ls[0].A), True)
+
+# %% [54] Results
+from pathlib import Path
+from IPython.display import Markdown
+def table(folder='../../results'):
+    "Grounding results of this page and its baseline."
+    head, rows = '| system | CNR | mIoU | pointing | run |\n|---|---|---|---|---|\n', []
+    for p in sorted(Path(folder).glob('*_grounding_*.json')):
+        r = json.loads(p.read_text()); run = r['provenance']
+        found = [r['metrics'][k] for k in ('cnr','miou','pointing')]
+        cells = [f"{v['value']:.3f} ({v['low']:.3f} to {v['high']:.3f})" for v in found]
+        name = f"{r['method']}, {r['task']}, {r['n_seeds']} seeds"
+        rows.append(f"| {name} | {' | '.join(cells)} | {run['date']} {run['commit']} |")
+    return head+'\n'.join(rows) if rows else 'not run'
+Markdown(table())
