@@ -11,7 +11,7 @@ __all__ = ['MIN_SIDE', 'MAX_RATIO', 'TAGS', 'PLAIN', 'CHEST', 'FRONTAL', 'LATERA
            'stored_values', 'cut_jpeg', 'cut_bits', 'number', 'numbers', 'modality_values', 'look_up', 'padding',
            'apply_window', 'display_values', 'pick', 'windows', 'stretch', 'dicom_info', 'spacing', 'not_chest',
            'view_kind', 'read_dicom', 'dicom_grey', 'open_dicom', 'grey', 'read_picture', 'grey16', 'file_kind',
-           'read_image', 'load_image', 'resize_shorter', 'center_crop', 'pad_square']
+           'read_image', 'load_image', 'read_raw', 'resize_shorter', 'center_crop', 'pad_square']
 
 # %% ../../nbs/data/01_image.ipynb #9a43a76c
 import re, struct, warnings
@@ -476,7 +476,7 @@ def file_kind(path:str|Path # file
     if head[128:] == b'DICM': return 'dicom'
     return next((v for k,v in SIGNS.items() if head.startswith(k)), '')
 
-def read_image(path:str|Path, # DICOM, PNG or JPEG
+def read_image(path:str|Path, # DICOM, PNG, JPEG, or a raw .IMG of JSRT
                chest:bool=False, # refuse a DICOM whose header says that it is no chest film (otherwise a warning)
                bits:int|None=None # see `read_picture`
               ) -> Film:
@@ -484,12 +484,30 @@ def read_image(path:str|Path, # DICOM, PNG or JPEG
     kind = file_kind(path)
     if kind in ('png','jpeg'): return read_picture(path, bits)
     if kind.startswith('a '): raise ImageError(f"{path}: this is {kind}; medvl reads DICOM, PNG and JPEG")
+    if not kind and Path(path).suffix.lower() == '.img': return read_raw(path)
     return read_dicom(path, chest=chest)
 
 def load_image(path:str|Path|np.ndarray # file, or an array as in `as_film`
               ) -> Float[Tensor, '1 h w']:
     "Only the picture: float32 in [0,1]."
     return as_film(path).px if isinstance(path, np.ndarray) else read_image(path).px
+
+# %% ../../nbs/data/01_image.ipynb #b7a72a56
+def read_raw(path:str|Path, # file of plain numbers, e.g. JPCLN001.IMG
+             size:tuple[int,int]=(2048,2048), # rows, columns
+             bits:int=12, # that are used
+             invert:bool=True # dense tissue has low values
+            ) -> Film:
+    "A headerless film of 16-bit numbers, high byte first (JSRT). Raises `ImageError`."
+    path, (h, w) = Path(path), size
+    if not path.is_file(): raise ImageError(f"{path}: no such file")
+    if (n := path.stat().st_size) != 2*h*w: raise ImageError(f"{path}: {n} bytes; a raw film of {h}x{w} has {2*h*w}")
+    a = np.fromfile(path, '>u2').reshape(h, w)
+    if (top := int(a.max())) >= 1 << bits:
+        raise ImageError(f"{path}: a value of {top} does not fit {bits} bits (is the high byte first?)")
+    x = a.astype(np.float32)/np.float32((1 << bits)-1)
+    return as_film(1-x if invert else x, str(path), kind='raw', bits=bits, height=h, width=w, spacing=None,
+                   photometric='MONOCHROME1' if invert else 'MONOCHROME2')
 
 # %% ../../nbs/data/01_image.ipynb #bbfba36e
 def resize_shorter(img:Float[Tensor, '... h w'], # picture(s)

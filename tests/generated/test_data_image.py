@@ -292,7 +292,23 @@ with tempfile.TemporaryDirectory() as d:
             said.append(str(e).replace(f'{d}/', '').replace(str(d), 'folder')[:110])
 print(*said, sep='\n'); test_eq([o for o in said if 'was read' in o], [])
 
-# %% [61] On other people's files
+# %% [61] A film without a header
+from medvl.data.image import (read_raw)
+
+# %% [62] A film without a header
+with tempfile.TemporaryDirectory() as t:
+    raw = Path(t)/'JPCLN001.IMG'; dark = np.full((2048,2048), 4095, '>u2'); dark[:1024] = 0; dark.tofile(raw)
+    film = read_image(raw); test_eq(film.px[0,[0,-1],0].tolist(), [1,0]); test_eq(film.px.shape, (1,2048,2048))
+    test_eq((film.info['kind'], film.info['bits'], film.info['photometric']), ('raw', 12, 'MONOCHROME1'))
+    small = Path(t)/'a.raw'; np.arange(1600, dtype='>u2').reshape(40,40).tofile(small)
+    test_close(read_raw(small, (40,40), invert=False).px[0,0,1], 1/4095, eps=1e-7)
+    test_fail(lambda: read_raw(small, (40,41)), contains='3200 bytes; a raw film of 40x41 has 3280')
+    np.arange(1600, dtype='<u2').reshape(40,40).tofile(small)
+    test_fail(lambda: read_raw(small, (40,40)), contains='does not fit 12 bits (is the high byte first?)')
+    raw.write_bytes(b'letter'); test_fail(lambda: read_image(raw), contains='6 bytes; a raw film')
+    test_fail(lambda: read_raw(Path(t)/'none.IMG'), contains='no such file')
+
+# %% [64] On other people's files
 from pydicom.data import get_testdata_file
 def sample(name):
     "A file of pydicom or pydicom-data, without any download; None if it isn't installed."
@@ -317,7 +333,7 @@ else:
             ['PatientOrientation','BodyPartExamined'])
     test_fail(lambda: read_image(sample('RG3_J2KR.dcm'), chest=True), contains='BodyPartExamined is EXTREMITY')
 
-# %% [63] On other people's files
+# %% [66] On other people's files
 same = ['', '_RLE', '_bigendian', '_expb', '_implicit', '_jp2klossless', '_jpeg_ls_lossless', '_padded']
 test_eq(len({pixel_hash(read_image(sample(f'MR_small{o}.dcm')).px) for o in same}), 1)
 said = []
@@ -327,10 +343,10 @@ for name in ('MR_truncated','SC_rgb_rle','SC_rgb_rle_2frame','examples_palette',
     except ImageError as e: said.append(str(e).split('/')[-1][:120])
 print(*said, sep='\n'); test_eq([o for o in said if 'was read' in o], [])
 
-# %% [65] Sizes
+# %% [68] Sizes
 from medvl.data.image import (resize_shorter, center_crop, pad_square)
 
-# %% [66] Sizes
+# %% [69] Sizes
 img = as_film(np.float32(dense)).px
 test_eq(resize_shorter(img, 72).shape, (1,80,72)); test_close(resize_shorter(img, 72).mean(), img.mean(), eps=2e-3)
 test_eq(center_crop(img, 100).shape, (1,100,100)); test_eq(center_crop(img, 144), img[:,8:152])
