@@ -1,0 +1,215 @@
+"""What is wrong in a real folder, one by one: each is refused with a sentence that says where, and leaves nothing behind.
+
+A truncated DICOM; an ankle; a colour picture; a manifest without a column, with an id twice, with a path that is not
+there; an empty report; pixels that are not numbers; a checkpoint of another size; a report of 10,000 words. `-s` prints
+the messages.
+"""
+import json, time
+
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+import torch
+from PIL import Image
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
+
+from medvl.core import MedvlError
+from medvl.data.batch import StudyData, dataloaders
+from medvl.data.cache import ImageCache
+from medvl.data.films import Preset
+from medvl.data.image import ImageError, as_film, read_dicom, read_image
+from medvl.data.manifest import read_manifest
+from medvl.data.report import chexpert_labels, entities, impression_findings, sections, sentences
+from medvl.data.scan import scan_dicom
+from medvl.data.study import Sample, Study, View, samples
+from medvl.data.table import write_table
+from medvl.data.tokens import train_tokenizer
+from medvl.methods.alta import ALTA
+from medvl.methods.mrm import MRM
+from medvl.models.checkpoint import from_pretrained, save_pretrained
+from test_cli import listing, make_set, medvl
+
+SMALL = ['--bs', '2', '--epochs', '1', '--warmup', '0', '--precision', 'fp32', '--vocab', '100', '--max-len', '16']
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path, monkeypatch):
+    "A cache of its own; and whatever a test does, no half-written file may be anywhere below its folder."
+    monkeypatch.setenv('MEDVL_CACHE', str(tmp_path/'cache')); monkeypatch.setenv('HF_HUB_OFFLINE', '1')
+    yield
+    assert not [p for p in tmp_path.rglob('*') if '.part' in p.name or p.suffix == '.tmp']
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    "A good set, for everyone to spoil a copy of its table."
+    root = tmp_path_factory.mktemp('set')/'data'
+    make_set(root)
+    return root
+
+
+def refused(f, *says, error=MedvlError):
+    "`f` raises, and its message holds every one of `says`."
+    with pytest.raises(error) as e: f()
+    said = str(e.value); print('\n  ', said.replace('\n', '\n   '))
+    for s in says: assert s in said, f'{s!r} is not in {said!r}'
+
+
+def told(*args, says, out=None):
+    "A command that fails with one sentence; of its run nothing is there but the note of how it was begun."
+    said = medvl(*args, code=2); print('\n  ', said.strip())
+    for s in says: assert s in said, f'{s!r} is not in {said!r}'
+    if out is not None: assert {p.name for p in out.rglob('*')} <= {'run.json'}
+
+
+def dicom(path, **tags):
+    "A film as DICOM: 200 x 160, 12 bits."
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, DigitalXRayImageStorageForPresentation
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    ds = FileDataset(str(path), {}, file_meta=meta, preamble=b'\0'*128)
+    px = np.random.default_rng(0).integers(0, 4000, (200, 160)).astype('uint16')
+    own = dict(SOPClassUID=meta.MediaStorageSOPClassUID, SOPInstanceUID=meta.MediaStorageSOPInstanceUID, Modality='DX',
+               PatientID='p', StudyInstanceUID=generate_uid(), Rows=200, Columns=160, BitsAllocated=16, BitsStored=12,
+               HighBit=11, PixelRepresentation=0, SamplesPerPixel=1, PhotometricInterpretation='MONOCHROME2',
+               BodyPartExamined='CHEST', ViewPosition='PA')
+    for k, v in (own | tags).items(): setattr(ds, k, v)
+    ds.PixelData = px.tobytes()
+    ds.save_as(path, enforce_file_format=True)
+    return path
+
+
+def spoilt(data, folder, change):
+    "A copy of the manifest beside the films, changed."
+    df = pd.read_csv(data/'manifest.csv', dtype=str, keep_default_na=False)
+    df = change(df)
+    folder.mkdir(); (folder/'films').symlink_to(data/'films')
+    df.to_csv(folder/'manifest.csv', index=False)
+    return folder
+
+
+def one(text='', px=None, split='train', id='a'):
+    v = View(id=id, px=np.full((64, 64), 90, 'uint8') if px is None else px)
+    s = Study('p'+id, 's'+id, None, [v], text, split=split)
+    return Sample((v, None, None, None), text, id, s.patient, s.group, split, {}, s)
+
+
+# ---- films -----------------------------------------------------------------------------------------------------
+
+def test_truncated_dicom(tmp_path, data):
+    whole = dicom(tmp_path/'whole.dcm')
+    assert read_image(whole).px.shape == (1, 200, 160)
+    raw = whole.read_bytes()
+    for share, name in ((.6, 'cut.dcm'), (.002, 'head.dcm')):
+        cut = tmp_path/name; cut.write_bytes(raw[:int(len(raw)*share)])
+        refused(lambda: read_image(cut), str(cut), error=ImageError)
+    def change(df): df.loc[3, 'image'] = 'cut.dcm'; return df
+    bad = spoilt(data, tmp_path/'bad', change)
+    (bad/'cut.dcm').write_bytes(raw[:len(raw)//2])
+    before = listing(bad)
+    said = medvl('data', 'summary', bad)
+    assert 'unreadable' in said and 'cut.dcm' in said
+    out = tmp_path/'run'
+    told('pretrain', 'mrm', '--data', bad, '--out', out, *SMALL, says=["films can't be read", 'cut.dcm'], out=out)
+    assert listing(bad) == before
+
+
+def test_ankle_and_colour(tmp_path):
+    dicom(tmp_path/'ankle.dcm', BodyPartExamined='ANKLE')
+    refused(lambda: read_dicom(tmp_path/'ankle.dcm', chest=True), 'BodyPartExamined is ANKLE, not the chest')
+    rgb = np.random.default_rng(0).integers(0, 255, (300, 200, 3)).astype('uint8')
+    Image.fromarray(rgb).save(tmp_path/'ankle.png')
+    refused(lambda: read_image(tmp_path/'ankle.png'), 'ankle.png', 'a colour picture')
+    Image.fromarray(rgb[:4, :4, 0]).save(tmp_path/'stamp.png')
+    refused(lambda: read_image(tmp_path/'stamp.png'), '4x4 pixels is too small')
+    dicom(tmp_path/'chest.dcm')
+    df = scan_dicom(tmp_path)  # looks at headers; that colours differ is seen when the films are opened
+    assert [p.split('/')[-1] for p in df.image] == ['ankle.png', 'chest.dcm']
+    write_table(df, tmp_path/'manifest.csv')
+    said = medvl('data', 'summary', tmp_path); print(said)
+    assert 'unreadable films: 1' in said and 'ankle.png' in said and 'a colour picture' in said
+
+
+def test_nan_pixels(tmp_path):
+    px = np.full((64, 64), .5, 'float32'); px[3, 4] = np.nan
+    refused(lambda: as_film(px, 'film 7'), 'film 7: 1 of 4096 pixels are NaN or infinite', error=ImageError)
+    cache = ImageCache(tmp_path/'films', 32)
+    bad = cache.build([View(id='a', px=px), View(id='b', px=np.full((64, 64), 90, 'uint8'))])
+    print('\n  ', bad); assert len(bad) == 1 and 'NaN or infinite' in str(bad)
+    tok = train_tokenizer(['a film of nothing'], 50, min_frequency=1)
+    smp = [one('a film', px, id='a'), one('of nothing', id='b'), one('a film', split='val', id='c')]
+    p = Preset('t', 32, 32, 32, .5, .2)
+    refused(lambda: dataloaders(smp, tok, p, bs=1, cache=cache, max_len=16), "films can't be read", 'NaN or infinite')
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------
+
+def test_manifest_lacks_a_column(tmp_path, data):
+    bad = spoilt(data, tmp_path/'bad', lambda df: df.drop(columns='patient_id'))
+    before, out = listing(bad), tmp_path/'out'
+    told('data', 'summary', bad, '--out', out, says=["no column 'patient_id'", 'manifest.csv'], out=out)
+    bad2 = spoilt(data, tmp_path/'bad2', lambda df: df.rename(columns=dict(image='Image')))
+    refused(lambda: read_manifest(bad2/'manifest.csv'), "no column 'image'", 'Image')
+    assert listing(bad) == before
+
+
+def test_id_twice(tmp_path, data):
+    def change(df): df.loc[5, 'image_id'] = df.loc[0, 'image_id']; return df
+    bad, out = spoilt(data, tmp_path/'bad', change), tmp_path/'out'
+    told('data', 'summary', bad, '--out', out, says=['occurs twice, in rows 2 and 7', 'image_id'], out=out)
+
+
+def test_path_is_absent(tmp_path, data):
+    def change(df): df.loc[2, 'image'] = 'films/nowhere.png'; return df
+    bad, out = spoilt(data, tmp_path/'bad', change), tmp_path/'out'
+    told('data', 'summary', bad, '--out', out, says=["row 4, column 'image'", 'no such file', 'nowhere.png'], out=out)
+    studies = read_manifest(bad/'manifest.csv', missing='skip')
+    assert sum(len(s.views) for s in studies) == 39
+    told('data', 'summary', tmp_path/'gone', says=['no such file or folder'])
+
+
+# ---- texts -----------------------------------------------------------------------------------------------------
+
+def test_empty_report(tmp_path, data):
+    for text in ('', '  \n', 'FINDINGS:', '___'):
+        assert entities(text) == [] and all(np.isnan(v) for v in chexpert_labels(text).values()), text
+        assert impression_findings(text).strip() in ('', '___') and len(sentences(text)) <= 1 and sections(text) is not None
+    refused(lambda: samples([Study('p', 's', None, [View(id='a', px=np.zeros((64, 64), 'uint8'))], '')], need_text=True),
+            'text')
+    refused(lambda: train_tokenizer(['', '  ']), 'all of them are empty')
+    bad, out = spoilt(data, tmp_path/'bad', lambda df: df.assign(text='')), tmp_path/'out'
+    told('align', 'clip', '--data', bad, '--out', out, *SMALL, says=['text'], out=out)
+
+
+def test_report_of_10_000_words(tmp_path):
+    rng, words = np.random.default_rng(0), 'heart lungs clear normal small stable effusion no mild the of seen'.split()
+    text = ' '.join(rng.choice(words, 9_990)) + '. There is a large right pneumothorax.'
+    t = time.process_time(); lbl = chexpert_labels(text)
+    print(f'\n   10,000 words labelled in {time.process_time()-t:.2f} s of processor time')
+    assert lbl['Pneumothorax'] == 1
+    tok = train_tokenizer([text], 100, min_frequency=1)
+    (item, _) = StudyData([one(text)], tok, Preset('t', 32, 32, 32, .5, .2), max_len=64)[0]
+    ids, word = item['txt']
+    assert len(ids) == len(word) == 64 and ids[-1] == tok.sep_token_id  # cut, and closed as a text is
+
+
+# ---- weights ---------------------------------------------------------------------------------------------------
+
+def test_checkpoint_of_another_size(tmp_path):
+    vision = dict(name='vit_small_cpu', size=32, depth=1)
+    save_pretrained(MRM.small(vision=vision, size=32, vocab=60), tmp_path/'mrm')
+    before = listing(tmp_path/'mrm')
+    refused(lambda: ALTA.small(init=tmp_path/'mrm', vision=dict(vision, depth=2), size=32, vocab=60), 'blocks.1')
+    refused(lambda: ALTA.small(init=tmp_path/'mrm', size=32, vocab=70), 'word_embeddings', '60', '70')
+    cfg = json.loads((tmp_path/'mrm/config.json').read_text())
+    cfg['config']['vision']['depth'] = 2
+    (tmp_path/'other').mkdir(); (tmp_path/'other/config.json').write_text(json.dumps(cfg))
+    (tmp_path/'other/model.safetensors').write_bytes((tmp_path/'mrm/model.safetensors').read_bytes())
+    refused(lambda: from_pretrained(tmp_path/'other'), 'blocks.1')
+    raw = (tmp_path/'mrm/model.safetensors').read_bytes()
+    (tmp_path/'other/config.json').write_text((tmp_path/'mrm/config.json').read_text())
+    (tmp_path/'other/model.safetensors').write_bytes(raw[:len(raw)//2])
+    refused(lambda: from_pretrained(tmp_path/'other'), 'model.safetensors')
+    assert listing(tmp_path/'mrm') == before and torch.is_grad_enabled()
