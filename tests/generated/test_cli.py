@@ -5,7 +5,7 @@
 import importlib.metadata, os, warnings
 import typer
 from medvl.command import LOOK
-from medvl.commands import count, data, demo, eval, train
+from medvl.commands import count, data, demo, eval, phantom, train
 
 # %% [4] Command line
 import subprocess, sys
@@ -30,7 +30,8 @@ test_eq(t.split()[-1], '[]')
 
 # %% [11] The entry point
 def run(args): return CliRunner().invoke(app, args)
-leaves = [['demo'], ['data','summary'], ['pretrain'], ['align'], ['eval','retrieval'], ['eval','zeroshot'], ['params']]
+leaves = [['demo'], ['phantom'], ['data','summary'], ['data','manifest'], ['pretrain'],
+          ['align'], ['eval','retrieval'], ['eval','zeroshot'], ['params']]
 for cmd in leaves:
     r = run([*cmd, '--help'])
     test_eq(r.exit_code, 0)

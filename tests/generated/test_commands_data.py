@@ -3,6 +3,7 @@
 
 # %% [3] Look at a data set
 from pathlib import Path
+from typing import Any
 import typer
 from medvl.command import ARG, LOOK, close_run, command, open_run, save_figure
 
@@ -89,4 +90,39 @@ for args, want in [((root/'nothing',), 'nothing'), ((path, '--kind', 'mimicry'),
     r = run('summary', *args)
     print(r.output)
     test_eq(r.exit_code, 2); assert want in r.output
+
+# %% [26] `medvl data manifest`
+from medvl.commands.data import (below, data_manifest)
+
+# %% [28] `medvl data manifest`
+from medvl.phantom.export import export_set
+n = export_set('archive', 3, size=64, dicom=True, masks=False, bar=False)
+Path('archive/films/broken.dcm').write_bytes(b'no film')
+r = run('manifest', 'archive/films', '--reports', 'archive/reports.csv', '--out', 'mine.csv')
+print(r.output)
+test_eq(r.exit_code, 0)
+test_eq(json.loads(Path('mine.log.json').read_text())['left'], [['not a DICOM, PNG or JPEG image', 'broken.dcm']])
+
+# %% [30] `medvl data manifest`
+mine, told = (read(Path(o))[0] for o in ('mine.csv','archive/manifest.csv'))
+def known(studies):
+    return sorted((s.patient, s.report, s.prior is not None, sorted(v.pos for v in s.views)) for s in studies)
+test_eq(known(mine), known(told))
+test_eq(sum(len(s.views) for s in mine), n['films'])
+
+# %% [32] `medvl data manifest`
+r = run('manifest', 'archive/films', '--reports', 'archive/reports', '--out', 'bare.csv')
+print(r.output)
+test_eq(r.exit_code, 0); assert f"{n['films']} x film without a report" in r.output
+test_eq({s.report for s in read(Path('bare.csv'))[0]}, {''})
+
+# %% [34] `medvl data manifest`
+for args, want in [((), 'exists already; --force replaces it'),
+                   (('--out', 'elsewhere/x.csv'), 'lies in the folder of its films'),
+                   (('--out', 'archive/x.xlsx'), 'is .csv or .parquet'),
+                   (('--out', 'new.csv', '--reports', 'nothing.csv'), 'no such file')]:
+    r = run('manifest', 'archive/films', '--out', 'mine.csv', *args)
+    print(r.output.strip().splitlines()[-1]); test_eq(r.exit_code, 2); assert want in r.output
+test_eq(run('manifest', 'nowhere', '--out', 'new.csv').exit_code, 2)
+assert not Path('new.csv').exists() and not Path('elsewhere').exists()
 os.chdir(home); tmp.cleanup()
