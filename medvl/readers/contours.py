@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/readers/contours.html.md"""
 # %% auto #0
 __all__ = ['TASKS', 'task_masks', 'empty', 'local_path', 'local_labels', 'read_chexlocalize']
 
-# %% ../../nbs/readers/08_contours.ipynb #47a54e23
+# %% ../../nbs/readers/08_contours.ipynb #b1ce1e1d
 import json, re
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from ..data.table import ReadLog, read_table
 from .layout import close_log, find_table, look, open_log
 from .regions import with_regions
 
-# %% ../../nbs/readers/08_contours.ipynb #9fc9bd96
+# %% ../../nbs/readers/08_contours.ipynb #c15e262e
 TASKS = {o: o for o in ('Enlarged Cardiomediastinum','Cardiomegaly','Lung Lesion','Airspace Opacity','Edema',
                         'Consolidation','Atelectasis','Pneumothorax','Pleural Effusion','Support Devices')}
 TASKS['Airspace Opacity'] = 'Lung Opacity'  # published -> ours
@@ -50,7 +50,7 @@ def empty(counts:str, # compressed
     "Does this text say that there is nothing?"
     return len(counts) < 8 and Region(tuple(size), [('coco', counts)]).__array__().sum() == 0
 
-# %% ../../nbs/readers/08_contours.ipynb #904ab1ee
+# %% ../../nbs/readers/08_contours.ipynb #52fd0ee3
 def local_path(path:str # of a table, or a key such as patient64541_study1_view1_frontal
               ) -> tuple[str,str,str]: # patient, study, file name without ending
     "Who and what. Raises `MedvlError`."

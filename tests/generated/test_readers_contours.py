@@ -62,7 +62,8 @@ def table(name, rows, *more):
     (top/f'CheXpert/{name}_labels.csv').write_text('\n'.join([','.join(head)]+lines)+'\n')
 one = 'CheXpert-v1.0/valid/patient64541/study1/'
 table('val', [(one+'view1_frontal.jpg', ['Male','73','Frontal','AP'], ['Lung Opacity']),
-              (one+'view2_lateral.jpg', ['Male','73','Lateral',''], ['Lung Opacity'])], 'Sex','Age','Frontal/Lateral','AP/PA')
+              (one+'view2_lateral.jpg', ['Male','73','Lateral',''], ['Lung Opacity'])],
+      'Sex', 'Age', 'Frontal/Lateral', 'AP/PA')
 table('test', [('test/patient64741/study1/view1_frontal.jpg', [], [])])
 def masks(who, part, *ids):
     (top/f'CheXlocalize/{who}_segmentations_{part}.json').write_text(json.dumps({k: segs for k in ids}))
