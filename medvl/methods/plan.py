@@ -8,6 +8,7 @@ Docs: https://medvl.github.io/medvl/methods/plan.html.md"""
 __all__ = ['DAMPINGS', 'damp', 'Look', 'looks', 'selected', 'pool_looks', 'PLAN']
 
 # %% ../../nbs/methods/07_plan.ipynb #7530ebb3
+import math
 from pathlib import Path
 from typing import Mapping, NamedTuple
 

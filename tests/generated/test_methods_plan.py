@@ -6,6 +6,7 @@ import warnings
 warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
 
 # %% [4] PLAN
+import math
 from pathlib import Path
 from typing import Mapping, NamedTuple
 import torch
@@ -21,7 +22,7 @@ from medvl.models.heads import BatchNormHead
 from medvl.models.local import CellTower, WordTower
 
 # %% [5] PLAN
-import json, math, time
+import json
 import matplotlib.pyplot as plt
 from fastcore.test import *
 torch.set_num_threads(1);

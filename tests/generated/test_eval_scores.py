@@ -1,0 +1,101 @@
+# nbs/eval/05_scores.ipynb: runs against the imported medvl.eval.scores.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] Scores of pairs
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from tqdm import tqdm
+from medvl.core import Aligner, Batch, Feat, MedvlError
+from medvl.eval.maps import evaluating, phrase_feats
+from medvl.eval.metrics import MetricError, ranks
+from medvl.eval.retrieval import WAYS, rank_metrics
+from medvl.eval.zeroshot import binary_labels, multilabel_table
+
+# %% [4] Scores of pairs
+import warnings
+warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
+import matplotlib.pyplot as plt
+from fastcore.test import *
+from medvl.eval.retrieval import retrieval
+torch.set_num_threads(1);
+
+# %% [6] Features of a data set
+from medvl.eval.scores import (Features, join_feats, features)
+
+# %% [8] Features of a data set
+from medvl.methods.gloria import GLoRIA
+torch.manual_seed(0)
+bert = dict(hidden_size=24, num_hidden_layers=1, num_attention_heads=2, intermediate_size=48, vocab_size=50)
+vit = dict(name='vit_small_cpu', size=64, patch_size=16, depth=1, embed_dim=24, num_heads=2)
+m = GLoRIA.small(vision=vit, text=bert, size=64, dim=16, layers=1)
+def batches(lens=(9,4,7,9,0,6,5,9,8,4), bs=4):
+    g = torch.Generator().manual_seed(1); lens = torch.tensor(lens)
+    for i in range(0, len(lens), bs):
+        k = lens[i:i+bs]; l = int(k.max())
+        ids = torch.arange(i, i+len(k))
+        yield Batch(img=torch.randn(len(k),1,1,64,64,generator=g), img_msk=torch.ones(len(k),1).bool(), txt_id=ids//2,
+                    txt=torch.randint(5,50,(len(k),l),generator=g), txt_msk=torch.arange(l)[None] < k[:,None],
+                    lbl=torch.rand(len(k),2,generator=g).round()), ids
+f = features(m, batches())
+test_eq((len(f), f.img.loc.shape, f.txt.loc.shape, f.ids.tolist()), (9, (9,16,16), (9,7,16), [0,1,2,3,5,6,7,8,9]))
+test_eq(f.txt.msk.sum(1).tolist(), [7,2,5,7,4,3,7,6,2])                       # pieces without [CLS] and [SEP]
+test_eq(features(m, batches(), half=True).img.loc.dtype, torch.float16)
+test_fail(lambda: features(m, batches(lens=(0,0))), contains='no sample of this data set has a text')
+two = [Feat(torch.zeros(1,2), grid=o) for o in ((1,1), (2,2))]
+test_fail(lambda: join_feats(two), contains='expected one')
+
+# %% [10] All pairs
+from medvl.eval.scores import (pair_scores)
+
+# %% [11] All pairs
+S = pair_scores(m, f.img, f.txt)
+test_eq({k: v.shape for k,v in S.items()}, dict(glob=(9,9), local=(9,9)))
+for k,s in pair_scores(m, f.img, f.txt, block=2).items(): test_close(s, S[k], eps=1e-4)
+test_close(S['glob'], f.img.glob @ f.txt.glob.T, eps=1e-5)
+bad = Feat(f.img.glob*torch.nan, f.img.loc, grid=f.img.grid)
+test_fail(lambda: pair_scores(m, bad, f.txt), contains='glob: the score of film 0 and text 0 is nan')
+
+# %% [13] Several kinds, one number
+from medvl.eval.scores import (combine)
+
+# %% [14] Several kinds, one number
+test_eq(combine(S, 'local'), S['local']); test_close(combine(S, 'mean'), (S['glob']+S['local'])/2)
+z = combine(S); test_close(z.mean().item(), 0., eps=1e-5)
+test_eq(combine(dict(glob=S['glob'])).argsort(1), S['glob'].argsort(1))
+test_fail(lambda: combine(S, 'max'), contains="'z', 'mean', or one of glob, local")
+test_fail(lambda: combine(dict(glob=torch.ones(2,2))), contains='all 4 scores are equal')
+
+# %% [16] Retrieval
+from medvl.eval.scores import (score_retrieval)
+
+# %% [17] Retrieval
+got, want = score_retrieval(S['glob'], f.txt_id), retrieval(f.img.glob, f.txt.glob, f.txt_id)
+test_eq(got.keys(), want.keys())
+for k in want: test_close(got[k], float(want[k]), eps=1e-6)
+eye = score_retrieval(torch.eye(4), torch.arange(4))
+test_eq((eye['image_to_text_R@1'], eye['text_to_image_mean_rank']), (1., 1.))
+test_eq(score_retrieval(torch.tensor([[0.,1],[1,0]]), torch.arange(2))['image_to_text_R@1'], 0.)
+test_fail(lambda: score_retrieval(torch.eye(2), torch.arange(2), torch.tensor([0,5])), contains='no right candidate')
+
+# %% [19] Zero-shot
+from medvl.eval.scores import (prompt_scores, score_zeroshot)
+
+# %% [20] Zero-shot
+from medvl.data.tokens import train_tokenizer
+texts = ['pleural effusion', 'effusion on the left', 'no effusion', 'heart is enlarged']
+tok = train_tokenizer(texts*5, 50)
+classes = {'Pleural Effusion': dict(pos=texts[:2], neg=texts[2:3]), 'Cardiomegaly': dict(pos=texts[3:])}
+s = prompt_scores(m, f.img, tok, classes, 'local')
+P = pair_scores(m, f.img, join_feats(phrase_feats(m, tok, texts)))['local'].numpy()
+test_close(s[:,0], np.maximum(P[:,0], P[:,1])-P[:,2], eps=1e-5); test_close(s[:,1], P[:,3], eps=1e-5)
+res = score_zeroshot(m, f, tok, classes, ['Cardiomegaly','Pleural Effusion'], n_boot=0)
+print({k: round(v['auroc'].value,3) for k,v in res['classes'].items()}, 'by chance 0.5, of nine random films')
+test_eq((list(res['classes']), res['transductive']), (['Pleural Effusion','Cardiomegaly'], True))
+test_fail(lambda: prompt_scores(m, f.img, tok, {'Edema': {}}), contains="'Edema' has no positive prompt")
+test_fail(lambda: score_zeroshot(m, f, tok, classes, ['Edema']), contains='no class of the prompts')
