@@ -357,11 +357,13 @@ MARKS = dict(covid=('metadata.csv', 'clinical_notes|Patientid|offset'),
              montgomery=('CXR_png/MCUCXR_*.png|*/CXR_png/MCUCXR_*.png', ''),
              jsrt=('All247images/*.IMG|*/All247images/*.IMG', ''))
 
+# %% ../../nbs/data/04_manifest.ipynb #96093d0f
 def first_line(path:Path # a text file, also .gz
               ) -> str:
     "Its first line; '' where it isn't text (or not the gz that its name says)."
     try:
-        with (gzip.open if path.suffix == '.gz' else open)(path, 'rb') as f: return f.readline(4096).decode('utf-8-sig')
+        with (gzip.open if path.suffix == '.gz' else open)(path, 'rb') as f:
+            return f.readline(4096).decode('utf-8-sig')
     except (UnicodeDecodeError, OSError, EOFError): return ''
 
 def find_layouts(folder:str|Path # of a public set
