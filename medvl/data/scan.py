@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/data/scan.html.md"""
 __all__ = ['COLUMN_ORDER', 'OTHER_FILES', 'KEYS', 'dicom_time', 'dicom_header', 'picture_header', 'scan_dicom', 'all_files',
            'scan_file', 'keys_of', 'read_reports', 'report_of', 'read_text', 'match_reports']
 
-# %% ../../nbs/data/02_scan.ipynb #cd88cd5c
+# %% ../../nbs/data/02_scan.ipynb #c30595f6
 import re
 from collections import Counter
 from datetime import datetime
@@ -23,7 +23,7 @@ from .image import (ImageError, check_dicom, check_size, dicom_info, file_kind, 
                               view_kind)
 from .table import ReadLog, check_columns, read_table, write_table
 
-# %% ../../nbs/data/02_scan.ipynb #f9a565fb
+# %% ../../nbs/data/02_scan.ipynb #eb22035d
 def dicom_time(date:str, # StudyDate, YYYYMMDD
                time:str='' # StudyTime, HHMMSS.ffffff
               ) -> str: # ISO, or empty when there is no usable date
@@ -60,7 +60,7 @@ def picture_header(p:Path # PNG or JPEG file
     check_size((h, w), str(p))
     return dict(width=w, height=h)
 
-# %% ../../nbs/data/02_scan.ipynb #c721a706
+# %% ../../nbs/data/02_scan.ipynb #2bb0d650
 COLUMN_ORDER = ('image','image_id','patient_id','study_id','time','view','view_class','report','accession','study_uid',
                 'modality','body_part','photometric','spacing','width','height','sex','age','warnings')
 OTHER_FILES = ('.csv','.txt','.json','.xml','.xlsx','.parquet','.html','.md')  # not looked into
@@ -112,14 +112,14 @@ def scan_file(p:Path, # file
     if m: info |= {dict(patient='patient_id', study='study_id').get(k, k): v for k,v in m.groupdict().items() if v}
     elif rx: log.note('path does not fit the pattern', rel)
     if not info.get('patient_id'):
-        info['patient_id'] = rel.split('/')[0] if '/' in rel else p.stem
-        log.note('no patient in the header: named after the first folder or the file', rel)
+        info['patient_id'] = rel.split('/')[0] if '/' in rel else info.get('study_uid') or p.stem
+        log.note('no patient in the header: named after the first folder, the study or the file', rel)
     if m and m.groupdict().get('study'): info['study_id'] = f"{info['patient_id']}/{info['study_id']}"
     pos = info.get('view') or view
     if not pos: log.note('projection unknown: view_class other', rel)
     return dict(study_id='', time='') | info | dict(image=rel, image_id=rel, view=pos, view_class=view_kind(pos))
 
-# %% ../../nbs/data/02_scan.ipynb #6ea9335a
+# %% ../../nbs/data/02_scan.ipynb #df629d4e
 KEYS = dict(accession='accession', study_id='study', study_uid='study', image='file')  # column -> sort of key
 
 def keys_of(r:dict, # a row of a scan, or of a table of reports

@@ -69,8 +69,9 @@ test_eq(df.image.tolist(), ['e.dcm','p1/a.dcm','p1/b','p1/c.dcm','p2/d.dcm'])
 test_eq(df.view_class.tolist(), ['other','frontal','frontal','lateral','frontal'])
 test_eq(df.study_id[2], df.study_id[3])
 test_eq(len(log.left), 7)
-test_eq([w for w,_ in log.noted], ['no patient in the header: named after the first folder or the file',
+test_eq([w for w,_ in log.noted], ['no patient in the header: named after the first folder, the study or the file',
                                    'projection unknown: view_class other'])
+test_eq(df.patient_id[0], '1.2.4')          # two such films of one study are one patient, not two
 df[['image','patient_id','study_id','time','view','view_class','width']]
 
 # %% [14] The scan
