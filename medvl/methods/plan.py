@@ -166,8 +166,13 @@ def encode_text(self,
     return Feat(F.normalize(glob, dim=-1) if norm else glob, F.normalize(self.head_ts(f.loc, f.msk), dim=-1), f.msk)
 
 @patch_to(PLAN)
-def look(self, words, vs, lens, K=None) -> list[Look]:
-    "`looks` with this model's settings; `K` of them, in training as many as are due."
+def look(self,
+         words:Float[Tensor, 'm d'], # words of some texts, packed
+         vs:Float[Tensor, 'b n d'], # cells
+         lens:list[int], # words of each text
+         K:int|None=None # looks after the first; None: the model's, in training as many as are due
+        ) -> list[Look]:
+    "`looks` with this model's settings."
     K = (self.active if self.training else self.K) if K is None else K
     with torch.autocast(vs.device.type, enabled=False):
         return looks(words.float(), vs.float(), lens, K, self.how, self.h, self.tau_i, self.tau_a, self.gamma,
@@ -182,7 +187,11 @@ def omega(self, K:int) -> list[float]: # weight of looks 0 to K
     return [2*k/(K*(K+1)) for k in range(K+1)]
 
 @patch_to(PLAN)
-def local_pairs(self, vs, t, target=None) -> Tensor:
+def local_pairs(self,
+                vs:Float[Tensor, 'b n d'], # cells of this process's films
+                t:Feat, # its texts
+                target:Float[Tensor, 'b b']|None=None # right answers of the whole batch; None: the diagonal
+               ) -> Float[Tensor, '']:
     "Contrast of all films and reports of the batch by the words' regions, weighted over looks."
     w = self.omega(self.active)
     me = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
@@ -197,7 +206,10 @@ def local_pairs(self, vs, t, target=None) -> Tensor:
     return sum(2*o*contrast(self.s3*x, target) for o,x in zip([o for o in w if o], m))
 
 @patch_to(PLAN)
-def local_words(self, vs, t) -> Tensor:
+def local_words(self,
+                vs:Float[Tensor, 'b n d'], # cells
+                t:Feat # the text of each film
+               ) -> Float[Tensor, '']:
     "Each selected word against the regions of its own report (`word_nce`), weighted over looks."
     w, losses = self.omega(self.active), []
     for v,x,keep in zip(vs[:,None], t.loc, t.msk):

@@ -28,7 +28,8 @@ def first_film(img:Float[Tensor, 'b ...'], # `[b c h w]`, or films in slots `[b 
     "The first film of each sample. Raises `MedvlError` for a sample without any."
     if img.ndim == 4: img = img[:,None]
     if msk is None: return img[:,0]
-    if not msk.any(1).all(): raise MedvlError(f"sample {int((~msk.any(1)).nonzero()[0])} of the batch has no film in any slot")
+    if not msk.any(1).all():
+        raise MedvlError(f"sample {int((~msk.any(1)).nonzero()[0])} of the batch has no film in any slot")
     return img[torch.arange(len(img), device=img.device), msk.int().argmax(1)]
 
 # %% ../../nbs/models/07_local.ipynb #f4a44706
@@ -44,7 +45,8 @@ class CellTower(nn.Module):
         self.net = VisionTower(**vision) if isinstance(vision, Mapping) else VisionTower(vision, up or size)
         self.size, self.up = size, up
         self.width, self.width_loc, self.grid = self.net.width, self.net.width_loc, self.net.grid
-        if up and self.net.size != up: raise MedvlError(f"films are enlarged to {up}, the tower is built for {self.net.size}")
+        if up and self.net.size != up:
+            raise MedvlError(f"films are enlarged to {up}, the tower is built for {self.net.size}")
         if not init: return
         rules = [(r'vision\.(net\.)?(?=net\.)', ''), (r'', None)] if Path(init).is_dir() else mrm_keys(tower='')
         load_state(self.net, init, rename=rules, verbose=False)
@@ -60,7 +62,7 @@ class CellTower(nn.Module):
 
 # %% ../../nbs/models/07_local.ipynb #ad5f782d
 def number_pieces(msk:Bool[Tensor, 'b l'], # True on real tokens
-                  word:Int[Tensor, 'b l']|None=None, # word of each piece, -1 on special tokens; None: each piece is one
+                  word:Int[Tensor, 'b l']|None=None, # word of each piece, -1: none; None: each piece is one
                   cls:bool=False # the first token is a word, too
                  ) -> Int[Tensor, 'b l']: # from 0; -1: none
     "To which word each piece belongs. Raises `MedvlError` when shapes differ."
