@@ -10,7 +10,7 @@ __all__ = ['NIH', 'VINDR', 'MERGE', 'COVIDX', 'ORDER', 'nih_labels', 'nih_age', 
            'nih_split', 'merge_votes', 'vindr_votes', 'vindr_boxes', 'read_vindr', 'vindr_part', 'covidx_line',
            'covidx_lists', 'read_covidx', 'covidx_part']
 
-# %% ../../nbs/readers/04_labels.ipynb #d67578a4
+# %% ../../nbs/readers/04_labels.ipynb #e889e1ab
 import re
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from ..data.table import ReadLog, read_table
 from .layout import (close_log, films_in, find_table, link_by_number, look, need_table, open_log,
                                   our_names, read_cells, to_studies)
 
-# %% ../../nbs/readers/04_labels.ipynb #a68662bf
+# %% ../../nbs/readers/04_labels.ipynb #7beedb03
 NIH = {'Atelectasis':'Atelectasis', 'Cardiomegaly':'Cardiomegaly', 'Consolidation':'Consolidation', 'Edema':'Edema',
        'Effusion':'Pleural Effusion', 'Emphysema':'Emphysema', 'Fibrosis':'Fibrosis', 'Hernia':'Hernia',
        'Infiltration':'<Lung Opacity', 'Mass':'Lung Lesion', 'Nodule':'Lung Lesion',
@@ -41,7 +41,7 @@ def nih_labels(cell:str, # 'Mass|Effusion' or 'No Finding'
     if clear or closed: out['No Finding'] = float(clear)
     return our_names(out, NIH) if names == 'ours' else out
 
-# %% ../../nbs/readers/04_labels.ipynb #05d3c6c4
+# %% ../../nbs/readers/04_labels.ipynb #6b1ae524
 def nih_age(text:str # '58', '058Y', '003M', '021D'
            ) -> float|None: # years; None: not an age of a person
     "Years."
@@ -62,7 +62,7 @@ def nih_boxes(root:Path, names:str, log:ReadLog # see `read_nih`
         out.setdefault(row[0], []).append(Box(NIH[own].lstrip('<') if names == 'ours' else own, x, y, w, h))
     return out
 
-# %% ../../nbs/readers/04_labels.ipynb #c1d2a3b6
+# %% ../../nbs/readers/04_labels.ipynb #08b3a44e
 def read_nih(path:str|Path, # folder with Data_Entry_2017*.csv
              missing:str='ignore', # a film that isn't there: 'error', 'skip' (and list it), 'ignore' (don't look)
              split:str|dict='official', # see `readers.layout`
@@ -93,7 +93,7 @@ def read_nih(path:str|Path, # folder with Data_Entry_2017*.csv
     log.found['boxes'] = sum(len(s.views[0].boxes) for s in studies)
     return close_log(link_by_number(studies, log), split, log, mine)
 
-# %% ../../nbs/readers/04_labels.ipynb #e864de3a
+# %% ../../nbs/readers/04_labels.ipynb #6d09ec02
 def own_or_ours(names:str # what a reader was asked for
                ):
     "Raises `MedvlError` for anything but 'ours' and 'own'."
@@ -110,7 +110,7 @@ def nih_split(films:pd.Series, root:Path, log:ReadLog # ids; see `read_nih`
     for o in sorted(gone): log.leave('a list names a film that is not here', o)
     return [of.get(o) for o in films]
 
-# %% ../../nbs/readers/04_labels.ipynb #bb839e55
+# %% ../../nbs/readers/04_labels.ipynb #b4107138
 VINDR = {'Calcification':'Calcification', 'Clavicle fracture':'<Fracture', 'Rib fracture':'<Fracture',
          'Infiltration':'<Lung Opacity', 'Nodule/Mass':'Lung Lesion', 'Lung tumor':'Lung Lesion',
          'Pleural effusion':'Pleural Effusion', 'Pleural thickening':'<Pleural Other', 'No finding':'No Finding'}
@@ -127,7 +127,7 @@ def merge_votes(yes:pd.DataFrame, # one row a film, one column a finding: how ma
     rows = zip(n, yes.itertuples(index=False, name=None))
     return [{c: vote[y,k] for c,y in zip(yes.columns, row)} for k,row in rows]
 
-# %% ../../nbs/readers/04_labels.ipynb #8c403a36
+# %% ../../nbs/readers/04_labels.ipynb #2d3ea07e
 def vindr_votes(table:Path # image_labels_*.csv, or Kaggle's train.csv
                ) -> tuple[pd.DataFrame, pd.Series]: # films by findings: readers who saw it; how many readers
     "Votes for each finding. Raises `MedvlError` for a value other than 0 and 1."
@@ -158,7 +158,7 @@ def vindr_boxes(table:Path|None, names:str # annotations_*.csv, or Kaggle's trai
         out.setdefault(film, []).append((Box(label, *map(float, box)), who))
     return out
 
-# %% ../../nbs/readers/04_labels.ipynb #0c16b483
+# %% ../../nbs/readers/04_labels.ipynb #b3cb9097
 def read_vindr(path:str|Path, # folder with annotations/, or with Kaggle's train.csv
                missing:str='ignore', # a film that isn't there: 'error', 'skip' (and list it), 'ignore' (don't look)
                split:str|dict='official', # see `readers.layout`
@@ -203,7 +203,7 @@ def vindr_part(root:Path, part:str, table:Path, boxes:dict, # folder; 'train' or
     for o in boxes: log.leave('boxes of a film that is not here', f'{part}: {o}')
     return out
 
-# %% ../../nbs/readers/04_labels.ipynb #6ef04921
+# %% ../../nbs/readers/04_labels.ipynb #8f9e8e22
 COVIDX = {'normal': {'No Finding': 1., 'Pneumonia': 0., 'COVID-19': 0.},
           'pneumonia': {'Pneumonia': 1., 'COVID-19': 0.},
           'COVID-19': {'COVID-19': 1.}, 'negative': {'COVID-19': 0.}, 'positive': {'COVID-19': 1.},
@@ -218,7 +218,7 @@ def covidx_line(line:str # of a list
         raise ValueError(f"{line!r}; expected: patient file class [source], with a class of {', '.join(COVIDX)}")
     return ' '.join(words[:at-1]), words[at-1], words[at], words[at+1] if len(words) > at+1 else ''
 
-# %% ../../nbs/readers/04_labels.ipynb #f2f4a6f5
+# %% ../../nbs/readers/04_labels.ipynb #965b4afc
 ORDER = ('9B','9A','8B','8A','7B','7A','6','5','4','3','2','','Sev')  # versions, the one that is taken first
 
 def covidx_lists(root:Path, version:str|None, log:ReadLog # see `read_covidx`

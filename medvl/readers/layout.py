@@ -7,10 +7,10 @@ Docs: https://medvl.github.io/medvl/readers/layout.html.md"""
 
 # %% auto #0
 __all__ = ['STRENGTH', 'FILM', 'SPLITS', 'find_table', 'need_table', 'films_in', 'look', 'add_label', 'our_names', 'read_cells',
-           'to_studies', 'link_by_number', 'split_films', 'share', 'set_split', 'keep_test', 'split_by_lists',
-           'open_log', 'close_log']
+           'to_studies', 'link_by_number', 'split_films', 'share', 'set_split', 'say_leaks', 'keep_test',
+           'split_by_lists', 'open_log', 'close_log']
 
-# %% ../../nbs/readers/00_layout.ipynb #6a2ac31b
+# %% ../../nbs/readers/00_layout.ipynb #d3f447a3
 import os, re
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from ..data.manifest import count_found
 from ..data.study import Study, View, link_priors, split_by_patient
 from ..data.table import ReadLog
 
-# %% ../../nbs/readers/00_layout.ipynb #2de40216
+# %% ../../nbs/readers/00_layout.ipynb #6751acfe
 def find_table(root:Path, # folder of the set
                *names:str # globs below `root`, the preferred first; each also with .gz
               ) -> Path|None: # the first that is there
@@ -40,7 +40,7 @@ def need_table(root:Path, *names:str # see `find_table`
     if (p := find_table(root, *names)): return p
     raise MedvlError(f"{root}: expected {' or '.join(names)} (or .gz of it); none is there")
 
-# %% ../../nbs/readers/00_layout.ipynb #f00e043f
+# %% ../../nbs/readers/00_layout.ipynb #c9383fa2
 def films_in(folders:Iterable[Path] # that may hold films
             ) -> dict[str,str]: # file name -> path; of a name that is in two folders, the first
     "What lies in these folders."
@@ -57,7 +57,8 @@ def look(df:pd.DataFrame, # with `path`, and `row`: where it was said
         ) -> pd.DataFrame: # the rows that stay
     "Ask for the files, if that was asked for. Raises `MedvlError` with the first that is absent."
     if missing == 'ignore':
-        log.lines.append("films were not looked for (missing='skip' lists and leaves out those that are not there)")
+        said = "films were not looked for (missing='skip' lists and leaves out those that are not there)"
+        if said not in log.lines: log.lines.append(said)
         return df
     there = [os.path.isfile(p) for p in df['path']]
     gone = df[[not o for o in there]]
@@ -67,7 +68,7 @@ def look(df:pd.DataFrame, # with `path`, and `row`: where it was said
     for p,r in zip(gone['path'], gone['row']): log.leave('film is not there', f'{r}: {p}')
     return df[there]
 
-# %% ../../nbs/readers/00_layout.ipynb #b6cb4799
+# %% ../../nbs/readers/00_layout.ipynb #b99267bc
 STRENGTH = {0: 0, -1: 1, 1: 2}  # absent gives way to uncertain, and that to present
 
 def add_label(labels:dict[str,float], name:str, value:float # gets `name: value`, unless it has something stronger
@@ -88,7 +89,7 @@ def our_names(labels:dict[str,float], # as published
         if v != 0: add_label(out, ours[1:], v)
     return out
 
-# %% ../../nbs/readers/00_layout.ipynb #78296f36
+# %% ../../nbs/readers/00_layout.ipynb #d297d485
 def read_cells(cells:pd.Series, # text
                f:Callable[[str],dict], # reads one cell
                path:Path # of the table, for the message
@@ -102,7 +103,7 @@ def read_cells(cells:pd.Series, # text
             raise MedvlError(f"{path}: row {list(codes).index(i)+2}, column {cells.name!r}: {o[:80]!r}: {e}") from e
     return [made[c] for c in codes]
 
-# %% ../../nbs/readers/00_layout.ipynb #546d78b5
+# %% ../../nbs/readers/00_layout.ipynb #32a8a1e3
 FILM = dict(patient='', study='', film='', path='', kind='frontal', pos='', time=None, split=None, report='',
             order=None)
 
@@ -133,7 +134,7 @@ def to_studies(df:pd.DataFrame, # one row a film: columns of `FILM` (absent: its
     for study,film in mixed.items(): log.note('films of one study have different labels', f'{study}: {film}')
     return list(out.values())
 
-# %% ../../nbs/readers/00_layout.ipynb #37927300
+# %% ../../nbs/readers/00_layout.ipynb #23aa867b
 def link_by_number(studies:list[Study], # with `info['order']`, where it is known
                    log:ReadLog # gets a line
                   ) -> list[Study]: # the same
@@ -146,7 +147,7 @@ def link_by_number(studies:list[Study], # with `info['order']`, where it is know
                      "not by date (the set has none)")
     return studies
 
-# %% ../../nbs/readers/00_layout.ipynb #878d7b0a
+# %% ../../nbs/readers/00_layout.ipynb #2d0d29a8
 SPLITS = ('official', 'official+patient', 'official+image', 'patient', 'image')
 
 def split_films(studies:list[Study], # `split` is overwritten
@@ -182,10 +183,18 @@ def set_split(studies:list[Study], # with the official split, if there is one
     if split == 'image':
         studies = split_films(studies, lambda v,s: 'train' if (u := share(v.id)) < .7 else 'val' if u < .8 else 'test')
     if '+' in split: studies = keep_test(studies, split, have)
-    if split.endswith('image'): log.lines.append(f'split={split!r} LEAKS: films of one patient are on both sides')
     return studies
 
-# %% ../../nbs/readers/00_layout.ipynb #dc08f49c
+def say_leaks(studies:list[Study], split:str|dict, log:ReadLog # see `set_split`
+             ):
+    "Log how many patients are in several parts, whoever made them."
+    parts = {}
+    for s in studies:
+        if s.split is not None: parts.setdefault(s.patient, set()).add(s.split)
+    if (n := sum(len(o) > 1 for o in parts.values())):
+        log.lines.append(f'split {split!r} LEAKS: {n} of {len(parts)} patients are in several parts')
+
+# %% ../../nbs/readers/00_layout.ipynb #5628453e
 def keep_test(studies:list[Study], split:str, have:set[str] # see `set_split`; the official splits that there are
              ) -> list[Study]:
     "The official test part stays, the other studies with a split are divided again."
@@ -215,7 +224,7 @@ def split_by_lists(studies:list[Study], lists:dict[str,str|Path], log:ReadLog # 
                 raise MedvlError(f"{file}: line {i+1}: {full} is in the lists of {of[name]} and of {split}")
     return split_films(studies, lambda v,s: of.get(v.id))
 
-# %% ../../nbs/readers/00_layout.ipynb #ca924285
+# %% ../../nbs/readers/00_layout.ipynb #f34017e8
 def open_log(name:str, # of the set
              path:str|Path, # its folder
              missing:str, # 'ignore', 'skip' or 'error'
@@ -232,6 +241,7 @@ def close_log(studies:list[Study], split:str|dict, log:ReadLog, mine:bool # see 
     "Splits, counts, and the log on the screen. Raises `MedvlError` when nothing is left."
     if not studies: raise MedvlError(f"no film left\n{log}")
     studies = set_split(studies, split, log)
+    say_leaks(studies, split if isinstance(split, str) else 'by lists', log)
     count_found(studies, log)
     for k in ('train','val','test',None):
         if (n := sum(len(s.views) for s in studies if s.split == k)): log.found[f"films in {k or 'no split'}"] = n

@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/readers/padchest.html.md"""
 # %% auto #0
 __all__ = ['REMARKS', 'KINDS', 'SAME', 'NEED', 'INFO', 'literal', 'padchest_labels', 'places', 'read_padchest', 'padchest_films']
 
-# %% ../../nbs/readers/04_padchest.ipynb #559d9873
+# %% ../../nbs/readers/04_padchest.ipynb #bec2eda8
 import ast, re
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ..data.study import Study, link_priors
 from ..data.table import ReadLog, read_table
 from .layout import close_log, look, need_table, open_log, our_names, read_cells, to_studies
 
-# %% ../../nbs/readers/04_padchest.ipynb #ec92e968
+# %% ../../nbs/readers/04_padchest.ipynb #c877d5ab
 REMARKS = ('unchanged', 'exclude', 'suboptimal study')
 KINDS = {
     'Enlarged Cardiomediastinum': ('mediastinal enlargement', 'superior mediastinal enlargement'),
@@ -49,7 +49,7 @@ SAME = {'normal':'No Finding', 'cardiomegaly':'Cardiomegaly', 'pulmonary edema':
         'pneumothorax':'Pneumothorax',
         'pleural effusion':'Pleural Effusion'}
 
-# %% ../../nbs/readers/04_padchest.ipynb #9bd3735c
+# %% ../../nbs/readers/04_padchest.ipynb #1bfb2837
 def literal(cell:str # a Python list in text, or one of the spellings of nothing
            ) -> list:
     "The list. Raises `ValueError` for anything else."
@@ -72,7 +72,7 @@ def padchest_labels(cell:str, # of `Labels`
             labels = dict.fromkeys((*SAME.values(), *KINDS), 0.) | labels
     return dict(labels=labels, remarks=sorted(found & set(REMARKS)))
 
-# %% ../../nbs/readers/04_padchest.ipynb #f71b70c6
+# %% ../../nbs/readers/04_padchest.ipynb #af78fd76
 def places(cell:str # of LabelsLocalizationsBySentence
           ) -> dict[str,list[str]]: # finding -> places; findings without a place are not in it
     "Where the findings are. Raises `ValueError` for a cell of another form."
@@ -84,7 +84,7 @@ def places(cell:str # of LabelsLocalizationsBySentence
             elif finding and o[4:] not in out.setdefault(finding, []): out[finding].append(o[4:])
     return out
 
-# %% ../../nbs/readers/04_padchest.ipynb #e6d1b032
+# %% ../../nbs/readers/04_padchest.ipynb #6518e37e
 NEED = ('ImageID','ImageDir','StudyDate_DICOM','StudyID','PatientID','Projection','MethodLabel','Labels')
 INFO = dict(PatientSex_DICOM='sex', PatientBirth='born', Pediatric='pediatric', MethodLabel='labelled_by',
             MethodProjection='projection_by')
@@ -110,7 +110,7 @@ def read_padchest(path:str|Path, # folder with PADCHEST_chest_x_ray_images_label
     studies = to_studies(df, [said[i]['labels'] for i in df.index], 'padchest', log)
     return close_log(link_priors(studies, say=log.lines.append), split, log, mine)
 
-# %% ../../nbs/readers/04_padchest.ipynb #7d45b8ad
+# %% ../../nbs/readers/04_padchest.ipynb #919f3edf
 def padchest_films(raw:pd.DataFrame, root:Path, table:Path, log:ReadLog # all text; see `read_padchest`
                   ) -> pd.DataFrame: # the columns of `to_studies`
     "Identifiers, dates, projections and paths. Raises `MedvlError` for a date that is none."

@@ -14,10 +14,10 @@ from medvl.readers.layout import (STRENGTH, close_log, films_in, find_table, lin
                                   open_log, read_cells, to_studies)
 
 # %% [4] CheXpert
-import contextlib, io, tempfile
+import importlib.util, io, tempfile
 from fastcore.test import *
 from PIL import Image
-from medvl.data.manifest import find_layouts, read_studies, summary
+from medvl.data.manifest import find_layouts, read_studies
 from medvl.data.study import samples
 
 # %% [6] A row
@@ -188,11 +188,12 @@ tmp.cleanup()
 
 # %% [35] On the published table
 with tempfile.TemporaryDirectory() as tmp:
-    try: import importlib.resources as res; table = res.files('torchxrayvision')/'data'/'chexpert_train.csv.gz'
-    except ModuleNotFoundError: print('torchxrayvision is not installed: not run on the published table')
+    spec = importlib.util.find_spec('torchxrayvision')
+    if spec is None: print('torchxrayvision is not installed: not run')
     else:
-        (Path(tmp)/'train.csv.gz').symlink_to(str(table)); log = ReadLog('CheXpert, train.csv')
-        n = read_chexpert(tmp, log=log); print(log)
+        (Path(tmp)/'train.csv.gz').symlink_to(Path(spec.origin).parent/'data/chexpert_train.csv.gz')
+        log = ReadLog('CheXpert, train.csv')
+        n = read_chexpert(tmp, log=log); display(log.to_dict())
         test_eq([log.found[k] for k in ('films','frontals','laterals','patients','studies')],
                 [223414, 191027, 32387, 64540, 187641])
         test_eq(len(log.noted), 17); assert '12 films have no label at all; they are kept' in log.lines

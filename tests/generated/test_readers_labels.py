@@ -16,15 +16,20 @@ from medvl.readers.layout import (close_log, films_in, find_table, link_by_numbe
 import importlib.util, tempfile
 from fastcore.test import *
 from PIL import Image
+from medvl.core import CHEXPERT
 from medvl.data.manifest import find_layouts, read_studies
 from medvl.data.study import leakage
+from medvl.phantom.projection import write_dicom
 
 # %% [6] NIH ChestX-ray14
 from medvl.readers.labels import (NIH, nih_labels)
 
 # %% [7] NIH ChestX-ray14
-pd.DataFrame([(k, v.lstrip('<'), 'a kind of it' if v[0] == '<' else 'the same') for k,v in NIH.items()],
-             columns=['published','ours','relation'])
+def relation(ours): return 'a kind of it' if ours[0] == '<' else 'the same' if ours in CHEXPERT else 'not one of ours'
+def table_of(names):
+    rows = [(k, v.lstrip('<'), relation(v)) for k,v in names.items()]
+    return pd.DataFrame(rows, columns=['published','here','relation'])
+table_of(NIH)
 
 # %% [8] NIH ChestX-ray14
 test_eq(nih_labels('Mass|Effusion'), {'Lung Lesion': 1, 'Pleural Effusion': 1})
@@ -106,12 +111,15 @@ table = pd.DataFrame({k: [o['Edema'] for o in merge_votes(three, n, k)] for k in
 display(table); test_eq(table.values.tolist(), [[0,0,1,1],[0,1,1,1],[0,0,0,1],[0,-1,-1,1]])
 
 # %% [23] VinDr-CXR
+table_of(VINDR)
+
+# %% [24] VinDr-CXR
 from medvl.readers.labels import (vindr_votes, vindr_boxes)
 
-# %% [25] VinDr-CXR
+# %% [26] VinDr-CXR
 from medvl.readers.labels import (read_vindr, vindr_part)
 
-# %% [27] VinDr-CXR
+# %% [28] VinDr-CXR
 ALL28 = ('Aortic enlargement,Atelectasis,Calcification,Cardiomegaly,Clavicle fracture,Consolidation,Edema,Emphysema,'
          'Enlarged PA,ILD,Infiltration,Lung Opacity,Lung cavity,Lung cyst,Mediastinal shift,Nodule/Mass,'
          'Pleural effusion,Pleural thickening,Pneumothorax,Pulmonary fibrosis,Rib fracture,Other lesion,COPD,'
@@ -119,7 +127,8 @@ ALL28 = ('Aortic enlargement,Atelectasis,Calcification,Cardiomegaly,Clavicle fra
 hexa = lambda c: c*32
 def seen(*have): return ','.join('1' if o in have else '0' for o in ALL28)
 v = d/'vindr'; (v/'annotations').mkdir(parents=True); (v/'train').mkdir()
-(v/'train'/(hexa('a')+'.dicom')).write_bytes(b'')
+ramp = np.tile(np.linspace(0, 1, 64), (64,1))
+write_dicom(ramp, v/'train'/(hexa('a')+'.dicom'), invert=True)
 (v/'annotations/image_labels_train.csv').write_text('\n'.join(['image_id,rad_id,'+','.join(ALL28)] +
     [f"{hexa('a')},{r},{seen(*f)}" for r,*f in (('R1','Cardiomegaly','Infiltration'), ('R2','Cardiomegaly'),
                                                 ('R8','Rib fracture'))] +
@@ -142,9 +151,10 @@ test_eq(a.views[0].info['box_readers'], ['R1','R2','R8'])
 test_eq(e.views[0].boxes, [Box('Pleural Effusion',10,20,20,40)])
 test_eq(e.labels['Other diseases'], 1.)
 test_eq(log.left, [('boxes of a film that is not here', f"train: {hexa('c')}")])
-assert a.views[0].path.endswith('.dicom')
+assert a.views[0].path.endswith('.dicom'); px = a.views[0].film().px[0]  # MONOCHROME1, and still white is dense
+assert px[0,-1] > .9 and px[0,0] < .1
 
-# %% [28] VinDr-CXR
+# %% [29] VinDr-CXR
 graded = read_vindr(v, merge='agree', names='own', log=ReadLog())
 test_eq({k: x for k,x in graded[0].labels.items() if x}, {'Cardiomegaly': -1, 'Infiltration': -1, 'Rib fracture': -1})
 test_eq(read_vindr(v, merge='any', log=ReadLog())[0].labels['Fracture'], 1.)
@@ -163,10 +173,10 @@ test_eq([o for o in log.lines if 'Kaggle' in o], ["Kaggle's test films have no l
 (v/'annotations/image_labels_test.csv').write_text(f"image_id,Edema\n{hexa('e')},yes\n")
 test_fail(lambda: read_vindr(v, log=log), contains="row 2, column 'Edema': 'yes'; expected 0 or 1")
 
-# %% [30] COVIDx
+# %% [31] COVIDx
 from medvl.readers.labels import (COVIDX, covidx_line)
 
-# %% [31] COVIDx
+# %% [32] COVIDx
 display(pd.DataFrame(COVIDX).T.astype(object).fillna('').rename_axis('class'))
 test_eq(covidx_line('3 SARS-Fig8a-day0.jpeg pneumonia cohen'), ('3','SARS-Fig8a-day0.jpeg','pneumonia','cohen'))
 test_eq(covidx_line('COVID 216 COVID(216).png COVID-19 sirm'), ('COVID 216','COVID(216).png','COVID-19','sirm'))
@@ -174,10 +184,10 @@ test_eq(covidx_line('c56b c56b.png normal'), ('c56b','c56b.png','normal',''))
 test_fail(lambda: covidx_line('c56b c56b.png healthy'), contains='expected: patient file class', exc=ValueError)
 test_fail(lambda: covidx_line('a.png normal'), contains='expected: patient file class', exc=ValueError)
 
-# %% [33] COVIDx
+# %% [34] COVIDx
 from medvl.readers.labels import (ORDER, covidx_lists, read_covidx, covidx_part)
 
-# %% [35] COVIDx
+# %% [36] COVIDx
 c = d/'covidx'; (c/'labels').mkdir(parents=True); (c/'data/train').mkdir(parents=True)
 (c/'labels/train_COVIDx8A.txt').write_text(
     '3 a.jpeg pneumonia cohen\nCOVID 216 COVID(216).png COVID-19 sirm\n' + 2*'c56b c56b.png normal rnsa\n' +
@@ -201,7 +211,7 @@ test_fail(lambda: read_covidx(c, version='9B', log=log), contains="no lists of v
 test_fail(lambda: read_covidx(c, 'error', log=log), contains='train_COVIDx8A.txt line 1: no such file')
 test_fail(lambda: read_covidx(d, log=log), contains='there are: none')
 
-# %% [36] COVIDx
+# %% [37] COVIDx
 k = d/'cxr2'; (k/'competition_test').mkdir(parents=True)
 (k/'train.txt').write_text('379 1e64990d1b40.png positive sirm\n')
 (k/'test.txt').write_text('MIDRC-1 x.png positive midrc\n')
@@ -213,7 +223,7 @@ assert got[0].views[0].path.endswith('data/train/1e64990d1b40.png')
 test_fail(lambda: read_covidx(k, log=log), contains="val.txt: line 2: 'broken'")
 tmp.cleanup()
 
-# %% [38] On the published tables
+# %% [39] On the published tables
 def published(*names):
     "A folder with tables of torchxrayvision under the names that the publishers gave them; None without the package."
     spec = importlib.util.find_spec('torchxrayvision')
@@ -223,14 +233,14 @@ def published(*names):
     return tmp
 
 if (tmp := published(('Data_Entry_2017_v2020.csv.gz',)*2, ('BBox_List_2017.csv.gz',)*2)):
-    log = ReadLog('NIH'); real = read_nih(tmp.name, log=log, names='own'); print(log); tmp.cleanup()
+    log = ReadLog('NIH'); real = read_nih(tmp.name, log=log, names='own'); display(log.to_dict()); tmp.cleanup()
     test_eq([log.found[o] for o in ('films','patients','boxes')], [112120, 30805, 984])
     n = pd.Series([k for s in real for k,v in s.labels.items() if v == 1]).value_counts()
     test_eq((n['No Finding'], n['Infiltration'], n['Hernia'], n['Pleural_Thickening']), (60361,19894,227,3385))
 
-# %% [39] On the published tables
+# %% [40] On the published tables
 if (tmp := published(('vinbigdata-train.csv.gz', 'train.csv.gz'))):
-    log = ReadLog('VinDr, Kaggle'); real = read_vindr(tmp.name, log=log); print(log); tmp.cleanup()
+    log = ReadLog('VinDr, Kaggle'); real = read_vindr(tmp.name, log=log); display(log.to_dict()); tmp.cleanup()
     test_eq([log.found[o] for o in ('films','boxes')], [15000, 36096])
     assert '15000 films with 3 readings each' in str(log)
     test_eq(sum(s.views[0].info['votes'] == {'No finding': 3} for s in real), 10606)

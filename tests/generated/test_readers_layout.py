@@ -86,28 +86,33 @@ link_by_number(made, log); test_eq([s.prior and s.prior.id for s in made], [None
 test_eq([s.time for s in made], [None]*3); print(log.lines[-1])
 
 # %% [24] Splits, by name
-from medvl.readers.layout import (SPLITS, split_films, share, set_split)
+from medvl.readers.layout import (SPLITS, split_films, share, set_split, say_leaks)
 
 # %% [26] Splits, by name
 from medvl.readers.layout import (keep_test, split_by_lists)
 
 # %% [28] Splits, by name
+from medvl.readers.layout import (open_log, close_log)
+
+# %% [30] Splits, by name
 def sixty():
     return [Study(f'{p}', f'{p}/{k}', views=[View(id=f'{p}/{k}/{o}', kind=o) for o in ('frontal','lateral')],
                   split='test' if p >= 48 else 'train') for p in range(60) for k in range(3)]
 def leaks(split):
-    made = set_split(sixty(), split, log := ReadLog()); found = leakage(made, files=False)
+    made = close_log(sixty(), split, log := ReadLog(), False); found = leakage(made, files=False)
     parts = {k: sum(len(s.views) for s in made if s.split == k) for k in ('train','val','test')}
-    return parts | dict(studies=len(made), leaks=found.count['patient']), log
-table = pd.DataFrame({k: leaks(k)[0] for k in SPLITS}).T; display(table)
+    said = [int(o.split('LEAKS: ')[1].split()[0]) for o in log.lines if 'LEAKS' in o]
+    return parts | dict(studies=len(made), leaks=found.count['patient'], said=sum(said))
+table = pd.DataFrame({k: leaks(k) for k in SPLITS}).T; display(table)
 test_eq(table.leaks.gt(0).to_dict(), {k: k.endswith('image') for k in SPLITS})
+test_eq(table.said.tolist(), table.leaks.tolist())  # what the log says is what `leakage` counts
 test_eq((table.train + table.val + table.test).tolist(), [360]*5)
 test_eq(table.test[['official','official+patient','official+image']].tolist(), [72]*3)
-assert (table.studies[['image','official+image']] > 180).all(); assert 'LEAKS' in leaks('image')[1].lines[0]
+assert (table.studies[['image','official+image']] > 180).all()
 test_eq([s.split for s in set_split(sixty(), 'patient', ReadLog())],
         [s.split for s in split_by_patient(sixty())])
 
-# %% [29] Splits, by name
+# %% [31] Splits, by name
 cut = sixty(); link = cut[1]; link.prior = cut[0]
 made = split_films(cut, lambda v,s: 'val' if v.id == '0/0/lateral' else 'train')
 test_eq([s.id for s in made[:3]], ['0/0@train','0/0@val','0/1']); test_eq(link.prior.id, '0/0@train')
@@ -121,10 +126,7 @@ test_fail(lambda: set_split(sixty(), 'leaky', log), contains="split is 'leaky'")
 test_fail(lambda: set_split(sixty(), dict(valid='x'), log), contains='expected train, val or test')
 test_fail(lambda: set_split(sixty()[:9], 'official+patient', log), contains='expected train and test')
 
-# %% [31] The first and the last line of a reader
-from medvl.readers.layout import (open_log, close_log)
-
-# %% [32] The first and the last line of a reader
+# %% [32] Splits, by name
 root, log, mine = open_log('Example', d, 'skip', None); test_eq((mine, log.found), (True, {}))
 made = close_log(sixty(), 'official', log, False); print(str(log).replace(str(d), 'DIR'))
 test_eq(log.found['films in train'], 288); test_eq(log.found['films in test'], 72); test_eq(log.found['studies'], 180)
