@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/command.html.md"""
 # %% auto #0
 __all__ = ['ARG', 'LOOK', 'NOT_SAID', 'FREE', 'comments', 'docs_of', 'command', 'open_run', 'close_run', 'save_figure']
 
-# %% ../nbs/command.ipynb #51fcae40
+# %% ../nbs/command.ipynb #88bf08f0
 import ast, importlib.util, inspect, io, json, os, sys, textwrap, tokenize
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-# %% ../nbs/command.ipynb #37ed514c
+# %% ../nbs/command.ipynb #fd2d43c1
 @cache
 def _parsed(src): return [n for n in ast.walk(ast.parse(src)) if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
 
@@ -47,7 +47,7 @@ def docs_of(target:str # 'package.module:function' or 'package.module:Class'
     mod, name = target.split(':')
     return comments(_text(mod), name)
 
-# %% ../nbs/command.ipynb #ea9c04f3
+# %% ../nbs/command.ipynb #f5f57f65
 ARG = object()  # default of an argument that has a place instead of a name; `...` marks a required option
 LOOK = dict(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -99,7 +99,7 @@ def command(to:typer.Typer, # where it hangs
         return f
     return wrap
 
-# %% ../nbs/command.ipynb #cf10771e
+# %% ../nbs/command.ipynb #1af5250e
 NOT_SAID = {'force','resume','debug'}  # arguments of the call, not of the run
 FREE = {'out','num_workers','cache','stop_at','save_every','log'}  # arguments that do not make a run another run
 
@@ -113,7 +113,7 @@ def open_run(out:Path|None, # folder; None: nothing is kept
     force, resume, data = (args.get(k) for k in ('force','resume','data'))
     said = {k: str(v.resolve()) if isinstance(v, Path) else v for k, v in args.items() if k not in NOT_SAID}
     said = jsonable(said)
-    if out is None: return said
+    if out is None or int(os.environ.get('RANK', 0)): return said
     if out.exists() and not out.is_dir(): raise MedvlError(f"{out} is a file, not a folder")
     if data is not None and out.resolve() == Path(data).resolve():
         raise MedvlError(f"{out} is the data itself; choose another folder for results")
@@ -142,11 +142,11 @@ def close_run(out:Path|None, # folder; None: nothing is kept
              ):
     "Write `results.json`: command, arguments, provenance and result."
     from medvl.core import provenance, save_json
-    if out is None: return
+    if out is None or int(os.environ.get('RANK', 0)): return
     save_json(out/'results.json', dict(command=name, arguments=said, provenance=provenance(), **result))
     typer.echo(f"wrote {out/'results.json'}")
 
-# %% ../nbs/command.ipynb #00ee73a1
+# %% ../nbs/command.ipynb #fb481bea
 def save_figure(fig:Any, # of matplotlib
                 path:Path # .png
                ):
