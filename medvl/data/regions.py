@@ -9,8 +9,8 @@ __all__ = ['DRAW', 'column_runs', 'fill_runs', 'rle_encode', 'rle_decode', 'coco
            'draw_ellipse', 'draw_polygon', 'Region', 'picture_size', 'scale_mask', 'read_mask', 'cut_box', 'frame',
            'Phrase', 'phrases', 'attach']
 
-# %% ../../nbs/data/04_regions.ipynb #68438672
-import copy, re
+# %% ../../nbs/data/04_regions.ipynb #4b10e5d7
+import copy, json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Iterable
@@ -23,7 +23,7 @@ from .image import ImageError, first_line
 from .study import Box, Study, View
 from .table import ReadLog
 
-# %% ../../nbs/data/04_regions.ipynb #80e3082e
+# %% ../../nbs/data/04_regions.ipynb #5ca9c6b4
 def column_runs(mask:np.ndarray # bool [h w]
                ) -> np.ndarray: # int64: zeros, ones, zeros, ...; the sum is h*w
     "Lengths of the runs down the columns. Raises `MedvlError` for what is not two-dimensional."
@@ -47,7 +47,7 @@ def fill_runs(runs:Iterable[int], # zeros, ones, zeros, ...; what is missing at 
     for a,b in zip(ends[:-1:2], ends[1::2]): flat[a:b] = True
     return flat.reshape((h, w), order='F')
 
-# %% ../../nbs/data/04_regions.ipynb #3adb132d
+# %% ../../nbs/data/04_regions.ipynb #7218ff66
 def rle_encode(mask:np.ndarray # bool [h w]
               ) -> str: # 'start length start length ...'; '-1' for an empty mask
     "Relative run lengths of the SIIM-ACR form."
@@ -64,7 +64,7 @@ def rle_decode(text:str, # as published; '-1' is empty
     if len(runs) % 2: raise MedvlError(f"run lengths: {len(runs)} numbers; expected pairs of start and length")
     return fill_runs(runs, size)
 
-# %% ../../nbs/data/04_regions.ipynb #03e3dd86
+# %% ../../nbs/data/04_regions.ipynb #56fdb4bb
 def coco_encode(mask:np.ndarray # bool [h w]
                ) -> dict: # size [h, w] and counts, as pycocotools gives it (counts as str)
     "Compressed run lengths of COCO."
@@ -101,7 +101,7 @@ def coco_decode(seg:dict # size [h, w] and counts: str, bytes, or a plain list o
     if sum(runs) != h*w: raise MedvlError(f"run lengths: they fill {sum(runs)} pixels, the size is {h} x {w} = {h*w}")
     return fill_runs(runs, (h, w))
 
-# %% ../../nbs/data/04_regions.ipynb #47ea11b1
+# %% ../../nbs/data/04_regions.ipynb #5821ef36
 def draw_box(x:float, y:float, w:float, h:float, # left and top edge, width and height, pixels
              size:tuple[int,int] # rows, columns
             ) -> np.ndarray: # bool [rows columns]
@@ -126,7 +126,7 @@ def draw_polygon(points:list, # corners [[x, y], ...], pixels
     ImageDraw.Draw(im).polygon([tuple(map(float, p)) for p in points], outline=1, fill=1)
     return np.asarray(im) > 0
 
-# %% ../../nbs/data/04_regions.ipynb #f00479cb
+# %% ../../nbs/data/04_regions.ipynb #78b5f29b
 DRAW = dict(rle=rle_decode, coco=lambda counts, size: coco_decode(dict(size=size, counts=counts)), box=draw_box,
             ellipse=draw_ellipse, polygon=draw_polygon)  # kind of part -> function of its data and the size
 
@@ -155,7 +155,7 @@ def picture_size(path:str|Path # a film: picture or DICOM
         with Image.open(path) as im: return im.size[::-1]
     except (OSError, SyntaxError): return tuple(View(str(path)).film().px.shape[1:])
 
-# %% ../../nbs/data/04_regions.ipynb #cc3ee1f5
+# %% ../../nbs/data/04_regions.ipynb #0c70e3ed
 def scale_mask(mask:np.ndarray, # bool [h w]
                size:tuple[int,int]|None # rows, columns; None: as it is
               ) -> np.ndarray: # bool
@@ -175,7 +175,7 @@ def read_mask(mask:'str|Path|np.ndarray|Region', # as in `View.masks`; of a file
         return scale_mask(a > max(int(a.max()), 1)/2, size)
     return scale_mask(np.asarray(mask).astype(bool), size)
 
-# %% ../../nbs/data/04_regions.ipynb #b638474b
+# %% ../../nbs/data/04_regions.ipynb #af5ab332
 def cut_box(box:Box, # as published
             size:tuple[int,int]|None, # rows, columns of the film; None: unknown
             log:ReadLog, # gets what was odd
@@ -192,11 +192,13 @@ def cut_box(box:Box, # as published
     log.note('box cut at the edge of its film', f'{where}: {vs}')
     return Box(box.label, x, y, r-x, b-y, box.text)
 
-# %% ../../nbs/data/04_regions.ipynb #8d4b3787
+# %% ../../nbs/data/04_regions.ipynb #521218d2
 def frame(v:View # a film
          ) -> tuple[int,int]: # rows, columns
     "Size of the picture that the boxes of a film refer to: `info['size']` if it is there, else the film's own."
-    if 'size' in v.info: return tuple(v.info['size'])
+    size = v.info.get('size')
+    if isinstance(size, str) and size: size = json.loads(size)  # as a manifest keeps it
+    if size: return tuple(size)
     return v.px.shape[-2:] if v.px is not None else picture_size(v.path)
 
 @dataclass
@@ -239,7 +241,7 @@ def phrases(studies:Iterable[Study], # of any origin
     if not by: raise MedvlError('no phrase on these films (split, or a set whose regions have no words: give prompt=)')
     return list(by.values())
 
-# %% ../../nbs/data/04_regions.ipynb #3dd55d29
+# %% ../../nbs/data/04_regions.ipynb #df4ee697
 def attach(studies:list[Study], # films, e.g. of MIMIC-CXR; changed
            extra:Iterable[Study], # annotations of the same films
            log:ReadLog|None=None # gets the counts; None: printed

@@ -69,8 +69,10 @@ class View:
         return read_image(self.path)
 
     def content(self) -> str:
-        "A hash of the film: `hash` if it is known, else of the file's bytes, else of the pixels. Kept in `hash`."
-        if self.hash is None: self.hash = file_hash(self.path) if self.px is None else pixel_hash(self.film().px)
+        "A hash of the film: `hash` if known, else of the file's bytes or the pixels; kept. Raises `ImageError`."
+        if self.hash is None:
+            if self.px is None and self.path: self.hash = file_hash(self.path)
+            else: self.hash = pixel_hash(self.film().px)
         return self.hash
 
 # %% ../../nbs/data/03_study.ipynb #f779d2a7

@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Regions
-import copy, re
+import copy, json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Iterable
@@ -144,6 +144,7 @@ test_fail(lambda: phrases([s], 'train'), contains='no phrase')
 half = View(id='h', px=px[::2,::2], boxes=v.boxes[:2], info=dict(size=(40,60)))
 p = phrases([Study('p','s', views=[half])])[0]
 test_eq(p.mask().shape, (40,60)); test_eq(p.mask(half.px.shape).sum(), 50)
+test_eq(frame(View(id='m', info=dict(size='[40, 60]'))), (40,60)); test_eq(frame(View(id='n', px=px)), (40,60))
 v.masks['Nodule'] = Region((40,60), [('ellipse', 28, 30, 6, 4)]); p = phrases([s])[1]
 test_eq(p.mask(drawn=False).sum(), 16); assert 4 < p.mask().sum() < 16
 v.masks['Cardiomegaly'] = Region((40,60), [('ellipse', 20, 10, 20, 20)])

@@ -36,6 +36,7 @@ v = View(id='a', path='a.png', pos='PA'); s = Study('p1', 's1', 0., [View(id='l'
 test_eq([o.id for o in s.frontals], ['a','b']); test_eq([o.id for o in s.laterals], ['l']); test_eq(s.group, 'p1')
 test_fail(lambda: View(id='x', kind='PA'), contains="view 'x': kind is 'PA'")
 test_fail(lambda: View(id='x').film(), contains="film 'x' has neither a file nor pixels")
+test_fail(lambda: View(id='x').content(), contains='neither a file nor pixels')
 px = np.random.default_rng(0).integers(0, 255, (64,48), np.uint8)
 with tempfile.TemporaryDirectory() as d:
     Image.fromarray(px).save(Path(d)/'a.png')
