@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/data/recipe.html.md"""
 # %% auto #0
 __all__ = ['Recipe', 'but', 'one_step', 'recipe_table', 'recipe_of', 'recipe_dict']
 
-# %% ../../nbs/data/07_recipe.ipynb #57c16a24
+# %% ../../nbs/data/07_recipe.ipynb #7c52d5d3
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -17,11 +17,11 @@ from fastcore.docments import docments
 from ..core import MedvlError, jsonable
 from .films import Preset
 
-# %% ../../nbs/data/07_recipe.ipynb #8ca88184
+# %% ../../nbs/data/07_recipe.ipynb #c9021d81
 @dataclass(frozen=True)
 class Recipe:
     "Values of a training run beside the model's and its films'; a method has two, `recipes['full']` and `['small']`."
-    source:str = ''  # where the values come from
+    origin:str = ''  # where the values come from
     per:str = 'image'  # a sample is a 'study', an 'image' (each frontal), or a 'film' (laterals by themselves, too)
     slots:str = 'all'  # films of a sample: 'all' four, or the 'current' one
     text:str = 'findings'  # 'findings' (and impression), or the 'whole' report with its headings
@@ -42,10 +42,10 @@ class Recipe:
     schedule:str = 'cosine'  # after the rise, to 0: 'cosine', 'one_cycle' or 'constant'
     wd:float = .05  # decay of weights with two dimensions or more, tokens too; none of biases, norms and scales
     betas:tuple = (.9, .95)  # of AdamW
-    precision:str = 'fp32'  # 'fp32', 'bf16' or 'fp16' (its loss is scaled)
+    precision:str = 'auto'  # 'fp32', 'bf16', 'fp16' (its loss is scaled); 'auto': what the machine is fast in
     clip:float|None = None  # limit of the gradient's length
 
-# %% ../../nbs/data/07_recipe.ipynb #d3c89288
+# %% ../../nbs/data/07_recipe.ipynb #235a6f3c
 def _names() -> list[str]: return [f.name for f in fields(Recipe)]
 
 def but(recipe:Recipe, # where to start from
@@ -56,7 +56,7 @@ def but(recipe:Recipe, # where to start from
         raise MedvlError(f"a recipe has no {odd[0]!r}; it has: {', '.join(_names())}")
     return replace(recipe, **{k: v for k,v in given.items() if v is not None})
 
-# %% ../../nbs/data/07_recipe.ipynb #1e8ed297
+# %% ../../nbs/data/07_recipe.ipynb #75c05b7b
 def one_step(recipe:Recipe, # which
              world:int=1 # processes
             ) -> dict: # bs, accum, samples, lr
@@ -67,17 +67,21 @@ def one_step(recipe:Recipe, # which
     if bs is None or accum is None:
         unit = world*(accum or bs or 1)
         if n % unit:
-            raise MedvlError(f"a step of {n} samples can't be shared by {world} processes with "
-                             f"{f'batches of {bs}' if bs else f'{accum or 1} batches'} each; choose another bs, accum or samples")
+            each = f'batches of {bs}' if bs else f'{accum or 1} batches'
+            raise MedvlError(f"a step of {n} samples can't be shared by {world} processes with {each} each; "
+                             "choose another bs, accum or samples")
         if bs is None: bs, accum = n//unit, accum or 1
         else: accum = n//unit
     n = bs*accum*world
     return dict(bs=bs, accum=accum, samples=n, lr=recipe.base_lr*n/256 if recipe.lr is None else recipe.lr)
 
-# %% ../../nbs/data/07_recipe.ipynb #9e4359e4
-_FILM = dict(size='side of the input, pixels', big='side of the film that is restored', resize='shorter side, of which the centre is cut',
-             mean='grey value that becomes 0', std='grey values that become 1', crop='area of a random crop, in training',
-             affine='degrees, shear, shift, scale from and to, in training', jitter='brightness and contrast, in training',
+# %% ../../nbs/data/07_recipe.ipynb #da63bbf5
+_FILM = dict(size='side of the input, pixels', big='side of the film that is restored',
+             resize='shorter side, of which the centre is cut',
+             mean='grey value that becomes 0', std='grey values that become 1',
+             crop='area of a random crop, in training',
+             affine='degrees, shear, shift, scale from and to, in training',
+             jitter='brightness and contrast, in training',
              antialias='when the large film is shrunk to the input')
 
 def recipe_table(recipe:Recipe, # which
@@ -86,20 +90,20 @@ def recipe_table(recipe:Recipe, # which
                 ) -> pd.DataFrame: # index: name; columns: value, meaning
     "All that a run depends on, in words."
     say = {k: (v.docment if hasattr(v, 'docment') else v) for k,v in docments(Recipe).items()}
-    rows = {k: (v, say[k]) for k,v in asdict(recipe).items() if k != 'source'}
+    rows = {k: (v, say[k]) for k,v in asdict(recipe).items() if k != 'origin'}
     if preset is not None:
         p = Preset.of(preset)
         rows |= {f'films: {k}': (getattr(p, k), text) for k,text in _FILM.items()}
     rows |= more
     return pd.DataFrame([(str(v), text) for v,text in rows.values()], index=list(rows), columns=['value','meaning'])
 
-# %% ../../nbs/data/07_recipe.ipynb #b574f743
+# %% ../../nbs/data/07_recipe.ipynb #a45467ce
 def recipe_of(method:Any, # a method's class, or a model
               size:str='full' # 'full' or 'small'
              ) -> Recipe:
     "The method's recipe of that size. Raises `MedvlError` for another size."
     if size not in ('full','small'): raise MedvlError(f"size is {size!r}; expected 'full' or 'small'")
-    return getattr(method, 'recipes', {}).get(size, Recipe(source='defaults'))
+    return getattr(method, 'recipes', {}).get(size, Recipe('defaults'))
 
 def recipe_dict(recipe:Recipe) -> dict: # JSON-ready
     "For the record of a run."
