@@ -23,7 +23,7 @@ from pages import NBS, ROOT, bound_names, cells, joined, module, notebooks, page
 
 DOCS = ROOT/'_docs'
 IMPORT = ast.Import, ast.ImportFrom
-KEPT = {'echo', 'output', 'include', 'code-fold', 'label', 'fig-cap', 'fig-alt'}  # directives that a page is drawn by
+KEPT = {'echo', 'output', 'include', 'code-fold', 'code-summary', 'label', 'fig-cap', 'fig-alt'}  # directives that a page is drawn by
 
 
 def page_path(path: Path) -> str: return page_name(path).replace('.', '/')
@@ -77,6 +77,19 @@ def statements(code: str) -> list:
     except SyntaxError: return [None]
 
 
+def preparing(code: str) -> bool:
+    "Imports, and calls that only set something: no reader misses them."
+    def sets(s): return isinstance(s, ast.Expr) and re.match(r'(torch\.set_|warnings\.|plt\.rc)', ast.unparse(s))
+    found = statements(code)
+    return any(isinstance(s, IMPORT) for s in found) and all(isinstance(s, IMPORT) or sets(s) for s in found)
+
+
+def drawing(cell: dict, code: str) -> bool:
+    "Several lines that only draw a figure, with nothing asserted: the figure comes first, its code on a click."
+    pictures = [o for o in cell.get('outputs', []) if 'image/png' in o.get('data', {})]
+    return bool(pictures) and 'plt.subplots' in code and 'test_' not in code and code.strip().count('\n') >= 6
+
+
 def markdown(src: str) -> dict: return dict(cell_type='markdown', metadata={}, source=src)
 
 
@@ -101,8 +114,10 @@ def staged(path: Path, links: Links) -> dict:
         if dirs.keys() & {'hide', 'default_exp'} or not code.strip(): continue
         if re.search(r'nbdev_export|^show_doc\(', code, re.M): continue
         if dirs.keys() & {'export', 'exports', 'exporti'}: out += exported(c, code, mod, links); continue
-        if not c.get('outputs') and all(isinstance(s, IMPORT) for s in statements(code)): continue
-        c['source'] = ''.join(f'#| {k}: {v}\n' for k, v in dirs.items() if k in KEPT) + code
+        if not c.get('outputs') and preparing(code): continue
+        kept = {k: v for k, v in dirs.items() if k in KEPT}
+        if drawing(c, code): kept.setdefault('code-fold', 'true'); kept['code-summary'] = 'How this is drawn'
+        c['source'] = ''.join(f'#| {k}: {v}\n' for k, v in kept.items()) + code
         for o in c.get('outputs', []):
             data = o.get('data', {})
             if md := joined(data.get('text/markdown', '')): data['text/markdown'] = links(renamed(md, path))
@@ -113,7 +128,7 @@ def staged(path: Path, links: Links) -> dict:
 def front_matter(cells: list[dict]) -> list[dict]:
     "The title and the sentence under it, from the first markdown cell to where the site looks for them."
     for c in cells:
-        if c['cell_type'] == 'markdown' and (m := re.match(r'# (.+)\n*((?:> .*\n?)*)', c['source'])):
+        if c['cell_type'] == 'markdown' and (m := re.match(r'# (.+)\n*((?:> .+\n?(?:.+\n?)*)?)', c['source'])):
             c['source'] = c['source'][m.end():]
             says = ' '.join(o.removeprefix('> ').strip() for o in m[2].splitlines())
             head = yaml.safe_dump({'title': m[1].strip(), 'description': says}, allow_unicode=True, width=1000)
@@ -124,12 +139,12 @@ def front_matter(cells: list[dict]) -> list[dict]:
 # ---- site --------------------------------------------------------------------------------------------------------
 
 def sidebar(paths: list[Path]) -> list:
-    "Pages in the order of reading, a section for each folder."
+    "Pages in the order of reading, a section for each folder; only that of the page at hand is open."
     res, sections = [], {}
     for p in paths:
         page, top = page_path(p) + '.ipynb', page_path(p).split('/')[0]
         if '/' not in page: res.append(page); continue
-        if top not in sections: sections[top] = []; res.append(dict(section=top, contents=sections[top]))
+        if top not in sections: sections[top] = []; res.append(dict(section=top.capitalize(), contents=sections[top]))
         sections[top].append(page)
     return res
 
@@ -142,7 +157,7 @@ def config(paths: list[Path], out: Path) -> dict:
     web = q['website']
     web |= {'title': cfg.title, 'site-url': cfg.doc_host + cfg.doc_baseurl}
     web |= {'repo-url': cfg.git_url, 'repo-branch': cfg.branch}
-    web['sidebar']['contents'] = sidebar(paths)
+    web['sidebar'] |= {'contents': sidebar(paths), 'collapse-level': 1}
     return q
 
 
