@@ -4,11 +4,11 @@
     OMP_NUM_THREADS=1 python benchmarks/grounding.py --out runs/grounding --results results  # and writes result files
 
 All methods have the same towers (a narrow ResNet with 64 cells, a BERT of two layers), trained together as a CLIP on
-the same pairs before. From there on the vision tower is frozen, and its cells are computed once; text tower and heads are
-trained, all methods with the same batches, steps and learning rate. A seed changes heads, batches and order; the
-common start is one. Texts are impressions; equal texts are right answers of each other. Scored with `eval.grounding`: masks
-projected from the phantom's own anatomy, intervals over patients, of the mean over seeds. GLoRIA is read in two ways:
-cosine of cells and words, and attention of the words.
+the same pairs before. From there on the vision tower is frozen, and its cells are computed once; text tower and heads
+are trained, all methods with the same batches, steps and learning rate. A seed changes heads, batches and order; the
+common start is one. Texts are impressions; equal texts are right answers of each other. Scored with `eval.grounding`:
+masks projected from the phantom's own anatomy, intervals over patients, of the mean over seeds. GLoRIA is read in two
+ways: cosine of cells and words, and attention of the words.
 
 Noise in reports (`--noise`): each sentence is dropped, its sides are swapped, a sentence of another report is put
 after it, each with that probability, and the methods are trained again on it. Noise in films: Gaussian, on the films
@@ -169,24 +169,27 @@ def show(title, res, log):
         log(row(k, g))
         for j in range(len(g.looks)-1): log(row(f'  read at look {j}', g, j))
 
-def compare(res, log):
-    "Differences in pairs, by patient."
+def against(res):
+    "Differences in pairs, by patient: 'a minus b' -> measure -> interval. GLoRIA in the read-out with the higher CNR."
     best = max((k for k in res if k.startswith('GLoRIA')), key=lambda k: res[k].table['macro']['cnr'].value)
-    for x,y in (('PLAN K=2','PLAN K=0'), ('PLAN K=2',best), ('PLAN K=0',best)):
-        gaps = [f"{k} {versus(res[x], res[y], k)!s:26s}" for k in SHOWN]
-        log(f"  {x+' minus '+y:44s}" + ''.join(gaps))
+    pairs = ('PLAN K=2','PLAN K=0'), ('PLAN K=2',best), ('PLAN K=0',best)
+    return {f'{x} minus {y}': {k: versus(res[x], res[y], k) for k in SHOWN} for x,y in pairs if x in res and y in res}
+
+def compare(res, log):
+    for k,gap in against(res).items(): log(f"  {k:44s}" + ''.join(f"{m} {v!s:26s}" for m,v in gap.items()))
 
 def write(a, res, extra, seeds):
     "One result file a system."
+    iv, gaps = (lambda i: dict(value=i.value, low=i.low, high=i.high)), against(res)
     for k,g in res.items():
         name = 'gloria' if k.startswith('GLoRIA') else 'plan'
         task = 'grounding, ' + (k.split()[1] if ' ' in k else '')
         f = a.results/f"{name}_grounding_{re.sub('[^a-z0-9]+', '', k.lower())}.json"
-        iv = lambda i: dict(value=i.value, low=i.low, high=i.high)
         def nums(t): return {m: iv(t[m]) for m in SHOWN}
         save_json(f, dict(method=name, task=task, data=f"phantom, easy, {a.train} patients to train, {a.test} to test",
             n_seeds=seeds, metrics=nums(g.table['macro']), looks=[nums(l['macro']) for l in g.looks],
             findings={c: nums(g.table[c]) | dict(n=n) for c,n in g.table['n'].items()},
+            against={o: {m: iv(v) for m,v in gap.items()} for o,gap in gaps.items() if o.startswith(k)},
             **{t: nums(r[k].table['macro']) for t,r in extra.items() if k in r},
             args={n: v for n,v in vars(a).items() if n not in ('out','results')}, provenance=provenance()))
 

@@ -94,15 +94,17 @@ def over_texts(score:Callable, # (vs, words `[m d]`, lens, *more) -> `[... b t]`
                ws:Float[Tensor, 't n d'], # words of all texts, padded
                ws_msk:Bool[Tensor, 't n'], # True on the words that count
                chunk:int|None=None, # numbers in a map at a time; None: 2 million on a CPU, 34 million on a GPU
-               more:Sequence[Tensor]=() # what else `score` wants for each text `[t ...]`
+               more:Sequence[Tensor]=(), # what else `score` wants for each text `[t ...]`
+               keep:int=2**27 # bytes for the backward pass, 16 maps supposed; what needs more is computed again
               ) -> Float[Tensor, '... b t']:
-    "Any `score` of films and texts, a group of texts at a time; each group is computed again in the backward pass."
+    "Any `score` of films and texts, a group of texts at a time; large ones are computed again in the backward pass."
     words, lens = pack_words(ws, ws_msk)
-    groups = _groups(lens, vs.shape[0]*vs.shape[1], chunk or _chunk(vs))
-    parts = words.split([sum(o) for o in groups])
+    per_word = vs.shape[0]*vs.shape[1]
+    groups = _groups(lens, per_word, chunk or _chunk(vs))
+    parts, fits = words.split([sum(o) for o in groups]), 16*sum(lens)*per_word*vs.element_size() <= keep
     rest = zip(*(o.split([len(g) for g in groups]) for o in more)) if more else [()]*len(groups)
-    return torch.cat([checkpoint(score, vs, *o, use_reentrant=False) for o in
-                      ((w, g, *r) for w,g,r in zip(parts, groups, rest))], -1)
+    def one(*a): return score(vs, *a) if fits else checkpoint(score, vs, *a, use_reentrant=False)
+    return torch.cat([one(w, g, *r) for w,g,r in zip(parts, groups, rest)], -1)
 
 # %% ../../nbs/losses/02_local.ipynb #9f82f518
 def soft_mean(x:Float[Tensor, '...'], # numbers

@@ -36,7 +36,8 @@ from medvl.losses.local import (pack_words)
 # %% [11] Words, packed
 w,lens = pack_words(torch.arange(6.).view(2,3,1), torch.tensor([[1,1,0],[0,0,1]]).bool())
 test_eq(w[:,0], torch.tensor([0.,1,5])); test_eq(lens, [2,1])
-test_fail(lambda: pack_words(torch.zeros(2,3,1), torch.tensor([[1,1,0],[0,0,0]]).bool()), contains='text 1 of 2 has no word')
+none = torch.tensor([[1,1,0],[0,0,0]]).bool()
+test_fail(lambda: pack_words(torch.zeros(2,3,1), none), contains='text 1 of 2 has no word')
 test_fail(lambda: pack_words(torch.zeros(2,3,1), torch.ones(2,2).bool()), contains='[2, 3, 1]')
 
 # %% [13] Attention, regions, pooling
@@ -85,10 +86,12 @@ def small(dtype=torch.float32, b=4, n=7, d=6, lens=(3,1,5,2)):
 
 vs, ws, msk = small()
 want = torch.stack([torch.stack([pair_score(c, w[m], 4., 5.) for w,m in zip(ws,msk)]) for c in vs])  # film, text
-got = over_texts(gloria_score, vs, ws, msk, chunk=60)
-test_close(got, want, eps=1e-5)
 r = torch.randn(4,4)
-for a,b in zip(*(torch.autograd.grad((o*r).sum(), (vs,ws)) for o in (want,got))): test_close(a, b, eps=1e-5)
+gw = torch.autograd.grad((want*r).sum(), (vs,ws))
+for keep in (2**27, 0):                                                        # kept, and computed again
+    got = over_texts(gloria_score, vs, ws, msk, chunk=60, keep=keep)
+    test_close(got, want, eps=1e-5)
+    for a,b in zip(torch.autograd.grad((got*r).sum(), (vs,ws)), gw): test_close(a, b, eps=1e-5)
 
 # %% [24] All pairs, some texts at a time
 twice = lambda vs, words, lens, k: torch.stack([gloria_score(vs, words, lens)]*2)*k
@@ -102,7 +105,8 @@ from medvl.losses.local import (soft_mean, word_weights, cell_weights)
 S = similar(F.normalize(report, dim=-1), F.normalize(film, dim=-1))
 print('words:', [round(o,3) for o in word_weights(S, [3])[:,0].exp().tolist()])
 c = cell_weights(S, [3])[0,0].exp().view(side,side)
-fig, ax = plt.subplots(figsize=(2,2.1), dpi=75); ax.imshow(c, cmap='magma'); ax.set_title('cells'); ax.axis('off'); plt.show()
+fig, ax = plt.subplots(figsize=(2,2.1), dpi=75)
+ax.imshow(c, cmap='magma'); ax.set_title('cells'); ax.axis('off'); plt.show()
 test_eq(word_weights(S, [3])[:,0].argmin().item(), 2); test_eq(bool(c[3:6,4:6].mean() > 5*c[:3].mean()), True)
 test_close(c.sum().item(), 1., eps=1e-5); test_eq(word_weights(S[:1], [1]).exp()[0,0].item(), 1.)
 x = torch.tensor([0.,1.])
@@ -115,7 +119,8 @@ from medvl.losses.local import (top_words)
 # %% [31] Which words, which cells
 test_eq(top_words(torch.tensor([1.,3,2,5,9]), [3,2]), torch.tensor([0,1,1,0,1]).bool())
 test_eq(top_words(torch.tensor([[1.,3],[3,1]]), [2]), torch.tensor([[0,1],[1,0]]).bool())
-test_eq(top_words(torch.rand(1), [1], .1).item(), True); test_fail(lambda: top_words(torch.rand(2), [2], 0.), contains='(0,1]')
+test_eq(top_words(torch.rand(1), [1], .1).item(), True)
+test_fail(lambda: top_words(torch.rand(2), [2], 0.), contains='(0,1]')
 
 # %% [33] Words against the words of the same report
 from medvl.losses.local import (word_nce)
@@ -171,7 +176,7 @@ with torch.no_grad():
     alone = (5*padded_score(vs[0], ws[0,:3])).logsumexp(0)
     beside = (5*padded_score(vs[0], torch.cat([ws[0,:3], torch.zeros(20,6)]))[:3]).logsumexp(0)
 packed = local_scores(vs, ws, msk)[0,0].item()
-print(f"same film, same 3 words: {alone:.3f} alone, {beside:.3f} beside a text of 23 words; packed: {packed:.3f} always")
+print(f"same film, same 3 words: {alone:.3f} alone, {beside:.3f} beside a text of 23; packed: {packed:.3f} always")
 test_close(alone.item(), packed, eps=1e-5); test_eq(bool((alone-beside).abs() > .05), True)
 
 # %% [50] Sum or mean over words
@@ -194,7 +199,8 @@ vs, ws, msk = small()
 want = torch.stack([torch.stack([pair_score(c, w[m], 4., 5.) for w,m in zip(ws,msk)]) for c in vs])
 test_close(local_loss(vs, ws, msk), contrast(10*want), eps=1e-5)
 lbl = torch.arange(4)
-test_close(2*local_loss(vs, ws, msk), F.cross_entropy(10*want,lbl)+F.cross_entropy(10*want.T,lbl), eps=1e-5)  # GLoRIA's sum
+both = F.cross_entropy(10*want,lbl) + F.cross_entropy(10*want.T,lbl)                     # GLoRIA's sum
+test_close(2*local_loss(vs, ws, msk), both, eps=1e-5)
 
 # %% [55] The loss
 hv, hw = (o.detach().bfloat16().requires_grad_() for o in (vs, ws))
@@ -256,5 +262,6 @@ test_close(part[~part.isnan()], maps[~part.isnan()], eps=1e-6)
 txt = Feat(loc=report[None], msk=torch.tensor([[True,False,True]]))
 test_close(sim_map(f, txt), maps[:,[0,2]], eps=1e-6)
 test_close(sim_map(f, Feat(glob=report[:1])), maps[:,:1], eps=1e-6)
-test_fail(lambda: sim_map(Feat(loc=film[:,:60], grid=(side,side)), report), contains='60 cells do not fill a grid of 8 x 8')
+few = Feat(loc=film[:,:60], grid=(side,side))
+test_fail(lambda: sim_map(few, report), contains='60 cells do not fill a grid of 8 x 8')
 test_fail(lambda: sim_map(Feat(glob=film[:,0]), report), contains='needs local features')

@@ -14,7 +14,10 @@ from medvl.models.text import TextTower, pool_words
 from medvl.models.vision import VisionTower
 
 # %% [4] Cells and words
+import tempfile
 from fastcore.test import *
+from safetensors.torch import load_file
+from medvl.models.checkpoint import save_pretrained
 
 # %% [6] One film of a sample
 from medvl.models.local import (first_film)
@@ -23,26 +26,44 @@ from medvl.models.local import (first_film)
 films = torch.arange(6.).view(2,3,1,1,1)
 test_eq(first_film(films, torch.tensor([[0,1,1],[1,0,0]]).bool()).flatten(), torch.tensor([1.,3]))
 test_eq(first_film(films[:,2]).flatten(), torch.tensor([2.,5]))
-test_fail(lambda: first_film(films, torch.tensor([[0,1,1],[0,0,0]]).bool()), contains='sample 1 of the batch has no film')
+empty = torch.tensor([[0,1,1],[0,0,0]]).bool()
+test_fail(lambda: first_film(films, empty), contains='sample 1 of the batch has no film')
 
-# %% [9] Cells
+# %% [9] A tower from a checkpoint
+from medvl.models.local import (load_vision)
+
+# %% [10] A tower from a checkpoint
+class Holder(nn.Module):
+    "A method with nothing but a vision tower."
+    def __init__(self, vision=None): super().__init__(); self.vision, self.config = vision or VisionTower(**kw), {}
+kw = dict(name='vit_small_cpu', size=32, patch_size=16, depth=1, embed_dim=24, num_heads=2)
+with tempfile.TemporaryDirectory() as d:
+    save_pretrained(Holder(), d); a = load_vision(VisionTower(**kw), d)
+    test_close(a.net.cls_token, load_file(Path(d)/'model.safetensors')['vision.net.cls_token'])
+    test_fail(lambda: load_vision(VisionTower(**{**kw, 'depth': 2}), d), contains='net.blocks.1')
+
+# %% [12] Cells
 from medvl.models.local import (CellTower)
 
-# %% [10] Cells
+# %% [13] Cells
 net = CellTower('resnet18', size=64, up=75)
 f = net(torch.randn(2,3,1,64,64), torch.tensor([[0,1,1],[1,0,0]]).bool())
 test_eq((f.glob.shape, f.loc.shape, f.grid), ((2,512), (2,25,256), (5,5)))
 test_eq(CellTower('resnet18', size=64).grid, (4,4))
+cell = CellTower(kw, 32)
+with tempfile.TemporaryDirectory() as d:
+    save_pretrained(Holder(cell), d)
+    test_close(CellTower(kw, 32, init=d).net.net.cls_token, cell.net.net.cls_token)
 test_fail(lambda: CellTower(net.net.config, size=64, up=80), contains='enlarged to 80, the tower is built for 75')
 
-# %% [12] Cells
+# %% [15] Cells
 big = CellTower('resnet50', 224, up=299)
 test_eq((big.grid, big.width, big.width_loc), ((19,19), 2048, 1024))
 
-# %% [14] Words
+# %% [17] Words
 from medvl.models.local import (number_pieces)
 
-# %% [16] Words
+# %% [19] Words
 msk = torch.tensor([[1,1,1,1,1],[1,1,1,0,0]]).bool()
 word = torch.tensor([[-1,0,0,1,-1],[-1,0,-1,-1,-1]])
 test_eq(number_pieces(msk, word), word)
@@ -50,10 +71,10 @@ test_eq(number_pieces(msk, word, cls=True), torch.tensor([[0,1,1,2,-1],[0,1,-1,-
 test_eq(number_pieces(msk), torch.tensor([[-1,0,1,2,-1],[-1,0,-1,-1,-1]]))
 test_fail(lambda: number_pieces(msk, word[:,:4]), contains='[2, 4]')
 
-# %% [18] Words
+# %% [21] Words
 from medvl.models.local import (WordTower)
 
-# %% [19] Words
+# %% [22] Words
 torch.manual_seed(0)
 bert = dict(hidden_size=24, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48, vocab_size=30)
 tower = WordTower(bert, layers=2).eval()
@@ -61,13 +82,14 @@ txt = torch.randint(5, 30, (2,5))
 with torch.no_grad(): f, pieces = tower(txt, msk, word), tower.net(txt, msk)
 test_eq((f.loc.shape, f.msk.tolist()), ((2,2,24), [[True,True],[True,False]]))
 test_close(f.loc[0,0], pieces.loc[0,1:3].sum(0), eps=1e-6); test_close(f.glob[1], pieces.loc[1,:3].mean(0), eps=1e-6)
-with_cls = WordTower(bert, layers=2, cls=True, glob='cls', reduce='mean').eval(); with_cls.load_state_dict(tower.state_dict())
+with_cls = WordTower(bert, layers=2, cls=True, glob='cls', reduce='mean').eval()
+with_cls.load_state_dict(tower.state_dict())
 with torch.no_grad(): c = with_cls(txt, msk, word)
 test_close(c.loc[0], torch.stack([pieces.loc[0,0], pieces.loc[0,1:3].mean(0), pieces.loc[0,3]]), eps=1e-6)
 test_close(c.glob, pieces.glob, eps=1e-6)
 test_fail(lambda: WordTower(bert, layers=3), contains='layers must be from 1 to 2')
 test_fail(lambda: WordTower(bert, layers=1, glob='max'), contains="'mean' or 'cls'")
 
-# %% [21] Words
+# %% [24] Words
 with torch.no_grad(): alone = tower(txt[1:,:3], msk[1:,:3], word[1:,:3])
 test_close(alone.loc[0,0], f.loc[1,0], eps=1e-5); test_close(alone.glob[0], f.glob[1], eps=1e-5)
