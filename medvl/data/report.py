@@ -10,7 +10,7 @@ __all__ = ['PARENT', 'ENTITY_KINDS', 'Entity', 'entities', 'chexpert_labels', 'M
            'load_prompts', 'as_text', 'sections', 'sentences', 'sentence_spans', 'about_film']
 
 # %% ../../nbs/data/02_report.ipynb #95698516
-import json
+import json, re
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.resources import files
@@ -59,11 +59,12 @@ def _prefix(hits, i):
         if not _has(h, 'side','zone','sev','state'): return False
     return False
 
-def _named(hits):
+def _named(hits, label=0):
     "(index of hit, finding, polarity by itself) in order: findings by name, and structures with their state."
     rules,info,out,pend,pre = lexicon()['rules'],lexicon()['info'],[],[],()
     for i,h in enumerate(hits):
         r = h.roles
+        if 'struct' in r and h.start >= label > 0: pend,label = [],0  # the sentence has a subject of its own
         if h.ends or 'stop' in r: pre = ()
         if 'state' in r:
             got = [x for s in pend for st in r['state'] for x in rules[s].get(st, ())]
@@ -209,6 +210,22 @@ class _Attach:
             if i in self.at: pre,fresh,link,joined = [],True,False,True
         if pre and row: self.give(row, pre)
 
+# %% ../../nbs/data/02_report.ipynb #d0264778
+_LABEL = re.compile(r'\s*[A-Z][A-Za-z ,/&()-]{2,40}:(?=\s*\S)')
+
+def _label(text, a, z):
+    "Where the label ends that the sentence begins with, such as 'LINES AND TUBES:'; 0 if there is none."
+    m = _LABEL.match(text, a, z)
+    return m.end() if m else 0
+
+def _topic(found, hits, label):
+    "`found` without the devices of a label, where the sentence after it speaks of devices itself."
+    info = lexicon()['info']
+    device = [info[n]['kind'] == 'device' for _,n,_ in found]
+    inside = [hits[i].end <= label for i,*_ in found]
+    if not any(d and not o for d,o in zip(device, inside)): return found
+    return [x for x,d,o in zip(found, device, inside) if not (d and o)]
+
 # %% ../../nbs/data/02_report.ipynb #fa343d9c
 def entities(report:str|bytes|None, # one report, or a sentence
              all_sections:bool=False # also read INDICATION, HISTORY, COMPARISON, TECHNIQUE ...
@@ -218,7 +235,8 @@ def entities(report:str|bytes|None, # one report, or a sentence
     for j,(sec,a,z) in enumerate(sentence_spans(text)):
         if not (all_sections or about_film(sec)): continue
         hits = words_known(low, a, z)
-        found = _named(hits)
+        label = _label(text, a, z)
+        found = _topic(_named(hits, label), hits, label)
         if not found: continue
         ents = _scope(hits, found, '?' in text[z-2:z])
         _Attach(hits, found, ents).run(hits)
