@@ -13,12 +13,12 @@ import importlib.metadata, os, warnings
 import typer
 
 from .command import LOOK
-from .commands import count, data, demo, eval, phantom, train
+from .commands import count, data, demo, eval, ground, phantom, train
 
 # %% ../nbs/cli.ipynb #c4efe77d
 app = typer.Typer(name='medvl', help='Medical vision-language alignment: chest films with their reports. '
                                      'Research software, not for clinical use.', **LOOK)
-for page in (demo, phantom, train, count): app.add_typer(page.app)
+for page in (demo, phantom, train, ground, count): app.add_typer(page.app)
 for name, page in dict(data=data, eval=eval).items(): app.add_typer(page.app, name=name)
 
 # %% ../nbs/cli.ipynb #b17ed86e

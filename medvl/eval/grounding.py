@@ -9,7 +9,7 @@ Docs: https://medvl.github.io/medvl/eval/grounding.html.md"""
 __all__ = ['PROTOCOLS', 'METRICS', 'cnr', 'overlap', 'pointing', 'Protocol', 'cells_to_film', 'score_map', 'summarise', 'centre',
            'Placed', 'Grounding', 'grounding', 'next_patient', 'versus', 'bars', 'gallery']
 
-# %% ../../nbs/eval/04_grounding.ipynb #be10b9d3
+# %% ../../nbs/eval/04_grounding.ipynb #61bb373e
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -28,7 +28,7 @@ from ..data.study import View
 from .maps import evaluating, film_tensor, ground, heat, on_film, phrase_feats, window
 from .metrics import Interval, MetricError, OneClass, draw_counts, paired_bootstrap
 
-# %% ../../nbs/eval/04_grounding.ipynb #2b8dd576
+# %% ../../nbs/eval/04_grounding.ipynb #ab9cdc58
 def _seen(m, mask):
     "Values of the map where it has any, and the mask there."
     m, mask = np.asarray(m, np.float64), np.asarray(mask)
@@ -49,7 +49,7 @@ def cnr(m:Float[np.ndarray, 'h w'], # map; NaN: not seen
     if noise == 0: return 0. if gap == 0 else float(np.copysign(np.inf, gap))
     return float(gap/noise)
 
-# %% ../../nbs/eval/04_grounding.ipynb #8ca4c479
+# %% ../../nbs/eval/04_grounding.ipynb #012370b7
 def overlap(pred:Bool[np.ndarray, '... n'], # predicted pixels
             mask:Bool[np.ndarray, 'n'] # the truth, not empty
            ) -> tuple[np.ndarray, np.ndarray]: # IoU and Dice, one for each leading index
@@ -59,7 +59,7 @@ def overlap(pred:Bool[np.ndarray, '... n'], # predicted pixels
     both, p, t = (pred & mask).sum(-1), pred.sum(-1), mask.sum()
     return both/(p+t-both), 2*both/(p+t)
 
-# %% ../../nbs/eval/04_grounding.ipynb #eb9cd17b
+# %% ../../nbs/eval/04_grounding.ipynb #511af8db
 def pointing(m:Float[np.ndarray, 'h w'], # map; NaN: not seen
              mask:Bool[np.ndarray, 'h w'] # the truth
             ) -> float: # in [0,1]
@@ -67,7 +67,7 @@ def pointing(m:Float[np.ndarray, 'h w'], # map; NaN: not seen
     x, y = _seen(m, mask)
     return float(y[x == x.max()].mean())
 
-# %% ../../nbs/eval/04_grounding.ipynb #9d2f7dc7
+# %% ../../nbs/eval/04_grounding.ipynb #eefb2d90
 @dataclass(frozen=True)
 class Protocol:
     "How a map becomes a region."
@@ -116,7 +116,7 @@ def score_map(m:Float[np.ndarray, 'h w'], # map on the film
                 iou={f'{t:g}': float(v) for t,v in zip(p.thresholds, iou)}, area=float(y.mean()),
                 in_view=float(y.sum()/mask.sum()), empty=int((~pred.any(1)).sum()))
 
-# %% ../../nbs/eval/04_grounding.ipynb #6ee5f6bd
+# %% ../../nbs/eval/04_grounding.ipynb #56c0f261
 METRICS = ('cnr', 'cnr_abs', 'miou', 'dice', 'pointing')
 
 def _means(w, x, cats):
@@ -148,7 +148,7 @@ def summarise(rows:Sequence[Mapping], # of each phrase: category, patient, and M
             out.setdefault(c, {})[k] = one
     return out | dict(n={c: int((cats == c).sum()) for c in sorted(set(cats))})
 
-# %% ../../nbs/eval/04_grounding.ipynb #6790ac16
+# %% ../../nbs/eval/04_grounding.ipynb #cf2011cc
 def _canvas(size, side):
     k = min(1., side/min(size)) if side else 1.
     return tuple(max(1, round(n*k)) for n in size)
@@ -186,7 +186,7 @@ class Placed:
         try: return [own | score_map(o, mask, self.protocol) for o in m]
         except OneClass as e: return [own | dict.fromkeys((*METRICS,'area'), np.nan) | dict(reason=str(e))]*len(m)
 
-# %% ../../nbs/eval/04_grounding.ipynb #b0b7e499
+# %% ../../nbs/eval/04_grounding.ipynb #eaaa2d23
 @dataclass
 class Grounding:
     "A grounding result: what was measured, how, and on what."
@@ -221,7 +221,7 @@ class Grounding:
         "Measures of each category with their intervals."
         return bars(self, dpi)
 
-# %% ../../nbs/eval/04_grounding.ipynb #59981424
+# %% ../../nbs/eval/04_grounding.ipynb #5c291180
 def grounding(model:Aligner, # any
               tok:Any, # its tokenizer
               records:Sequence[Phrase], # of `data.regions.phrases`
@@ -251,7 +251,7 @@ def grounding(model:Aligner, # any
     looks = [summarise(r, n_boot, seed, (*METRICS,'area')) for r in rows]
     return Grounding(info, looks, [list(r) for r in rows], placed)
 
-# %% ../../nbs/eval/04_grounding.ipynb #ffbb273a
+# %% ../../nbs/eval/04_grounding.ipynb #8b33cd67
 def _all_maps(model, tok, records, p, control, max_len, bs, progress):
     "The maps `[looks gh gw]` of each record; each film and each phrase goes through its tower once."
     words = list(dict.fromkeys(r.text for r in records))
@@ -277,7 +277,7 @@ def next_patient(films:Sequence[tuple] # (view, study, ...) of each film
     n = len(films)
     return [films[next(j % n for j in range(i+1, i+n) if who[j % n] != who[i])][0] for i in range(n)]
 
-# %% ../../nbs/eval/04_grounding.ipynb #18b8d514
+# %% ../../nbs/eval/04_grounding.ipynb #6b4ff22c
 def versus(a:Grounding, # first system
            b:Grounding, # second, on the same phrases
            metric:str='cnr', # of METRICS
@@ -296,7 +296,7 @@ def versus(a:Grounding, # first system
     def mean(x, c): return float(_means(np.ones((1, len(x))), x, c)['macro' if macro else 'mean'][0])
     return paired_bootstrap(mean, xa[ok], xb[ok], cats, group=group, n_boot=n_boot, seed=seed)
 
-# %% ../../nbs/eval/04_grounding.ipynb #b1e4e731
+# %% ../../nbs/eval/04_grounding.ipynb #cf996c19
 def bars(res:Grounding, # of `grounding`
          dpi:int=75 # of the figure
         ) -> Figure:
@@ -319,7 +319,7 @@ def gallery(res:Grounding, # of `grounding`
             n:int=4, # best, and as many worst
             dpi:int=75 # of the figure
            ) -> Figure:
-    "The best and the worst phrases: map, truth as a contour, boxes dashed. Raises `MedvlError` when none was scored."
+    "The best and the worst phrases: map, and truth as a contour. Raises `MedvlError` when none was scored."
     rows, look = res.rows[-1], len(res.rows)-1
     order = sorted((j for j,r in enumerate(rows) if np.isfinite(r[by])), key=lambda j: -rows[j][by])
     if not order or not res.placed: raise MedvlError(f"no phrase with {by} to show")
@@ -330,6 +330,6 @@ def gallery(res:Grounding, # of `grounding`
     for title,line,part in (('best', axs[0], order[:n]), ('worst', axs[1], worst)):
         for ax,j in zip(line, part):
             o = res.placed[j]; m, mask = o.on_film()
-            heat(o.phrase.view.film().px[0].numpy(), m[look], o.phrase.text, mask, boxes=(), ax=ax, bar=False)
-            ax.text(.02, .02, f"{title}: {by} {rows[j][by]:.2f}", transform=ax.transAxes, fontsize=7, color='w')
+            heat(o.phrase.view.film().px[0].numpy(), m[look], o.phrase.text, mask, ax=ax, bar=False)
+            ax.set_title(f"{ax.get_title()}\n{title}: {by} {rows[j][by]:.2f}", fontsize=8)
     return fig

@@ -45,9 +45,12 @@ m, notes = Asker(Bright(), tok, 'alta-small').ask(studies[0].frontals[0], 'left 
 test_eq(m.shape, (2,128,128)); assert np.nanmin(m[0]) < 0 <= np.nanmin(m[1])  # a square
 
 # %% [9] The widgets
-from medvl.eval.panel import (Panel, png)
+from medvl.eval.panel import (png)
 
-# %% [11] The widgets
+# %% [10] The widgets
+from medvl.eval.panel import (Panel)
+
+# %% [12] The widgets
 panel = Panel(Bright(), tok, 'alta-small', studies)
 test_eq((panel.look.max, panel.look.value, panel.say.value), (1, 1, ''))
 first = bytes(panel.image.value); assert first.startswith(b'\x89PNG')
@@ -61,15 +64,16 @@ panel.text.value = panel.text.options[0]
 assert panel.figure(panel.asker.ask(own[1], panel.text.value)[0]).axes[0].collections  # its outline is drawn
 plt.close('all')
 
-# %% [13] The widgets
+# %% [14] The widgets
 for bad,word in (('', 'empty'), ('эффузия', 'knows no word'), ('word '*2000, 'trained on at most')):
     panel.text.value = bad
-    assert word in panel.say.value and panel.image.layout.opacity == '0.25', panel.say.value
+    assert word in panel.say.value and panel.image.layout.visibility == 'hidden', panel.say.value
 panel.text.value = 'heart <b>'
-assert panel.image.layout.opacity == '1' and '<b>' not in panel.say.value
+assert panel.image.layout.visibility == 'visible' and '<b>' not in panel.say.value
 test_fail(lambda: Panel(Bright(), tok, 'alta-small', []), contains='none of 0 studies')
 test_fail(lambda: Panel(Bright(), tok, 'alta-small', studies, kinds=('other',)), contains='of kind other')
 
-# %% [15] The widgets
+# %% [16] The widgets
 panel = Panel(Bright(), tok, 'alta-small', studies, phrase='pleural effusion')
-panel
+fig = panel.figure(panel.asker.ask(panel.film.value[1], 'pleural effusion')[0])
+fig.set_dpi(60); test_eq(fig.axes[0].get_title(), 'pleural effusion'); plt.show()
