@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/eval/scores.html.md"""
 # %% auto #0
 __all__ = ['Features', 'join_feats', 'features', 'pair_scores', 'combine', 'score_retrieval', 'prompt_scores', 'score_zeroshot']
 
-# %% ../../nbs/eval/05_scores.ipynb #86d5418e
+# %% ../../nbs/eval/05_scores.ipynb #32fbb305
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ from .metrics import MetricError, ranks
 from .retrieval import WAYS, rank_metrics
 from .zeroshot import binary_labels, multilabel_table
 
-# %% ../../nbs/eval/05_scores.ipynb #14af6f0b
+# %% ../../nbs/eval/05_scores.ipynb #13c75f5d
 @dataclass
 class Features:
     "Films and texts of a data set with their cells and words; row i of everything is the same sample."
@@ -66,7 +66,7 @@ def features(model:Aligner, # put into eval mode, and back
     if not img: raise MedvlError('no sample of this data set has a text')
     return Features(join_feats(img), join_feats(txt), *[None if o[0] is None else torch.cat(o) for o in zip(*rest)])
 
-# %% ../../nbs/eval/05_scores.ipynb #bab0156c
+# %% ../../nbs/eval/05_scores.ipynb #25bb26d5
 def pair_scores(model:Aligner, # with `scores`
                 img:Feat, # of `n` films, e.g. `Features.img`
                 txt:Feat, # of `m` texts
@@ -92,7 +92,7 @@ def pair_scores(model:Aligner, # with `scores`
             raise MetricError(f"{k}: the score of film {i} and text {j} is {s[i,j]}")
     return out
 
-# %% ../../nbs/eval/05_scores.ipynb #adcd035b
+# %% ../../nbs/eval/05_scores.ipynb #1b399077
 def combine(parts:Mapping[str, Float[Tensor, 'n m']], # of `pair_scores`
             how:str='z' # 'z', 'mean', or the name of a kind
            ) -> Float[Tensor, 'n m']:
@@ -104,7 +104,7 @@ def combine(parts:Mapping[str, Float[Tensor, 'n m']], # of `pair_scores`
         if s.std() < 1e-9: raise MetricError(f"{k}: all {s.numel()} scores are equal")
     return sum((s-s.mean())/s.std() for s in parts.values())
 
-# %% ../../nbs/eval/05_scores.ipynb #309cfd83
+# %% ../../nbs/eval/05_scores.ipynb #0034e614
 def score_retrieval(S:Float[Tensor, 'n m'], # a square of scores
                     id_v:Int[Tensor, 'n'], # text id of each film
                     id_t:Int[Tensor, 'm']|None=None, # text id of each text; None: text i belongs to film i
@@ -117,7 +117,7 @@ def score_retrieval(S:Float[Tensor, 'n m'], # a square of scores
     res = rank_metrics(WAYS[0], ranks(s, right, ties), ks) | rank_metrics(WAYS[1], ranks(s.T, right.T, ties), ks)
     return res | {'R_sum': sum(x for k,x in res.items() if '_R@' in k)}
 
-# %% ../../nbs/eval/05_scores.ipynb #14811e87
+# %% ../../nbs/eval/05_scores.ipynb #c9848dd2
 def prompt_scores(model:Aligner, # with `scores`
                   img:Feat, # of `n` films
                   tok:Any, # the model's tokenizer

@@ -83,10 +83,29 @@ test_eq((eye['image_to_text_R@1'], eye['text_to_image_mean_rank']), (1., 1.))
 test_eq(score_retrieval(torch.tensor([[0.,1],[1,0]]), torch.arange(2))['image_to_text_R@1'], 0.)
 test_fail(lambda: score_retrieval(torch.eye(2), torch.arange(2), torch.tensor([0,5])), contains='no right candidate')
 
-# %% [19] Zero-shot
+# %% [19] Where it matters
+g = torch.Generator().manual_seed(2)
+codes = F.normalize(torch.randn(8,16,generator=g), dim=-1)
+cells, words = .3*torch.randn(8,9,16,generator=g), torch.randn(8,4,16,generator=g)
+for i in range(8):
+    for k,j in enumerate((i, (i+3) % 8)): cells[i,2*k+1] = 4*codes[j]; words[i,k] = 4*codes[j]
+v, t = (F.normalize(torch.randn(8,16,generator=g), dim=-1) for _ in range(2))
+parts = pair_scores(m, Feat(v, cells, grid=(3,3)), Feat(t, words))
+ids = torch.arange(8)
+for how in ('glob','local','z'):
+    r = score_retrieval(combine(parts, how), ids, ks=(1,))
+    print(f"{how:6s} R@1 {r['image_to_text_R@1']:.2f} and {r['text_to_image_R@1']:.2f}, chance 0.12")
+fig, axs = plt.subplots(1, 3, figsize=(6.5,2.2), dpi=75)
+for ax,k in zip(axs, ('glob','local','z')):
+    ax.imshow(combine(parts, k), cmap='Blues'); ax.set(title=k, xlabel='text', ylabel='film', xticks=[], yticks=[])
+plt.tight_layout(); plt.show()
+local = score_retrieval(parts['local'], ids, ks=(1,))
+test_eq(local['image_to_text_R@1'] > .6 > score_retrieval(parts['glob'], ids, ks=(1,))['image_to_text_R@1'], True)
+
+# %% [21] Zero-shot
 from medvl.eval.scores import (prompt_scores, score_zeroshot)
 
-# %% [20] Zero-shot
+# %% [22] Zero-shot
 from medvl.data.tokens import train_tokenizer
 texts = ['pleural effusion', 'effusion on the left', 'no effusion', 'heart is enlarged']
 tok = train_tokenizer(texts*5, 50)
