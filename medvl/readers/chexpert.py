@@ -10,7 +10,7 @@ __all__ = ['PATH', 'PARTS', 'TABLES', 'FILMS', 'SECTIONS', 'FIVE', 'EIGHT', 'pat
            'film_paths', 'read_chexpert', 'chexpert_rows', 'chexpert_films', 'plus_reports', 'plus_labels',
            'read_chexpert_plus', 'order_number', 'listed', 'one_each', 'read_5x200', 'EightByTwoHundred', 'read_8x200']
 
-# %% ../../nbs/readers/04_chexpert.ipynb #55d08247
+# %% ../../nbs/readers/04_chexpert.ipynb #5b7e1aa0
 import json, os, re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from ..data.table import ReadLog, check_columns, read_table
 from .layout import (STRENGTH, close_log, films_in, find_table, link_by_number, look, need_table,
                                   open_log, read_cells, to_studies)
 
-# %% ../../nbs/readers/04_chexpert.ipynb #810ef499
+# %% ../../nbs/readers/04_chexpert.ipynb #f36d8483
 PATH = (r'^(?:.*/)?(?P<part>train|valid|val|test)/(?P<patient>patient\d+)/study(?P<order>\d+)/'
         r'(?P<file>view\d+_(?P<side>frontal|lateral)\.\w+)$')
 
@@ -37,7 +37,7 @@ def path_parts(paths:pd.Series # of films, as published
     df['split'] = df.part.replace(dict(valid='val'))
     return df.rename(columns=dict(side='kind'))
 
-# %% ../../nbs/readers/04_chexpert.ipynb #f8910ad5
+# %% ../../nbs/readers/04_chexpert.ipynb #ede9642f
 def label_value(text:str # '1.0', '0', '-1.0' ...
                ) -> float:
     "1, 0 or -1. Raises `ValueError` for anything else."
@@ -56,7 +56,7 @@ def label_columns(df:pd.DataFrame, # a table of CheXpert or of a relative
     read = lambda cell: {n: label_value(v) for n,v in zip(names, cell.split('|')) if v}
     return read_cells(cells.rename('labels'), read, path)
 
-# %% ../../nbs/readers/04_chexpert.ipynb #e6c23a23
+# %% ../../nbs/readers/04_chexpert.ipynb #8ae58355
 PARTS = dict(train=('train',), valid=('valid','val','CheXpert/val'), val=('val','valid','CheXpert/val'),
              test=('test','CheXpert/test'))
 
@@ -69,7 +69,7 @@ def film_paths(df:pd.DataFrame, root:Path # of `path_parts`; folder of the set
     if pieces: where = df.patient.map(films_in(pieces)).fillna(where)
     return where + '/study' + df.order + '/' + df.file
 
-# %% ../../nbs/readers/04_chexpert.ipynb #f616a0d6
+# %% ../../nbs/readers/04_chexpert.ipynb #697d41d0
 TABLES = dict(train=('train.csv','*/train.csv'), val=('valid.csv','val_labels.csv','*/valid.csv','*/val_labels.csv'),
               test=('test.csv','test_labels.csv','*/test.csv','*/test_labels.csv'))
 
@@ -94,7 +94,7 @@ def read_chexpert(path:str|Path, # folder with train.csv or valid.csv (or with t
     return close_log(link_by_number(to_studies(df.drop(columns=['part','file']), labels, 'chexpert', log), log),
                      split, log, mine)
 
-# %% ../../nbs/readers/04_chexpert.ipynb #d053f930
+# %% ../../nbs/readers/04_chexpert.ipynb #6bc61876
 def chexpert_rows(table:Path, root:Path, log:ReadLog # with a `Path` column; see `read_chexpert`
                  ) -> tuple[pd.DataFrame, list[dict]]: # one row a film; its labels
     "Films of one table; rows with a path of another form are logged."
@@ -118,7 +118,7 @@ def chexpert_films(df:pd.DataFrame, log:ReadLog # of `chexpert_rows`
     for r,p in zip(df.row[odd], df.pos[odd]): log.note('marked Frontal, but in a lateral position', f'{r}: {p}')
     return df[~again]
 
-# %% ../../nbs/readers/04_chexpert.ipynb #f14d3159
+# %% ../../nbs/readers/04_chexpert.ipynb #e2fa7fb0
 FILMS = (('PNG/PNG','.png'), ('PNG','.png'), ('DICOM/Uncompressed','.dcm'), ('DICOM','.dcm'), ('','.jpg'))
 SECTIONS = dict(section_clinical_history='CLINICAL HISTORY', section_history='HISTORY',
                 section_comparison='COMPARISON',
@@ -146,7 +146,7 @@ def plus_labels(root:Path, which:str, log:ReadLog # see `read_chexpert_plus`
             raise MedvlError(f"{table}: line {i+1}: {line[:80]!r}: {e!r}") from e
     return out
 
-# %% ../../nbs/readers/04_chexpert.ipynb #092159b0
+# %% ../../nbs/readers/04_chexpert.ipynb #162a9a20
 def read_chexpert_plus(path:str|Path, # folder with df_chexpert_plus_240401.csv
                        missing:str='ignore', # a film that isn't there: 'error', 'skip', 'ignore' (don't look)
                        split:str|dict='official', # see `readers.layout`
@@ -179,7 +179,7 @@ def order_number(text:str # '3', '3.0', ''
     "A number of a report, if there is one."
     return int(float(text)) if text.strip() else None
 
-# %% ../../nbs/readers/04_chexpert.ipynb #12fefd5e
+# %% ../../nbs/readers/04_chexpert.ipynb #3a0439cc
 FIVE = ('Atelectasis','Cardiomegaly','Consolidation','Edema','Pleural Effusion')
 EIGHT = ('Atelectasis','Cardiomegaly','Edema','Fracture','No Finding','Pleural Effusion','Pneumonia','Pneumothorax')
 
@@ -223,7 +223,7 @@ def read_5x200(file:str|Path, # GLoRIA's .csv or PRIOR's .json
     if mine: print(log)
     return listed(paths, labels, root, file, said)
 
-# %% ../../nbs/readers/04_chexpert.ipynb #f9404963
+# %% ../../nbs/readers/04_chexpert.ipynb #1be78161
 @dataclass
 class EightByTwoHundred:
     "What ConVIRT published for retrieval."

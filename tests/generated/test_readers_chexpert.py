@@ -70,10 +70,10 @@ def fixture(root, name, films=True):
     root.mkdir(parents=True); rows = release(name)
     (root/'train.csv').write_text('\n'.join([HEAD]+rows+rows[:1]+[line('elsewhere.jpg')])+'\n')
     val = line('CheXpert-v1.0/valid/patient64541/study1/view1_frontal.jpg', age='73', Cardiomegaly='1.0', Edema='0.0')
-    (root/'val_labels.csv').write_text(HEAD+'\n'+val+'\n')
+    (root/('valid.csv' if 'small' in name else 'val_labels.csv')).write_text(HEAD+'\n'+val+'\n')
     test = 'test/patient64741/study1/view1_frontal.jpg,'+'0.0,'*13+'1.0'
     (root/'test_labels.csv').write_text(f'Path,{LABELS}\n{test}\n')
-    for r in rows[:4]+['x/val/patient64541/study1/view1_frontal.jpg']:
+    for r in rows[:4]+[f"x/{'valid' if 'small' in name else 'val'}/patient64541/study1/view1_frontal.jpg"]:
         p = root/r.split(',')[0].split('/', 1)[1]; p.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.random.default_rng(len(r)).integers(0, 255, (64,60), np.uint8)).save(p)
 tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name)
@@ -103,6 +103,15 @@ test_eq([tuple(v and v.id[-15:-4] for v in o.slots) for o in samples([two], say=
 assert two.views[0].film().px.shape == (1,64,60)
 
 # %% [21] On a fixture
+for o in ('batch 1 (validate & csv)/valid/patient64541', 'batch 2 (train 1)/patient00001'):
+    (d/'new'/o).mkdir(parents=True)
+got = film_paths(path_parts(pd.Series(['v/train/patient00001/study1/view1_frontal.jpg',
+                                       'v/valid/patient64541/study1/view1_frontal.jpg',
+                                       'v/train/patient00009/study1/view1_frontal.jpg'])), d/'new')
+test_eq([o.removeprefix(str(d/'new')+'/').split('/study')[0] for o in got],
+        ['batch 2 (train 1)/patient00001', 'batch 1 (validate & csv)/valid/patient64541', 'train/patient00009'])
+
+# %% [23] On a fixture
 log = ReadLog(); test_eq(len(read_chexpert(d/'CheXpert-v1.0', 'skip', log=log)), 4)
 test_eq([w for w,_ in log.left].count('film is not there'), 2)
 test_fail(lambda: read_chexpert(d/'CheXpert-v1.0', 'error', log=log), contains='train.csv row 6: no such file')
@@ -116,13 +125,13 @@ wrong = line('x/train/patient00001/study1/view1_frontal.jpg', Edema='maybe')
 (d/'CheXpert-v1.0/train.csv').write_text(HEAD+'\n'+wrong+'\n')
 test_fail(lambda: read_chexpert(d/'CheXpert-v1.0', log=log), contains='train.csv: row 2')
 
-# %% [23] CheXpert Plus
+# %% [25] CheXpert Plus
 from medvl.readers.chexpert import (FILMS, SECTIONS, plus_reports, plus_labels)
 
-# %% [24] CheXpert Plus
+# %% [26] CheXpert Plus
 from medvl.readers.chexpert import (read_chexpert_plus, order_number)
 
-# %% [26] CheXpert Plus
+# %% [28] CheXpert Plus
 plus = d/'plus'; (plus/'PNG/PNG/train').mkdir(parents=True)
 head = (',path_to_image,path_to_dcm,frontal_lateral,ap_pa,deid_patient_id,patient_report_date_order,report,'
         'section_history,section_findings,section_impression,age,sex,race,split')
@@ -150,13 +159,13 @@ assert studies[0].views[0].path.endswith('plus/PNG/PNG/train/patient42142/study5
 test_fail(lambda: read_chexpert_plus(plus, log=log), contains='report_fixed.json: line 1')
 test_fail(lambda: read_chexpert_plus(d, log=log), contains='expected df_chexpert_plus*.csv')
 
-# %% [28] The lists of zero-shot and of retrieval
+# %% [30] The lists of zero-shot and of retrieval
 from medvl.readers.chexpert import (FIVE, EIGHT, listed, one_each, read_5x200)
 
-# %% [30] The lists of zero-shot and of retrieval
+# %% [32] The lists of zero-shot and of retrieval
 from medvl.readers.chexpert import (EightByTwoHundred, read_8x200)
 
-# %% [32] The lists of zero-shot and of retrieval
+# %% [34] The lists of zero-shot and of retrieval
 full = d/'CheXpert-v1.0-small'; film = lambda p: f'train/patient{p:05d}/study1/view1_frontal.jpg'
 onehot = lambda i, n: ','.join(f'{float(i == k)}' for k in range(n))
 (d/'chexpert_5x200.csv').write_text('\n'.join([',Path,'+','.join(FIVE)+',Report Impression'] + [
@@ -172,7 +181,7 @@ test_fail(lambda: read_5x200(d/'p.json', full, log), contains='row 2')
 (d/'p.json').write_text(json.dumps({'1': dict(image_path='a.jpg', label=[1,0,0,0,0])}))
 test_fail(lambda: read_5x200(d/'p.json', full, log), contains="'a.jpg'; expected .../train/patientN")
 
-# %% [33] The lists of zero-shot and of retrieval
+# %% [35] The lists of zero-shot and of retrieval
 e = d/'8x200'; (e/'image-retrieval').mkdir(parents=True); (e/'text-retrieval').mkdir()
 (e/'image-retrieval/candidate.csv').write_text('\n'.join(['Path,'+','.join(EIGHT)] + [
     f'CheXpert-v1.0-small/{film(i+1)},{onehot(i, 8)}' for i in range(8)])+'\n')
@@ -186,7 +195,7 @@ test_eq([[k for k,v in s.labels.items() if v] for s in eight.candidates], [[n] f
 test_fail(lambda: read_8x200(e, full, log), contains="row 2: 'Oedema'")
 tmp.cleanup()
 
-# %% [35] On the published table
+# %% [37] On the published table
 with tempfile.TemporaryDirectory() as tmp:
     spec = importlib.util.find_spec('torchxrayvision')
     if spec is None: print('torchxrayvision is not installed: not run')
