@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/eval/detect.html.md"""
 # %% auto #0
 __all__ = ['average_precision', 'BoxHead', 'assign', 'fit_boxes', 'find_boxes']
 
-# %% ../../nbs/eval/06_detect.ipynb #e77d6382
+# %% ../../nbs/eval/06_detect.ipynb #6f3addae
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,7 +20,7 @@ from torchvision.ops import box_iou, generalized_box_iou_loss, nms
 from ..core import MedvlError
 from .metrics import MetricError, OneClass
 
-# %% ../../nbs/eval/06_detect.ipynb #7ce7ca5c
+# %% ../../nbs/eval/06_detect.ipynb #8aceba45
 def average_precision(boxes:Sequence[Float[Tensor, 'k 4']], # found in each film: left, top, right, bottom
                       scores:Sequence[Float[Tensor, 'k']], # how sure
                       truth:Sequence[Float[Tensor, 'j 4']], # true boxes of each film
@@ -46,7 +46,7 @@ def average_precision(boxes:Sequence[Float[Tensor, 'k 4']], # found in each film
     precision = np.maximum.accumulate(precision[::-1])[::-1]
     return float(precision[hit].sum()/total)
 
-# %% ../../nbs/eval/06_detect.ipynb #6bf43146
+# %% ../../nbs/eval/06_detect.ipynb #efc2f1d3
 class BoxHead(nn.Module):
     "A norm and two linear maps from each cell to a logit and the four sides of a box (after FCOS, Tian et al. 2019)."
     def __init__(self,
@@ -79,7 +79,7 @@ def assign(at:Float[Tensor, 'n 2'], # centres of the cells
     small, which = torch.where(inside, area, torch.inf).min(1)
     return torch.where(small.isinf(), -1, which)
 
-# %% ../../nbs/eval/06_detect.ipynb #6d0875fa
+# %% ../../nbs/eval/06_detect.ipynb #12efdeca
 def fit_boxes(loc:Float[Tensor, 'b n d'], # frozen cells of the training films
               boxes:Sequence[Float[Tensor, 'k 4']], # true boxes of each, as parts of the film's sides, in [0,1]
               grid:tuple[int,int], # rows, columns
