@@ -57,6 +57,7 @@ TRAINED = ('*.adapter.*',  # both towers, every block
 class ALTA(Aligner):
     "ALTA (Lian et al., IEEE TMI 2025; DopamineLcy/ALTA). Terms: `glob`, `local`, `mim`, `mlm`."
     weights = {'glob': 1., 'local': 1., 'mim': 1., 'mlm': 1.}
+    grounds_by = 'words'  # cells were trained against words; `glob` has heads of its own
 
     def __init__(self,
                  vision:str|dict|None=None, # preset or VisionTower's arguments; None: that of `init`, else 'alta'
