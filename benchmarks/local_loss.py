@@ -1,16 +1,20 @@
 """Word-region loss, forward and backward: medvl's `local_loss` beside a loop over texts in GLoRIA's form.
 
-    python benchmarks/local_loss.py                   # GLoRIA's size at B=16 and 48, ALTA's at B=32; about three minutes
-    python benchmarks/local_loss.py --memory          # growth of memory at B=48 and B=192 too; some minutes more
+    python benchmarks/local_loss.py               # GLoRIA's size at B=16 and 48, ALTA's at B=32; about three minutes
+    python benchmarks/local_loss.py --memory      # growth of memory at B=48 and B=192 too; some minutes more
     python benchmarks/local_loss.py --bs 16 --d 768 --cells 361 --words 10 60
 
-Equality comes first: loss and gradients agree to 1e-5 of their size, or nothing is timed. Interleaved, one thread, medians of process time.
-  loop, as GLoRIA does   words repeated for every film, two batched products and their transposes per text (re-created from its description)
+Equality comes first: loss and gradients agree to 1e-5 of their size, or nothing is timed. Interleaved, one thread,
+medians of process time.
+  loop, as GLoRIA does   words repeated for every film, two batched products and their transposes per text (re-created
+                         from its description)
   loop, lean             the same loop with what torch offers today: no repeats, no copies
-  pieces                 `over_texts` with attend, regions, soft_max_words: readable, every group computed again in the backward pass
+  pieces                 `over_texts` with attend, regions, soft_max_words: readable, every group computed again in the
+                         backward pass
   medvl local_loss       packed words, Gram matrix, maps kept while they are small
   medvl, keep=0          the same, maps always computed again (what large batches do)
-The floor is the matrix products of GLoRIA's form and nothing else: scores and contexts forward, twice that backward."""
+The floor is the matrix products of GLoRIA's form and nothing else: scores and contexts forward, twice that
+backward."""
 import argparse, sys
 
 import torch
@@ -71,9 +75,12 @@ def run(a, b):
     ref = [o.clone() for o in step(lean_loop, x)]
     for k, f in WAYS.items():
         for u, w in zip(step(f, x), ref):
-            if (u-w).abs().max() > 1e-5*w.abs().max(): sys.exit(f"{k} differs from the loop: {float((u-w).abs().max())}")
-    print(f"B={b} D={a.d}, {a.cells} cells, {int(x[2].sum())} words in texts of {a.words[0]} to {a.words[1]}; all agree; median of {a.repeat}:")
-    times = interleave({k: lambda f=f: step(f, x) for k, f in WAYS.items()} | {'floor: matrix products': lambda: floor(*x)}, a.repeat)
+            off = float((u-w).abs().max())
+            if off > 1e-5*float(w.abs().max()): sys.exit(f"{k} differs from the loop: {off}")
+    print(f"B={b} D={a.d}, {a.cells} cells, {int(x[2].sum())} words in texts of {a.words[0]} to {a.words[1]}; "
+          f"all agree; median of {a.repeat}:")
+    timed = {k: lambda f=f: step(f, x) for k, f in WAYS.items()} | {'floor: matrix products': lambda: floor(*x)}
+    times = interleave(timed, a.repeat)
     show(times, 'medvl local_loss')
     print(f"  medvl is {times['medvl local_loss']/times['floor: matrix products']:.2f} x its floor")
     print("  growth of memory:", ', '.join(f"{k} {peak(__file__, k, *args(a, b)):.0f} MB" for k in WAYS))
@@ -82,17 +89,20 @@ def args(a, b): return ['--bs', b, '--d', a.d, '--cells', a.cells, '--words', *a
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument('--bs', type=int, nargs='+'); p.add_argument('--d', type=int, default=768); p.add_argument('--cells', type=int, default=361)
+    p.add_argument('--bs', type=int, nargs='+'); p.add_argument('--d', type=int, default=768)
+    p.add_argument('--cells', type=int, default=361)
     p.add_argument('--words', type=int, nargs=2, default=[10, 60]); p.add_argument('--repeat', type=int, default=5)
     p.add_argument('--peak'); p.add_argument('--memory', action='store_true')
     a = p.parse_args(); torch.set_num_threads(1)
     if a.peak:
-        small = argparse.Namespace(d=8, cells=9, words=[2, 4]); step(WAYS[a.peak], data(small, 3)); x = data(a, a.bs[0])
+        small, x = argparse.Namespace(d=8, cells=9, words=[2, 4]), data(a, a.bs[0])
+        step(WAYS[a.peak], data(small, 3))
         print(growth(lambda: step(WAYS[a.peak], x))); return
     for b in a.bs or [16, 48]: run(a, b)
     if not a.bs: a.d, a.cells = 128, 196; run(a, 32); a.d, a.cells = 768, 361
     if a.memory:
         m = {b: peak(__file__, 'medvl local_loss', *args(a, b)) for b in (48, 192)}
-        print(f"growth of memory of medvl local_loss: {m[48]:.0f} MB at B=48, {m[192]:.0f} MB at B=192: {m[192]/m[48]:.2f} x")
+        print(f"growth of memory of medvl local_loss: {m[48]:.0f} MB at B=48, {m[192]:.0f} MB at B=192: "
+              f"{m[192]/m[48]:.2f} x")
 
 if __name__ == '__main__': main()

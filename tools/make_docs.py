@@ -23,7 +23,8 @@ from pages import NBS, ROOT, bound_names, cells, joined, module, notebooks, page
 
 DOCS = ROOT/'_docs'
 IMPORT = ast.Import, ast.ImportFrom
-KEPT = {'echo', 'output', 'include', 'code-fold', 'code-summary', 'label', 'fig-cap', 'fig-alt'}  # directives that a page is drawn by
+# directives that a page is drawn by
+KEPT = {'echo', 'output', 'include', 'code-fold', 'code-summary', 'label', 'fig-cap', 'fig-alt'}
 
 
 def page_path(path: Path) -> str: return page_name(path).replace('.', '/')

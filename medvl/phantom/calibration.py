@@ -25,9 +25,9 @@ from .anatomy import Anatomy
 from .reports import BACKGROUND, ZONES
 
 # %% ../../nbs/phantom/08_calibration.ipynb #dfd43e9d
-def recall_at(score, # [n m], higher is better
-              right, # [n m] bool: any of these is a right answer
-              ks:tuple=(1,5,10)
+def recall_at(score:np.ndarray, # [n m], higher is better
+              right:np.ndarray, # [n m] bool: any of these is a right answer
+              ks:tuple=(1,5,10) # list lengths
              ) -> dict: # 'R@k' in percent
     "Recall at k with ties counted as the expectation over their order."
     best = np.where(right, score, -np.inf).max(1, keepdims=True); above = (score > best).sum(1)
@@ -98,7 +98,8 @@ def _small(studies, n=32):
                   for s in studies])
     return (X-X.mean(1, keepdims=True))/(X.std(1, keepdims=True)+1e-6)
 
-def state_key(study:Study) -> tuple:
+def state_key(study:Study # a phantom study
+             ) -> tuple: # equal where the truth is
     "A study's state as words would name it: kinds with side, place and step of severity."
     return tuple(sorted((f['kind'], f['side'], f['lobe'], f['zone'], f['grade'])
                         for f in study.info['state']['findings']))

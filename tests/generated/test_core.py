@@ -48,10 +48,10 @@ test_eq(f.keep().all().item(), True)
 test_eq(f.map(lambda x: x*2).glob.sum(), 32.)
 test_eq(f.map(lambda x: x*2).grid, (2,3))
 
-# %% [19] An aligner
+# %% [20] An aligner
 from medvl.core import (Out, Aligner)
 
-# %% [21] An aligner
+# %% [22] An aligner
 class Tiny(Aligner):
     weights = {'pull': 2.}
     def __init__(self):
@@ -68,33 +68,47 @@ class Tiny(Aligner):
         return Out({'pull': (1-(i.glob*t.glob).sum(-1)).mean()}, i, t)
 
 m = Tiny(); out = m(dict(b))
-test_close(m.loss(out).item(), 2*out.terms['pull'].item())
+test_close(m.loss(out).item(), 2*out.terms['pull'].item()); test_eq(out.n, {})  # `pull` is a mean over the batch
 test_close(out.img.glob.norm(dim=-1), torch.ones(2), eps=1e-5)
 test_fail(lambda: m.loss(Out({})), contains='no loss term')
 test_is(m.maps(out.img, out.txt), None)  # no maps of its own, and no cells either
+test_close(m.scores(out.img, out.txt)['glob'], out.img.glob @ out.txt.glob.T)
 test_eq(m.grounds_by, 'glob')
 
-# %% [23] A registry
+# %% [24] A registry
 from medvl.core import (Registry, methods)
 
-# %% [24] A registry
+# %% [25] A registry
 r = Registry('thing', path='pathlib:Path')
 test_eq(r['path'], Path)
 r.add('one', 1); test_eq(r['one'], 1)
 test_fail(lambda: r['pth'], contains='known: path')
 test_eq('alta' in methods, True)
 
-# %% [26] Seeds, devices, precision
+# %% [27] Seeds, devices, precision
 from medvl.core import (seed_everything, default_device)
 
-# %% [27] Seeds, devices, precision
+# %% [28] Seeds, devices, precision
 seed_everything(7); a = (random.random(), np.random.rand(), torch.rand(1).item())
 seed_everything(7); test_eq(a, (random.random(), np.random.rand(), torch.rand(1).item()))
 
-# %% [29] What a run leaves behind
+# %% [30] Seeds, devices, precision
+from medvl.core import (best_precision)
+
+# %% [31] Seeds, devices, precision
+from unittest.mock import patch
+def cpu_with(**has): return patch.multiple(torch.cpu, create=True, **{k: lambda v=v: v for k,v in has.items()})
+none = dict(_is_avx512_bf16_supported=False, _is_amx_tile_supported=False)
+with cpu_with(**none): test_eq(best_precision(), 'fp32')
+with cpu_with(**{**none, '_is_amx_tile_supported': True}): test_eq(best_precision('cpu'), 'bf16')
+for can, said in ((True,'bf16'), (False,'fp16')): # a GPU is only imitated here
+    with patch('torch.cuda.is_bf16_supported', lambda **kw: can): test_eq(best_precision('cuda:0'), said)
+test_eq(best_precision('mps'), 'fp32')
+
+# %% [33] What a run leaves behind
 from medvl.core import (_git, _version, provenance, jsonable, save_json)
 
-# %% [30] What a run leaves behind
+# %% [34] What a run leaves behind
 import tempfile
 with tempfile.TemporaryDirectory() as d:
     p = save_json(Path(d)/'new/results.json', dict(x=torch.ones(2), y=np.float32('nan'), where=Path('a')))
@@ -102,10 +116,10 @@ with tempfile.TemporaryDirectory() as d:
     test_eq([o.name for o in p.parent.iterdir()], ['results.json'])
 sorted(provenance())
 
-# %% [32] Where things are cached
+# %% [36] Where things are cached
 from medvl.core import (cache_dir)
 
-# %% [33] Where things are cached
+# %% [37] Where things are cached
 with tempfile.TemporaryDirectory() as d:
     old = os.environ.get('MEDVL_CACHE'); os.environ['MEDVL_CACHE'] = d
     test_eq(cache_dir('films','v1'), Path(d)/'films'/'v1')

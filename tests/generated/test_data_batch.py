@@ -147,6 +147,7 @@ b, ids = dls.one_batch()
 test_eq((len(dls.train), len(dls.valid), dls.n_inp, dls.names), (3, 1, 1, ('train','val')))
 test_eq(b['img'].shape, (4,4,1,32,32)); test_eq(b['lbl'][:,0], ids.float()%2)
 test_eq(dls.config()['n'], {'train': 12, 'val': 4})
+test_eq(dataloaders(many, tok, tiny, bs=4, max_len=32, pad='max_len').one_batch()[0]['txt'].shape, (4,32))
 val = next(iter(dls.valid))[0]; test_eq(val['img'], next(iter(dls.valid))[0]['img'])
 
 # %% [37] DataLoaders

@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Reports
-import json
+import json, re
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.resources import files
@@ -79,10 +79,13 @@ test_eq([scope(s)['pleural effusion'][0] for s in tries], ['absent','absent','pr
 # %% [22] What is found
 from medvl.data.report import (_KINDS, _Attach)
 
-# %% [23] What is found
+# %% [24] What is found
+from medvl.data.report import (_LABEL, _label, _topic)
+
+# %% [25] What is found
 from medvl.data.report import (entities)
 
-# %% [24] What is found
+# %% [26] What is found
 report = '''INDICATION: Cough, evaluate for pneumonia.
 COMPARISON: Film of last week.
 FINDINGS: The heart is mildly enlarged. Small left pleural effusion with left basilar atelectasis, unchanged.
@@ -92,7 +95,7 @@ IMPRESSION: 1. Possible pneumonia. 2. Stable effusion.'''
 shown = ('name','polarity','side','zone','severity','change','trigger','sentence')
 pd.DataFrame([{k: getattr(e,k) for k in shown} for e in entities(report)])
 
-# %% [25] What is found
+# %% [27] What is found
 by = {e.name: e for e in reversed(entities(report))}
 test_eq((by['pleural effusion'].side, by['pleural effusion'].severity, by['pleural effusion'].change),
         ('left','mild','stable'))
@@ -104,8 +107,9 @@ assert all(report[e.span[0]:e.span[1]]==e.text for e in entities(report))
 assert all(e.text in sentences(report)[e.sentence] for e in entities(report))
 test_eq({e.section for e in entities(report)}, {'findings','impression'})
 test_eq(entities(report, all_sections=True)[0].context, 'asked')
+test_eq([(e.name, e.polarity) for e in entities('LINES AND TUBES: No lines or tubes.')], [('device','absent')])
 
-# %% [27] What is found
+# %% [29] What is found
 def where(s): return [' '.join(o for o in (e.severity, e.side, e.zone, e.name, e.change) if o) for e in entities(s)]
 test_eq(where('Opacities in the right and left lower lobes.'), ['bilateral lower lobe opacity'])
 test_eq(where('Atelectasis and effusion at the left base.'), ['left base atelectasis', 'left base pleural effusion'])
@@ -119,7 +123,7 @@ test_eq(where('Increased opacity at the apex compared to the prior film.'), ['ap
 test_eq(where('New large right pneumothorax, stable moderate edema.'),
         ['severe right pneumothorax new', 'moderate edema stable'])
 
-# %% [29] Hard sentences
+# %% [31] Hard sentences
 hard = """
 No evidence of pneumothorax. | pneumothorax -
 No effusion, pneumothorax or edema. | pleural effusion - ; pneumothorax - ; edema -
@@ -296,14 +300,25 @@ wrong = [(s,want,short(s)) for s,want in rows if short(s)!=sorted(want.split(' ;
 print(f'{len(rows)-len(wrong)} of {len(rows)} as expected')
 test_eq(wrong, [])
 
-# %% [31] Labels
+# %% [33] Labels
 from medvl.data.report import (PARENT, _VALUE, _RANK, chexpert_labels)
 
-# %% [32] Labels
+# %% [34] Labels
 def labels(s, **kw): return {k: v for k,v in chexpert_labels(s, **kw).items() if v==v}
 labels(report)
 
-# %% [33] Labels
+# %% [35] Labels
+def device(t): return chexpert_labels(t)['Support Devices']
+for t in ('LINES AND TUBES: No lines or tubes.', 'SUPPORT DEVICES: No support devices are present.',
+          'TUBES AND LINES: The chest tube has been removed. No lines or tubes.', 'LINES AND TUBES: None.'):
+    test_eq((t, device(t)), (t, 0.))
+for t in ('LINES AND TUBES: Unchanged.', 'SUPPORT DEVICES: A left pacemaker is in place.', 'Lines: right PICC.'):
+    test_eq((t, device(t)), (t, 1.))
+test_eq(labels('HEART AND MEDIASTINUM: Mediastinal contours are normal.'),
+        {'No Finding': 1., 'Enlarged Cardiomediastinum': 0.})
+test_eq([labels(t)['Cardiomegaly'] for t in ('HEART: Normal.', 'HEART: Enlarged.')], [0., 1.])
+
+# %% [36] Labels
 test_eq(labels('No pneumothorax. Possible left effusion. Consolidation.'),
         {'Lung Opacity': 1., 'Consolidation': 1., 'Pneumothorax': 0., 'Pleural Effusion': -1.})
 test_eq(labels('Consolidation.', hierarchy=False), {'Consolidation': 1.})
@@ -315,22 +330,22 @@ test_eq(labels('Clear lungs. Scoliosis.'), {'Lung Opacity': 0.})
 test_eq(labels('Effusion. No effusion.'), {'Pleural Effusion': 1.})
 test_eq([labels(s) for s in ('', None, 'Patient rotated.', 'INDICATION: Pneumonia.', 'History of pneumonia.')], [{}]*5)
 
-# %% [35] Words, polarity aside
+# %% [38] Words, polarity aside
 from medvl.data.report import (Mention, _KIND, ENTITY_KINDS, mentions)
 
-# %% [36] Words, polarity aside
+# %% [39] Words, polarity aside
 test_eq([(m.kind,m.text) for m in mentions('Loculated right pleural effusion with basilar atelectasis.')],
         [('side','right'), ('finding','pleural effusion'), ('zone','basilar'), ('finding','atelectasis')])
 test_eq([m.text for m in mentions('No effusion.', ('negation',))], ['No'])
 test_eq(mentions('Patient rotated.'), [])
 
-# %% [38] The earlier film
+# %% [41] The earlier film
 from medvl.data.report import (_changes, prior_mentions)
 
-# %% [39] The earlier film
+# %% [42] The earlier film
 from medvl.data.report import (_WAY, _mixed, temporal_cues, temporal_cue)
 
-# %% [40] The earlier film
+# %% [43] The earlier film
 test_eq([m.text for m in prior_mentions('Compared to the prior film, effusion is unchanged.')],
         ['Compared to', 'prior film', 'unchanged'])
 test_eq(prior_mentions('Small effusion. No edema.'), [])
@@ -341,13 +356,13 @@ test_eq(temporal_cue('No significant interval change.'), 'stable')
 test_eq([temporal_cue(s) for s in ('No new consolidation.', 'Small effusion.', '')], ['']*3)
 test_eq(temporal_cue('The edema has resolved, the heart is stable.'), 'improved')
 
-# %% [42] The text to learn from
+# %% [45] The text to learn from
 from medvl.data.report import (impression_findings)
 
-# %% [43] The text to learn from
+# %% [46] The text to learn from
 impression_findings(report)
 
-# %% [44] The text to learn from
+# %% [47] The text to learn from
 test_eq(impression_findings('IMPRESSION:\n 1. Clear lungs\n 2. No\n effusion.'), 'Clear lungs. No effusion.')
 test_eq(impression_findings('IMPRESSION: B.\nFINDINGS: A.'), 'A. B.')
 test_eq(impression_findings('Clear lungs.'), 'Clear lungs.')
@@ -355,7 +370,7 @@ test_eq(impression_findings('STERNUM: Intact.\nIMPRESSION: Normal.'), 'Intact. N
 test_eq(impression_findings('COMPARISON: None.\n\n Clear lungs.\n\n IMPRESSION: Normal.'), 'Clear lungs. Normal.')
 test_eq([impression_findings(o) for o in (None, '', 'INDICATION: Cough.')], ['']*3)
 
-# %% [46] The text to learn from
+# %% [49] The text to learn from
 long = 'There is no effusion, but a small nodule is seen at the left base. ' * 800
 print(f'{len(long.split()):,} words, {len(entities(long)):,} entities')
 test_eq(len(entities(long)), 1600)
@@ -366,7 +381,7 @@ test_eq([entities(o) for o in (None, '', '\n', '___', float('nan'))], [[]]*5); t
 test_fail(lambda: entities(['No effusion.']), contains='got list')
 test_fail(lambda: chexpert_labels(b'\x00\x01\x02'), contains='are not text')
 
-# %% [48] On real reports
+# %% [51] On real reports
 def open_i():
     "(id, text, MeSH major terms) of each Open-i report in torchxrayvision's wheel."
     xrv = need('torchxrayvision', 'to read the Open-i reports that its wheel carries')
@@ -382,7 +397,7 @@ except MedvlError as err: real = []; print('not run:', err)
 read = [(sections(x), es := entities(x), chexpert_labels(es)) for _,x,_ in real]
 if real: print(f"{len(read):,} of {len(real):,} reports were read without an error")
 
-# %% [49] On real reports
+# %% [52] On real reports
 if real:
     n = pd.Series([k for s,*_ in read for k in s]).value_counts()
     print('sections:', ', '.join(f'{k} {v:,}' for k,v in n.items() if v>2))
@@ -392,7 +407,7 @@ if real:
 said = pd.DataFrame([(e.name,e.polarity) for _,es,_ in read for e in es], columns=['name','polarity'])
 pd.crosstab(said.name, said.polarity).sort_values('present', ascending=False).head(12) if real else said
 
-# %% [50] On real reports
+# %% [53] On real reports
 mesh = {'Cardiomegaly': 'Cardiomegaly|Cardiac Shadow/enlarged', 'Atelectasis': 'Pulmonary Atelectasis',
         'Pleural Effusion': 'Pleural Effusion|Hydropneumothorax|Hemothorax', 'Consolidation': 'Consolidation',
         'Edema': 'Pulmonary Edema|Pulmonary Congestion|Heart Failure', 'Pneumonia': 'Pneumonia',
@@ -417,7 +432,7 @@ def agree(k, terms):
 agreement = pd.DataFrame([agree(k, v) for k,v in mesh.items()]) if real else pd.DataFrame()
 agreement
 
-# %% [51] On real reports
+# %% [54] On real reports
 if real:
     fig,ax = plt.subplots(figsize=(6.4,3.2), dpi=75)
     o = agreement.sort_values('R?')
@@ -427,19 +442,19 @@ if real:
     ax.legend(frameon=False, fontsize=8); ax.tick_params(labelsize=8)
     ax.spines[['top','right']].set_visible(False); plt.tight_layout(); plt.show()
 
-# %% [53] Prompts
+# %% [56] Prompts
 from medvl.data.report import (prompt_hash, PromptSet)
 
-# %% [55] Prompts
+# %% [58] Prompts
 from medvl.data.report import (_strings, _object, _written, _checked)
 
-# %% [56] Prompts
+# %% [59] Prompts
 from medvl.data.report import (prompt_sets, load_prompts)
 
-# %% [57] Prompts
+# %% [60] Prompts
 for o in prompt_sets(): print(load_prompts(o))
 
-# %% [59] Prompts
+# %% [62] Prompts
 test_eq({k: len(c['pos']) for k,c in load_prompts('chexpert5-cross-v1').classes.items()},
         {'Atelectasis': 210, 'Cardiomegaly': 15, 'Consolidation': 192, 'Edema': 18, 'Pleural Effusion': 54})
 test_eq([len(v) for v in load_prompts('rsna-pneumonia-v1').classes['Pneumonia'].values()], [4,4])
@@ -448,7 +463,7 @@ test_eq(plain.classes['Pleural Effusion'], dict(pos=['pleural effusion'], neg=['
 test_eq(set(plain.names), set(CHEXPERT))
 test_eq(load_prompts('covid-real-v1').values['COVID-19'][0], 'COVID-19')
 
-# %% [61] Prompts
+# %% [64] Prompts
 def says(p, k): return chexpert_labels(p)[k]
 for o in ('rsna-pneumonia-v1','chexpert14-plain-v1','chexpert5-cross-v1'):
     for k,c in load_prompts(o).classes.items():
@@ -456,7 +471,7 @@ for o in ('rsna-pneumonia-v1','chexpert14-plain-v1','chexpert5-cross-v1'):
         test_eq({says(p, k) for p in c['pos']} - {1.}, set())
         assert 1. not in {says(p, k) for p in c['neg']}, (o,k)
 
-# %% [63] Prompts
+# %% [66] Prompts
 folder = Path(tempfile.mkdtemp())
 def mine(name='mine.json', **kw): return save_json(folder/name, dict(id='mine', version=1) | kw)
 a = load_prompts(mine(pairs=dict(names=['Edema'], pos=['{name}'], neg=['no {name}'])))
@@ -464,7 +479,7 @@ b = load_prompts(mine('other.json', id='another', classes={'Edema': {'neg': ['no
 test_eq(a.hash, b.hash); test_eq(a.hash, prompt_hash(a.classes)); test_eq(len(a.hash), 64)
 assert load_prompts(mine(classes={'Edema': {'pos': ['oedema'], 'neg': ['no edema']}})).hash != a.hash
 
-# %% [64] Prompts
+# %% [67] Prompts
 bad = [(dict(classes={'Edema': {'neg': ['no edema']}}), "class 'Edema' has no prompts under 'pos'"),
        (dict(version='1', classes={}), "key 'version' must be int"),
        (dict(classes={'Edema': ['edema']}), 'classes.Edema must be an object'),

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 from tqdm import tqdm
-from medvl.core import Aligner, Batch, MedvlError
+from medvl.core import Aligner, Batch, MedvlError, best_precision
 from medvl.eval.metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, median_rank, mrr, recall_at,
                                 tie_rank)
 
@@ -73,6 +73,7 @@ test_eq(e.t[3].isnan().all().item(), True); test_eq(len(e.paired()), 59)        
 test_eq(e.ids, torch.arange(60)); test_eq(e.txt_id, zone)
 test_eq(embed(m, toy_dl(img, zone), text=False).t, None)
 test_close(embed(m, toy_dl(img, zone), amp='bf16').v, e.v, eps=.05)
+test_close(embed(m, toy_dl(img, zone), amp='auto').v, embed(m, toy_dl(img, zone), amp=best_precision()).v)
 test_close(embed(m, toy_dl(img, zone), slots='current').v, e.v)
 with tempfile.TemporaryDirectory() as d:
     e2 = Embeddings.load(e.save(Path(d)/'e.npz'))
