@@ -7,8 +7,8 @@ Docs: https://medvl.github.io/medvl/readers/contours.html.md"""
 # %% auto #0
 __all__ = ['TASKS', 'task_masks', 'empty', 'local_path', 'local_labels', 'read_chexlocalize']
 
-# %% ../../nbs/readers/08_contours.ipynb #b1ce1e1d
-import json, re
+# %% ../../nbs/readers/08_contours.ipynb #8ea12ca4
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -17,11 +17,11 @@ from ..core import CHEXPERT, MedvlError
 from ..data.manifest import Row
 from ..data.regions import Region
 from ..data.study import Study
-from ..data.table import ReadLog, read_table
+from ..data.table import ReadLog, check_columns, read_table
 from .layout import close_log, find_table, look, open_log
-from .regions import with_regions
+from .regions import read_json, with_regions
 
-# %% ../../nbs/readers/08_contours.ipynb #c15e262e
+# %% ../../nbs/readers/08_contours.ipynb #26f9a804
 TASKS = {o: o for o in ('Enlarged Cardiomediastinum','Cardiomegaly','Lung Lesion','Airspace Opacity','Edema',
                         'Consolidation','Atelectasis','Pneumothorax','Pleural Effusion','Support Devices')}
 TASKS['Airspace Opacity'] = 'Lung Opacity'  # published -> ours
@@ -31,12 +31,14 @@ def task_masks(file:Path, # gt_segmentations_*.json, hb_segmentations_*.json, or
               ) -> dict[str,tuple[tuple[int,int],dict[str,Region]]]: # film -> size, finding -> mask
     "Drawn findings of every film, by our names. Raises `MedvlError` for an unknown finding or two sizes of one film."
     out = {}
-    for id,found in json.loads(file.read_text(encoding='utf-8')).items():
+    for id,found in read_json(file).items():
         sizes, masks = {tuple(found['img_size'])} if 'img_size' in found else set(), {}
         for task,o in found.items():
             if task == 'img_size': continue
             if task not in TASKS: raise MedvlError(f"{file}: {id}: finding {task!r}; expected {', '.join(TASKS)}")
-            if isinstance(o, dict): sizes.add(tuple(o['size'])); parts = [('coco', o['counts'])]
+            if isinstance(o, dict):
+                check_columns(o, ['size','counts'], f'{file}: {id}: {task}')
+                sizes.add(tuple(o['size'])); parts = [('coco', o['counts'])]
             else: parts = [('polygon', p) for p in o if len(p) > 2 or log.leave('contour of fewer than 3 points', id)]
             if parts and not (parts[0][0] == 'coco' and empty(parts[0][1], o['size'])): masks[TASKS[task]] = parts
         if len(sizes) != 1: raise MedvlError(f"{file}: {id}: sizes {sorted(sizes)}; expected one [h, w]")
@@ -50,7 +52,7 @@ def empty(counts:str, # compressed
     "Does this text say that there is nothing?"
     return len(counts) < 8 and Region(tuple(size), [('coco', counts)]).__array__().sum() == 0
 
-# %% ../../nbs/readers/08_contours.ipynb #52fd0ee3
+# %% ../../nbs/readers/08_contours.ipynb #9e369a90
 def local_path(path:str # of a table, or a key such as patient64541_study1_view1_frontal
               ) -> tuple[str,str,str]: # patient, study, file name without ending
     "Who and what. Raises `MedvlError`."

@@ -8,8 +8,8 @@ Docs: https://medvl.github.io/medvl/readers/grounding.html.md"""
 __all__ = ['MSCXR', 'SPLIT_WORDS', 'NUMBERS', 'CHANGE', 'QUALITY', 'MSCXRT', 'mimic_ids', 'mimic_file', 'mscxr_csv', 'mscxr_json',
            'read_mscxr', 'mscxr_films', 'read_mscxrt', 'mscxrt_pair', 'changes', 'read_sentence_pairs']
 
-# %% ../../nbs/readers/06_grounding.ipynb #cad52ff1
-import json, re
+# %% ../../nbs/readers/06_grounding.ipynb #967d934c
+import re
 from pathlib import Path
 from typing import Iterable, Sequence
 
@@ -20,10 +20,11 @@ from ..core import MedvlError
 from ..data.manifest import NESTED, Row
 from ..data.regions import cut_box
 from ..data.study import Box, Study
-from ..data.table import ReadLog, read_table
+from ..data.table import ReadLog, check_columns, read_table
 from .layout import close_log, look, need_table, open_log, split_films, to_studies
+from .regions import read_json
 
-# %% ../../nbs/readers/06_grounding.ipynb #e0af0108
+# %% ../../nbs/readers/06_grounding.ipynb #79a409ca
 def mimic_ids(path:str # of a film, as a table names it
              ) -> tuple[str,str,str]: # patient, study, film
     "Who and what by the path. Raises `MedvlError`."
@@ -40,7 +41,7 @@ def mimic_file(images:Path, # folder with files/, or the folder files/ itself
     inner = 'files' if images.name != 'files' and (images/'files').is_dir() else ''
     return str(images/inner/f'p{patient[:2]}'/f'p{patient}'/f's{study}'/f'{film}{ext}')
 
-# %% ../../nbs/readers/06_grounding.ipynb #b18b491c
+# %% ../../nbs/readers/06_grounding.ipynb #682cef24
 MSCXR = ('Atelectasis','Cardiomegaly','Consolidation','Edema','Lung Opacity','Pleural Effusion','Pneumonia',
          'Pneumothorax')  # category_name, as published; the same names as ours
 SPLIT_WORDS = {'': None, 'train': 'train', 'val': 'val', 'valid': 'val', 'validate': 'val', 'test': 'test'}
@@ -55,9 +56,10 @@ def mscxr_csv(table:Path # of any version
 def mscxr_json(table:Path # of any version
               ) -> list[Row]: # one a box, with the columns of the csv
     "Annotations of the COCO file as rows. Raises `MedvlError` for an annotation of an unknown image or category."
-    d = json.loads(table.read_text(encoding='utf-8'))
+    d = read_json(table, ['images','annotations','categories'])
     images, names, out = {o['id']: o for o in d['images']}, {o['id']: o['name'] for o in d['categories']}, []
     for i,a in enumerate(d['annotations']):
+        check_columns(a, ['image_id','category_id','bbox','label_text'], f'{table}: annotation {i}')
         im = images.get(a['image_id'])
         if im is None or a['category_id'] not in names:
             raise MedvlError(f"{table}: annotation {i}: image {a['image_id']} or category {a['category_id']} unknown")
@@ -67,7 +69,7 @@ def mscxr_json(table:Path # of any version
         out.append(Row(table, i, cells | {k: str(v) for k,v in zip(NUMBERS, (*a['bbox'], *size))}))
     return out
 
-# %% ../../nbs/readers/06_grounding.ipynb #092f8b05
+# %% ../../nbs/readers/06_grounding.ipynb #c4aa49d0
 def read_mscxr(path:str|Path, # folder with MS_CXR_Local_Alignment_v*.csv or .json
                images:str|Path|None=None, # folder of MIMIC-CXR-JPG; None: `path`
                ext:str='.jpg', # of the films
@@ -117,7 +119,7 @@ def mscxr_films(rows:list[Row], # one a box
         f['boxes'].append(b)
     return out
 
-# %% ../../nbs/readers/06_grounding.ipynb #43a33ffb
+# %% ../../nbs/readers/06_grounding.ipynb #09fa8bb6
 CHANGE = ('improving','stable','worsening')
 QUALITY = ('one_expert','multiple_experts','disagreement')
 MSCXRT = dict(consolidation='Consolidation', edema='Edema', pleural_effusion='Pleural Effusion', pneumonia='Pneumonia',
@@ -163,7 +165,7 @@ def mscxrt_pair(r:Row, # of the table
     s.info['quality'] = {o: c for k,o in MSCXRT.items() if (c := r.one_of(f'{k}_label_quality', QUALITY))}
     if not s.info['change']: log.note('a pair without any annotation', where)
 
-# %% ../../nbs/readers/06_grounding.ipynb #302ed261
+# %% ../../nbs/readers/06_grounding.ipynb #2ab5ddd1
 def changes(studies:Iterable[Study], # of `read_mscxrt`
             quality:Sequence[str]=QUALITY # which to keep; a pair without a word on its quality stays
            ) -> pd.DataFrame: # study, prior, patient, finding, change, quality
@@ -174,7 +176,7 @@ def changes(studies:Iterable[Study], # of `read_mscxrt`
     if not rows: raise MedvlError('no change is annotated in these studies')
     return pd.DataFrame(rows)
 
-# %% ../../nbs/readers/06_grounding.ipynb #2e8fdb97
+# %% ../../nbs/readers/06_grounding.ipynb #6eccfa0b
 def read_sentence_pairs(path:str|Path # the folder of MS-CXR-T, or the csv itself
                        ) -> pd.DataFrame: # sentence_1, sentence_2, same (bool), subset (empty if not said)
     "Pairs of sentences about change. Raises `MedvlError` for a category that is neither."

@@ -8,8 +8,8 @@ Docs: https://medvl.github.io/medvl/readers/tb.html.md"""
 __all__ = ['TBX11K', 'TBX_FOLDERS', 'YEARS', 'tbx_labels', 'tbx_films', 'read_tbx11k', 'nlm_reading', 'read_nlm', 'nlm_masks',
            'read_shenzhen', 'read_montgomery']
 
-# %% ../../nbs/readers/09_tb.ipynb #83bbdd4d
-import json, re
+# %% ../../nbs/readers/09_tb.ipynb #39a2ea86
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -17,11 +17,11 @@ import pandas as pd
 from ..core import MedvlError
 from ..data.regions import cut_box
 from ..data.study import Box, Study
-from ..data.table import ReadLog
+from ..data.table import ReadLog, check_columns
 from .layout import close_log, films_in, look, open_log
-from .regions import with_regions
+from .regions import read_json, with_regions
 
-# %% ../../nbs/readers/09_tb.ipynb #d3e6f4b5
+# %% ../../nbs/readers/09_tb.ipynb #1290e956
 TBX11K = dict(ActiveTuberculosis='Active Tuberculosis', ObsoletePulmonaryTuberculosis='Obsolete Tuberculosis',
               PulmonaryTuberculosis='Tuberculosis')  # category -> label
 TBX_FOLDERS = dict(health={'Tuberculosis': 0., 'No Finding': 1.}, sick={'Tuberculosis': 0., 'No Finding': 0.},
@@ -39,12 +39,13 @@ def tbx_labels(name:str, # of the film, below imgs/
 def tbx_films(file:Path, log:ReadLog # a COCO file; gets what is odd
              ) -> dict[str,dict]: # film -> its size, boxes
     "Films and boxes. Raises `MedvlError` for an annotation of an unknown film or category."
-    d = json.loads(file.read_text(encoding='utf-8'))
+    d = read_json(file, ['images','categories'])
     names, used = {o['id']: o['name'] for o in d['categories']}, set()
     if bad := [n for n in names.values() if n not in TBX11K]:
         raise MedvlError(f"{file}: category {bad[0]!r}; expected {', '.join(TBX11K)}")
     films = {o['id']: dict(film=o['file_name'], size=(o['height'], o['width']), boxes=[]) for o in d['images']}
     for i,a in enumerate(d.get('annotations', [])):
+        check_columns(a, ['image_id','category_id','bbox'], f'{file}: annotation {i}')
         if a['image_id'] not in films or a['category_id'] not in names:
             raise MedvlError(f"{file}: annotation {i}: image {a['image_id']} or category {a['category_id']} unknown")
         f, name = films[a['image_id']], names[a['category_id']]; used.add(name)
@@ -81,7 +82,7 @@ def read_tbx11k(path:str|Path, # folder with annotations/json and imgs (or one a
     studies = with_regions(df, labels, {k: (f['boxes'], {}) for k,f in films.items()}, 'tbx11k', log)
     return close_log(studies, split, log, mine)
 
-# %% ../../nbs/readers/09_tb.ipynb #7477c8ba
+# %% ../../nbs/readers/09_tb.ipynb #87ffcb2f
 YEARS = dict(y=1., m=1/12, w=7/365.25, d=1/365.25)  # unit of an age -> years
 
 def nlm_reading(text:str # of ClinicalReadings/
@@ -98,7 +99,7 @@ def nlm_reading(text:str # of ClinicalReadings/
         else: said.append(line)
     return '\n'.join(said), info
 
-# %% ../../nbs/readers/09_tb.ipynb #93638a39
+# %% ../../nbs/readers/09_tb.ipynb #944e9343
 def read_nlm(path:str|Path, name:str, prefix:str, # folder; 'Shenzhen' or 'Montgomery'; how films are called
              missing:str, split:str|dict, log:ReadLog|None # see `read_shenzhen`
             ) -> list[Study]:

@@ -2,19 +2,19 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] CheXlocalize
-import json, re
+import re
 from pathlib import Path
 import pandas as pd
 from medvl.core import CHEXPERT, MedvlError
 from medvl.data.manifest import Row
 from medvl.data.regions import Region
 from medvl.data.study import Study
-from medvl.data.table import ReadLog, read_table
+from medvl.data.table import ReadLog, check_columns, read_table
 from medvl.readers.layout import close_log, find_table, look, open_log
-from medvl.readers.regions import with_regions
+from medvl.readers.regions import read_json, with_regions
 
 # %% [4] CheXlocalize
-import tempfile
+import json, tempfile
 import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
@@ -48,6 +48,7 @@ def broken(**found):
     (d/'x.json').write_text(json.dumps({'p': found})); return lambda: task_masks(d/'x.json', log)
 test_fail(broken(img_size=[1,2], Opacity=[]), contains="p: finding 'Opacity'; expected Enlarged")
 test_fail(broken(Edema=[]), contains='expected one [h, w]')
+test_fail(broken(Edema=dict(size=[1,1])), contains="p: Edema: no column 'counts'")
 turned = broken(Edema=coco_encode(opacity), Atelectasis=coco_encode(opacity.T))
 test_fail(turned, contains='sizes [(100, 140), (140, 100)]')
 

@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Phrases on films of MIMIC-CXR
-import json, re
+import re
 from pathlib import Path
 from typing import Iterable, Sequence
 import numpy as np
@@ -11,11 +11,12 @@ from medvl.core import MedvlError
 from medvl.data.manifest import NESTED, Row
 from medvl.data.regions import cut_box
 from medvl.data.study import Box, Study
-from medvl.data.table import ReadLog, read_table
+from medvl.data.table import ReadLog, check_columns, read_table
 from medvl.readers.layout import close_log, look, need_table, open_log, split_films, to_studies
+from medvl.readers.regions import read_json
 
 # %% [4] Phrases on films of MIMIC-CXR
-import tempfile
+import json, tempfile
 from fastcore.test import *
 from medvl.data.manifest import find_layouts, read_studies
 from medvl.data.regions import attach, phrases
@@ -80,6 +81,10 @@ twin = dict(info={}, licenses=[], categories=[dict(id=i+1, name=n) for i,n in en
                               label_text=r[2]) for i,r in enumerate(lines)])
 js = root/'js'; js.mkdir(); (js/'MS_CXR_Local_Alignment_v1.1.0.json').write_text(json.dumps(twin))
 test_eq(find_layouts(js), ['mscxr'])
+def spoiled(**new):
+    (old/'MS_CXR_v.json').write_text(json.dumps(twin | new)); return lambda: mscxr_json(old/'MS_CXR_v.json')
+test_fail(spoiled(images=[]), contains='annotation 0: image 0 or category 7 unknown')
+test_fail(spoiled(annotations=[dict(image_id=0, category_id=1, box=[1,2,3,4])]), contains="did you mean 'box'")
 same = read_mscxr(js, log=ReadLog()); test_eq([(s.id, s.views[0].boxes) for s in same],
                                               [(s.id, s.views[0].boxes) for s in studies])
 

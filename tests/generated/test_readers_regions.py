@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] RSNA, SIIM-ACR, Object-CXR
-import os
+import json, os
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Iterable
@@ -13,7 +13,7 @@ from medvl.core import MedvlError
 from medvl.data.manifest import Row
 from medvl.data.regions import Region, cut_box
 from medvl.data.study import Box, Study
-from medvl.data.table import ReadLog, read_table
+from medvl.data.table import ReadLog, check_columns, read_table
 from medvl.readers.layout import close_log, films_in, find_table, look, need_table, open_log, to_studies
 
 # %% [4] RSNA, SIIM-ACR, Object-CXR
@@ -37,15 +37,26 @@ assert max(map(len, twice.values())) == 2  # rows of one film in two parts
 test_eq(lineage_split(list('abcdefghij')), lineage_split(list('abcdefghij')))
 
 # %% [9] The lineage's draw
+from medvl.readers.regions import (read_json)
+
+# %% [10] The lineage's draw
+with tempfile.TemporaryDirectory() as t:
+    f = Path(t)/'a.json'
+    def holds(text): f.write_text(text); return lambda: read_json(f, ['images'])
+    test_eq(holds('{"images": [1]}')(), dict(images=[1])); test_fail(holds('{"images": [1'), contains='cut short?')
+    test_fail(holds('[1]'), contains='holds a list'); test_fail(holds('{"image": 1}'), contains="did you mean 'image'")
+    test_fail(lambda: read_json(Path(t)/'none.json'), contains="can't be read")
+
+# %% [12] The lineage's draw
 from medvl.readers.regions import (with_regions, set_lineage)
 
-# %% [11] RSNA
+# %% [14] RSNA
 from medvl.readers.regions import (RSNA, rsna_labels, read_rsna)
 
-# %% [13] RSNA
+# %% [16] RSNA
 from medvl.readers.regions import (rsna_classes, rsna_films)
 
-# %% [14] RSNA
+# %% [17] RSNA
 def write_film(px, file):
     "A small DICOM film."
     ds = pydicom.Dataset(); ds.file_meta = pydicom.dataset.FileMetaDataset()
@@ -76,7 +87,7 @@ test_eq(studies[0].views[0].film().px.shape, (1,64,64)); test_eq(studies[0].view
 p = phrases(studies, prompt=lambda o: f'findings suggesting {o.lower()}')[0]
 test_eq((p.text, p.mask().sum()), ('findings suggesting pneumonia', 213*379 + 256*453))
 
-# %% [15] RSNA
+# %% [18] RSNA
 test_fail(tables(kinds=kinds+['bb,Lung Opacity']), contains="row 6: bb is 'Lung Opacity' and 'Normal'")
 test_fail(tables(kinds=['aa,Opacity']), contains="class 'Opacity'; expected Normal")
 test_fail(tables(['aa,1,2,3,4,yes']), contains="column 'Target': 'yes'; expected 0 or 1")
@@ -90,13 +101,13 @@ some = read_rsna(d, split='gloria', log=ReadLog()); test_eq(some[0].labels, {'Lu
 test_eq(Counter(s.split for s in some), {'train': 14, 'val': 3, 'test': 3, None: 1})  # the test films are not drawn
 test_fail(lambda: read_rsna(d/'stage_2_train_images'), contains='expected stage_2_train_labels.csv')
 
-# %% [17] SIIM-ACR
+# %% [20] SIIM-ACR
 from medvl.readers.regions import (SIIM_PARTS, walk_films, siim_masks)
 
-# %% [19] SIIM-ACR
+# %% [22] SIIM-ACR
 from medvl.readers.regions import (read_siim)
 
-# %% [21] SIIM-ACR
+# %% [24] SIIM-ACR
 def sketch(x):
     "A film with two lungs, and the air beside the lung at x."
     lungs = [draw_ellipse(o, 150, 340, 700, (1024,1024)) for o in (140, 560)]
@@ -124,14 +135,14 @@ plain = read_siim(siim('ImageId,EncodedPixels', '-1'), missing='skip', log=ReadL
 test_eq([(s.id, s.labels) for s in plain], [(s.id, s.labels) for s in studies])
 test_eq(read_mask(plain[1].views[0].masks['Pneumothorax']), air_b)
 
-# %% [22] SIIM-ACR
+# %% [25] SIIM-ACR
 fig, axs = plt.subplots(1, 2, figsize=(5,2.6), dpi=75, layout='constrained')
 for ax,s in zip(axs, studies):
     v = s.views[0]; px = v.film().px[0]; ax.imshow(px, cmap='gray', vmin=0, vmax=1); ax.axis('off')
     ax.contour(read_mask(v.masks['Pneumothorax'], px.shape), [.5], colors='C1', linewidths=1)
 axs[0].set_title('one row', fontsize=9); axs[1].set_title('two rows, united', fontsize=9);
 
-# %% [24] SIIM-ACR
+# %% [27] SIIM-ACR
 def bad(cell):
     (d/'train-rle.csv').write_text(f'ImageId, EncodedPixels\na,{cell}\n'); return lambda: read_siim(d, log=ReadLog())
 for cell,why in (('1 2 3','row 2: 3 numbers'), ('1 x','whole numbers'), ('5 -1','pairs of start'), ('','0 numbers'),
@@ -146,10 +157,10 @@ assert why['rows of one film are in several parts of the published split'] > 3
 test_eq(why['the same film in two places (the first is taken)'], 1); test_eq(log.left[0][0], 'the same mask again')
 test_eq(read_mask(drawn[3].views[0].masks['Pneumothorax']).ravel(order='F')[:4], [False,True,True,False])
 
-# %% [26] Object-CXR
+# %% [29] Object-CXR
 from medvl.readers.regions import (object_parts, around, read_objectcxr)
 
-# %% [27] Object-CXR
+# %% [30] Object-CXR
 test_eq(object_parts('0 512 300 640 420;2 10 10 50 12 48 60'),
         [('box', 512, 300, 128, 120), ('polygon', [[10,10],[50,12],[48,60]])])
 test_eq(object_parts(''), []); test_eq(object_parts('1 30 20 10 5;'), [('ellipse', 10, 5, 20, 15)])
@@ -157,7 +168,7 @@ test_eq(around(('polygon', [[10,10],[50,12],[48,60]])), (10, 10, 40, 50))
 for wrong in ('0 1 2 3', '2 1 2 3 4', '2 1 2 3 4 5 6 7', 'rect 1 2 3 4', '3 1 2 3 4'):
     test_fail(lambda: object_parts(wrong), contains='expected 0 or 1 and four numbers')
 
-# %% [28] Object-CXR
+# %% [31] Object-CXR
 d = Path(tmp.name)/'object'; (d/'train').mkdir(parents=True); (d/'dev').mkdir()
 for n in ('train/00001.jpg','train/00002.jpg','dev/00001.jpg'): Image.fromarray(np.tile(flat, (2,3))).save(d/n)
 three = '0 10 10 30 20;1 40 40 80 80;2 100 10 150 12 120 60'

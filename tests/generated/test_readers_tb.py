@@ -2,18 +2,18 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] TBX11K, Shenzhen, Montgomery
-import json, re
+import re
 from pathlib import Path
 import pandas as pd
 from medvl.core import MedvlError
 from medvl.data.regions import cut_box
 from medvl.data.study import Box, Study
-from medvl.data.table import ReadLog
+from medvl.data.table import ReadLog, check_columns
 from medvl.readers.layout import close_log, films_in, look, open_log
-from medvl.readers.regions import with_regions
+from medvl.readers.regions import read_json, with_regions
 
 # %% [4] TBX11K, Shenzhen, Montgomery
-import tempfile
+import json, tempfile
 import numpy as np
 from PIL import Image
 from fastcore.test import *
@@ -58,6 +58,8 @@ coco('TBX11K_val', ['tb/x.png'], [(7,1,0.,0.,1.,1.)])
 test_fail(lambda: read_tbx11k(d), contains='image 7 or category 1 unknown')
 coco('TBX11K_val', [], (), [dict(id=1, name='TB')])
 test_fail(lambda: read_tbx11k(d), contains="category 'TB'; expected Active")
+(d/'annotations/json/TBX11K_val.json').write_text('{"images": [')
+test_fail(lambda: read_tbx11k(d), contains='TBX11K_val.json: can')
 coco('all_train', ['extra/mc/a.png'], [(0, 1, 1., 1., 5., 5.)]); got = read_tbx11k(d, extra=True, log=ReadLog())
 test_eq([(s.id, s.split) for s in got],
         [('extra/mc/a.png','train'), ('test/test_00001.png','test'), ('extra/x.png','test')])
