@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/plan.html.md"""
 # %% auto #0
 __all__ = ['DAMPINGS', 'damp', 'Look', 'looks', 'selected', 'pool_looks', 'PLAN']
 
-# %% ../../nbs/methods/07_plan.ipynb #7530ebb3
+# %% ../../nbs/methods/07_plan.ipynb #24476423
 import math
 from pathlib import Path
 from typing import Mapping, NamedTuple
@@ -25,7 +25,7 @@ from ..losses.local import (cell_weights, over_texts, regions, similar, soft_mea
 from ..models.heads import BatchNormHead
 from ..models.local import CellTower, WordTower
 
-# %% ../../nbs/methods/07_plan.ipynb #f0d3583c
+# %% ../../nbs/methods/07_plan.ipynb #192b18fb
 DAMPINGS = ('soft', 'mean', 'mult', 'none')
 
 def damp(S:Float[Tensor, 'm b n'], # similarities of words and cells
@@ -44,7 +44,7 @@ def damp(S:Float[Tensor, 'm b n'], # similarities of words and cells
     W = torch.cat([o.new_full((len(o),1), len(o)) for o in r.split(lens)])
     return S*(W*r.exp())[...,None]*(S.shape[-1]*c.exp()), r
 
-# %% ../../nbs/methods/07_plan.ipynb #7c5d16a8
+# %% ../../nbs/methods/07_plan.ipynb #8c853303
 class Look(NamedTuple):
     "What the words of some texts see in some films, at one look."
     S: Float[Tensor, 'm b n']  # similarities
@@ -80,7 +80,7 @@ def looks(words:Float[Tensor, 'm d'], # words of some texts, packed, unit length
         u = (1 + 2*gamma*cos + gamma**2).clamp(min=1e-6).sqrt()           # length of t + gamma z
         S = beta*S + (1-beta)*(first + gamma*seen)/u[...,None]
 
-# %% ../../nbs/methods/07_plan.ipynb #33285e63
+# %% ../../nbs/methods/07_plan.ipynb #cd2783ba
 def selected(look:Look, # of some texts and films
              lens:list[int], # words of each text
              own:Int[Tensor, 't']|None=None, # the film of each text; None: each film picks for itself
@@ -101,7 +101,7 @@ def pool_looks(look:Look, # of some texts and films
     def one(r, cos): return (r.log_softmax(0) + s2*cos).logsumexp(0)/s2
     return torch.stack([one(*o) for o in zip(r.split(lens), look.cos.split(lens))], 1)
 
-# %% ../../nbs/methods/07_plan.ipynb #dde08c2f
+# %% ../../nbs/methods/07_plan.ipynb #9617002e
 class PLAN(Aligner):
     "PLAN (arXiv 2502.18047), re-implemented from its abstract. Terms: `glob`, `local`."
     weights = {'glob': 1., 'local': 1.}
@@ -143,7 +143,7 @@ class PLAN(Aligner):
         self.active = 1 if curriculum and K else K                       # looks taken in training
         self.config = dict(vision=self.vision.net.config, text=self.text.net.config_dict(), preset=preset, **args)
 
-# %% ../../nbs/methods/07_plan.ipynb #0b899d74
+# %% ../../nbs/methods/07_plan.ipynb #09b2c067
 @patch_to(PLAN)
 def encode_image(self,
                  img:Float[Tensor, 'b ...'], # `[b c h w]`, or `[b s c h w]`: the first film that is there
@@ -178,7 +178,7 @@ def look(self,
         return looks(words.float(), vs.float(), lens, K, self.how, self.h, self.tau_i, self.tau_a, self.gamma,
                      self.beta)
 
-# %% ../../nbs/methods/07_plan.ipynb #b54e9bd4
+# %% ../../nbs/methods/07_plan.ipynb #d9096cf9
 @patch_to(PLAN)
 def omega(self, K:int) -> list[float]: # weight of looks 0 to K
     "Later looks weigh more; look 0 only if there is no other."
@@ -221,7 +221,7 @@ def local_words(self,
             losses.append(o*word_nce(z, x[sel], [len(z)], l.r[:,0].exp()[sel]))
     return sum(losses)/len(vs)
 
-# %% ../../nbs/methods/07_plan.ipynb #b3c3c451
+# %% ../../nbs/methods/07_plan.ipynb #21d06469
 @patch_to(PLAN)
 def forward(self,
             batch:Mapping # img, img_msk, txt, txt_msk; word: word of each piece; txt_id with `positives`
@@ -238,7 +238,7 @@ def forward(self,
     local = self.local_pairs(f.loc, t, target) if self.local == 'pairs' else self.local_words(f.loc, t)
     return Out({'glob': 2*clip_loss(gather(f.glob), gather(t.glob), self.s3, target), 'local': local}, f, t)
 
-# %% ../../nbs/methods/07_plan.ipynb #a84016c1
+# %% ../../nbs/methods/07_plan.ipynb #55774203
 @patch_to(PLAN)
 def maps(self,
          img:Feat, # of `b` films
@@ -261,7 +261,7 @@ def scores(self,
         return pool_looks(l, lens, selected(l, lens, share=self.share), self.s2)
     return dict(glob=img.glob @ txt.glob.T, local=over_texts(score, img.loc, txt.loc, txt.keep(), self.chunk))
 
-# %% ../../nbs/methods/07_plan.ipynb #4ffdb771
+# %% ../../nbs/methods/07_plan.ipynb #373bd4ba
 @patch_to(PLAN)
 def at(self, progress:float) -> int: # looks that are taken now
     "Tell a model with `curriculum` how much of the training is done, in [0,1]: looks are added in equal parts of it."

@@ -260,16 +260,24 @@ print('cosine of words and regions:', [round(l.cos.mean().item(),3) for l in ls]
 test_eq(half(ls[4].A) <= half(ls[0].A), True)
 
 # %% [54] Results
-from pathlib import Path
 from IPython.display import Markdown
-def table(folder='../../results'):
-    "Grounding results of this page and its baseline."
-    head, rows = '| system | CNR | mIoU | pointing | run |\n|---|---|---|---|---|\n', []
-    for p in sorted(Path(folder).glob('*_grounding_*.json')):
-        r = json.loads(p.read_text()); run = r['provenance']
-        found = [r['metrics'][k] for k in ('cnr','miou','pointing')]
-        cells = [f"{v['value']:.3f} ({v['low']:.3f} to {v['high']:.3f})" for v in found]
-        name = f"{r['method']}, {r['task']}, {r['n_seeds']} seeds"
-        rows.append(f"| {name} | {' | '.join(cells)} | {run['date']} {run['commit']} |")
-    return head+'\n'.join(rows) if rows else 'not run'
-Markdown(table())
+def show(v): return f"{v['value']:.3f}" + (f" ({v['low']:.3f} to {v['high']:.3f})" if v['low'] is not None else '')
+def line(name, d): return f"| {name} | {' | '.join(show(d[k]) for k in ('cnr','miou','pointing'))} |"
+def tables(folder='../../results'):
+    "Grounding results of this page and its baseline: systems, looks, differences, noise, findings."
+    runs = [json.loads(p.read_text()) for p in sorted(Path(folder).glob('*_grounding_*.json'))]
+    if not runs: return 'not run'
+    rows = {k: [] for k in ('systems', 'PLAN, read earlier', 'differences', 'noise', 'findings')}
+    for r in runs:
+        name = f"{r['method']}, {r['task'].split(', ')[1]}"
+        run = r['provenance']
+        rows['systems'].append(line(f"{name}, {r['n_seeds']} seeds, {run['date']} {run['commit']}", r['metrics']))
+        rows['PLAN, read earlier'] += [line(f'{name}, look {k}', o) for k,o in enumerate(r['looks'][:-1])]
+        rows['differences'] += [line(k, o) for k,o in r.get('against', {}).items()]
+        rows['noise'] += [line(f"{name}, {k.replace('_', ' ')}", r[k])
+                          for k in ('film_noise','report_noise','control') if k in r]
+        rows['findings'] += [line(f"{c} ({o['n']}), {name}", o) for c,o in r['findings'].items()]
+    rows['findings'].sort()
+    head = '|  | CNR | mIoU | pointing |\n|---|---|---|---|\n'
+    return '\n\n'.join(f'**{k}**\n\n{head}'+'\n'.join(v) for k,v in rows.items() if v)
+Markdown(tables())
