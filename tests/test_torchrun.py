@@ -1,8 +1,9 @@
 """Two processes under torchrun against one with the same batch: the local loss, ALTA, MRM, and the command.
 
 On a CPU with gloo. What is drawn at random in training (hidden patches, hidden words, dropout) is drawn in each
-process by itself and so can't be equal; here the patterns are fixed. Then every step must give the same loss and the same
-weights, up to the order of sums: 2e-4 relative in the losses, 2e-4 in the weights after six steps of a rate of 1e-3.
+process by itself and so can't be equal; here the patterns are fixed. Then every step must give the same loss and the
+same weights, up to the order of sums: 2e-4 relative in the losses, 2e-4 in the weights after six steps of a rate of
+1e-3.
 """
 import json, os, subprocess, sys
 from pathlib import Path
