@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/commands/train.html.md"""
 __all__ = ['app', 'TRAIN_DOCS', 'model_dir', 'tokenizer', 'settings', 'takes_of', 'build', 'counted', 'Training', 'resolve',
            'samples_of', 'loaders_of', 'train', 'text_dir', 'in_words', 'pretrain', 'align']
 
-# %% ../../nbs/commands/02_train.ipynb #d8a084ac
+# %% ../../nbs/commands/02_train.ipynb #15d72829
 import contextlib, inspect, io, json, os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -21,10 +21,10 @@ import typer
 from ..command import ARG, LOOK, close_run, command, open_run
 from .data import read, units
 
-# %% ../../nbs/commands/02_train.ipynb #492f665d
+# %% ../../nbs/commands/02_train.ipynb #1f4987a4
 app = typer.Typer(**LOOK)
 
-# %% ../../nbs/commands/02_train.ipynb #d0671252
+# %% ../../nbs/commands/02_train.ipynb #4f964de2
 def model_dir(path:Path # a run, or the folder of its model
              ) -> Path:
     "Where the weights are; raises `MedvlError` when there are none."
@@ -60,7 +60,7 @@ def settings(given:list[str], # 'name=value'; the value is read as JSON, else as
         except json.JSONDecodeError: out[k] = v
     return out
 
-# %% ../../nbs/commands/02_train.ipynb #11feeff6
+# %% ../../nbs/commands/02_train.ipynb #041e1a04
 def takes_of(method:str # a name of `core.methods`
             ) -> set[str]:
     "Names that the constructor of a method takes; raises `MedvlError` for an unknown method."
@@ -85,7 +85,7 @@ def counted(model:Any # a module
     ps = list(model.parameters())
     return dict(trainable=sum(p.numel() for p in ps if p.requires_grad), total=sum(p.numel() for p in ps))
 
-# %% ../../nbs/commands/02_train.ipynb #3cf91136
+# %% ../../nbs/commands/02_train.ipynb #cf9c1edc
 @dataclass
 class Training:
     "Options of `pretrain` and `align`; a field without words has those of the recipe or of what takes it."
@@ -138,7 +138,7 @@ def resolve(method:str, # a name of `core.methods`
     r = but(base, **{k: given[k] for k in names})
     return r, dict(method=method, **given) | {k: v for k, v in recipe_dict(r).items() if k in names}
 
-# %% ../../nbs/commands/02_train.ipynb #3c6193c4
+# %% ../../nbs/commands/02_train.ipynb #00455960
 def samples_of(a:Any, # arguments
                r:Any, # a Recipe
               ) -> tuple[list, dict]: # samples of train and val, facts for the record
@@ -200,7 +200,7 @@ def _train(name, **kw):
     close_run(a.out, name, said, data=facts, step=step|dict(processes=world_size(), precision=precision),
               parameters=counted(model), run=run)
 
-# %% ../../nbs/commands/02_train.ipynb #5b71cb28
+# %% ../../nbs/commands/02_train.ipynb #60ad9d1d
 def text_dir(a:Any # arguments
             ) -> str|None:
     "The folder of a text tower with a tokenizer, given with --set text=DIR."
@@ -225,7 +225,7 @@ def in_words(a:Any, # arguments
                      "--set text=DIR the text tower)")
     return '\n'.join(lines)
 
-# %% ../../nbs/commands/02_train.ipynb #0aa06b72
+# %% ../../nbs/commands/02_train.ipynb #e10995cd
 @command(app, 'pretrain', *TRAIN_DOCS)
 def pretrain(method:str=ARG, # mrm
              data:Path=..., # manifest, folder with one, or a known public layout; it is only read
