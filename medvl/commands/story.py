@@ -176,7 +176,8 @@ def table(res:Mapping # results of the demo
 def costs(res:Mapping # results of the demo
          ) -> str: # HTML
     "What each training cost."
-    head = ['', 'parameters trained', 'of', 'samples seen', 'multiply-adds, its own', 'with what it starts from', 'minutes']
+    head = ['', 'parameters trained', 'of', 'samples seen', 'multiply-adds, its own',
+            'with what it starts from', 'minutes']
     return rows_of(head, [[NAMES.get(k, k), f'{t["trainable"]:,}', f'{t["parameters"]:,}', f'{t["samples"]:,}',
                            *(f'{t[x]/1e12:.1f} T' for x in ('multiply_adds','multiply_adds_all')),
                            f'{t["seconds"]/60:.1f}'] for k, t in res['stages'].items()])

@@ -2,6 +2,10 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Stages of the demo
+import warnings
+warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
+
+# %% [4] Stages of the demo
 import json, os, resource, shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -24,19 +28,17 @@ from medvl.models.checkpoint import from_pretrained, load_state
 from medvl.models.compute import count_step
 from medvl.phantom.set import fingerprint, iter_phantom
 
-# %% [4] Stages of the demo
+# %% [5] Stages of the demo
 import tempfile
 from fastcore.test import *
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
-
-# %% [6] A stage
-from medvl.commands.stages import (Stage, STAGES)
 
 # %% [7] A stage
-from medvl.commands.stages import (with_settings)
+from medvl.commands.stages import (Stage, STAGES)
 
 # %% [8] A stage
+from medvl.commands.stages import (with_settings)
+
+# %% [9] A stage
 s = with_settings(STAGES, ['alta.lr=2e-3', 'alta.model.mode=faithful', 'clip.bs=16'], epochs=3)
 print(s['alta'])
 test_eq((s['alta'].lr, s['alta'].model, s['clip'].bs), (2e-3, {'mode': 'faithful'}, 16))
@@ -45,19 +47,19 @@ test_eq(STAGES['alta'].model, {})                                       # the de
 for bad in ('alta.speed=1', 'beta.lr=1', 'alta.lr', 'alta.model=1'):
     test_fail(lambda: with_settings(STAGES, [bad]), contains=f'{bad!r}: expected')
 
-# %% [10] A stage
+# %% [11] A stage
 from medvl.commands.stages import (needed)
 
-# %% [11] A stage
+# %% [12] A stage
 test_eq(needed(STAGES), ['mrm','alta','clip','clip_mrm'])
 test_eq(needed(STAGES, ['alta']), ['mrm','alta'])
 test_eq(needed(STAGES, ['clip']), ['clip'])
 test_fail(lambda: needed(STAGES, ['clap']), contains="no stage 'clap'; there are: mrm, alta")
 
-# %% [13] Patients
+# %% [14] Patients
 from medvl.commands.stages import (patients, told)
 
-# %% [14] Patients
+# %% [15] Patients
 tmp, home = tempfile.TemporaryDirectory(), os.getcwd()
 os.chdir(tmp.name); os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
 data = patients(dict(train=8, val=2, test=4), film=64)
@@ -67,26 +69,26 @@ test_eq(len(set.union(*who)), 8+2+4)                                    # nobody
 test_eq({s.split for s in data['test']}, {'test'})
 assert not any(v.masks for o in data.values() for s in o for v in s.views)
 
-# %% [16] One tokenizer for all
+# %% [17] One tokenizer for all
 from medvl.commands.stages import (found, shared_tokenizer)
 
-# %% [17] One tokenizer for all
+# %% [18] One tokenizer for all
 texts = [s.report for s in data['train']]
 tok = shared_tokenizer('tok', texts, 300)
 again = shared_tokenizer('tok', texts, 300)
 test_eq(tok(texts[0])['input_ids'], again(texts[0])['input_ids'])
 assert len(shared_tokenizer('tok2', texts, 200)) <= 200 < len(tok)
 
-# %% [19] Starting from another stage
+# %% [20] Starting from another stage
 from medvl.commands.stages import (report_tower, made)
 
-# %% [21] Training
+# %% [22] Training
 from medvl.commands.stages import (Common, slots_of)
 
-# %% [22] Training
+# %% [23] Training
 from medvl.commands.stages import (train_stage)
 
-# %% [23] Training
+# %% [24] Training
 tiny = with_settings(STAGES, ['mrm.bs=8','alta.bs=4','clip.bs=4','clip_mrm.bs=4'], epochs=1)
 c = Common(Path('demo'), data, tok, max_len=48)
 ran = {k: train_stage(c, tiny, k) for k in needed(tiny, ['alta','clip_mrm'])}
@@ -97,7 +99,7 @@ test_eq(ran['clip_mrm']['steps'], told(data)['train']['frontals']//4)
 few, all_of = ran['alta'], ran['clip_mrm']
 assert few['trainable'] < few['parameters']//2 and few['trainable'] < all_of['trainable']
 
-# %% [25] Training
+# %% [26] Training
 start = made(tiny['clip_mrm'], tok, Path('demo/mrm/model'))
 below = from_pretrained('demo/mrm/model')
 a, b = start.state_dict(), below.state_dict()
@@ -105,7 +107,7 @@ same = [k for k in a if k.startswith('vision.') and a[k].equal(b[k])]
 test_eq(len(same), sum(k.startswith('vision.') for k in a))
 assert a['text.net.encoder.layer.0.output.dense.weight'].equal(b['text.net.bert.encoder.layer.0.output.dense.weight'])
 
-# %% [27] Training
+# %% [28] Training
 lines = []
 again = replace(c, say=lines.append)
 test_eq(train_stage(again, tiny, 'alta'), json.loads(Path('demo/alta/stage.json').read_text()))
@@ -113,20 +115,20 @@ test_eq(lines, ['alta: done before, in demo/alta'])
 test_ne(c.plan(tiny, 'alta'), c.plan(with_settings(tiny, ['mrm.lr=.1']), 'alta'))
 test_eq(c.plan(tiny, 'clip'), c.plan(with_settings(tiny, ['mrm.lr=.1']), 'clip'))
 
-# %% [29] Score
+# %% [30] Score
 from medvl.commands.stages import (score_stage)
 
-# %% [30] Score
+# %% [31] Score
 scores = {k: score_stage(c, tiny, k, n_boot=50) for k in ('alta','clip_mrm')}
 rep = scores['alta']['retrieval']
 test_eq(rep['n_pairs'], told(data)['test']['frontals'])
 test_eq(score_stage(c, tiny, 'alta', n_boot=50), scores['alta'])        # read, not made again
 assert rep['full']['image_to_text_R@10'] >= rep['full']['image_to_text_R@1']
 
-# %% [32] Who is ahead, and by how much
+# %% [33] Who is ahead, and by how much
 from medvl.commands.stages import (hits, ahead)
 
-# %% [33] Who is ahead, and by how much
+# %% [34] Who is ahead, and by how much
 ids = torch.arange(4)
 right = Embeddings(torch.eye(4), torch.eye(4), torch.ones(4, dtype=torch.bool), ids)
 half = replace(right, t=torch.eye(4)[[0,1,3,2]])                        # two texts exchanged
