@@ -2,9 +2,9 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Train
-import inspect, json
+import contextlib, inspect, io, json, os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -41,10 +41,11 @@ test_fail(lambda: settings(['mood=1'], {'mode'}), contains="--set 'mood=1': expe
 test_fail(lambda: settings(['mode'], {'mode'}), contains="--set 'mode'")
 
 # %% [9] Training
-tok = tokenizer(None, None, ['no effusion', 'small left effusion']*20, 60, 16)
+tok = tokenizer(None, [None, 'nothing'], ['no effusion', 'small left effusion']*20, 60, 16)
 print(tok.tokenize('small right effusion'))
 assert len(tok) <= 60 and tok.mask_token_id is not None
 test_eq(tok.decode(tok('no effusion')['input_ids'], skip_special_tokens=True), 'no effusion')
+tok.save_pretrained('bert'); test_eq(len(tokenizer(None, ['bert', None], [], 9, 16)), len(tok))
 
 # %% [11] A method by its name
 from medvl.commands.train import (takes_of, build, counted)
@@ -58,16 +59,38 @@ test_eq(counted(torch.nn.Linear(3, 2).requires_grad_(False)), dict(trainable=0, 
 test_fail(lambda: takes_of('blip'), contains="unknown method 'blip'")
 test_fail(lambda: build('clip', 'small', ['mood=1']), contains='mood=1')
 
-# %% [14] What both commands share
-from medvl.commands.train import (train)
+# %% [14] The recipe
+from medvl.commands.train import (Training, TRAIN_DOCS, resolve)
 
-# %% [16] What both commands share
-from medvl.commands.train import (Training, TRAIN_DOCS)
+# %% [15] The recipe
+r, said = resolve('alta', **vars(Training(size='full', epochs=50)))
+print(r)
+test_eq([said[k] for k in ('epochs','stop_at','samples','per','precision')], [50, 30, 96, 'study', 'fp16'])
+test_eq((said['bs'], said['patience']), (None, None))                # open: it follows from the number of processes
+r, said = resolve('mrm', **vars(Training(size='full')))
+test_eq((r.samples, r.bs, r.epochs, r.warmup, r.flip, r.text, r.need_text), (256, 32, 200, 40, True, 'whole', False))
+test_eq(resolve('mrm', **vars(Training(size='full', flip=False)))[0].flip, False)
 
 # %% [17] What both commands share
+from medvl.commands.train import (samples_of, loaders_of, train, _train)
+
+# %% [19] What both commands share
+from medvl.commands.train import (text_dir, in_words)
+
+# %% [20] What both commands share
+a = SimpleNamespace(method='alta', size='small', set=['text=bert'])
+test_eq(text_dir(a), 'bert'); test_eq(text_dir(SimpleNamespace(method='alta', set=[])), None)
+with torch.device('meta'): m = build('alta', 'small', vocab=100)
+from medvl.data.recipe import one_step, recipe_of
+r = recipe_of(m, 'small')
+lines = in_words(a, r, one_step(r), m, dict(samples=dict(train=9), with_text=dict(train=9))).split('\n')
+print('\n'.join(lines))
+test_eq(len(lines), 4); assert 'never trained: vision, text' in lines[3]
+
+# %% [22] What both commands share
 from medvl.commands.train import (pretrain, align)
 
-# %% [19] A run, small
+# %% [24] A run, small
 os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
 data = write_manifest(phantom_studies(8, size=64, cache=False), root/'set/manifest.csv')
 TINY = '--bs 4 --epochs 1 --warmup 0 --precision fp32 --vocab 200 --max-len 24'.split()
@@ -79,10 +102,11 @@ test_eq(code, 0)
 res = json.loads((root/'mrm/results.json').read_text())
 print(res['parameters'], res['data']['samples'])
 test_eq((res['command'], res['arguments']['method'], res['arguments']['seed']), ('pretrain','mrm',0))
+test_eq((res['arguments']['wd'], res['arguments']['per'], res['step']['samples']), (.05, 'film', 4))  # resolved
 assert {p.name for p in (root/'mrm/model').iterdir()} >= {'model.safetensors','config.json','tokenizer.json'}
 assert (root/'mrm/log.csv').exists() and res['run']['train']['loss'] > 0
 
-# %% [21] A run, small
+# %% [26] A run, small
 same = ['pretrain', 'mrm', '--data', data, '--out', root/'mrm', *TINY]
 for more, want in [([], 'holds this very run'), (['--seed', 1], 'seed was 0, is 1')]:
     code, said = run(*same, *more)

@@ -12,7 +12,9 @@ import xxhash
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from medvl.core import MedvlError, jsonable, provenance, save_json
+from medvl.core import MedvlError, jsonable, methods, provenance, save_json
+from medvl.models.text import TextTower
+from medvl.models.vision import VisionTower
 
 # %% [4] Checkpoints
 import tempfile
@@ -291,7 +293,31 @@ pairs = {'vision.net.blocks.1.mlp.adapter.up.weight': 'blocks.1.mlp_adapter.D_fc
          'head_t.out.bias': b+'cls_projection_head.dense_to_output.bias', 'log_scale': 'logit_scale'}
 for ours, theirs in pairs.items(): assert torch.equal(m.state_dict()[ours], made[theirs]), ours
 
-# %% [57] Published checkpoints
+# %% [57] A file, and nothing else known
+from medvl.models.checkpoint import (FAMILIES, family, _published, from_authors)
+
+# %% [59] A file, and nothing else known
+lists = {'MAE': mae_file(192, 2, 64, 1, 768), 'CXR-BERT': cxr_file(192, 2, 40, 256),
+         'MRM': mrm_file(192, 2, 64, 1, 768, 64, 1, 40, 32), 'ALTA': alta_file(192, 2, 40, 256)}
+for name,file in lists.items(): test_eq(family(file), name)
+test_fail(lambda: family({'fc.weight': 0}), contains='weights of none of ALTA, MRM, CXR-BERT, MAE: fc.weight')
+mae = {k: torch.full(s, .5) for k,s in mae_file(192, 2, 64, 1, 1024, 1).items()}
+torch.save({'model': mae, 'epoch': 3}, at/'mae.pth')
+tower = from_authors(at/'mae.pth', VisionTower('vit_small_cpu', depth=2))
+test_eq(tower.net.blocks[1].mlp.fc1.weight.unique().item(), .5); test_eq(tower.training, False)
+tiny = dict(vision=dict(name='vit_small_cpu', size=224, depth=2), decoder=dict(width=64, depth=1, heads=2),
+            text=dict(hidden_size=192, num_hidden_layers=2, num_attention_heads=3, intermediate_size=768,
+                      vocab_size=40, max_position_embeddings=256))
+small_alta = ALTA(**tiny); got = from_authors(at/'ALTA.pth', small_alta)
+test_eq(got.slot.time.flatten()[0].item(), made['temporal_embedding'].flatten()[0].item())
+short = {k: v for k,v in made.items() if k != 'projection_head.LayerNorm.bias'} | {'extra.weight': torch.zeros(2)}
+torch.save(short, at/'short.pth')
+test_fail(lambda: from_authors(at/'short.pth', ALTA(**tiny)),
+          contains='missing (1): head_v.norm.bias\nunexpected (1): extra.weight')
+torch.save({'fc.weight': torch.zeros(2)}, at/'other.pth')
+test_fail(lambda: from_pretrained(at/'other.pth'), contains='weights of none of')
+
+# %% [61] A file, and nothing else known
 real = lambda *size, **kw: {k: torch.zeros(s) for k,s in mae_file(*size, **kw).items()}
 small = VisionTower('vit_small_cpu', depth=2)
 wrong = {'no place for 12 tensors, e.g. net.blocks.2.norm1.weight': real(192, 3, 64, 1, 1024, c=1),

@@ -1,0 +1,130 @@
+# nbs/eval/10_protocols.ipynb: runs against the imported medvl.eval.protocols.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] Protocols
+import csv, hashlib, json, re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+import numpy as np
+import torch
+from jaxtyping import Float
+from medvl.core import Aligner, MedvlError, jsonable
+from medvl.data.report import load_prompts
+from medvl.data.study import Sample
+from medvl.eval.metrics import bootstrap
+from medvl.eval.retrieval import class_precision
+from medvl.eval.zeroshot import zeroshot
+
+# %% [4] Protocols
+import tempfile
+from fastcore.test import *
+
+# %% [6] The rules
+from medvl.eval.protocols import (FIVE, EIGHT, Protocol, PUBLISHED, protocol)
+
+# %% [7] The rules
+for p in PUBLISHED.values(): print(f"{p.id:22s} {p.hash[:12]}")
+p = protocol('chexpert5x200-zs-v1')
+test_eq(len({o.hash for o in PUBLISHED.values()}), 5)
+test_eq(replace(p, tau=2.).hash == p.hash, False); test_eq(replace(p).hash, p.hash)
+test_eq([len(load_prompts(p.prompts).classes[c]['pos']) for c in FIVE], [210, 15, 192, 18, 54])  # all combinations
+test_fail(lambda: protocol('chexpert5x100'), contains='known: chexpert5x200-i2t-v1')
+
+# %% [9] Building a set
+from medvl.eval.protocols import (only_class, draw_set)
+
+# %% [10] Building a set
+class FakeStudy: pass
+def sample(i, **labels):
+    return Sample((None,)*4, f'report {i}', f's{i:03d}', f'p{i}', f'p{i}', 'test', labels, FakeStudy())
+test_eq(only_class({'Edema': 1, 'Cardiomegaly': 0}, FIVE), 'Edema')
+test_eq(only_class({'Edema': 1, 'Cardiomegaly': 1}, FIVE), None)
+test_eq(only_class({'Edema': 1, 'Cardiomegaly': -1, 'Fracture': 1}, FIVE), 'Edema')   # Fracture is none of the five
+test_eq(only_class({'Edema': float('nan')}, FIVE), None)
+many = [sample(i, **{FIVE[i%5]: 1., **({FIVE[(i+1)%5]: 1.} if i%7 == 0 else {})}) for i in range(70)]
+few = replace(protocol('chexpert5x200-i2t-v1'), per_class=8)
+films, cls = draw_set(many, few)
+test_eq((len(films), np.bincount(cls).tolist()), (40, [8]*5))
+test_eq([only_class(s.labels, FIVE) for s in films], [FIVE[c] for c in cls])
+test_eq(draw_set(many[::-1], few)[0], films)                        # the order of the folder does not matter
+test_ne(draw_set(many, few, 1)[0], films)
+lots = replace(few, per_class=200)
+test_fail(lambda: draw_set(many, lots), contains="needs 200 films with only 'Atelectasis', there are")
+
+# %% [12] Or a list from a file
+from medvl.eval.protocols import (_names, read_list, set_hash)
+
+# %% [13] Or a list from a file
+with tempfile.TemporaryDirectory() as d:
+    f = Path(d)/'list.csv'
+    f.write_text('image,class,text\ns003,Edema,\ns001,Cardiomegaly,own words\n')
+    got, c = read_list(f, many, few)
+    test_eq(([s.id for s in got], c, got[1].text), (['s003','s001'], [3,1], 'own words'))
+    f.write_text('image,class\ns003,Edema\nnope.jpg,Edema\n')
+    test_fail(lambda: read_list(f, many, few), contains='1 of 2 films are not in the data: line 3: nope.jpg')
+    f.write_text('image,class\ns003,Flu\n'); test_fail(lambda: read_list(f, many, few), contains="line 2: class 'Flu'")
+    f.write_text('film\ns003\n'); test_fail(lambda: read_list(f, many, few), contains='columns image and class')
+test_eq(set_hash(films, cls) == set_hash(films[::-1], cls[::-1]), False)
+
+# %% [15] Impressions, as GLoRIA cleans them
+from medvl.eval.protocols import (clean_impression)
+
+# %% [16] Impressions, as GLoRIA cleans them
+raw = '1. No acute\nfinding. 2. Effusion. 3. Heart size is 1.5 x normal.'
+test_eq(clean_impression(raw), 'no acute finding heart size is 1 5 x normal')
+test_eq(clean_impression('Normal.'), '')                            # a sentence of one word
+
+# %% [18] Retrieval by class
+from medvl.eval.protocols import (precision_by_class)
+
+# %% [19] Retrieval by class
+t = torch.eye(5)[cls]                                               # embeddings that know the class
+few = replace(few, ks=(5,8))
+r = precision_by_class(few, t, t, cls, cls, n_boot=20, set=set_hash(films, cls))
+print(r['protocol'], r['hash'][:8], r['set'][:8], r['chance'], {k: v['value'] for k,v in r['metrics'].items()})
+test_eq((r['metrics']['P@5']['value'], r['chance'], r['queries']), (1., .2, 40))
+g = torch.Generator().manual_seed(0)
+noise = precision_by_class(few, torch.randn(40,8,generator=g), torch.randn(40,8,generator=g), cls, cls, n_boot=0)
+test_eq(abs(noise['metrics']['P@8']-.2) < .1, True)
+half = t.clone(); half[:8] = t[8]                                   # films of the first class look like the second
+test_eq(precision_by_class(few, half, t, cls, cls, n_boot=0)['by_class']['Atelectasis'], {'P@5': 0., 'P@8': 0.})
+
+# %% [21] Zero-shot
+from medvl.eval.protocols import (run_zeroshot)
+
+# %% [23] Zero-shot
+from medvl.core import Feat
+from medvl.eval.retrieval import Embeddings
+class Oracle(Aligner):
+    "Knows which class a prompt names, and whether it denies it."
+    def __init__(self, words): super().__init__(); self.words = words
+    def encode_text(self, txt, msk=None, word=None, norm=True):
+        rows = [[w in s for w in self.words]+[' no' in s or s.startswith('no ')] for s in self.said]
+        return Feat(glob=torch.tensor(rows).float()+.1)
+class Tok:
+    model_max_length = 512
+    def __init__(self, m): self.m = m
+    def __call__(self, texts, **kw):
+        texts = [texts] if isinstance(texts, str) else texts
+        self.m.said = [s.lower() for s in texts]
+        class Out(dict):
+            def to(self, d): return self
+        n = len(texts) if kw.get('return_tensors') else 3
+        return Out(input_ids=torch.zeros(n, 3), attention_mask=torch.ones(n, 3))
+words = ['atelectasis', 'car', 'consolidation', 'edema', 'effusion']
+m = Oracle(words); lbl = torch.eye(5)[cls]
+emb = Embeddings(v=torch.nn.functional.normalize(torch.cat([lbl, torch.zeros(40,1)], 1)+.1, dim=-1), lbl=lbl)
+r = run_zeroshot(protocol('chexpert5x200-zs-v1'), m, emb, Tok(m), FIVE, n_boot=20, set=set_hash(films, cls))
+print(r['protocol'], r['hash'][:8], r['prompts']['id'], r['n_prompts'], 'accuracy', r['accuracy']['value'])
+test_eq(r['n_prompts']['Cardiomegaly']['pos'], 15); test_eq(r['accuracy']['value'] > .5, True)
+y = (torch.arange(60)%3 == 0).float()[:,None]
+v = torch.nn.functional.normalize(torch.cat([y, 1-y], 1)+.5*torch.randn(60,2,generator=g), dim=-1)
+m = Oracle(['pneumonia']); rsna = Embeddings(v=v, lbl=y)
+r = run_zeroshot(protocol('rsna-zs-v1'), m, rsna, Tok(m), ('Pneumonia',), val=rsna, n_boot=20)
+one = r['classes']['Pneumonia']
+print({k: one[k] for k in ('threshold','in_test_cv')}, one['auroc']['value'])
+test_eq(one['threshold_from'].startswith('validation'), True); test_eq(set(one['in_test_cv']), {'accuracy','f1'})
+wrong = protocol('chexpert8x200-i2i-v1')
+test_fail(lambda: run_zeroshot(wrong, m, rsna, Tok(m), ()), contains='is a protocol of retrieval')

@@ -1,0 +1,90 @@
+# nbs/eval/11_temporal.ipynb: runs against the imported medvl.eval.temporal.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] Change between two visits
+from collections.abc import Mapping, Sequence
+from typing import Any
+import numpy as np
+from jaxtyping import Float, Int
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from medvl.core import MedvlError, jsonable
+from medvl.eval.metrics import MetricError, OneClass, bootstrap, finite
+
+# %% [4] Change between two visits
+import matplotlib.pyplot as plt
+from fastcore.test import *
+
+# %% [6] The answer, three ways
+from medvl.eval.temporal import (CHANGES, macro_accuracy)
+
+# %% [7] The answer, three ways
+test_eq(macro_accuracy([0,1,1,2], [0,1,1,2]), 1.)
+test_eq(macro_accuracy([1]*10, [1]*8+[0,2]), 1/3)        # "always stable" is right in 8 of 10, and worth nothing
+test_fail(lambda: macro_accuracy([1,1], [1,1]), contains='all 2 pairs are stable')
+
+# %% [9] Features of a pair
+from medvl.eval.temporal import (pair_features)
+
+# %% [10] Features of a pair
+c, p = np.array([[1.,2.]]), np.array([[0.,5.]])
+test_eq(pair_features(c, p), [[1,2,0,5]]); test_eq(pair_features(c, p, 'difference'), [[1,-3]])
+test_eq(pair_features(c, p, 'all').shape, (1,6))
+test_fail(lambda: pair_features(c, p[:,:1]), contains='current films are (1, 2)')
+test_fail(lambda: pair_features(c, p, 'sum'), contains="how is 'sum'")
+
+# %% [12] The read-out, a finding at a time
+from medvl.eval.temporal import (_fit, change_head)
+
+# %% [14] The read-out, a finding at a time
+rng = np.random.default_rng(0)
+n, d = 600, 8
+way = rng.normal(size=d)
+size = rng.uniform(0, 3, (n,2)); y = np.digitize(size[:,1]-size[:,0], (-.5, .5))    # current minus prior
+prior, current = (size[:,[k]]*way + .3*rng.normal(size=(n,d)) for k in (0,1))
+group = np.arange(n)//2
+split = np.select([group%5 < 3, group%5 == 3], ['train','val'], 'test')
+both = change_head(pair_features(current, prior), y, split, group, n_boot=100)
+alone = change_head(current, y, split, group, n_boot=100)
+for k,r in dict(both=both, alone=alone).items(): print(k, round(r['macro_accuracy']['value'],3), r['recall'])
+test_eq(both['macro_accuracy']['value'] > .75, True)
+test_eq(alone['macro_accuracy']['value'] < both['macro_accuracy']['value']-.1, True)
+shuffled = change_head(pair_features(current, prior), rng.permutation(y), split, group, n_boot=0)
+test_eq(abs(shuffled['macro_accuracy']['value']-1/3) < .12, True)                   # labels that mean nothing
+test_eq(sum(both['n'].values()), (split == 'test').sum())
+
+# %% [16] The read-out, a finding at a time
+mixed = split.copy(); mixed[:2] = 'train', 'test'                          # two pairs of one patient
+test_fail(lambda: change_head(current, y, mixed, group), contains='1 patients are in train and in test')
+test_fail(lambda: change_head(current, np.where(split == 'val', 1, y), split, group), contains='val: ')
+test_fail(lambda: change_head(current, y+5, split, group), contains='labels must be')
+
+# %% [18] All findings
+from medvl.eval.temporal import (temporal)
+
+# %% [19] All findings
+t = temporal(current, prior, {'Edema': y, 'Fracture': np.ones(n, int)}, split, group, n_boot=0)
+test_eq((list(t['findings']), t['mean'] > .7), (['Edema'], True))
+assert 'kinds of change' in t['not_computable']['Fracture']
+
+# %% [21] Labels
+from medvl.eval.temporal import (WORDS, change_labels)
+
+# %% [22] Labels
+test_eq(change_labels(['better', 'stable', None, 'new', 'mixed']), [0,1,-1,2,-1])
+test_fail(lambda: change_labels(['bigger']), contains="'bigger' is no word of change")
+
+# %% [24] Labels
+from medvl.data.report import temporal_cues
+from medvl.phantom.set import phantom_studies
+pairs = [s for s in phantom_studies(40, seed=0, size=64, cache=False) if s.prior]
+def happened(s, name):
+    "Change of the finding, where it is one lesion."
+    c = [f['change'] for f in s.info['state']['findings'] if f['name'].lower() == name]
+    return c[0] if len(c) == 1 else None
+true = change_labels([happened(s, 'pleural effusion') for s in pairs])
+said = change_labels([temporal_cues(s.report).get('pleural effusion') for s in pairs])
+known = (true >= 0) & (said >= 0)
+print(f"{len(pairs)} pairs, {(true >= 0).sum()} with one effusion, the report speaks of {known.sum()}; "
+      f"it says what happened in {(true == said)[known].mean():.0%}")
+test_eq(known.sum() > 3, True); test_eq((true == said)[known].mean() > .6, True)
