@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/gloria.html.md"""
 # %% auto #0
 __all__ = ['GLoRIA']
 
-# %% ../../nbs/methods/02_gloria.ipynb #8010fb87
+# %% ../../nbs/methods/02_gloria.ipynb #ee00db70
 from pathlib import Path
 from typing import Mapping
 
@@ -22,7 +22,7 @@ from ..losses.contrastive import clip_loss, gather, same_text
 from ..losses.local import attend, local_loss, over_texts, regions
 from ..models.local import CellTower, WordTower
 
-# %% ../../nbs/methods/02_gloria.ipynb #66e1e045
+# %% ../../nbs/methods/02_gloria.ipynb #fc0b33a0
 class GLoRIA(Aligner):
     "GLoRIA (Huang et al., ICCV 2021; marshuang80/gloria). Terms: `glob`, `local`."
     weights = {'glob': 1., 'local': 1.}
@@ -57,7 +57,7 @@ class GLoRIA(Aligner):
         self.head_t, self.head_ts = (nn.Identity() if same else nn.Linear(self.text.width, dim) for _ in range(2))
         self.config = dict(vision=self.vision.net.config, text=self.text.net.config_dict(), preset=preset, **args)
 
-# %% ../../nbs/methods/02_gloria.ipynb #428cd67a
+# %% ../../nbs/methods/02_gloria.ipynb #48379ea4
 @patch_to(GLoRIA)
 def encode_image(self,
                  img:Float[Tensor, 'b ...'], # `[b c h w]`, or `[b s c h w]`: the first film that is there
@@ -85,7 +85,7 @@ def encode_text(self,
     f = self._texts(txt, msk, word, norm)
     return Feat(f.glob, f.loc[:,1:], f.msk[:,1:]) if self.cls_word else f
 
-# %% ../../nbs/methods/02_gloria.ipynb #f3df815b
+# %% ../../nbs/methods/02_gloria.ipynb #4d6aa340
 @patch_to(GLoRIA)
 def forward(self,
             batch:Mapping # img, img_msk, txt, txt_msk; word: word of each piece; txt_id with `positives`
@@ -102,7 +102,7 @@ def forward(self,
     local = local_loss(f.loc, t.loc, t.msk, None, self.s1, self.s2, self.s3, target, self.mean, self.chunk)
     return Out({'glob': 2*clip_loss(gather(f.glob), gather(t.glob), self.s3, target), 'local': 2*local}, f, t)
 
-# %% ../../nbs/methods/02_gloria.ipynb #e4c692f8
+# %% ../../nbs/methods/02_gloria.ipynb #0e596b82
 @patch_to(GLoRIA)
 def scores(self,
            img:Feat, # of `b` films
@@ -126,7 +126,7 @@ def maps(self,
     m = over_texts(score, img.loc, txt.loc, txt.keep(), self.chunk)
     return m.transpose(1,2).unflatten(-1, img.grid)[None]
 
-# %% ../../nbs/methods/02_gloria.ipynb #91315f5d
+# %% ../../nbs/methods/02_gloria.ipynb #43f54c92
 @patch_to(GLoRIA, cls_method=True)
 def paper(cls, **kw) -> GLoRIA: # overrides; give `text` the directory of BioClinicalBERT
     "The authors' sizes: ResNet-50 at 299 pixels, 361 cells, width 768."
