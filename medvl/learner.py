@@ -234,9 +234,11 @@ class ChanceCB(Callback):
 
     def says(self, loss:float, n:int) -> str:
         "What is the matter, and what to try."
-        return (f"glob has been at chance for {self.epochs} epochs ({loss:.3f}; ln {n} = {math.log(n):.3f}): the model "
-                f"tells no pair from another. Usually the learning rate ({self.opt.hypers[0]['lr']:.1e} now) is too high "
-                "at the start and all embeddings became alike: try a third of it, or a longer warm-up")
+        lr = self.opt.hypers[0]['lr']
+        return (f"glob has been at chance for {self.epochs} epochs ({loss:.3f}; ln {n} = {math.log(n):.3f}): "
+                "the model tells no pair from another. Usually the learning rate "
+                f"({lr:.1e} now) is too high at the start and "
+                "all embeddings became alike: try a third of it, or a longer warm-up")
 
 # %% ../nbs/learner.ipynb #391818de
 def align_learner(dls:StudyLoaders, # of `data.batch.dataloaders`
