@@ -76,9 +76,9 @@ def demo(out:Path=Path('runs/demo'), # folder for the stages, results.json and i
          set:list[str]=[], # a setting of a stage, as alta.lr=5e-4 or alta.model.mode=clean; may be repeated
          epochs:int|None=None, # of every stage; none: each its own
          vocab:int=3000, # pieces of the tokenizer
-         max_len:int=128,
-         n_boot:int=1000,
-         workers:int=2,
+         max_len:int=128, # tokens of a text
+         n_boot:int=1000, # bootstrap draws
+         workers:int=2, # processes that draw patients
          seed:int=0, # of patients, weights, masks, order and bootstrap
          films:Path|None=None # folder of decoded films; none: in --out
         ):
@@ -100,6 +100,7 @@ def demo(out:Path=Path('runs/demo'), # folder for the stages, results.json and i
     scored = {k: score_stage(c, stages, k, n_boot) for k in names if stages[k].method != 'mrm'}
     finish(c, stages, ran, scored, said)
 
+# %% ../../nbs/commands/07_demo.ipynb #7f1a20c3
 def finish(c:Any, # the demo's `Common`
            stages:dict, # name -> `Stage`
            ran:dict, # name -> what `train_stage` gave

@@ -22,12 +22,12 @@ app = typer.Typer(**LOOK)
 def phantom(n:int=..., # patients; about 2.2 studies and 3.7 films each
             out:Path=..., # folder of the set; made if absent, gone on with if it was begun with the same settings
             dicom:bool=False, # DICOM with 12 to 15 bits, as archives have them; else PNG
-            size:int=512,
+            size:int=512, # pixels a side of the films
             split:Literal['train','val','test']|None=None, # all patients of one split; none: 70/10/20
             difficulty:Literal['easy','standard','hard']='standard', # how subtle, how noisy
             masks:bool=True, # a PNG for each finding and film
-            workers:int=2,
-            seed:int=0
+            workers:int=2, # processes that draw
+            seed:int=0 # another seed, other patients
            ):
     "Write simulated patients to disk. Interrupted, the same command goes on."
     from medvl.phantom.export import export_set

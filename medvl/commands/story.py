@@ -210,7 +210,8 @@ or ticks a label; the reports themselves are the teacher. Afterwards one can ask
 “small left pleural effusion”? Which of these reports fits this film? Is this film closer to “pneumothorax” or to
 “no pneumothorax”?</p>
 <p>Every film below is a <b>phantom</b>: a chest that was built in three dimensions from random numbers, X-rayed by
-computation, and described by a grammar. No patient is involved, so everything can be shown, and the truth is known.</p>'''
+computation, and described by a grammar. No patient is involved, so everything can be shown, and the truth is
+known.</p>'''
 
 HOW = '''<p><b>MRM</b> is the pretraining: three quarters of a film and half of the words of its report are hidden, and
 the networks learn to restore them. <b>ALTA</b> leaves these networks as they are and trains small adapters in them.

@@ -23,9 +23,12 @@ ran = {k: dict(multiply_adds=n) for k, n in dict(mrm=10, alta=3, clip=20, clip_m
 test_eq({k: whole_cost(STAGES, ran, k) for k in STAGES}, dict(mrm=10, alta=13, clip=20, clip_mrm=15))
 
 # %% [9] The command
-from medvl.commands.demo import (is_ours, app, demo, finish)
+from medvl.commands.demo import (is_ours, app, demo)
 
-# %% [11] Once, tiny
+# %% [10] The command
+from medvl.commands.demo import (finish)
+
+# %% [12] Once, tiny
 tmp, home = tempfile.TemporaryDirectory(), os.getcwd()
 os.chdir(tmp.name); os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
 medvl = typer.Typer()
@@ -37,7 +40,7 @@ r = run(*TINY, '--only', 'alta,clip_mrm')
 print(r.output)
 test_eq(r.exit_code, 0)
 
-# %% [12] Once, tiny
+# %% [13] Once, tiny
 res = json.loads(Path('run/results.json').read_text())
 test_eq(list(res['stages']), ['mrm','alta','clip_mrm'])
 test_eq(list(res['scored']), ['alta','clip_mrm'])
@@ -48,13 +51,13 @@ a, b = (res['scored'][k]['retrieval']['full']['text_to_image_R@1'] for k in ('al
 test_close(diff['value'], a-b, 1e-9)
 test_eq(res['data']['test']['patients'], 4)
 
-# %% [14] Once, tiny
+# %% [15] Once, tiny
 doc = Path('run/index.html').read_text()
 assert 'Not for clinical use' in doc and doc.count('data:image/png;base64,') > 20 and doc.count('<svg') == 3
 test_eq(re.findall(r'(?:src|href)="(?!data:|#)[^"]*"|@import|<script', doc), [])
 print(f'{len(doc)/1e3:.0f} kB')
 
-# %% [16] Once, tiny
+# %% [17] Once, tiny
 before = {k: os.stat(f'run/{k}/stage.json').st_mtime_ns for k in ('mrm','alta','clip_mrm')}
 r = run(*TINY, '--only', 'alta,clip_mrm')
 test_eq((r.exit_code, r.output.count('done before')), (0, 3))
