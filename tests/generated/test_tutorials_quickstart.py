@@ -78,7 +78,7 @@ assert min(seen[f'{w}_R@5'] for w in ('image_to_text','text_to_image')) > 3*5/le
 rows, k = [0, 20, 40], 'train'
 def film(i): return split[k][i].slots[0].px
 def text(i): return split[k][i].text
-text_to_film(emb[k], film, text, rows, k=4, dpi=70);
+text_to_film(emb[k], film, text, rows, k=4, dpi=60);
 
 # %% [19] Who finds what?
 k = 'test'
