@@ -46,7 +46,8 @@ class Section(pytest.Item):
         if page.failed: pytest.skip(f'not run: {page.failed!r} failed before it')
         last = max((i for i, o in enumerate(page.todo) if o[0] == self.name), default=-1)  # -1: it was run before
         here, env = os.getcwd(), dict(os.environ)
-        os.chdir((ROOT/page.notebook).parent)
+        os.chdir(getattr(page, 'cwd', (ROOT/page.notebook).parent))  # as a kernel: where the section before left it
+        os.environ.update(getattr(page, 'env', {}))
         try:
             for head, self.cell, line, code in page.todo[:last+1]:
                 self.head = head
@@ -54,6 +55,7 @@ class Section(pytest.Item):
             del page.todo[:last+1]
         except BaseException: page.failed = self.name; raise
         finally:
+            page.cwd, page.env = os.getcwd(), dict(os.environ)
             os.chdir(here); os.environ.clear(); os.environ.update(env)
             if 'matplotlib.pyplot' in sys.modules: sys.modules['matplotlib.pyplot'].close('all')
 
