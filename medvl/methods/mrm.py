@@ -164,4 +164,4 @@ _films = dict(per='film', slots='current', text='whole', need_text=False, shuffl
 MRM.recipes = dict(
     full=Recipe('RL4M/MRM-pytorch', pad='max_len', flip=True, samples=256, bs=32, accum=None, precision='fp16',
                 **_films),
-    small=Recipe('ours, for a CPU', **_films))
+    small=Recipe('ours, for a CPU', lr=1e-3, **_films))

@@ -146,6 +146,7 @@ def openi_films(folder:Path # of the set
                 if o.name.endswith(('.png','.dcm','.jpg')): out.setdefault(film_key(o.name), o.path)
     return out
 
+# %% ../../nbs/readers/03_openi.ipynb #10de9a43
 def read_openi(path:str|Path, # folder of the set
                split:str|None='patient', # 'patient', 'r2gen', 'film' or none
                annotation:str|Path|None=None, # R2Gen's file; None: annotation.json in the folder

@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Manifests
-import json, math, os, re, shutil
+import gzip, json, math, os, re, shutil
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -158,30 +158,41 @@ test_fail(lambda: write_manifest([Study('p','s',labels={'a|b': 1.},views=[View(i
           contains="can't hold | or =")
 
 # %% [33] Any path
-from medvl.data.manifest import (readers, MARKS, find_layouts, read_studies)
+from medvl.data.manifest import (readers, NESTED, MARKS)
 
-# %% [34] Any path
+# %% [35] Any path
+from medvl.data.manifest import (first_line, find_layouts, read_studies)
+
+# %% [36] Any path
 table(d, head+body[0]); test_eq(len(read_studies(d, log=ReadLog())), 1)
 test_eq(len(read_studies(d/'manifest.csv', log=ReadLog())), 1)
-test_fail(lambda: read_studies(d/'films'), contains='no known layout. Known: covid (metadata.csv)')
+test_fail(lambda: read_studies(d/'films'), contains='no known layout. Known: covid (metadata.csv), ')
 test_fail(lambda: read_studies(d/'nowhere'), contains='no such file or folder')
 test_fail(lambda: read_studies(d/'films', kind='mimik'), contains="unknown layout 'mimik'")
 test_fail(lambda: read_studies(d/'manifest.csv', kind='covid'), contains='wants a folder')
 table(d/'films', 'Patientid,offset\n', 'metadata.csv'); test_eq(find_layouts(d/'films'), ['covid'])
-
-# %% [36] What is in a set
-from medvl.data.manifest import (Summary)
+with gzip.open(d/'films/Data_Entry_2017.csv.gz', 'wt') as f: f.write('Image Index,Finding Labels\n')
+test_eq(find_layouts(d/'films'), ['covid','nih'])
+test_fail(lambda: read_studies(d/'films'), contains='looks like covid and nih: say which with kind=')
+table(d/'films', 'not packed at all', 'Data_Entry_2017.csv.gz'); test_eq(find_layouts(d/'films'), ['covid'])
+# a packed table, and a release where `wget -r` leaves it
+deep = d/'wget'/'physionet.org'/'files'/'mimic-cxr-jpg'/'2.1.0'; deep.mkdir(parents=True)
+(deep/'mimic-cxr-2.0.0-metadata.csv.gz').write_bytes(gzip.compress(b'dicom_id,subject_id\n1,2\n'))
+test_eq([find_layouts(o) for o in (d/'wget', deep.parent, deep)], [['mimic']]*3)
 
 # %% [38] What is in a set
-from medvl.data.manifest import (summary)
+from medvl.data.manifest import (Summary)
 
 # %% [40] What is in a set
-from medvl.data.manifest import (films_table, split_table, label_table, finding_table, open_all)
+from medvl.data.manifest import (summary)
 
 # %% [42] What is in a set
-from medvl.data.manifest import (TINTS, bars, hist, draw_summary)
+from medvl.data.manifest import (films_table, split_table, label_table, finding_table, open_all)
 
 # %% [44] What is in a set
+from medvl.data.manifest import (TINTS, bars, hist, draw_summary)
+
+# %% [46] What is in a set
 gen, made = np.random.default_rng(5), []
 for p in range(60):
     for t in range(1 + p%3):
@@ -199,7 +210,7 @@ test_eq(sm.texts['count'], 120); test_eq(sm.texts['distinct'], 1+sum(1+p%3 for p
 test_eq((sm.leak.ok, sm.unreadable), (True, []))
 json.dumps(sm.to_dict()); sm.figure();
 
-# %% [46] What is in a set
+# %% [48] What is in a set
 (d/'films/b.png').write_bytes((d/'films/b.png').read_bytes()[:900])
 few = read_manifest(table(d, head+'\n'.join(body)), log=ReadLog())
 test_eq(summary(few, bar=False).unreadable, None); test_eq(len(summary(few, decode=True, bar=False).unreadable), 1)

@@ -33,7 +33,7 @@ def flow():
 
 flow()
 
-# %% [6] Quickstart
+# %% [7] What a method is
 import torch
 from torch import nn
 from torch.nn.functional import normalize
@@ -54,16 +54,16 @@ class Tiny(Aligner):
 out = Tiny()(Batch(img=torch.rand(3,1,32,32), txt=torch.randint(0,10,(3,6))))
 list(out.terms), tuple(out.img.glob.shape)
 
-# %% [7] Quickstart
+# %% [8] What a method is
 assert torch.allclose(out.img.glob.norm(dim=-1), torch.ones(3), atol=1e-5)
 
-# %% [9] Pages
+# %% [10] Pages
 import json, re
 from pathlib import Path
 from IPython.display import Markdown
 
 FOLDERS = ['core', 'data', 'models', 'losses', 'readers', 'phantom', 'methods', 'training', 'learner', 'eval',
-           'command', 'cli', 'tutorials']
+           'command', 'commands', 'cli', 'tutorials']
 
 def pages(root='.'):
     "Place in the order of reading, path, name, and the one sentence under the title of each notebook."
@@ -79,11 +79,11 @@ there = {name: path for _, path, name, _ in sorted(pages())}
 rows = [f'| [{name}]({path}) | {says} |' for _, path, name, says in sorted(pages())]
 Markdown('| page | what it is about |\n|---|---|\n' + '\n'.join(rows))
 
-# %% [10] Pages
+# %% [11] Pages
 assert there['core'] == '00_core.ipynb'
 assert len(there) == len(set(there.values()))  # no two pages under one address
 
-# %% [12] Methods
+# %% [13] Methods
 papers = [('clip', 'CLIP', 'a whole film with its whole report: ConVIRT, then CLIP', '2010.00747, 2103.00020'),
     ('gloria', 'GLoRIA', 'words with the regions that they attend to', 'ICCV 2021'),
     ('mgca', 'MGCA', 'film, region and disease, each with its counterpart in the text', '2210.06044'),
@@ -100,10 +100,10 @@ def row(key, name, what, who):
 head = '| method | what is aligned | paper (arXiv) | status |\n|---|---|---|---|\n'
 Markdown(head + '\n'.join(row(*o) for o in papers))
 
-# %% [13] Methods
+# %% [14] Methods
 assert set(methods) <= {k for k, *_ in papers}  # what the command line knows is in the table
 
-# %% [15] Results
+# %% [16] Results
 def results(folder='../results'):
     "One row per score of each result file: method, task, data, value with its interval, date and commit."
     rows = []
@@ -119,7 +119,7 @@ def results(folder='../results'):
 head = '| method | task | data | score | value (95% interval) | run |\n|---|---|---|---|---|---|\n'
 Markdown(head + '\n'.join('| '+' | '.join(o)+' |' for o in results()) if results() else 'No results yet.')
 
-# %% [16] Results
+# %% [17] Results
 import tempfile
 with tempfile.TemporaryDirectory() as d:
     assert results(d) == []

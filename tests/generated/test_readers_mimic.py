@@ -50,7 +50,8 @@ test_eq(release_table(release_folders(jpg), 'metadata').name, 'mimic-cxr-2.0.0-m
 test_is(release_table(release_folders(jpg), 'negbio'), None)
 deep = root/'wget'/'physionet.org'/'files'/'mimic-cxr-jpg'/'2.1.0'; deep.mkdir(parents=True)
 (deep/'mimic-cxr-2.0.0-split.csv').write_text('x'); (deep/'mimic-cxr-2.0.0-split.csv.gz').write_text('x')
-test_eq(release_table(release_folders(root/'wget'), 'split'), Path(os.path.abspath(deep))/'mimic-cxr-2.0.0-split.csv.gz')
+found = release_table(release_folders(root/'wget'), 'split')
+test_eq(found, Path(os.path.abspath(deep))/'mimic-cxr-2.0.0-split.csv.gz')
 
 # %% [11] A row
 from medvl.readers.mimic import (IDS, clean_ids, mimic_time, film_kind)

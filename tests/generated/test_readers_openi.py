@@ -76,15 +76,18 @@ test_eq(kinds(('PA',''), ('','LL')), ['fp','lh']); test_eq(kinds(('PA','PA'), ('
 test_eq(kinds(('',''), ('','LARGE LATERAL')), ['o','lh']); test_eq(kinds(('','AP'),), ['fh'])
 
 # %% [15] The reader
-from medvl.readers.openi import (PLACES, openi_reports, kaggle_reports, openi_films, read_openi)
+from medvl.readers.openi import (PLACES, openi_reports, kaggle_reports, openi_films)
 
 # %% [17] The reader
+from medvl.readers.openi import (read_openi)
+
+# %% [19] The reader
 from medvl.readers.openi import (openi_text, openi_study_films, dicom_view, openi_split)
 
-# %% [19] R2Gen's files
+# %% [21] R2Gen's files
 from medvl.readers.openi import (read_annotation, read_r2gen, r2gen_record)
 
-# %% [21] On fixtures
+# %% [23] On fixtures
 made = phantom_studies(5, seed=4, size=48)
 two = [s for s in made if s.laterals][:2]; front, side = two[0].frontals[0].px, two[0].laterals[0].px
 (root/'ecgen-radiology').mkdir(); (root/'NLMCXR_png').mkdir()
@@ -109,7 +112,7 @@ test_eq([w for w,_ in log.left], ['report can not be read','report without a fil
 assert ('neither findings nor impression','CXR3') in log.noted
 assert got[0].split in ('train','val','test') and got[0].prior is None
 
-# %% [23] On fixtures
+# %% [25] On fixtures
 (root/'NLMCXR_png'/'CXR2_IM-0652-1001.png').rename(root/'away.png')
 test_fail(lambda: read_openi(root, log=ReadLog()), contains='film 2_IM-0652-1001 of report CXR2 is not there')
 log = ReadLog(); test_eq([s.id for s in read_openi(root, missing='skip', log=log)], ['CXR1','CXR3'])
@@ -128,7 +131,7 @@ test_eq([r.uid for r in openi_reports(pack, ReadLog())], ['CXR1','CXR2','CXR3','
 (pack/'NLMCXR_reports.tgz').write_bytes((pack/'NLMCXR_reports.tgz').read_bytes()[:200])
 test_fail(lambda: read_openi(pack, log=ReadLog()), contains='not a whole archive')
 
-# %% [24] On fixtures
+# %% [26] On fixtures
 kag = Path(tmp.name)/'kaggle'; (kag/'images/images_normalized').mkdir(parents=True)
 (kag/'indiana_reports.csv').write_text('uid,MeSH,Problems,image,indication,comparison,findings,impression\n'
                                        '9001,Cardiomegaly/mild;Spine,Cardiomegaly,Xray,Cough,,,"Large, clear."\n')
@@ -140,7 +143,7 @@ s, = read_studies(kag, log=ReadLog())
 test_eq((s.id, [v.kind for v in s.views], s.labels), ('CXR9001', ['frontal','lateral'], {'Cardiomegaly': 1.}))
 test_eq(s.report, 'INDICATION: Cough\n\nIMPRESSION: Large, clear.')
 
-# %% [26] On fixtures
+# %% [28] On fixtures
 iu = Path(tmp.name)/'iu_xray'; rec = lambda id, split: dict(id=id, report='the heart is large .', split=split,
                                                             image_path=[f'{id}/0.png',f'{id}/1.png'])
 for o in ('CXR1_1_IM-0001','CXR2_IM-0652-1001','CXR3_IM-1384'):
@@ -170,7 +173,7 @@ test_fail(lambda: read_r2gen(mim, log=ReadLog()), contains='study 50414267 is in
 (mim/'annotation.json').write_text(json.dumps(dict(train=[dict(id='a')])))
 test_fail(lambda: read_r2gen(mim, log=ReadLog()), contains='train, record 0: no image_path')
 
-# %% [27] On fixtures
+# %% [29] On fixtures
 many = Path(tmp.name)/'many'; (many/'NLMCXR_png').mkdir(parents=True)
 for n in range(9000, 9030):
     o = [f'CXR{n}_IM-0001-{i}001' for i in (1,2)]
@@ -181,7 +184,7 @@ assert leakage(safe, files=False).ok and leakage(leaky, files=False).count['pati
 test_eq((len(safe), len(leaky)), (30, 60))
 tmp.cleanup()
 
-# %% [29] On the real reports
+# %% [31] On the real reports
 spec = find_spec('torchxrayvision')
 if spec:
     log = ReadLog('Open-i'); real = list(openi_reports(Path(spec.origin).parent/'data', log))
