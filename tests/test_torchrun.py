@@ -159,5 +159,5 @@ def test_command(tmp_path):
     said = launch(2, '--no-python', BIN/'medvl', *args, cwd=tmp_path)
     assert said.count('recipe (') == 1, said                             # one process speaks
     r = json.loads((tmp_path/'run/results.json').read_text())
-    assert r['step'] == dict(bs=4, accum=1, samples=8, lr=1.5e-4*8/256, processes=2, precision='fp32')
+    assert r['step'] == dict(bs=4, accum=1, samples=8, lr=1e-3, processes=2, precision='fp32')
     assert r['run']['args']['samples_per_step'] == 8 and (tmp_path/'run/model/model.safetensors').exists()
