@@ -68,9 +68,9 @@ app = typer.Typer(**LOOK)
 @command(app, 'demo', 'medvl.commands.stages:Common', 'medvl.commands.stages:patients',
          'medvl.commands.stages:score_stage')
 def demo(out:Path=Path('runs/demo'), # folder for the stages, results.json and index.html
-         patients:int=400, # phantom patients to train on
-         val:int=60, # patients for the validation loss
-         test:int=150, # patients that are scored
+         patients:int=320, # phantom patients to train on
+         val:int=40, # patients for the validation loss
+         test:int=120, # patients that are scored
          film:int=256, # pixels a side of the films
          only:str='', # stages, joined by commas: mrm, alta, clip, clip_mrm; none: all
          set:list[str]=[], # a setting of a stage, as alta.lr=5e-4 or alta.model.mode=clean; may be repeated
