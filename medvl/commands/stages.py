@@ -50,13 +50,15 @@ class Stage:
 
 FILMS = dict(name='vit_tiny_patch16_224', size=128, pos='sincos', depth=4, embed_dim=128, num_heads=4, in_chans=1,
              mean=.4785, std=.2834)  # towers that two cores can train while one waits
-REPORTS = dict(model_type='bert', hidden_size=128, num_hidden_layers=2, num_attention_heads=2, intermediate_size=512,
-               max_position_embeddings=256)
+REPORTS = dict(model_type='bert', hidden_size=128, num_hidden_layers=2, num_attention_heads=2,
+               intermediate_size=512, max_position_embeddings=256)
 STAGES = dict(mrm=Stage('mrm', per='film', epochs=8, bs=16,
                         model=dict(vision=FILMS, text=REPORTS, decoder=dict(width=128, depth=1, heads=4))),
-              alta=Stage('alta', 'mrm', slots='all', epochs=8, warmup=1.5, bs=32, lr=5e-4, model=dict(views='present')),
+              alta=Stage('alta', 'mrm', slots='all', epochs=8, warmup=1.5, bs=32, lr=5e-4,
+                         model=dict(views='present')),
               clip=Stage('clip', epochs=8, warmup=1.5, bs=32, lr=5e-4, model=dict(vision=FILMS, text=REPORTS)),
-              clip_mrm=Stage('clip', 'mrm', epochs=8, warmup=1.5, bs=32, lr=5e-4, model=dict(text=REPORTS)))
+              clip_mrm=Stage('clip', 'mrm', epochs=8, warmup=1.5, bs=32, lr=5e-4,
+                             model=dict(text=REPORTS)))
 
 # %% ../../nbs/commands/06_stages.ipynb #28713a73
 def with_settings(stages:Mapping[str,Stage], # the stages to start from
