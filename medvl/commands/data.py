@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/commands/data.html.md"""
 # %% auto #0
 __all__ = ['app', 'read', 'units', 'data_summary', 'below', 'data_manifest']
 
-# %% ../../nbs/commands/01_data.ipynb #a29a7a09
+# %% ../../nbs/commands/01_data.ipynb #33d5a126
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,24 @@ import typer
 
 from ..command import ARG, LOOK, close_run, command, open_run, save_figure
 
-# %% ../../nbs/commands/01_data.ipynb #4d83e33b
+# %% ../../nbs/commands/01_data.ipynb #bd4fbff9
 app = typer.Typer(help='Look at a data set.', **LOOK)
 
-# %% ../../nbs/commands/01_data.ipynb #d99cbb15
+# %% ../../nbs/commands/01_data.ipynb #e97e242c
 def read(data:Path, # manifest, folder with one, or a known public layout
-         source:str|None=None # only studies of this source
+         source:str|None=None, # only studies of this source
+         splits:Path|None=None # table of group and split, see `data.folds`; none: the set's own
         ) -> tuple[list,dict]: # studies with splits, and what is worth keeping of them
     "Studies of a set; raises `MedvlError` when none is left."
     from medvl.core import MedvlError
+    from medvl.data.folds import use_splits
     from medvl.data.manifest import read_studies
     from medvl.data.study import split_by_patient
     studies = read_studies(data)
     if source is not None:
         known, studies = sorted({s.source for s in studies}), [s for s in studies if s.source == source]
         if not studies: raise MedvlError(f"no study of source {source!r} in {data}; there are: {', '.join(known)}")
+    if splits is not None: studies = use_splits(studies, splits)
     if made := not any(s.split for s in studies):
         split_by_patient(studies); typer.echo('the set has no splits: made by patient, 70/10/20')
     where = {}
@@ -39,7 +42,7 @@ def read(data:Path, # manifest, folder with one, or a known public layout
     return studies, dict(studies=len(studies), groups=len(where), splits_made_here=made, groups_in_two_splits=leaks,
                          per_split={str(k): sum(s.split == k for s in studies) for k in ('train','val','test',None)})
 
-# %% ../../nbs/commands/01_data.ipynb #ee728076
+# %% ../../nbs/commands/01_data.ipynb #f1f4a6ef
 def units(studies:list, # of `read`
           per:str='image', # 'study', 'image' (each frontal) or 'film' (each film by itself, laterals too)
           text:str='findings', # 'findings' (and impression), or the 'whole' report
@@ -60,7 +63,7 @@ def units(studies:list, # of `read`
     if not out: raise MedvlError(f"no film left of {len(studies)} studies (split {split}, need_text={need_text})")
     return out
 
-# %% ../../nbs/commands/01_data.ipynb #3438ae7a
+# %% ../../nbs/commands/01_data.ipynb #ae122410
 @command(app, 'summary', 'medvl.data.manifest:summary', 'medvl.data.manifest:read_studies')
 def data_summary(path:Path=ARG, # manifest, folder with one, or a known public layout
                  kind:str|None=None, # layout of a public set, or 'manifest'; none: found out
@@ -80,7 +83,7 @@ def data_summary(path:Path=ARG, # manifest, folder with one, or a known public l
     save_json(out/'summary.json', s.to_dict()); save_figure(s.figure(), out/'summary.png')
     close_run(out, 'data summary', said, summary=s.to_dict())
 
-# %% ../../nbs/commands/01_data.ipynb #84881287
+# %% ../../nbs/commands/01_data.ipynb #5c497b51
 def below(table:Any, # a DataFrame of `scan_dicom`, with paths below `folder`
           folder:Path, # of the films
           out:Path # the manifest

@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/commands/train.html.md"""
 __all__ = ['app', 'TRAIN_DOCS', 'model_dir', 'tokenizer', 'settings', 'takes_of', 'build', 'counted', 'Training', 'resolve',
            'samples_of', 'loaders_of', 'train', 'text_dir', 'in_words', 'pretrain', 'align']
 
-# %% ../../nbs/commands/02_train.ipynb #15d72829
+# %% ../../nbs/commands/02_train.ipynb #b76be02f
 import contextlib, inspect, io, json, os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -21,10 +21,10 @@ import typer
 from ..command import ARG, LOOK, close_run, command, open_run
 from .data import read, units
 
-# %% ../../nbs/commands/02_train.ipynb #1f4987a4
+# %% ../../nbs/commands/02_train.ipynb #ab0de75c
 app = typer.Typer(**LOOK)
 
-# %% ../../nbs/commands/02_train.ipynb #4f964de2
+# %% ../../nbs/commands/02_train.ipynb #1f8f7c87
 def model_dir(path:Path # a run, or the folder of its model
              ) -> Path:
     "Where the weights are; raises `MedvlError` when there are none."
@@ -38,10 +38,11 @@ def tokenizer(name:str|None, # a name or folder; None: of the first of `dirs` th
               texts:list[str], # of the training split
               vocab:int, # pieces, if trained
               max_len:int # tokens of a text
-             ): # a fast tokenizer
+             ): # a fast tokenizer; None: there is no text
     "The tokenizer of a run, and a line that says which."
     from medvl.data.batch import load_tokenizer, train_tokenizer
     if name is None: name = next((str(d) for d in dirs if d and (Path(d)/'tokenizer_config.json').exists()), None)
+    if not (name or texts): typer.echo('no text in the training split: only films are learnt from'); return None
     tok = load_tokenizer(name) if name else train_tokenizer(texts, vocab, max_len=max(512, max_len))
     typer.echo(f"tokenizer: {len(tok)} pieces, {'from '+name if name else f'trained on {len(texts)} training texts'}")
     return tok
@@ -60,7 +61,7 @@ def settings(given:list[str], # 'name=value'; the value is read as JSON, else as
         except json.JSONDecodeError: out[k] = v
     return out
 
-# %% ../../nbs/commands/02_train.ipynb #041e1a04
+# %% ../../nbs/commands/02_train.ipynb #db7263da
 def takes_of(method:str # a name of `core.methods`
             ) -> set[str]:
     "Names that the constructor of a method takes; raises `MedvlError` for an unknown method."
@@ -85,7 +86,7 @@ def counted(model:Any # a module
     ps = list(model.parameters())
     return dict(trainable=sum(p.numel() for p in ps if p.requires_grad), total=sum(p.numel() for p in ps))
 
-# %% ../../nbs/commands/02_train.ipynb #cf9c1edc
+# %% ../../nbs/commands/02_train.ipynb #1e7f16f3
 @dataclass
 class Training:
     "Options of `pretrain` and `align`; a field without words has those of the recipe or of what takes it."
@@ -114,6 +115,7 @@ class Training:
     set:list[str] = field(default_factory=list)  # an argument of the method, as name=value; may be repeated
     tokenizer:str|None = None  # a name or folder; none: of the text tower's folder, of --init, else trained
     source:str|None = None
+    splits:Path|None = None
     errors:Literal['raise','skip'] = 'raise'
     cache:Path|None = None  # folder of the decoded films; none: below $MEDVL_CACHE
     num_workers:int = 0
@@ -138,12 +140,12 @@ def resolve(method:str, # a name of `core.methods`
     r = but(base, **{k: given[k] for k in names})
     return r, dict(method=method, **given) | {k: v for k, v in recipe_dict(r).items() if k in names}
 
-# %% ../../nbs/commands/02_train.ipynb #00455960
+# %% ../../nbs/commands/02_train.ipynb #44c07970
 def samples_of(a:Any, # arguments
                r:Any, # a Recipe
               ) -> tuple[list, dict]: # samples of train and val, facts for the record
     "What is trained on."
-    studies, facts = read(a.data, a.source)
+    studies, facts = read(a.data, a.source, a.splits)
     smp = [s for s in units(studies, r.per, r.text, r.need_text) if s.split in ('train','val')]
     return smp, facts | dict(with_text={k: sum(s.split == k and bool(s.text) for s in smp) for k in ('train','val')})
 
@@ -187,8 +189,8 @@ def _train(name, **kw):
     words = [s.text for s in smp if s.split == 'train' and s.text]
     tok = tokenizer(a.tokenizer, [text_dir(a), init], words, r.vocab, r.max_len)
     seed_everything(a.seed)
-    model = build(a.method, a.size, a.set, vocab=None if text_dir(a) else len(tok), mask_id=tok.mask_token_id,
-                  init=init and str(init))
+    model = build(a.method, a.size, a.set, vocab=None if text_dir(a) or not tok else len(tok),
+                  mask_id=tok and tok.mask_token_id, init=init and str(init))
     dls = loaders_of(a, r, smp, tok, model.config['preset'], step['bs'])
     facts |= dict(samples={k: len(o.dataset) for k, o in zip(dls.names, dls.loaders)})
     typer.echo(in_words(a, r, step, model, facts))
@@ -200,7 +202,7 @@ def _train(name, **kw):
     close_run(a.out, name, said, data=facts, step=step|dict(processes=world_size(), precision=precision),
               parameters=counted(model), run=run)
 
-# %% ../../nbs/commands/02_train.ipynb #60ad9d1d
+# %% ../../nbs/commands/02_train.ipynb #4e174712
 def text_dir(a:Any # arguments
             ) -> str|None:
     "The folder of a text tower with a tokenizer, given with --set text=DIR."
@@ -225,7 +227,7 @@ def in_words(a:Any, # arguments
                      "--set text=DIR the text tower)")
     return '\n'.join(lines)
 
-# %% ../../nbs/commands/02_train.ipynb #e10995cd
+# %% ../../nbs/commands/02_train.ipynb #4932b085
 @command(app, 'pretrain', *TRAIN_DOCS)
 def pretrain(method:str=ARG, # mrm
              data:Path=..., # manifest, folder with one, or a known public layout; it is only read

@@ -41,6 +41,13 @@ test_eq(len(read(path, 'phantom')[0]), len(made))
 with ExceptionExpected(MedvlError, regex="no study of source 'toys'.*there are: phantom"): read(path, 'toys')
 
 # %% [14] Reading a set
+from medvl.data.folds import write_splits
+one, two = sorted({s.group for s in made})[:2]
+kept, facts = read(path, splits=write_splits(root/'own/splits.csv', {one: 'train', two: 'test'}))
+test_eq({s.group: s.split for s in kept}, {one: 'train', two: 'test'})
+test_eq((facts['groups'], facts['splits_made_here']), (2, False))
+
+# %% [16] Reading a set
 twice = next(s for s in made if s.prior)
 for s in made: s.split = None
 test_eq(read(write_manifest(made, root/'nosplit/manifest.csv'))[1]['splits_made_here'], True)
@@ -49,17 +56,17 @@ twice.split = 'test'
 facts = read(write_manifest(made, root/'leak/manifest.csv'))[1]
 test_eq(facts['groups_in_two_splits'], [twice.patient])
 
-# %% [16] What is one sample?
+# %% [18] What is one sample?
 from medvl.commands.data import (units)
 
-# %% [17] What is one sample?
+# %% [19] What is one sample?
 fronts, sides = (sum(len(getattr(s, k)) for s in studies) for k in ('frontals','laterals'))
 n = {k: len(units(studies, k)) for k in ('study','image','film')}
 print(n, 'of', fronts, 'frontals and', sides, 'laterals')
 test_eq(n, dict(study=len(studies), image=fronts, film=fronts+sides))
 test_eq({s.split for s in units(studies, split='train')}, {'train'})
 
-# %% [19] What is one sample?
+# %% [21] What is one sample?
 a, b = (units(studies, text=k)[0].text for k in ('findings','whole'))
 print(b)
 assert len(a) < len(b)
@@ -68,10 +75,10 @@ test_eq({s.text for s in units(studies, 'film')}, {''})
 test_fail(lambda: units(studies, 'film', need_text=True), contains='no film left of')
 test_fail(lambda: units(studies, need_text=True), contains='no sample left of')
 
-# %% [21] `medvl data summary`
+# %% [23] `medvl data summary`
 from medvl.commands.data import (data_summary)
 
-# %% [22] `medvl data summary`
+# %% [24] `medvl data summary`
 medvl = typer.Typer()
 medvl.add_typer(app, name='data')                                       # as `medvl` itself does it
 def run(*args): return CliRunner().invoke(medvl, ['data', *map(str, args)])
@@ -84,17 +91,17 @@ test_eq(res['command'], 'data summary')
 test_eq(res['summary'], json.loads((root/'summary/summary.json').read_text()))
 test_eq(res['summary']['counts']['films'], films)
 
-# %% [24] `medvl data summary`
+# %% [26] `medvl data summary`
 for args, want in [((root/'nothing',), 'nothing'), ((path, '--kind', 'mimicry'), 'mimicry'),
                    ((root/'set', '--out', root/'set'), 'is the data itself')]:
     r = run('summary', *args)
     print(r.output)
     test_eq(r.exit_code, 2); assert want in r.output
 
-# %% [26] `medvl data manifest`
+# %% [28] `medvl data manifest`
 from medvl.commands.data import (below, data_manifest)
 
-# %% [28] `medvl data manifest`
+# %% [30] `medvl data manifest`
 from medvl.phantom.export import export_set
 n = export_set('archive', 3, size=64, dicom=True, masks=False, bar=False)
 Path('archive/films/broken.dcm').write_bytes(b'no film')
@@ -103,20 +110,20 @@ print(r.output)
 test_eq(r.exit_code, 0)
 test_eq(json.loads(Path('mine.log.json').read_text())['left'], [['not a DICOM, PNG or JPEG image', 'broken.dcm']])
 
-# %% [30] `medvl data manifest`
+# %% [32] `medvl data manifest`
 mine, told = (read(Path(o))[0] for o in ('mine.csv','archive/manifest.csv'))
 def known(studies):
     return sorted((s.patient, s.report, s.prior is not None, sorted(v.pos for v in s.views)) for s in studies)
 test_eq(known(mine), known(told))
 test_eq(sum(len(s.views) for s in mine), n['films'])
 
-# %% [32] `medvl data manifest`
+# %% [34] `medvl data manifest`
 r = run('manifest', 'archive/films', '--reports', 'archive/reports', '--out', 'bare.csv')
 print(r.output)
 test_eq(r.exit_code, 0); assert f"{n['films']} x film without a report" in r.output
 test_eq({s.report for s in read(Path('bare.csv'))[0]}, {''})
 
-# %% [34] `medvl data manifest`
+# %% [36] `medvl data manifest`
 for args, want in [((), 'exists already; --force replaces it'),
                    (('--out', 'elsewhere/x.csv'), 'lies in the folder of its films'),
                    (('--out', 'archive/x.xlsx'), 'is .csv or .parquet'),

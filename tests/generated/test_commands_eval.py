@@ -28,9 +28,12 @@ from medvl.phantom.set import phantom_studies
 from medvl.commands.eval import (app)
 
 # %% [7] Evaluation
-from medvl.commands.eval import (loaded, Scoring, eval_loader, facts_of)
+from medvl.commands.eval import (loaded, Scoring, settled)
 
 # %% [9] Evaluation
+from medvl.commands.eval import (eval_loader, facts_of)
+
+# %% [11] Evaluation
 warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
 os.chdir(tmp.name)
@@ -45,7 +48,7 @@ code, said = run('align', 'clip', '--data', data, '--out', root/'clip', *'--slot
                  '--warmup 0 --precision fp32 --vocab 200 --max-len 24'.split())
 test_eq(code, 0)
 
-# %% [10] Evaluation
+# %% [12] Evaluation
 model, tok, cfg = loaded(root/'clip')
 test_eq(cfg['extra']['args']['data']['slots'], ['current_frontal'])
 smp = units(read(data)[0], need_text=True, split='test')
@@ -54,17 +57,18 @@ print(facts_of(cfg, dl))
 test_eq([s.id for s in dl.dataset.samples], [s.id for s in smp])                     # nothing is shuffled
 test_eq(facts_of(cfg, dl)['films_per_slot'], {'current_frontal': len(smp)})          # as it was trained
 test_fail(lambda: loaded(root/'set'), contains='holds no model')
+assert settled(Scoring()).amp in ('bf16','fp16','fp32'); test_eq(settled(Scoring(amp='bf16')).amp, 'bf16')
 
-# %% [12] Evaluation
+# %% [14] Evaluation
 path = root/'clip/model/config.json'; was = path.read_text()
 path.write_text(json.dumps({k: v for k, v in json.loads(was).items() if k != 'extra'}))
 test_fail(lambda: loaded(root/'clip'), contains='does not say how films were prepared')
 path.write_text(was);
 
-# %% [14] `medvl eval retrieval`
+# %% [16] `medvl eval retrieval`
 from medvl.commands.eval import (EVAL_DOCS, eval_retrieval)
 
-# %% [15] `medvl eval retrieval`
+# %% [17] `medvl eval retrieval`
 base = ['--model', root/'clip', '--data', data, '--n-boot', 50]
 code, said = run('eval', 'retrieval', *base, '--out', root/'ret', '--rows', 3, '--embeddings')
 print(said)
@@ -76,14 +80,14 @@ assert 0 <= full['image_to_text_R@1'] <= full['image_to_text_R@5'] <= full['imag
 test_eq(sorted(p.name for p in (root/'ret').iterdir()),
         ['embeddings.npz','film_to_text.png','results.json','run.json','text_to_film.png'])
 
-# %% [16] `medvl eval retrieval`
+# %% [18] `medvl eval retrieval`
 fig, ax = plt.subplots(figsize=(5.5,3.3), dpi=60)
 ax.imshow(plt.imread(root/'ret/text_to_film.png')); ax.axis('off');
 
-# %% [18] Labels for a prompt set
+# %% [20] Labels for a prompt set
 from medvl.commands.eval import (set_labels)
 
-# %% [19] Labels for a prompt set
+# %% [21] Labels for a prompt set
 def one(finding):
     v = View(id='a', info={'finding': finding})
     return Sample((v,None,None,None), '', 'a', 'p', 'p', 'test', {}, Study('p','s',views=[v]))
@@ -93,10 +97,10 @@ got, n = set_labels([one('SARS'), one('Klebsiella'), one('ARDS'), one(''), one('
 test_eq([list(s.labels.values()) for s in got], [[1,0], [0,1], [], [], [1,1]])
 test_eq(n, {'left out: ARDS': 1, 'without a label': 1})
 
-# %% [21] `medvl eval zeroshot`
+# %% [23] `medvl eval zeroshot`
 from medvl.commands.eval import (eval_zeroshot)
 
-# %% [22] `medvl eval zeroshot`
+# %% [24] `medvl eval zeroshot`
 code, said = run('eval', 'zeroshot', *base, '--out', root/'zs')
 print(said)
 test_eq(code, 0)
@@ -104,7 +108,7 @@ z = json.loads((root/'zs/results.json').read_text())['zeroshot']
 test_eq((z['prompts']['id'], z['transductive']), ('chexpert14-plain-v1', False))
 assert (root/'zs/roc.png').stat().st_size > 1000
 
-# %% [24] `medvl eval zeroshot`
+# %% [26] `medvl eval zeroshot`
 for args, want in [(['--out', root/'zs'], 'medvl eval zeroshot'), (['--out', root/'x', '--source', 'toys'], "'toys'")]:
     code, said = run('eval', 'retrieval', *base, *args)
     print(said.strip()); test_eq(code, 2); assert want in said

@@ -45,6 +45,7 @@ tok = tokenizer(None, [None, 'nothing'], ['no effusion', 'small left effusion']*
 print(tok.tokenize('small right effusion'))
 assert len(tok) <= 60 and tok.mask_token_id is not None
 test_eq(tok.decode(tok('no effusion')['input_ids'], skip_special_tokens=True), 'no effusion')
+test_eq(tokenizer(None, [], [], 60, 16), None)
 tok.save_pretrained('bert'); test_eq(len(tokenizer(None, ['bert', None], [], 9, 16)), len(tok))
 
 # %% [11] A method by its name
