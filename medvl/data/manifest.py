@@ -11,7 +11,7 @@ __all__ = ['COLUMNS', 'KNOWN', 'ONE', 'readers', 'NESTED', 'MARKS', 'TINTS', 'Co
            'put_file', 'first_line', 'find_layouts', 'read_studies', 'Summary', 'summary', 'films_table', 'split_table',
            'label_table', 'finding_table', 'open_all', 'bars', 'hist', 'draw_summary']
 
-# %% ../../nbs/data/04_manifest.ipynb #c2fb5db9
+# %% ../../nbs/data/04_manifest.ipynb #2c4b9c6a
 import gzip, json, math, os, re, shutil
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ from .scan import scan_dicom
 from .study import Box, Leakage, Study, View, days_between, leakage, link_priors, slots, split_by_patient
 from .table import ReadLog, read_table, write_table
 
-# %% ../../nbs/data/04_manifest.ipynb #78b886c2
+# %% ../../nbs/data/04_manifest.ipynb #3369d4dd
 class Column(NamedTuple):
     "A column that medvl understands."
     name: str
@@ -41,7 +41,7 @@ class Column(NamedTuple):
     what: str  # meaning
 
 COLUMNS = (
-    Column('image', True, 'path', 'the film, relative to the folder of the manifest'),
+    Column('image', True, 'path', 'the film: a path below the folder of the manifest, or a whole path'),
     Column('patient_id', True, 'text', 'who'),
     Column('image_id', False, 'text', 'unique name of the film; without the column, its path'),
     Column('study_id', False, 'text', 'films of one visit share it; empty: this film is a visit of its own'),
@@ -64,7 +64,7 @@ COLUMNS = (
     Column('split', False, 'train, val or test', 'one for all films of a patient'),
     Column('source', False, 'text', 'which set'))
 
-# %% ../../nbs/data/04_manifest.ipynb #57c5026c
+# %% ../../nbs/data/04_manifest.ipynb #477bea70
 class Row:
     "One row of a manifest; its methods read a cell, and complain with file, row and value."
     def __init__(self, path:str|Path, i:int, cells:dict # file (for messages), row from 0, column -> text
@@ -89,10 +89,11 @@ class Row:
         try: return datetime.fromisoformat(v)
         except ValueError as e: raise self.bad('time', 'an ISO date such as 2020-01-31 or 2020-01-31T09:30:00') from e
     def file(self, k:str, root:Path) -> str:
-        "A path below `root`, or empty; whether it exists isn't looked at."
+        "A whole path, one below `root`, or empty; whether it exists isn't looked at."
         if not (v := self[k]): return ''
         full = os.path.normpath(root/v)
-        if not full.startswith(os.path.normpath(root)+os.sep): raise self.bad(k, f'a path below {root}')
+        if not (os.path.isabs(v) or full.startswith(os.path.normpath(root)+os.sep)):
+            raise self.bad(k, f'a path below {root}, or a whole path')
         return full
     def labels(self) -> dict[str,float]:
         "`labels` and all the `label:NAME` columns."
@@ -107,7 +108,7 @@ class Row:
             raise self.bad('labels', f'1, 0 or -1 for {bad[0]!r}')
         return out
 
-# %% ../../nbs/data/04_manifest.ipynb #282df67e
+# %% ../../nbs/data/04_manifest.ipynb #863ebc6a
 KNOWN = {c.name for c in COLUMNS}
 
 def read_manifest(path:str|Path, # .csv or .parquet
@@ -135,7 +136,7 @@ def read_manifest(path:str|Path, # .csv or .parquet
     if mine: print(log)
     return studies
 
-# %% ../../nbs/data/04_manifest.ipynb #dd573f98
+# %% ../../nbs/data/04_manifest.ipynb #7706879a
 def row_views(rows:list[Row], root:Path, missing:str, log:ReadLog # see `read_manifest`
              ) -> dict[str,View]: # by image_id, in the order of the rows
     "Films of the rows. Raises for duplicates, bad cells and (if asked) absent files."
@@ -162,7 +163,7 @@ def row_views(rows:list[Row], root:Path, missing:str, log:ReadLog # see `read_ma
     for r,file,id in absent: log.leave('film is not there', f'row {r.i+2}: {file}')
     return views
 
-# %% ../../nbs/data/04_manifest.ipynb #56638cf9
+# %% ../../nbs/data/04_manifest.ipynb #b674effd
 # column -> field of a study
 ONE = dict(patient_id='patient', split='split', time='time', report='report', group_id='group', source='source')
 
@@ -200,7 +201,7 @@ def count_found(studies:list[Study], log:ReadLog # gets the counts
     log.found.update({'films with their own text': sum(bool(v.text) for v in films),
                       'studies with a report': sum(bool(s.report) for s in studies)})
 
-# %% ../../nbs/data/04_manifest.ipynb #c4da4ceb
+# %% ../../nbs/data/04_manifest.ipynb #71fed252
 def link_rows(rows:list[Row], views:dict[str,View], studies:list[Study], log:ReadLog # see `read_manifest`
              ):
     "Explicit laterals and priors; if no row names a prior, priors by time. Raises `MedvlError` for impossible links."
@@ -249,12 +250,14 @@ def read_regions(path:Path, views:dict[str,View], root:Path, missing:str, log:Re
             v.masks[r['label']] = file; log.found['masks'] += 1
         else: raise r.bad('kind', 'box or mask')
 
-# %% ../../nbs/data/04_manifest.ipynb #7cf328dd
+# %% ../../nbs/data/04_manifest.ipynb #0375316d
 def write_manifest(studies:Iterable[Study], # of any origin
                    path:str|Path, # .csv or .parquet to write
-                   copy:bool=False # copy films from outside of the manifest's folder to images/ in it; False: refuse
+                   outside:str='error' # films outside of its folder: 'error', 'copy' (into it), 'absolute' (whole path)
                   ) -> Path:
     "Write `studies` so that `read_manifest` gives them back. Raises `MedvlError` for what a manifest can't say."
+    if outside not in ('error','copy','absolute'):
+        raise MedvlError(f"outside is {outside!r}; expected 'error', 'copy' or 'absolute'")
     path, studies, rows, regions, taken = Path(path), list(studies), [], [], set()
     root = Path(os.path.abspath(path.parent)); root.mkdir(parents=True, exist_ok=True)
     for s in studies:
@@ -262,17 +265,17 @@ def write_manifest(studies:Iterable[Study], # of any origin
             if not v.id or v.id in taken:
                 raise MedvlError(f"study {s.id!r}: film id {v.id!r} is {'empty' if not v.id else 'used twice'}")
             taken.add(v.id)
-            rows.append(view_row(s, v, root, copy))
+            rows.append(view_row(s, v, root, outside))
             regions += [dict(image_id=v.id, kind='box', label=b.label, x=b.x, y=b.y, w=b.w, h=b.h, text=b.text)
                         for b in v.boxes]
             for k,m in v.masks.items():
-                file = put_file(m, root, f'masks/{safe(v.id)}_{safe(k)}.png', copy)
+                file = put_file(m, root, f'masks/{safe(v.id)}_{safe(k)}.png', outside)
                 regions.append(dict(image_id=v.id, kind='mask', label=k, mask=file))
     if not rows: raise MedvlError('no film to write')
     if regions: write_table(pd.DataFrame(regions), root/'regions.csv')
     return write_table(pd.DataFrame(rows).fillna('').astype(str), path)
 
-def view_row(s:Study, v:View, root:Path, copy:bool # see `write_manifest`
+def view_row(s:Study, v:View, root:Path, outside:str # see `write_manifest`
             ) -> dict:
     "One row of the table."
     prior, lateral = slots(v, s)[2:0:-1] if v.kind == 'frontal' else (None, None)
@@ -280,7 +283,7 @@ def view_row(s:Study, v:View, root:Path, copy:bool # see `write_manifest`
     else: when = dict(offset_days='' if s.time is None else repr(float(s.time)))
     for k in s.labels:
         if set(k) & set('|='): raise MedvlError(f"study {s.id!r}: a label can't hold | or = in a manifest: {k!r}")
-    image = put_file(v.path if v.px is None else v.px, root, f'images/{safe(v.id)}.png', copy)
+    image = put_file(v.path if v.px is None else v.px, root, f'images/{safe(v.id)}.png', outside)
     labels = '|'.join(f'{k}={o:g}' for k,o in s.labels.items() if o == o)  # not NaN
     own = dict(image=image, image_id=v.id, patient_id=s.patient, study_id=s.id, group_id=s.group, view=v.pos,
                view_class=v.kind, lateral_image_id=lateral.id if lateral else '',
@@ -290,20 +293,22 @@ def view_row(s:Study, v:View, root:Path, copy:bool # see `write_manifest`
     rest = {k: o if isinstance(o, str) else json.dumps(jsonable(o)) for k,o in rest.items()}
     return own | when | rest
 
-# %% ../../nbs/data/04_manifest.ipynb #7dcbe8eb
+# %% ../../nbs/data/04_manifest.ipynb #262e7706
 def safe(name:str # of a film or a finding
         ) -> str:
     "`name` as part of a file name."
     return re.sub(r'[^\w.-]+', '_', name)
 
-def put_file(what:str|Path|np.ndarray|None, root:Path, name:str, copy:bool # path or array; see `write_manifest`
-            ) -> str: # path relative to `root`
-    "A picture below `root`: an array is saved as `name`, a file outside is copied (or refused)."
+def put_file(what:str|Path|np.ndarray|None, root:Path, name:str, outside:str # path or array; see `write_manifest`
+            ) -> str: # path below `root`, or a whole one
+    "A picture as a manifest names it: an array is saved as `name`, a file outside of `root` copied, named, or refused."
     if isinstance(what, (str,Path)):
         rel = os.path.relpath(what, root)
-        if not rel.startswith('..'): return Path(rel).as_posix()
-        if not copy:
-            raise MedvlError(f"{what}: lies outside of {root}; use copy=True, or write the manifest above it")
+        if rel.split(os.sep)[0] != '..': return Path(rel).as_posix()
+        if outside == 'absolute': return os.path.abspath(what)
+        if outside == 'error':
+            raise MedvlError(f"{what}: lies outside of {root}; say outside='copy' or 'absolute', or write the manifest "
+                             "above it")
         name = str(Path(name).with_suffix(Path(what).suffix))
     if what is None: raise MedvlError(f"{name}: the film has neither a file nor pixels")
     to = root/name; to.parent.mkdir(parents=True, exist_ok=True)
@@ -315,7 +320,7 @@ def put_file(what:str|Path|np.ndarray|None, root:Path, name:str, copy:bool # pat
     os.replace(part, to)
     return name
 
-# %% ../../nbs/data/04_manifest.ipynb #9b0c8a66
+# %% ../../nbs/data/04_manifest.ipynb #22900fb5
 readers = Registry('layout', covid='medvl.readers.covid:read_covid',  # name -> function of a folder and a log
                    chexpert='medvl.readers.chexpert:read_chexpert',
                    chexpert_plus='medvl.readers.chexpert:read_chexpert_plus', nih='medvl.readers.labels:read_nih',
@@ -357,7 +362,7 @@ MARKS = dict(covid=('metadata.csv', 'clinical_notes|Patientid|offset'),
              montgomery=('CXR_png/MCUCXR_*.png|*/CXR_png/MCUCXR_*.png', ''),
              jsrt=('All247images/*.IMG|*/All247images/*.IMG', ''))
 
-# %% ../../nbs/data/04_manifest.ipynb #96093d0f
+# %% ../../nbs/data/04_manifest.ipynb #26162095
 def first_line(path:Path # a text file, also .gz
               ) -> str:
     "Its first line; '' where it isn't text (or not the gz that its name says)."
@@ -393,7 +398,7 @@ def read_studies(path:str|Path, # manifest, folder with manifest.csv or .parquet
     if len(found) > 1: what = f"looks like {' and '.join(found)}: say which with kind="
     raise MedvlError(f"{path}: {what}. Known: {known}. For a folder of films, `scan_dicom` makes a manifest")
 
-# %% ../../nbs/data/04_manifest.ipynb #edc97f1d
+# %% ../../nbs/data/04_manifest.ipynb #cd85f885
 @dataclass
 class Summary:
     "What is in a set of studies; `str`, `to_dict` and `figure`."
@@ -428,7 +433,7 @@ class Summary:
         "One page of six panels."
         return draw_summary(self)
 
-# %% ../../nbs/data/04_manifest.ipynb #a5954a75
+# %% ../../nbs/data/04_manifest.ipynb #5e1d7843
 def summary(studies:Iterable[Study], # of any origin, priors linked
             decode:bool=False, # also open every film
             near:int|None=None, # also look for near-duplicates between splits (see `leakage`); opens every film
@@ -459,7 +464,7 @@ def summary(studies:Iterable[Study], # of any origin, priors linked
     out.raw = dict(words=words, gaps=gaps, visits=list(visits.values()), sizes=sizes, findings=finding_table(studies))
     return out
 
-# %% ../../nbs/data/04_manifest.ipynb #1dffdcdf
+# %% ../../nbs/data/04_manifest.ipynb #97f613ba
 def films_table(films:list[tuple[Study,View]] # every film with its study
                ) -> pd.DataFrame:
     "Films by source and projection (rows) and split (columns)."
@@ -505,7 +510,7 @@ def open_all(films:list[tuple[Study,View]], bar:bool # every film with its study
         except ImageError as e: bad.append(str(e))
     return sizes, bad
 
-# %% ../../nbs/data/04_manifest.ipynb #8a66e782
+# %% ../../nbs/data/04_manifest.ipynb #626421dd
 TINTS = {'train': '#4c72b0', 'val': '#dd8452', 'test': '#55a868', 'no split': '#9a9a9a'}
 
 def bars(ax:Axes, # where to draw

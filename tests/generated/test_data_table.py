@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Tables
-import difflib, os
+import difflib, gzip, os, zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,9 +26,12 @@ for r in range(20): log.note(f'oddity {r}', f'row {r}')
 test_eq('8 x 8 other reasons' in str(log), True)
 
 # %% [9] Reading the table
-from medvl.data.table import (read_table, parquet_text, check_columns)
+from medvl.data.table import (not_utf8, damaged)
 
 # %% [10] Reading the table
+from medvl.data.table import (read_table, parquet_text, check_columns)
+
+# %% [11] Reading the table
 def table(folder, text, name='manifest.csv', encoding='utf-8'):
     p = Path(folder)/name; p.write_bytes(text.encode(encoding)); return p
 
@@ -41,15 +44,29 @@ test_fail(lambda: read_table(table(d, 'file,x\na,b\n'), ['patient_id']),
           contains="no column 'patient_id'. It has: file, x")
 test_fail(lambda: read_table(table(d, '')), contains='is empty (0 bytes)')
 test_fail(lambda: read_table(table(d, 'image,text\na.png,Größe\n', encoding='latin-1')),
-          contains='byte 19 is not UTF-8')
+          contains="line 2, byte 8 of it, is not UTF-8 (b'\\xf6'; as Latin-1 it would be 'a.png,Größe')")
+test_fail(lambda: read_table(table(d, 'image,text\na.png,é\n', encoding='utf-16')), contains='this is UTF-16')
 test_fail(lambda: read_table(table(d, 'a,b,a\n1,2,3\n')), contains="column 'a' occurs 2 times")
-test_fail(lambda: read_table(table(d, 'a,b\n1,2\n1,2,3\n')), contains="can't be read as a table")
+test_fail(lambda: read_table(table(d, 'a,b\n1,2\n1,2,3\n')), contains="can not be read as a table")
 test_fail(lambda: read_table(d/'no.csv'), contains='no such file')
 
-# %% [12] Writing
+# %% [13] Reading the table
+plain = ''.join(['image,text\n']+[f'film{i}.png,{i*7919%65521} and {i*104729%65537}\n' for i in range(30_000)])
+gz = bytearray(gzip.compress(plain.encode()))
+def held(name, data): (d/name).write_bytes(data); return lambda: read_table(d/name)
+test_eq(held('t.csv.gz', gz)().equals(held('t.csv', plain.encode())()), True)
+test_fail(held('cut.csv.gz', gz[:len(gz)//2]), contains='damaged or not whole')
+gz[len(gz)//2] ^= 255
+test_fail(held('flip.csv.gz', gz), contains='damaged or not whole')
+test_fail(held('plain.csv.gz', b'a,b\n1,2\n'), contains='not packed with gzip, as its name says')
+test_fail(held('packed.csv', gzip.compress(b'a,b\n1,2\n')), contains='its name should end with .gz')
+test_fail(held('long.csv', plain.encode()+'film.png,Größe\n'.encode('latin-1')), contains='line 30002, byte 11')
+test_fail(held('long.csv.gz', gzip.compress(plain.encode()+b'\xe9')), contains='line 30002, byte 0')
+
+# %% [15] Writing
 from medvl.data.table import (write_table)
 
-# %% [13] Writing
+# %% [16] Writing
 write_table(df, d/'new/t.csv'); write_table(df, d/'new/t.parquet')
 for o in ('csv','parquet'): test_eq(read_table(d/f'new/t.{o}').to_dict(), df.to_dict())
 test_eq(sorted(o.name for o in (d/'new').iterdir()), ['t.csv','t.parquet'])
