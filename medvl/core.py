@@ -142,6 +142,15 @@ class Aligner(nn.Module):
 
     def forward(self, batch:Mapping) -> Out: raise NotImplementedError
 
+    def weigh(self,
+              weights:Mapping[str,float]|None # by term; those that are not named stay as they are; 0 leaves one out
+             ):
+        "Other weights than the paper's. Raises `MedvlError` for a term that the method does not have."
+        if bad := set(weights or {})-set(self.weights):
+            raise MedvlError(f"{type(self).__name__} has no term {sorted(bad)[0]!r}; its terms: "
+                             f"{', '.join(self.weights)}")
+        self.weights = {**self.weights, **(weights or {})}
+
     def loss(self,
              out:Out # what `forward` returned
             ) -> Tensor: # scalar

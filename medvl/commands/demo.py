@@ -29,11 +29,13 @@ def compared(c:Any, # the demo's `Common`
              names:list[str] # stages that were scored
             ) -> dict: # 'alta - clip' -> differences
     "ALTA against each of the others, on the same patients."
-    from medvl.commands.stages import ahead
+    from medvl.commands.data import units
+    from medvl.commands.stages import ahead, labels_of
     from medvl.eval.retrieval import Embeddings
     if 'alta' not in names: return {}
+    lab = labels_of(units(c.data['test'], need_text=True))
     emb = {k: Embeddings.load(c.out/k/'embeddings.npz') for k in names}
-    return {f'alta - {k}': ahead(emb['alta'], emb[k], c.groups(), seed=c.seed) for k in names if k != 'alta'}
+    return {f'alta - {k}': ahead(emb['alta'], emb[k], c.groups(), seed=c.seed, lab=lab) for k in names if k != 'alta'}
 
 def draw_page(c:Any, # the demo's `Common`
               stages:dict, # name -> `Stage`
@@ -71,33 +73,33 @@ def demo(out:Path=Path('runs/demo'), # folder for the stages, results.json and i
          patients:int=320, # phantom patients to train on
          val:int=40, # patients for the validation loss
          test:int=120, # patients that are scored
-         film:int=256, # pixels a side of the films
+         film:int=128, # pixels a side of the films
+         difficulty:str='easy', # of the phantom: easy, standard or hard
          only:str='', # stages, joined by commas: mrm, alta, clip, clip_mrm; none: all
          set:list[str]=[], # a setting of a stage, as alta.lr=5e-4 or alta.model.mode=clean; may be repeated
          epochs:int|None=None, # of every stage; none: each its own
          vocab:int=3000, # pieces of the tokenizer
          max_len:int=128, # tokens of a text
          n_boot:int=1000, # bootstrap draws
-         workers:int=2, # processes that draw patients
+         workers:int=2, # processes that draw patients, and train stages side by side; 0: none but this
          seed:int=0, # of patients, weights, masks, order and bootstrap
          films:Path|None=None # folder of decoded films; none: in --out
         ):
     "MRM, then ALTA and CLIP, on simulated patients: trained, scored, and shown on a page. Nothing is downloaded."
     said = {k: v for k, v in locals().items() if k not in ('out','workers','films')}
-    from medvl.commands.stages import (STAGES, Common, needed, patients as drawn, score_stage, shared_tokenizer, told,
-                                       train_stage, with_settings)
+    from medvl.commands.stages import (STAGES, Common, needed, patients as drawn, run_stages, shared_tokenizer, told,
+                                       with_settings)
     from medvl.core import provenance, save_json
     is_ours(out)
     stages = with_settings(STAGES, set, epochs)
     names = needed(stages, [k for k in only.split(',') if k])
     save_json(out/'run.json', dict(command='demo', arguments=said, provenance=provenance()))
     typer.echo(f"drawing {patients+val+test} phantom patients (kept for the next time)")
-    data = drawn(dict(train=patients, val=val, test=test), film, seed, workers)
+    data = drawn(dict(train=patients, val=val, test=test), film, seed, workers, difficulty=difficulty)
     for k, o in told(data).items(): typer.echo(f"  {k}: " + ', '.join(f'{v} {w}' for w, v in o.items()))
     tok = shared_tokenizer(out/'tokenizer', [s.report for s in data['train']], vocab, max_len)
-    c = Common(out, data, tok, seed, max_len, films, typer.echo)
-    ran = {k: train_stage(c, stages, k) for k in names}
-    scored = {k: score_stage(c, stages, k, n_boot) for k in names if stages[k].method != 'mrm'}
+    c = Common(out, data, tok, seed, max_len, films, typer.echo, f'{film} px, seed {seed}, {difficulty}')
+    ran, scored = run_stages(c, stages, names, n_boot, workers)
     finish(c, stages, ran, scored, said)
 
 # %% ../../nbs/commands/07_demo.ipynb #7f1a20c3

@@ -6,7 +6,8 @@ Docs: https://medvl.github.io/medvl/commands/story.html.md"""
 
 # %% auto #0
 __all__ = ['COLORS', 'NAMES', 'INTRO', 'HOW', 'COST', 'STYLE', 'thumb', 'svg', 'curves', 'rocs', 'queries', 'short', 'text_rows',
-           'film_rows', 'span', 'rows_of', 'table', 'costs', 'dots', 'verdict', 'section', 'made_by', 'page']
+           'film_rows', 'span', 'rows_of', 'table', 'luck_by_finding', 'costs', 'dots', 'verdict', 'section', 'made_by',
+           'page']
 
 # %% ../../nbs/commands/06_story.ipynb #8773855d
 import base64, html, io, re, textwrap
@@ -165,13 +166,22 @@ def table(res:Mapping # results of the demo
     "A row a model, chance first."
     if not res['scored']: return '<p>No stage was scored.</p>'
     chance = next(iter(res['scored'].values()))['retrieval']['chance']
-    head = ['', *(f'{a} R@{k}' for a in ('film → text','text → film') for k in (1,5,10)), 'zero-shot AUROC']
-    body = [['chance', *(f'{100*chance[f"R@{k}"]:.1f}' for _ in WAYS for k in (1,5,10)), '50.0']]
+    ways = 'film → text', 'text → film'
+    head = ['', *(f'{a} R@{k}' for a in ways for k in (1,5,10)), *(f'{a} P@10' for a in ways), 'zero-shot AUROC']
+    body = [['chance', *(f'{100*chance[f"R@{k}"]:.1f}' for _ in WAYS for k in (1,5,10)),
+             *luck_by_finding(res), '50.0']]
     for k, s in res['scored'].items():
-        r = s['retrieval']['interval']
+        r, p = s['retrieval']['interval'], s.get('findings') or {}
         body.append([NAMES.get(k, k), *(span(r[f'{w}_R@{n}']) for w in WAYS for n in (1,5,10)),
+                     *(span(p[w]['metrics']['P@10']) if p else 'too few' for w in WAYS),
                      span(s['zeroshot']['macro']['auroc'])])
     return rows_of(head, body)
+
+def luck_by_finding(res:Mapping # results of the demo
+                   ) -> list[str]: # two cells
+    "Chance of the precision by finding."
+    p = next(iter(res['scored'].values())).get('findings') or {}
+    return [f'{100*p[w]["chance"]:.1f}' if p else '' for w in WAYS]
 
 def costs(res:Mapping # results of the demo
          ) -> str: # HTML
@@ -224,16 +234,16 @@ counted, not guessed: multiply-adds of a step, forward and backward, times the s
 
 def verdict(diff:Mapping[str,Mapping] # 'alta - clip' -> key -> difference with its interval
            ) -> str: # HTML
-    "One sentence a comparison, from the paired differences in R@1."
+    "One sentence a comparison, from the paired differences in P@10, or in R@1 where there is no precision."
     out, ways = [], dict(zip(WAYS, ('film to text','text to film')))
     for pair, d in diff.items():
         a, b = (NAMES.get(o, o) for o in pair.split(' - '))
-        said = []
+        said, of = [], 'P@10' if f'{WAYS[0]}_P@10' in d else 'R@1'
         for w, name in ways.items():
-            x = d[f'{w}_R@1']; sure = '' if x['low'] > 0 or x['high'] < 0 else ', which may be chance'
+            x = d[f'{w}_{of}']; sure = '' if x['low'] > 0 or x['high'] < 0 else ', which may be chance'
             said.append(f'{name} {abs(100*x["value"]):.1f} points {"higher" if x["value"] >= 0 else "lower"} '
                         f'({100*x["low"]:+.1f} to {100*x["high"]:+.1f}{sure})')
-        out.append(f'<p>R@1 of {a} against {b}: {"; ".join(said)}.</p>')
+        out.append(f'<p>{of} of {a} against {b}: {"; ".join(said)}.</p>')
     return '\n'.join(out)
 
 # %% ../../nbs/commands/06_story.ipynb #4070e9a0
@@ -278,7 +288,9 @@ def page(res:Mapping, # results of the demo
     asked = '<p>Queries are taken at even steps, not chosen. ✓ and a solid frame: the same words belong to it.</p>'
     body = [section('What is alignment?', INTRO), section('What was compared', HOW.format(**res['data'])),
             section('Results', '<p>R@k: in how many of 100 queries a right answer is among the first k. Films with '
-                    'the same words are all right answers. Intervals: 95 %, patients drawn with replacement.</p>',
+                    'the same words are all right answers. P@10: of the ten that come first for a query with a '
+                    'finding, how many of 100 have it, mean over the findings. Intervals: 95 %, patients drawn with '
+                    'replacement.</p>',
                     table(res), pictures.get('dots', ''), verdict(res['differences'])),
             section('What it cost', COST, costs(res)),
             section('Ask with words', asked, *each(0)), section('Ask with a film', *each(1)),

@@ -72,7 +72,9 @@ PRESETS = {p.name: p for p in [
     Preset('biovil', 448, 512, 512, **_wobbly),
     Preset('biovil-480', 480, 512, 512, **_wobbly),
     Preset('mrm-small', 128, 128, 256, .4978, .2449, big=256, crop=(.2, 1.), antialias=False),
-    Preset('alta-small', 128, 144, 288, .4785, .2834, big=256, **_wobbly)]}
+    Preset('alta-small', 128, 144, 288, .4785, .2834, big=256, **_wobbly),
+    Preset('mrm-pocket', 128, 128, 128, .4978, .2449, big=128, crop=(.6, 1.), antialias=False),
+    Preset('alta-pocket', 128, 128, 128, .4978, .2449, big=128, affine=(5., 2., .04, .95, 1.05), jitter=(.8, 1.2))]}
 
 # %% ../../nbs/data/04_films.ipynb #c6978092
 def resize(x:Float[Tensor, '... h w'], # pictures in [0,1]

@@ -50,6 +50,7 @@ class MRM(Aligner):
                  norm_pix:bool=True, # targets of mean 0 and variance 1 per patch
                  vocab:int|None=None, # size of the vocabulary; None: 30,000
                  preset:str='mrm', # how films are prepared, see `data.batch`
+                 weights:Mapping|None=None, # of the terms; None: 1 each; dict(txt=0) is MAE with a larger target
                  init:str|Path|None=None # MAE's checkpoint for the vision tower (the authors': ViT-B of ImageNet)
                 ):
         super().__init__()
@@ -67,9 +68,10 @@ class MRM(Aligner):
         nn.init.xavier_uniform_(self.to_text.weight); nn.init.zeros_(self.to_text.bias)
         self.zoom, self.mask, self.word_mask, self.mask_id = zoom, mask, word_mask, mask_id
         self.text_loss, self.norm_pix = text_loss, norm_pix
+        self.weigh(weights)
         self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, zoom=zoom,
                            decoder=self.decoder.config, mask=mask, word_mask=word_mask, mask_id=mask_id,
-                           text_loss=text_loss, norm_pix=norm_pix, preset=preset)
+                           text_loss=text_loss, norm_pix=norm_pix, preset=preset, weights=self.weights)
 
 # %% ../../nbs/methods/05_mrm.ipynb #2d8618b2
 @patch_to(MRM)

@@ -6,13 +6,15 @@ import warnings
 warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
 
 # %% [4] Stages of the demo
-import json, os, resource, shutil
+import json, multiprocessing, os, resource, shutil, time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 import numpy as np
 import torch
+from fastai.callback.core import Callback
 from torch import nn
 from tqdm import tqdm
 from medvl.commands.data import units
@@ -20,6 +22,7 @@ from medvl.core import CHEXPERT, SLOTS, MedvlError, jsonable, methods, save_json
 from medvl.data.batch import Preset, dataloaders, load_tokenizer, sample_loader, train_tokenizer
 from medvl.data.cache import ImageCache
 from medvl.data.report import load_prompts
+from medvl.eval.findings import by_finding, finding_hits, finding_precision
 from medvl.eval.metrics import paired_bootstrap
 from medvl.eval.retrieval import WAYS, Embeddings, embed, match_ranks, retrieval_report
 from medvl.eval.zeroshot import zeroshot
@@ -33,7 +36,7 @@ import tempfile
 from fastcore.test import *
 
 # %% [7] A stage
-from medvl.commands.stages import (Stage, FILMS, REPORTS, STAGES)
+from medvl.commands.stages import (Stage, FILMS_OF, FILMS, REPORTS, STAGES)
 
 # %% [8] A stage
 from medvl.commands.stages import (with_settings)
@@ -41,9 +44,10 @@ from medvl.commands.stages import (with_settings)
 # %% [9] A stage
 s = with_settings(STAGES, ['alta.lr=2e-3', 'alta.model.mode=faithful', 'clip.bs=16'], epochs=3)
 print(s['alta'])
-test_eq((s['alta'].lr, s['clip'].bs), (2e-3, 16)); test_eq(s['alta'].model, {'views': 'present', 'mode': 'faithful'})
+test_eq((s['alta'].lr, s['clip'].bs), (2e-3, 16)); test_eq(s['alta'].model, {**STAGES['alta'].model, 'mode': 'faithful'})
 test_eq({o.epochs for o in s.values()}, {3})
-test_eq(STAGES['alta'].model, {'views': 'present'})                  # the defaults are not touched
+assert 'mode' not in STAGES['alta'].model                              # the defaults are not touched
+test_fail(lambda: with_settings(STAGES, ['alta.slots=both']), contains="'both'; expected current, views")
 for bad in ('alta.speed=1', 'beta.lr=1', 'alta.lr', 'alta.model=1'):
     test_fail(lambda: with_settings(STAGES, [bad]), contains=f'{bad!r}: expected')
 
@@ -85,10 +89,20 @@ from medvl.commands.stages import (report_tower, made)
 # %% [22] Training
 from medvl.commands.stages import (Common, slots_of)
 
-# %% [23] Training
+# %% [24] Training
+from medvl.commands.stages import (EpochsCB)
+
+# %% [25] Training
+told_by = []
+cb = EpochsCB('mrm', 10, told_by.append); cb.before_fit()
+for e in range(10):
+    cb.learn = type('', (), dict(epoch=e))(); cb.after_epoch()
+print(told_by); test_eq([o.split(',')[0] for o in told_by], [f'mrm: epoch {k} of 10' for k in (2,4,6,8)])
+
+# %% [26] Training
 from medvl.commands.stages import (train_stage)
 
-# %% [24] Training
+# %% [27] Training
 tiny = with_settings(STAGES, ['mrm.bs=8','alta.bs=4','clip.bs=4','clip_mrm.bs=4'], epochs=1)
 c = Common(Path('demo'), data, tok, max_len=48)
 ran = {k: train_stage(c, tiny, k) for k in needed(tiny, ['alta','clip_mrm'])}
@@ -99,7 +113,7 @@ test_eq(ran['clip_mrm']['steps'], told(data)['train']['frontals']//4)
 few, all_of = ran['alta'], ran['clip_mrm']
 assert few['trainable'] < few['parameters']//2 and few['trainable'] < all_of['trainable']
 
-# %% [26] Training
+# %% [29] Training
 start = made(tiny['clip_mrm'], tok, Path('demo/mrm/model'))
 below = from_pretrained('demo/mrm/model')
 a, b = start.state_dict(), below.state_dict()
@@ -107,7 +121,7 @@ same = [k for k in a if k.startswith('vision.') and a[k].equal(b[k])]
 test_eq(len(same), sum(k.startswith('vision.') for k in a))
 assert a['text.net.encoder.layer.0.output.dense.weight'].equal(b['text.net.bert.encoder.layer.0.output.dense.weight'])
 
-# %% [28] Training
+# %% [31] Training
 lines = []
 again = replace(c, say=lines.append)
 test_eq(train_stage(again, tiny, 'alta'), json.loads(Path('demo/alta/stage.json').read_text()))
@@ -115,20 +129,22 @@ test_eq(lines, ['alta: done before, in demo/alta'])
 test_ne(c.plan(tiny, 'alta'), c.plan(with_settings(tiny, ['mrm.lr=.1']), 'alta'))
 test_eq(c.plan(tiny, 'clip'), c.plan(with_settings(tiny, ['mrm.lr=.1']), 'clip'))
 
-# %% [30] Score
-from medvl.commands.stages import (score_stage)
+# %% [33] Score
+from medvl.commands.stages import (ASKED, labels_of, enough, score_stage)
 
-# %% [31] Score
+# %% [34] Score
 scores = {k: score_stage(c, tiny, k, n_boot=50) for k in ('alta','clip_mrm')}
 rep = scores['alta']['retrieval']
 test_eq(rep['n_pairs'], told(data)['test']['frontals'])
 test_eq(score_stage(c, tiny, 'alta', n_boot=50), scores['alta'])        # read, not made again
 assert rep['full']['image_to_text_R@10'] >= rep['full']['image_to_text_R@1']
+test_eq(scores['alta']['findings'], {})                                # four patients are too few for it
+test_eq(labels_of(c.samples(tiny['alta'], 'test')).shape, (rep['n_pairs'], 12)); test_eq(enough(np.ones((10,12))), True)
 
-# %% [33] Who is ahead, and by how much
+# %% [36] Who is ahead, and by how much
 from medvl.commands.stages import (hits, ahead)
 
-# %% [34] Who is ahead, and by how much
+# %% [37] Who is ahead, and by how much
 ids = torch.arange(4)
 right = Embeddings(torch.eye(4), torch.eye(4), torch.ones(4, dtype=torch.bool), ids)
 half = replace(right, t=torch.eye(4)[[0,1,3,2]])                        # two texts exchanged
@@ -137,4 +153,16 @@ test_eq(hits(half)['text_to_image'].tolist(), [1,1,0,0])
 d = ahead(right, half, list('abcd'), ks=[1], n_boot=200)
 print(d['image_to_text_R@1'])
 test_eq(d['image_to_text_R@1'].value, .5)
+ten = Embeddings(torch.eye(20), torch.eye(20), torch.ones(20, dtype=torch.bool), torch.arange(20))
+turned = replace(ten, t=torch.eye(20).roll(10, 0))                     # texts of films without the finding
+lab = np.repeat([[1.,0.],[0.,1.]], 10, 0)
+d = ahead(ten, turned, range(20), ks=[1], n_boot=50, lab=lab)
+test_eq([d[f'{w}_P@1'].value for w in WAYS], [1.,1.])
+
+# %% [39] Two at a time
+from medvl.commands.stages import (_both, _alone, run_stages)
+
+# %% [40] Two at a time
+ran2, scored2 = run_stages(replace(c, say=lambda o: None), tiny, needed(tiny, ['alta']), n_boot=50)
+test_eq((list(ran2), list(scored2)), (['mrm','alta'], ['alta'])); test_eq(scored2['alta'], scores['alta'])
 os.chdir(home); tmp.cleanup()

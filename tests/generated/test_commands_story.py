@@ -81,7 +81,7 @@ assert '<li value="3" class="right">✓ small effusion' in h             # behin
 test_eq(film_rows(e, lambda i: px[i], lambda i: words[i], [0], 1).count('<li'), 1)
 
 # %% [20] The table
-from medvl.commands.story import (span, rows_of, table, costs)
+from medvl.commands.story import (span, rows_of, table, luck_by_finding, costs)
 
 # %% [21] The table
 x = dict(value=.5, low=.4, high=.6)

@@ -18,7 +18,7 @@ from medvl.core import Aligner, Batch, Feat, MedvlError, Out
 from medvl.data.recipe import Recipe
 from medvl.losses.contrastive import clip_loss, gather, log_scale, same_text
 from medvl.losses.local import local_loss
-from medvl.models.adapters import add_adapters, freeze, unfreeze
+from medvl.models.adapters import add_adapters, add_lora, freeze, unfreeze
 from medvl.models.checkpoint import cxr_bert_keys, load_state, mrm_keys, read_config
 from medvl.models.heads import ProjectionHead, ViewTimeEmbedding, fuse_views
 from medvl.models.masked import PatchDecoder, mask_words, patchify, pick_patches, pixel_loss, token_loss
@@ -69,7 +69,7 @@ with torch.no_grad(): st.view[0] = torch.tensor([[0.,0],[1,0]]); st.time[0] = to
 test_eq(st().detach(), torch.tensor([[0.,0],[1,0],[0,1],[1,1]]))  # current frontal, lateral; prior frontal, lateral
 
 # %% [14] What is trained
-from medvl.methods.alta import (TRAINED)
+from medvl.methods.alta import (TRAINED, HEADS, ADAPTERS)
 
 # %% [16] The model
 from medvl.methods.alta import (ALTA)
@@ -77,7 +77,7 @@ from medvl.methods.alta import (ALTA)
 # %% [18] The model
 from medvl.methods.alta import (_from_mrm)
 
-# %% [35] At full size
+# %% [37] At full size
 with torch.device('meta'): full = ALTA.paper()
 test_eq(trainable(full), 18_333_502)
 test_eq(sum(p.numel() for p in full.parameters()), 242_177_854)
@@ -93,7 +93,7 @@ for k,n in got.items(): print(f"{k:30s}{n:12,}")
 test_eq(list(got.values()), [7_100_928, 7_100_928, 460_800, 2_953_728, 622_650, 90_624, 3_844])
 test_eq(sum(got.values()), 18_333_502)
 
-# %% [37] At full size
+# %% [39] At full size
 test_eq(trainable(full)-count('decoder')-count('cls.predictions'), 18_333_502-2_953_728-13_824-622_650)
 with torch.device('meta'): clean = ALTA.paper(mode='clean')
 test_eq(trainable(clean), 18_333_502+590_592)
@@ -102,7 +102,7 @@ test_eq(pick_patches(1, 196, full.mask)[0].shape[1]*4, 196)  # 49 visible in eac
 test_eq(full.decoder.pred.out_features, 3072)
 param_table(full).round(4)
 
-# %% [39] A batch in, an `Out` out
+# %% [41] A batch in, an `Out` out
 torch.manual_seed(0)
 tiny = dict(vision=dict(name='vit_small_cpu', size=64, depth=2), size=64, vocab=60, dim=32)
 def example(mode, **kw):
@@ -118,14 +118,14 @@ print({k: round(v.item(),2) for k,v in out.terms.items()})
 test_eq(set(out.terms), set(m.weights))
 test_close(m.loss(out).item(), sum(v.item() for v in out.terms.values()), eps=1e-4)
 
-# %% [41] A batch in, an `Out` out
+# %% [43] A batch in, an `Out` out
 pairs = b.txt_msk.any(1)
 for mode,n in (('clean',8), ('faithful',13)):
     f, removed, slot, use = example(mode).encode_films(b.img, b.img_msk, pairs)
     test_eq((len(f.glob), use.sum().item()), (n, n)); test_eq(f.loc.shape, (n,4,192))
 test_eq(use.int()[2], torch.tensor([1,0,0,0]))
 
-# %% [43] Absent means absent
+# %% [45] Absent means absent
 def terms(m, b):
     torch.manual_seed(1)
     with torch.no_grad(): return torch.stack(list(m.eval()(b).terms.values()))
@@ -144,7 +144,7 @@ f4, _, _, use4 = faith.encode_films(few.img, few.img_msk, few.txt_msk.any(1))
 g4, vs4, none = faith.image_side(f4, use4)
 test_close(g4[0], f4.glob[:4].mean(0), eps=1e-6); test_eq((vs4.shape[1], none), (16, None))
 
-# %% [45] Absent means absent
+# %% [47] Absent means absent
 blank = torch.zeros(2,1,64,64)
 two = faith.vision(blank, add=faith.slot(torch.tensor([3,3])), blank=torch.tensor([True,True])).glob
 test_close(two[0], two[1], eps=1e-6)
@@ -152,7 +152,7 @@ idx = torch.tensor([[0,1,2,3],[4,5,6,7]])
 drawn = faith.vision(blank, idx, faith.slot(torch.tensor([3,3])), torch.tensor([True,True])).glob
 test_eq(bool((drawn[0]-drawn[1]).abs().max() > 1e-4), True)
 
-# %% [47] The local term, against the formula
+# %% [49] The local term, against the formula
 def pair_score(c, w, s1, s2):
     A = (s1*(w@c.T).softmax(0)).softmax(1)
     return torch.logsumexp(s2*F.cosine_similarity(A@c, w, dim=-1), 0)
@@ -164,7 +164,7 @@ with torch.no_grad():
     want = (F.cross_entropy(r, torch.arange(2)) + F.cross_entropy(r.T, torch.arange(2)))/2
     test_close(local_loss(vs, ws, wm, vs_msk, *scale).item(), want.item(), eps=1e-4)
 
-# %% [49] Gradients reach exactly what is trained
+# %% [51] Gradients reach exactly what is trained
 for mode in ('clean','faithful'):
     m = example(mode).train(); m.loss(m(b)).backward()
     got = {k for k,p in m.named_parameters() if p.grad is not None}
@@ -175,7 +175,27 @@ for mode in ('clean','faithful'):
     test_eq('text.net.bert.embeddings.word_embeddings.weight' in got, False)  # tied: also the matrix of the head
 print(len(got), 'parameters get a gradient, of', len(list(m.parameters())))
 
-# %% [51] Gradients reach exactly what is trained
+# %% [53] Gradients reach exactly what is trained
+own = {}
+for k in ADAPTERS:
+    x = ALTA.small(**tiny, adapters=k)
+    own[k] = sum(p.numel() for p in x.parameters() if p.requires_grad)
+    again = ALTA(**json.loads(json.dumps(x.config)))     # the configuration alone rebuilds it, part by part
+    test_eq([(n, p.shape, p.requires_grad) for n,p in again.named_parameters()],
+            [(n, p.shape, p.requires_grad) for n,p in x.named_parameters()])
+test_eq(own['both']-own['none'], own['serial']+own['parallel']-2*own['none'])
+test_eq(own['serial'], own['parallel'])
+lora = sum(8*(192+3*192) for _ in range(2)) + sum(2*8*2*t for t in [x.text.width]*len(x.text.net.bert.encoder.layer))
+test_eq(own['lora']-own['none'], lora)                   # r (in + out), for qkv and for query and value
+test_eq(own['heads'] < own['none'], True); print(own)
+everything = ALTA.small(**tiny, adapters='none',
+                        also=('vision.*','text.*','decoder.*'))
+test_eq([n for n,p in everything.named_parameters() if not p.requires_grad], ['vision.net.pos_embed','decoder.pos_embed'])
+test_fail(lambda: ALTA.small(adapters='bits', **tiny), contains="adapters is 'bits'")
+test_fail(lambda: ALTA.small(weights=dict(globe=1), **tiny), contains="no term 'globe'")
+test_eq(ALTA.small(weights=dict(mlm=0), **tiny).weights['mlm'], 0)
+
+# %% [55] Gradients reach exactly what is trained
 class Nothing(nn.Module):
     def forward(self, z): return 0*z
 def without(tower, *args):
@@ -190,12 +210,12 @@ for mode in ('clean','faithful'):
     with torch.no_grad(): moved = (without(m.text, b.txt)-m.text(b.txt).glob).abs().max().item()
     print(mode, 'text adapters move [CLS] by', round(moved,4)); test_eq(moved > 1e-3, mode == 'faithful')
 
-# %% [53] Gradients reach exactly what is trained
+# %% [57] Gradients reach exactly what is trained
 decayed = [k for k,p in m.named_parameters() if p.requires_grad and p.ndim > 1]
 test_eq(all(k in decayed for k in ('vision.net.cls_token','slot.view','slot.time','decoder.mask_token')), True)
 test_eq([k for k in decayed if 'log_scale' in k or k.endswith('bias') or 'norm' in k.lower()], [])
 
-# %% [55] Without reports, and what can be wrong
+# %% [59] Without reports, and what can be wrong
 m = example('clean')
 only = m(Batch(b, txt_msk=torch.zeros(4,8).bool()))
 test_eq([only.terms[k].item() for k in ('glob','local','mlm')], [0.,0.,0.]); test_eq(bool(only.terms['mim'] > 0), True)
@@ -209,7 +229,7 @@ test_fail(lambda: m(Batch(b, img_msk=no_frontal)), contains='no sample of this b
 test_fail(lambda: ALTA.small(mode='clear', **tiny), contains="('faithful', 'clean')")
 test_fail(lambda: ALTA.small(also=('text.nothing',), **tiny), contains='text.nothing')
 
-# %% [57] Without reports, and what can be wrong
+# %% [61] Without reports, and what can be wrong
 m = example('clean').eval()
 with torch.no_grad():
     one = m.encode_image(b.img[:,0])
@@ -225,7 +245,7 @@ raw = m.encode_text(b.txt[:2], b.txt_msk[:2], norm=False).glob
 test_close(F.normalize(raw, dim=-1), t.glob, eps=1e-6); test_eq(bool((raw.norm(dim=-1)-1).abs().min() > .01), True)
 test_eq(m.encode_text(b.txt[:2], b.txt_msk[:2], b.word[:2]).loc.shape, (2,6,32))
 
-# %% [59] Without reports, and what can be wrong
+# %% [63] Without reports, and what can be wrong
 again = ALTA(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 with torch.no_grad(): test_close(again.eval().encode_image(b.img, b.img_msk).glob, frontal.glob, eps=1e-6)
 from medvl.methods.mrm import MRM
@@ -241,7 +261,7 @@ with tempfile.TemporaryDirectory() as d:
     save_pretrained(mrm, d)
     test_close(ALTA.from_mrm(d, text='bert-small', vocab=60, size=64).vision.net.cls_token, mrm.vision.net.cls_token)
 
-# %% [61] The classic mistake: a mean over what isn't there
+# %% [65] The classic mistake: a mean over what isn't there
 one = Batch(img=torch.randn(6,4,1,64,64), img_msk=torch.tensor([[1,0,0,0]]*6).bool())
 cos = {}
 for mode in ('clean','faithful'):
@@ -253,7 +273,7 @@ for mode in ('clean','faithful'):
     print(f"{mode}: mean cosine between six random films {cos[mode]:.3f}")
 test_eq(cos['faithful'] > cos['clean'], True)
 
-# %% [63] It learns
+# %% [67] It learns
 from medvl.data.batch import StudyData, collate
 from medvl.data.films import Preset
 from medvl.data.report import sections
@@ -262,7 +282,7 @@ from medvl.data.tokens import train_tokenizer
 from medvl.eval.retrieval import retrieval
 from medvl.phantom.set import phantom_studies
 
-# %% [64] It learns
+# %% [68] It learns
 studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
 smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
 tok = train_tokenizer([s.text for s in smp if s.split == 'train'], 600)
@@ -274,7 +294,7 @@ seen, held = whole(True), whole(False)
 films = seen.img_msk.sum(1).float().mean().item()
 print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample: {films:.2f}")
 
-# %% [65] It learns
+# %% [69] It learns
 vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
 bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3,
             intermediate_size=192, max_position_embeddings=64,
@@ -306,7 +326,7 @@ def chance(b, n=200):
         got.append(float(retrieval(v, t, b.txt_id, b.txt_id)['image_to_text_MRR']))
     return sum(got)/n
 
-# %% [66] It learns
+# %% [70] It learns
 torch.manual_seed(0)
 start = time.time()
 mrm = MRM.small(vision=vit, text=bert, size=64, decoder=dict(width=96, depth=1, heads=3))
@@ -323,12 +343,12 @@ for ax,k in zip(axs, alta.weights):
     ax.plot([o[k] for o in log]); ax.set_title(k, fontsize=9); ax.set_xlabel('step', fontsize=8)
 plt.tight_layout(); plt.show()
 
-# %% [67] It learns
+# %% [71] It learns
 mean = lambda o, k: sum(x[k] for x in o)/len(o)
 for k in alta.weights: test_eq(mean(log[-10:],k) < mean(log[:10],k), True)
 test_eq(sum(score(alta, seen)[f'{k}_MRR'] for k in ('image_to_text','text_to_image'))/2 > 1.2*chance(seen), True)
 
-# %% [70] The recipe
+# %% [74] The recipe
 with torch.device('meta'): full = ALTA.paper()
 full_recipe = recipe_of(ALTA)
 recipe_table(full_recipe, full.config['preset'],
@@ -339,7 +359,7 @@ recipe_table(full_recipe, full.config['preset'],
              dim=(full.config['dim'], 'width of the shared space'),
              weights=(list(full.weights.values()), ', '.join(full.weights)))
 
-# %% [72] The recipe
+# %% [76] The recipe
 test_eq(one_step(full_recipe, 4), dict(bs=24, accum=1, samples=96, lr=5.625e-5))
 test_eq(one_step(full_recipe, 1)['bs'], 96)              # one batch: its other samples are the wrong answers
 rate = [lr_at(s, 5.625e-5, 1000, 100) for s in (0, 50, 100, 300)]  # ten steps an epoch
@@ -348,7 +368,7 @@ groups = param_groups(full, full_recipe.wd)
 test_eq({g['weight_decay']: all(p.ndim > 1 for p in g['params']) for g in groups}, {.05: True, 0.: False})
 test_eq(sum(p.numel() for g in groups for p in g['params']), 18_333_502)
 
-# %% [74] The recipe
+# %% [78] The recipe
 from medvl.data.batch import StudyData, collate
 from medvl.data.study import Sample, Study, View
 px = np.random.default_rng(0).integers(0, 255, (72,72)).astype('uint8')
@@ -361,13 +381,13 @@ p = Preset.of('alta')
 test_eq((p.mean, p.std, p.affine, p.jitter), (.4785, .2834, (20.,10.,.1,.95,1.05), (.8,1.2)))
 test_eq((p.resize, p.size, p.big, p.flip), (256, 224, 448, False))
 
-# %% [77] Towers that never learnt anything
+# %% [81] Towers that never learnt anything
 test_eq(full.untrained, ['vision','text'])
 test_eq(ALTA.small(init=mrm, size=64).untrained, [])
 test_eq(ALTA.small(init=mrm, size=64, text='bert-small', vocab=60).untrained, ['text'])
 test_eq(ALTA.small(init=mrm, size=64, text='bert-small', vocab=60, also=('text.*',)).untrained, [])
 
-# %% [80] Results
+# %% [84] Results
 from IPython.display import Markdown
 def results(method, folder='../../results'):
     "Rows of this method's result files, as a table."
