@@ -9,7 +9,7 @@ __all__ = ['PARENT', 'ENTITY_KINDS', 'Entity', 'entities', 'chexpert_labels', 'M
            'temporal_cues', 'temporal_cue', 'impression_findings', 'prompt_hash', 'PromptSet', 'prompt_sets',
            'load_prompts', 'as_text', 'sections', 'sentences', 'sentence_spans', 'about_film']
 
-# %% ../../nbs/data/02_report.ipynb #9af5fb62
+# %% ../../nbs/data/02_report.ipynb #51f42091
 import json, re
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -21,10 +21,10 @@ from typing import NamedTuple
 from ..core import CHEXPERT, MedvlError
 from .text import about_film, as_text, lexicon, lower, sections, sentence_spans, sentences, words_known
 
-# %% ../../nbs/data/02_report.ipynb #bab438e2
+# %% ../../nbs/data/02_report.ipynb #43d9ff34
 _all_ = ['as_text', 'sections', 'sentences', 'sentence_spans', 'about_film']  # so that one import is enough
 
-# %% ../../nbs/data/02_report.ipynb #4b5e84ce
+# %% ../../nbs/data/02_report.ipynb #7a43c438
 @dataclass(slots=True)
 class Entity:
     "One finding or device that a report mentions."
@@ -46,7 +46,7 @@ class Entity:
     @property
     def kind(self) -> str: return lexicon()['info'][self.name]['kind']  # 'finding', 'device' or 'surgery'
 
-# %% ../../nbs/data/02_report.ipynb #b980068f
+# %% ../../nbs/data/02_report.ipynb #9d8111fe
 def _has(h, *roles): return not h.roles.keys().isdisjoint(roles)
 
 _BEFORE = ('joiner','alternative','stop','neg','unc','preposition','shows','sev','chg')  # before it
@@ -82,7 +82,7 @@ def _named(hits, label=0):
             else: pend.append(r['struct'])
     return out
 
-# %% ../../nbs/data/02_report.ipynb #ca339704
+# %% ../../nbs/data/02_report.ipynb #d54d0586
 class _Trig(NamedTuple):
     polarity:str; words:str; context:str=''; start:int=-1; once:bool=False  # once: for the next finding only
 
@@ -105,7 +105,7 @@ def _over(trig, h):
     if trig.context=='history' and h.key==',': return True
     return h.ends=='clause' or h.ends=='list' and (trig.polarity=='absent' or h.key==',')
 
-# %% ../../nbs/data/02_report.ipynb #b9debbf2
+# %% ../../nbs/data/02_report.ipynb #6df4f556
 def _subject(hits, i):
     "Whether hit `i` speaks of a structure: in 'opacity, and the heart border is not seen' it is not the opacity."
     for h in reversed(hits[:i]):
@@ -135,7 +135,7 @@ def _backward(hits, i, trig, out, cut):
         if not (e.polarity=='absent' and e.trigger): e.polarity,e.trigger,e.context = pol,h.key,ctx or e.context
     return None
 
-# %% ../../nbs/data/02_report.ipynb #40e6460c
+# %% ../../nbs/data/02_report.ipynb #c67011a2
 def _scope(hits, found, asked=False):
     "An Entity for each of `found`, with polarity, trigger, context; `asked`: the sentence ends with a question mark."
     out,at,cut,verb,opened,alt = [],{},[0,0],False,-1,False
@@ -163,7 +163,7 @@ def _scope(hits, found, asked=False):
         if _has(h, 'verb','seen'): verb,alt = True,False
     return out
 
-# %% ../../nbs/data/02_report.ipynb #22e6ded0
+# %% ../../nbs/data/02_report.ipynb #7b58f5df
 _KINDS = dict(side='side', zone='zone', sev='severity', chg='change', weak='change')
 
 class _Attach:
@@ -212,7 +212,7 @@ class _Attach:
             if i in self.at: pre,fresh,link,joined = [],True,False,True
         if pre and row: self.give(row, pre)
 
-# %% ../../nbs/data/02_report.ipynb #a03f726b
+# %% ../../nbs/data/02_report.ipynb #d20db7c5
 _LABEL = re.compile(r'\s*[A-Z][A-Za-z ,/&()-]{2,40}:(?=\s*\S)')
 
 def _label(text, a, z):
@@ -228,7 +228,7 @@ def _topic(found, hits, label):
     if not any(d and not o for d,o in zip(device, inside)): return found
     return [x for x,d,o in zip(found, device, inside) if not (d and o)]
 
-# %% ../../nbs/data/02_report.ipynb #de6d78fa
+# %% ../../nbs/data/02_report.ipynb #c74e5908
 def entities(report:str|bytes|None, # one report, or a sentence
              all_sections:bool=False # also read INDICATION, HISTORY, COMPARISON, TECHNIQUE ...
             ) -> list[Entity]: # in order of mention
@@ -248,7 +248,7 @@ def entities(report:str|bytes|None, # one report, or a sentence
         out += ents
     return out
 
-# %% ../../nbs/data/02_report.ipynb #f864e4b1
+# %% ../../nbs/data/02_report.ipynb #7ae758d1
 PARENT = {'Cardiomegaly': 'Enlarged Cardiomediastinum'}
 PARENT |= {k: 'Lung Opacity' for k in ('Edema','Consolidation','Pneumonia','Atelectasis','Lung Lesion')}
 _VALUE = dict(absent=0., uncertain=-1., present=1.)
@@ -271,7 +271,7 @@ def chexpert_labels(report:str|bytes|None|list[Entity], # one report, or its ent
     if said and all(e.polarity=='absent' for e in said): out['No Finding'] = 1.
     return out
 
-# %% ../../nbs/data/02_report.ipynb #f378e952
+# %% ../../nbs/data/02_report.ipynb #d45ba390
 @dataclass(slots=True)
 class Mention:
     "A dictionary word in a report."
@@ -300,7 +300,7 @@ def mentions(report:str|bytes|None, # one report
                 out.append(Mention(kind, name, (h.start,h.end), text[h.start:h.end], j)); break
     return out
 
-# %% ../../nbs/data/02_report.ipynb #23203f47
+# %% ../../nbs/data/02_report.ipynb #10b96d6a
 def _changes(text):
     "(hit, sentence, denied) of each word that needs an earlier film; vague words only beside a clear one."
     low = lower(text)
@@ -320,7 +320,7 @@ def prior_mentions(report:str|bytes|None # one report
     return [Mention('prior' if 'prior' in h.roles else 'change', h.key, (h.start,h.end), text[h.start:h.end], j)
             for h,j,_ in _changes(text)]
 
-# %% ../../nbs/data/02_report.ipynb #8ba6b1ad
+# %% ../../nbs/data/02_report.ipynb #f4124ec9
 _WAY = dict(new='worsened', worsened='worsened', improved='improved', resolved='improved', stable='stable')
 
 def _mixed(ways):
@@ -342,7 +342,7 @@ def temporal_cue(report:str|bytes|None # one report
     said = [(h.roles.get('chg') or h.roles.get('weak'), deny) for h,_,deny in _changes(as_text(report))]
     return _mixed(w for w,deny in said if w and (not deny or w in ('stable','resolved')))
 
-# %% ../../nbs/data/02_report.ipynb #9a372ff6
+# %% ../../nbs/data/02_report.ipynb #23e59dc7
 def impression_findings(report:str|bytes|None # one report
                        ) -> str: # '' for a report that describes nothing
     "Findings, then impression, as clean sentences; falls back to whichever exists, then to any text on the film."
@@ -354,7 +354,7 @@ def impression_findings(report:str|bytes|None # one report
     if not by.keys() & set(want[:2]): want = [n for n in by if about_film(n) and n!='impression'] + ['impression']
     return ' '.join(s for n in want for s in by.get(n, ()))
 
-# %% ../../nbs/data/02_report.ipynb #8e080a5a
+# %% ../../nbs/data/02_report.ipynb #ac31d99c
 def prompt_hash(classes:dict # as in `PromptSet`
                ) -> str: # 64 hex digits
     "sha256 over the classes as JSON with sorted keys and no white space: equal words give equal hashes."
@@ -377,7 +377,7 @@ class PromptSet:
     @property
     def names(self) -> list[str]: return list(self.classes)
 
-# %% ../../nbs/data/02_report.ipynb #7e8e30b3
+# %% ../../nbs/data/02_report.ipynb #0a94af0a
 def _strings(o, where):
     if not (isinstance(o, list) and o and all(isinstance(s,str) for s in o)):
         raise MedvlError(f"{where} must be a list of strings, got {o!r:.80}")
@@ -414,7 +414,7 @@ def _checked(classes, where):
             if twice: raise MedvlError(f"{where}: classes.{k}.{s} says {twice[0]!r} twice")
     return classes
 
-# %% ../../nbs/data/02_report.ipynb #a5de8a5d
+# %% ../../nbs/data/02_report.ipynb #3d40dc95
 def prompt_sets() -> list[str]:
     "Ids of the prompt sets that come with medvl."
     names = [f.name for f in (files('medvl.data')/'prompts').iterdir()]
