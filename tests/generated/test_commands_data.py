@@ -76,9 +76,12 @@ test_fail(lambda: units(studies, 'film', need_text=True), contains='no film left
 test_fail(lambda: units(studies, need_text=True), contains='no sample left of')
 
 # %% [23] `medvl data summary`
-from medvl.commands.data import (data_summary)
+from medvl.commands.data import (reading)
 
 # %% [24] `medvl data summary`
+from medvl.commands.data import (data_summary)
+
+# %% [25] `medvl data summary`
 medvl = typer.Typer()
 medvl.add_typer(app, name='data')                                       # as `medvl` itself does it
 def run(*args): return CliRunner().invoke(medvl, ['data', *map(str, args)])
@@ -91,17 +94,20 @@ test_eq(res['command'], 'data summary')
 test_eq(res['summary'], json.loads((root/'summary/summary.json').read_text()))
 test_eq(res['summary']['counts']['films'], films)
 
-# %% [26] `medvl data summary`
+# %% [27] `medvl data summary`
 for args, want in [((root/'nothing',), 'nothing'), ((path, '--kind', 'mimicry'), 'mimicry'),
                    ((root/'set', '--out', root/'set'), 'is the data itself')]:
     r = run('summary', *args)
     print(r.output)
     test_eq(r.exit_code, 2); assert want in r.output
 
-# %% [28] `medvl data manifest`
-from medvl.commands.data import (below, data_manifest)
+# %% [29] `medvl data manifest`
+from medvl.commands.data import (inside, scan)
 
 # %% [30] `medvl data manifest`
+from medvl.commands.data import (layout_of, with_films, data_manifest)
+
+# %% [32] `medvl data manifest`
 from medvl.phantom.export import export_set
 n = export_set('archive', 3, size=64, dicom=True, masks=False, bar=False)
 Path('archive/films/broken.dcm').write_bytes(b'no film')
@@ -110,26 +116,53 @@ print(r.output)
 test_eq(r.exit_code, 0)
 test_eq(json.loads(Path('mine.log.json').read_text())['left'], [['not a DICOM, PNG or JPEG image', 'broken.dcm']])
 
-# %% [32] `medvl data manifest`
+# %% [34] `medvl data manifest`
 mine, told = (read(Path(o))[0] for o in ('mine.csv','archive/manifest.csv'))
 def known(studies):
     return sorted((s.patient, s.report, s.prior is not None, sorted(v.pos for v in s.views)) for s in studies)
 test_eq(known(mine), known(told))
 test_eq(sum(len(s.views) for s in mine), n['films'])
 
-# %% [34] `medvl data manifest`
+# %% [36] `medvl data manifest`
 r = run('manifest', 'archive/films', '--reports', 'archive/reports', '--out', 'bare.csv')
 print(r.output)
 test_eq(r.exit_code, 0); assert f"{n['films']} x film without a report" in r.output
 test_eq({s.report for s in read(Path('bare.csv'))[0]}, {''})
 
-# %% [36] `medvl data manifest`
+# %% [38] `medvl data manifest`
 for args, want in [((), 'exists already; --force replaces it'),
-                   (('--out', 'elsewhere/x.csv'), 'lies in the folder of its films'),
+                   (('--out', 'new.csv', '--kind', 'mimicry'), 'mimicry'),
+                   (('--out', 'new.csv', '--kind', 'nih', '--view', 'PA'), '--view are for a scan of films'),
                    (('--out', 'archive/x.xlsx'), 'is .csv or .parquet'),
                    (('--out', 'new.csv', '--reports', 'nothing.csv'), 'no such file')]:
     r = run('manifest', 'archive/films', '--out', 'mine.csv', *args)
     print(r.output.strip().splitlines()[-1]); test_eq(r.exit_code, 2); assert want in r.output
 test_eq(run('manifest', 'nowhere', '--out', 'new.csv').exit_code, 2)
-assert not Path('new.csv').exists() and not Path('elsewhere').exists()
+assert not Path('new.csv').exists()
+
+# %% [40] `medvl data manifest`
+from medvl.readers.rehearsal import write_mimic
+write_mimic(made, 'mimic')
+gone = next(Path('mimic').rglob('*.jpg')); gone.unlink()
+before = sorted(map(str, Path('mimic').rglob('*')))
+r = run('manifest', 'mimic', '--out', 'elsewhere/m.csv')
+print(r.output.replace(str(Path().resolve()), ''))
+test_eq(r.exit_code, 0); assert '1 x film is not there' in r.output and 'named by their whole path' in r.output
+test_eq(sorted(map(str, Path('mimic').rglob('*'))), before)
+from medvl.data.manifest import read_studies
+a, b = read_studies('elsewhere/m.csv'), read_studies('mimic', missing='skip')
+def whole(studies): return [(s.patient, s.id, s.time, s.report, s.labels, s.split, s.prior and s.prior.id,
+                             [(v.id, v.path, v.pos) for v in s.views]) for s in studies]
+test_eq(whole(a), whole(b))
+
+# %% [42] `medvl data manifest`
+import shutil
+Path('pictures').mkdir(); shutil.move('mimic/files', 'pictures/files')
+for args, code, want in [((), 2, 'films are not there'),
+                         (('--images', 'pictures', '--missing', 'error'), 2, '1 of 23 films are not there'),
+                         (('--images', 'pictures'), 0, f'wrote whole.csv ({films-1} films')]:
+    r = run('manifest', 'mimic', '--out', 'whole.csv', *args); print(r.output.strip().splitlines()[-1][:60])
+    test_eq(r.exit_code, code); assert want in r.output; test_eq(Path('whole.csv').exists(), code == 0)
+r = run('summary', 'set', '--images', 'pictures'); test_eq(r.exit_code, 2)
+assert '--images is for sets without films of their own' in r.output
 os.chdir(home); tmp.cleanup()
