@@ -13,12 +13,12 @@ import importlib.metadata, os, warnings
 import typer
 
 from .command import LOOK
-from .commands import count, crossval, data, demo, eval, ground, phantom, train
+from .commands import ablate, count, crossval, data, demo, eval, ground, phantom, train
 
 # %% ../nbs/cli.ipynb #59e5ec40
 app = typer.Typer(name='medvl', help='Medical vision-language alignment: chest films with their reports. '
                                      'Research software, not for clinical use.', **LOOK)
-for page in (demo, phantom, train, crossval, ground, count): app.add_typer(page.app)
+for page in (demo, ablate, phantom, train, crossval, ground, count): app.add_typer(page.app)
 for name, page in dict(data=data, eval=eval).items(): app.add_typer(page.app, name=name)
 
 # %% ../nbs/cli.ipynb #5ad6cbee

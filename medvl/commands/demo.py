@@ -30,7 +30,8 @@ def compared(c:Any, # the demo's `Common`
             ) -> dict: # 'alta - clip' -> differences
     "ALTA against each of the others, on the same patients."
     from medvl.commands.data import units
-    from medvl.commands.stages import ahead, labels_of
+    from medvl.commands.stages import ahead
+    from medvl.eval.findings import labels_of
     from medvl.eval.retrieval import Embeddings
     if 'alta' not in names: return {}
     lab = labels_of(units(c.data['test'], need_text=True))

@@ -101,9 +101,9 @@ class ALTA(Aligner):
         self._build_rest(dim, tau, text)
         self.weigh(weights)
         self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, zoom=zoom,
-                           decoder=self.decoder.config, dim=dim, adapters=adapters, ratio=ratio, rank=rank, mode=mode, mask=mask,
+                           decoder=self.decoder.config, dim=dim, adapters=adapters, ratio=ratio, rank=rank,
                            word_mask=word_mask, mask_id=mask_id, tau=tau, views=views, positives=positives,
-                           text_up=text_up, also=list(also), preset=preset, weights=self.weights)
+                           text_up=text_up, also=list(also), preset=preset, weights=self.weights, mode=mode, mask=mask)
         unfreeze(freeze(self), [*train, *also] + ['to_text.*']*(mode == 'clean'))
 
 # %% ../../nbs/methods/06_alta.ipynb #a959f102

@@ -48,6 +48,7 @@ class MRM(Aligner):
                  mask_id:int=3, # id of the mask token; 3 in the authors' vocabulary
                  text_loss:str='all', # 'all' positions (released code) or only the 'masked' ones
                  norm_pix:bool=True, # targets of mean 0 and variance 1 per patch
+                 join:bool=True, # the film helps to restore the report; False: MAE and BERT side by side
                  vocab:int|None=None, # size of the vocabulary; None: 30,000
                  preset:str='mrm', # how films are prepared, see `data.batch`
                  weights:Mapping|None=None, # of the terms; None: 1 each; dict(txt=0) is MAE with a larger target
@@ -68,10 +69,11 @@ class MRM(Aligner):
         nn.init.xavier_uniform_(self.to_text.weight); nn.init.zeros_(self.to_text.bias)
         self.zoom, self.mask, self.word_mask, self.mask_id = zoom, mask, word_mask, mask_id
         self.text_loss, self.norm_pix = text_loss, norm_pix
+        self.join = join
         self.weigh(weights)
         self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, zoom=zoom,
                            decoder=self.decoder.config, mask=mask, word_mask=word_mask, mask_id=mask_id,
-                           text_loss=text_loss, norm_pix=norm_pix, preset=preset, weights=self.weights)
+                           text_loss=text_loss, norm_pix=norm_pix, preset=preset, join=join, weights=self.weights)
 
 # %% ../../nbs/methods/05_mrm.ipynb #2d8618b2
 @patch_to(MRM)
@@ -116,7 +118,7 @@ def complete(self,
     has = self._read(b, here)
     if not has.any(): return sum(p.sum() for m in (self.text, self.to_text) for p in m.parameters())*0.
     if b.word is None: raise MedvlError("MRM hides whole words and needs batch['word'], the word of each piece")
-    film = self.to_text(v.loc.mean(1))[has[here]]                           # [k 384]
+    film = self.to_text(v.loc.mean(1))[has[here]]*float(self.join)          # [k 384]
     txt, labels = mask_words(b.txt[has], b.word[has], self.word_mask, self.mask_id, labels=self.text_loss)
     h = self.text(txt, b.txt_msk[has], add=film).loc                        # [k l 384]
     ask = labels != -100

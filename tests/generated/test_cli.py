@@ -5,7 +5,7 @@
 import importlib.metadata, os, warnings
 import typer
 from medvl.command import LOOK
-from medvl.commands import count, crossval, data, demo, eval, ground, phantom, train
+from medvl.commands import ablate, count, crossval, data, demo, eval, ground, phantom, train
 
 # %% [4] Command line
 import subprocess, sys
@@ -30,7 +30,7 @@ test_eq(t.split()[-1], '[]')
 
 # %% [11] The entry point
 def run(args): return CliRunner().invoke(app, args)
-leaves = [['demo'], ['phantom'], ['data','summary'], ['data','manifest'], ['pretrain'],
+leaves = [['demo'], ['ablate'], ['phantom'], ['data','summary'], ['data','manifest'], ['pretrain'],
           ['align'], ['crossval'], ['eval','retrieval'], ['eval','zeroshot'], ['eval','grounding'], ['params']]
 for cmd in leaves:
     r = run([*cmd, '--help'])

@@ -21,8 +21,9 @@ from medvl.commands.data import units
 from medvl.core import CHEXPERT, SLOTS, MedvlError, jsonable, methods, save_json, seed_everything
 from medvl.data.batch import Preset, dataloaders, load_tokenizer, sample_loader, train_tokenizer
 from medvl.data.cache import ImageCache
-from medvl.data.report import load_prompts
-from medvl.eval.findings import by_finding, finding_hits, finding_precision
+from medvl.data.report import load_prompts, sections
+from medvl.data.study import Sample
+from medvl.eval.findings import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
 from medvl.eval.metrics import paired_bootstrap
 from medvl.eval.retrieval import WAYS, Embeddings, embed, match_ranks, retrieval_report
 from medvl.eval.zeroshot import zeroshot
@@ -44,7 +45,8 @@ from medvl.commands.stages import (with_settings)
 # %% [9] A stage
 s = with_settings(STAGES, ['alta.lr=2e-3', 'alta.model.mode=faithful', 'clip.bs=16'], epochs=3)
 print(s['alta'])
-test_eq((s['alta'].lr, s['clip'].bs), (2e-3, 16)); test_eq(s['alta'].model, {**STAGES['alta'].model, 'mode': 'faithful'})
+test_eq((s['alta'].lr, s['clip'].bs), (2e-3, 16))
+test_eq(s['alta'].model, {**STAGES['alta'].model, 'mode': 'faithful'})
 test_eq({o.epochs for o in s.values()}, {3})
 assert 'mode' not in STAGES['alta'].model                              # the defaults are not touched
 test_fail(lambda: with_settings(STAGES, ['alta.slots=both']), contains="'both'; expected current, views")
@@ -87,7 +89,7 @@ assert len(shared_tokenizer('tok2', texts, 200)) <= 200 < len(tok)
 from medvl.commands.stages import (report_tower, made)
 
 # %% [22] Training
-from medvl.commands.stages import (Common, slots_of)
+from medvl.commands.stages import (impression, Common, slots_of)
 
 # %% [24] Training
 from medvl.commands.stages import (EpochsCB)
@@ -130,7 +132,7 @@ test_ne(c.plan(tiny, 'alta'), c.plan(with_settings(tiny, ['mrm.lr=.1']), 'alta')
 test_eq(c.plan(tiny, 'clip'), c.plan(with_settings(tiny, ['mrm.lr=.1']), 'clip'))
 
 # %% [33] Score
-from medvl.commands.stages import (ASKED, labels_of, enough, score_stage)
+from medvl.commands.stages import (score_stage)
 
 # %% [34] Score
 scores = {k: score_stage(c, tiny, k, n_boot=50) for k in ('alta','clip_mrm')}
@@ -139,7 +141,7 @@ test_eq(rep['n_pairs'], told(data)['test']['frontals'])
 test_eq(score_stage(c, tiny, 'alta', n_boot=50), scores['alta'])        # read, not made again
 assert rep['full']['image_to_text_R@10'] >= rep['full']['image_to_text_R@1']
 test_eq(scores['alta']['findings'], {})                                # four patients are too few for it
-test_eq(labels_of(c.samples(tiny['alta'], 'test')).shape, (rep['n_pairs'], 12)); test_eq(enough(np.ones((10,12))), True)
+test_eq(labels_of(c.samples(tiny['alta'], 'test')).shape, (rep['n_pairs'], 12))
 
 # %% [36] Who is ahead, and by how much
 from medvl.commands.stages import (hits, ahead)

@@ -5,7 +5,8 @@
 from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
-from medvl.core import MedvlError, jsonable
+from medvl.core import CHEXPERT, MedvlError, jsonable
+from medvl.data.study import Sample
 from medvl.eval.metrics import bootstrap, precision_at
 
 # %% [4] Precision by finding
@@ -40,9 +41,18 @@ test_eq(known['left_out'], {'hardly': int(lab[:,2].sum())}); test_eq(list(known[
 test_close(known['chance'], lab[:,:2].mean(), 1e-9)
 luck = finding_precision(rng.random((200,200)), lab, lab, names, n_boot=200)
 p = luck['metrics']['P@10']
-print(f"knows the labels {known['metrics']['P@10']:.2f}, knows nothing {p['value']:.2f} [{p['low']:.2f}, {p['high']:.2f}], "
-      f"chance {luck['chance']:.2f}")
+print(f"knows the labels {known['metrics']['P@10']:.2f}, knows nothing {p['value']:.2f} "
+      f"[{p['low']:.2f}, {p['high']:.2f}], chance {luck['chance']:.2f}")
 assert known['metrics']['P@10'] > .9 and p['low'] < luck['chance'] < p['high']
 test_close(by_finding(np.array([[1,np.nan],[0,.25]])), (.5+.25)/2)
 assert np.isnan(by_finding(np.full((2,2), np.nan)))
 test_fail(lambda: finding_precision(s, have, have, ['a','b']), contains='no finding has 10 queries')
+
+# %% [14] Labels of samples
+from medvl.eval.findings import (ASKED, labels_of, enough)
+
+# %% [15] Labels of samples
+one = Sample((None,)*4, '', 'a', 'p', 'p', 'test', {'Edema': 1., 'Support Devices': 1.}, None)
+test_eq(np.nan_to_num(labels_of([one]), nan=-9)[0].tolist(), [1. if k == 'Edema' else -9 for k in ASKED])
+test_eq((len(ASKED), labels_of([]).shape), (12, (0,12)))
+test_eq(enough(np.array([[1,1],[1,np.nan],[0,-1]]), 2), [0])

@@ -190,7 +190,8 @@ test_eq(own['lora']-own['none'], lora)                   # r (in + out), for qkv
 test_eq(own['heads'] < own['none'], True); print(own)
 everything = ALTA.small(**tiny, adapters='none',
                         also=('vision.*','text.*','decoder.*'))
-test_eq([n for n,p in everything.named_parameters() if not p.requires_grad], ['vision.net.pos_embed','decoder.pos_embed'])
+test_eq([n for n,p in everything.named_parameters() if not p.requires_grad],
+        ['vision.net.pos_embed','decoder.pos_embed'])
 test_fail(lambda: ALTA.small(adapters='bits', **tiny), contains="adapters is 'bits'")
 test_fail(lambda: ALTA.small(weights=dict(globe=1), **tiny), contains="no term 'globe'")
 test_eq(ALTA.small(weights=dict(mlm=0), **tiny).weights['mlm'], 0)

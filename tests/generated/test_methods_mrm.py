@@ -105,20 +105,29 @@ test_eq(bool(abs(out.terms['txt']-math.log(60)) < .5), True)  # knows nothing ye
 test_eq({k: int(n) for k,n in out.n.items()}, {'img': 3, 'txt': 2})  # samples that each term is a mean of
 
 # %% [30] A batch in, an `Out` out
+for join in (True, False):
+    torch.manual_seed(0)
+    x = MRM.small(**tiny, join=join); x(b).terms['txt'].backward()
+    g = x.vision.net.blocks[0].attn.qkv.weight.grad
+    test_eq(bool(g.abs().max() > 0), join)
+torch.manual_seed(0); pixels = MRM.small(**tiny, weights=dict(txt=0))
+out2 = pixels(b); test_close(pixels.loss(out2).item(), out2.terms['img'].item())
+
+# %% [32] A batch in, an `Out` out
 m.loss(m(b)).backward()
 test_eq([k for k,p in m.named_parameters() if p.requires_grad and p.grad is None], [])
 m.zero_grad(); m(b).terms['txt'].backward()
 test_eq(bool(m.vision.net.blocks[-1].mlp.fc2.weight.grad.abs().sum() > 0), True)
 test_eq(m.decoder.pred.weight.grad, None)
 
-# %% [32] A batch in, an `Out` out
+# %% [34] A batch in, an `Out` out
 only = m(Batch(b, txt_msk=torch.zeros(4,8).bool()))
 test_eq(only.terms['txt'].item(), 0.); test_eq(int(only.n['txt']), 0)  # no sample has it: it stays out of the log
 m.zero_grad(); m.loss(only).backward()
 test_eq(m.text.net.bert.embeddings.word_embeddings.weight.grad.abs().sum().item(), 0.)
 test_eq(m(Batch(big=b.big)).terms['txt'].item(), 0.)
 
-# %% [34] A batch in, an `Out` out
+# %% [36] A batch in, an `Out` out
 test_fail(lambda: m(Batch(img=b.big)), contains="needs batch['big']")
 test_fail(lambda: m(Batch(b, big=b.big[...,:48])), contains='64 x 64 pixels')
 test_fail(lambda: m(Batch(b, word=None)), contains="batch['word']")
@@ -126,14 +135,14 @@ test_fail(lambda: m.encode_text(b.txt), contains='align it first')
 test_fail(lambda: MRM.small(vision='resnet18'), contains='must be a ViT')
 test_fail(lambda: MRM.small(text_loss='some', **tiny), contains="'all' or 'masked'")
 
-# %% [36] A batch in, an `Out` out
+# %% [38] A batch in, an `Out` out
 f = m.eval().encode_image(torch.randn(2,2,1,32,32), torch.tensor([[1,0],[1,1]]).bool())
 test_eq(f.loc.shape, (2,4,192)); test_close(f.glob.norm(dim=-1), torch.ones(2), eps=1e-5)
 again = MRM(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 x = torch.randn(1,1,32,32)
 test_close(again.eval().encode_image(x).glob, m.encode_image(x).glob, eps=1e-6)
 
-# %% [38] From the authors' file
+# %% [40] From the authors' file
 from medvl.models.checkpoint import mrm_keys
 theirs = {}
 for k,v in m.state_dict().items():
@@ -152,7 +161,7 @@ with tempfile.TemporaryDirectory() as d:
     del theirs['norm.weight']; torch.save({'model': theirs}, f'{d}/MRM.pth')
     test_fail(lambda: load_state(fresh, f'{d}/MRM.pth', rename=rules), contains='vision.net.norm.weight')
 
-# %% [40] The classic mistake: a loss that counts what was in sight
+# %% [42] The classic mistake: a loss that counts what was in sight
 vocab, l = 30000, 100
 labels, hidden = torch.randint(5, vocab, (1,l)), torch.zeros(1,l).bool()
 hidden[0,1:60:2] = True  # 60 tokens, half hidden, then padding
@@ -162,14 +171,14 @@ over_all, over_hidden = token_loss(copy, labels), token_loss(copy, labels.masked
 print(f"all positions: {over_all:.2f}, hidden words: {over_hidden:.2f} (log of the vocabulary: {math.log(vocab):.2f})")
 test_eq(bool(over_all < over_hidden/3), True); test_close(over_hidden.item(), math.log(vocab), eps=1e-3)
 
-# %% [42] It learns
+# %% [44] It learns
 from medvl.data.batch import StudyData, collate
 from medvl.data.films import Preset
 from medvl.data.report import sections
 from medvl.data.study import samples
 from medvl.data.tokens import train_tokenizer
 
-# %% [43] It learns
+# %% [45] It learns
 smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
 tok = train_tokenizer([s.text for s in smp if s.split == 'train'], 600)
 page = Preset('page', 64, 64, 64, .4785, .2834, big=128)
@@ -180,7 +189,7 @@ seen, held = whole(True), whole(False)
 films = seen.img_msk.sum(1).float().mean().item()
 print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample: {films:.2f}")
 
-# %% [44] It learns
+# %% [46] It learns
 vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
 bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3,
             intermediate_size=192, max_position_embeddings=64,
@@ -199,7 +208,7 @@ def fit(m, steps, lr, bs=32):
     m.eval()
     return log
 
-# %% [45] It learns
+# %% [47] It learns
 def tests(m, b, n=5):
     "Both terms on `b`, mean over `n` draws of what is hidden."
     torch.manual_seed(2)
@@ -216,7 +225,7 @@ for ax,k in zip(axs, m.weights): ax.plot([o[k] for o in log]); ax.set(title=k, x
 plt.tight_layout(); plt.show()
 test_eq(after['img'] < .9 < before['img'], True); test_eq(after['txt'] < .75*before['txt'], True)
 
-# %% [47] It learns
+# %% [49] It learns
 torch.manual_seed(3)
 big = held.big[:1]; idx, removed = pick_patches(1, 64, .75); cells = patchify(big, 16)
 with torch.no_grad(): guess = m.decoder(m.vision(shrink(big, 64), idx))
@@ -228,10 +237,10 @@ for ax,(name,x) in zip(axs, shown.items()):
     ax.imshow(unpatchify(x, 16, (8,8))[0,0], cmap='gray'); ax.set_title(name, fontsize=9); ax.axis('off')
 plt.tight_layout(); plt.show()
 
-# %% [49] The recipe
+# %% [51] The recipe
 from medvl.methods.mrm import (_films)
 
-# %% [50] The recipe
+# %% [52] The recipe
 full_recipe = recipe_of(MRM)
 recipe_table(full_recipe, full.config['preset'],
              mask=(full.mask, 'share of patches that is hidden, of each film anew'),
@@ -239,7 +248,7 @@ recipe_table(full_recipe, full.config['preset'],
              text_loss=(full.text_loss, 'positions that the loss of the words runs over'),
              norm_pix=(full.norm_pix, 'patches are restored with mean 0 and variance 1'))
 
-# %% [52] The recipe
+# %% [54] The recipe
 test_eq([one_step(full_recipe, w) for w in (1,4)],
         [dict(bs=32, accum=n, samples=256, lr=1.5e-4) for n in (8,2)])
 rate = [lr_at(s, 1.5e-4, 2000, 400) for s in (0, 1, 200, 400, 1200, 2000)]  # ten steps an epoch
@@ -248,7 +257,7 @@ p = Preset.of('mrm')
 test_eq((p.mean, p.std, p.crop, p.big, p.antialias), (.4978, .2449, (.2, 1.), 448, False))
 test_eq((full_recipe.betas, full_recipe.wd, full_recipe.max_len, full_recipe.vocab), ((.9,.95), .05, 100, 30_000))
 
-# %% [55] Results
+# %% [57] Results
 from IPython.display import Markdown
 def results(method, folder='../../results'):
     "Rows of this method's result files, as a table."
