@@ -71,9 +71,9 @@ app = typer.Typer(**LOOK)
 @command(app, 'demo', 'medvl.commands.stages:Common', 'medvl.commands.stages:patients',
          'medvl.commands.stages:score_stage')
 def demo(out:Path=Path('runs/demo'), # folder for the stages, results.json and index.html
-         patients:int=320, # phantom patients to train on
+         patients:int=450, # phantom patients to train on
          val:int=40, # patients for the validation loss
-         test:int=120, # patients that are scored
+         test:int=200, # patients that are scored
          film:int=128, # pixels a side of the films
          difficulty:str='easy', # of the phantom: easy, standard or hard
          only:str='', # stages, joined by commas: mrm, alta, clip, clip_mrm; none: all
