@@ -224,7 +224,8 @@ computation, and described by a grammar. No patient is involved, so everything c
 known.</p>'''
 
 HOW = '''<p><b>MRM</b> is the pretraining: three quarters of a film and half of the words of its report are hidden, and
-the networks learn to restore them. <b>ALTA</b> leaves these networks as they are and trains small adapters in them.
+the networks learn to restore them. <b>ALTA</b> leaves the film network as it is and trains small adapters in it, and
+the report network with it, since there is no radiology BERT at this size; it sees laterals and the visit before, too.
 <b>CLIP from MRM</b> starts from the same weights and trains all of them with the plain contrast of films and reports.
 <b>CLIP from scratch</b> does so from random weights. All saw the same training patients, and are scored on the same
 {test[patients]} patients ({test[frontals]} frontal films) whom none of them has seen.</p>'''

@@ -1,0 +1,69 @@
+"""What a frozen vision tower knows: a linear probe for each finding, on the stages that `medvl demo` or `medvl ablate` left.
+
+    python benchmarks/probe.py runs/ablate mrm alta.0 clip_from_scratch.0 clip_from_mrm.0 --out results/probe.json
+
+Features are [CLS] and the mean of the patches of each training patient's frontal films, the classifier is scikit-learn's
+logistic regression, and the AUROC is that of the test patients, with intervals by patient. An untrained tower of the same
+shape stands beside them. Patients, size and difficulty are read from the folder's run.json, so no film is seen twice."""
+import argparse, json
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from medvl.commands.data import units
+from medvl.commands.stages import FILMS, patients
+from medvl.core import CHEXPERT, SLOTS, jsonable, provenance, save_json, seed_everything
+from medvl.data.batch import sample_loader
+from medvl.eval.metrics import auroc, bootstrap
+from medvl.models.checkpoint import from_pretrained
+from medvl.models.vision import VisionTower
+
+def films(studies):
+    "Normalised frontal films, labels, and the patient of each."
+    smp = units(studies, need_text=True)
+    dl = sample_loader(smp, None, 'alta-pocket', 64, slots=SLOTS[:1], classes=CHEXPERT)
+    got = [(b.img[:,0], b.lbl) for b,_ in dl]
+    return torch.cat([x for x,_ in got]), torch.cat([y for _,y in got]).numpy(), [s.group for s in smp]
+
+@torch.no_grad()
+def features(tower, x):
+    "[CLS] and mean patch."
+    got = [tower.eval()(o) for o in x.split(64)]
+    return torch.cat([torch.cat([f.glob, f.loc.mean(1)], -1) for f in got]).numpy()
+
+def probe(tower, train, test, n_boot, least=10):
+    "Macro AUROC with its interval, and each finding's."
+    (x, y, _), (u, v, group) = train, test
+    a, b, scores, each = features(tower, x), features(tower, u), {}, {}
+    for j,k in enumerate(CHEXPERT):
+        p, q = y[:,j] == 1, v[:,j] == 1
+        if min(p.sum(), (~p).sum(), q.sum(), (~q).sum()) < least: continue
+        m = make_pipeline(StandardScaler(), LogisticRegression(C=.003, max_iter=500)).fit(a, p)
+        scores[k] = m.decision_function(b); each[k] = auroc(scores[k], q)
+    s, t = np.stack(list(scores.values()), 1), np.stack([v[:,CHEXPERT.index(k)] == 1 for k in scores], 1)
+    def macro(s, t):
+        ok = [j for j in range(s.shape[1]) if 0 < t[:,j].sum() < len(t)]
+        return float(np.mean([auroc(s[:,j], t[:,j]) for j in ok]))
+    return dict(macro=bootstrap(macro, s, t, group=group, n_boot=n_boot), by_finding=each)
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument('run', type=Path); p.add_argument('stage', nargs='+')
+    p.add_argument('--n-boot', type=int, default=300); p.add_argument('--out', type=Path)
+    a = p.parse_args()
+    said = json.loads((a.run/'run.json').read_text())['arguments']
+    data = patients(dict(train=said['patients'], test=said['test']), said['film'], said['seed'],
+                    difficulty=said['difficulty'])
+    train, test = films(data['train']), films(data['test'])
+    seed_everything(0)
+    towers = {'untrained': VisionTower(**FILMS)} | {k: from_pretrained(a.run/k/'model').vision for k in a.stage}
+    res = {k: probe(t, train, test, a.n_boot) for k,t in towers.items()}
+    for k,r in res.items(): print(f"{k:24} macro AUROC {r['macro']}")
+    kept = {k: said[k] for k in ('patients','test','film','difficulty','seed','set')}
+    if a.out: save_json(a.out, jsonable(dict(arguments=kept, provenance=provenance(), towers=res)))
+
+if __name__ == '__main__': main()
