@@ -268,7 +268,7 @@ def score_stage(c:Common, # data and folder
                 stages:Mapping[str,Stage], # all of them
                 name:str, # which; it has been trained
                 n_boot:int=1000, # bootstrap draws
-                prompts:str='chexpert14-plain-v1' # a prompt set
+                prompts:str='chexpert14-normal-v1' # a prompt set
                ) -> dict: # retrieval and zero-shot
     "Score a stage on the test patients, or read its scores. Leaves embeddings.npz and zeroshot.npz."
     st, dir = stages[name], c.out/name

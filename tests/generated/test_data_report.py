@@ -503,11 +503,13 @@ test_eq([len(v) for v in load_prompts('rsna-pneumonia-v1').classes['Pneumonia'].
 plain = load_prompts('chexpert14-plain-v1')
 test_eq(plain.classes['Pleural Effusion'], dict(pos=['pleural effusion'], neg=['no pleural effusion']))
 test_eq(set(plain.names), set(CHEXPERT))
+normal = load_prompts('chexpert14-normal-v1'); test_eq(set(normal.names), set(CHEXPERT))
+test_eq(set(normal.classes['Edema']['neg']), set(normal.classes['No Finding']['pos']))
 test_eq(load_prompts('covid-real-v1').values['COVID-19'][0], 'COVID-19')
 
 # %% [71] Prompts
 def says(p, k): return chexpert_labels(p)[k]
-for o in ('rsna-pneumonia-v1','chexpert14-plain-v1','chexpert5-cross-v1'):
+for o in ('rsna-pneumonia-v1','chexpert14-plain-v1','chexpert14-normal-v1','chexpert5-cross-v1'):
     for k,c in load_prompts(o).classes.items():
         if k in ('No Finding','Support Devices','Pleural Other'): continue
         test_eq({says(p, k) for p in c['pos']} - {1.}, set())
@@ -534,7 +536,7 @@ bad = [(dict(classes={'Edema': {'neg': ['no edema']}}), "class 'Edema' has no pr
 for d,msg in bad: test_fail(lambda: load_prompts(mine(**d)), contains=msg)
 (folder/'broken.json').write_text('{"id": "x",')
 test_fail(lambda: load_prompts(folder/'broken.json'), contains='is not JSON')
-test_fail(lambda: load_prompts('rsna'), contains='known ids: chexpert14-plain-v1')
+test_fail(lambda: load_prompts('rsna'), contains='known ids: chexpert14-normal-v1')
 test_fail(lambda: load_prompts(folder/'none.json'), contains='no prompt file')
 try: load_prompts(folder/'broken.json')
 except MedvlError as err: print(err)
