@@ -11,7 +11,7 @@ __all__ = ['COLUMNS', 'KNOWN', 'ONE', 'readers', 'NESTED', 'MARKS', 'TINTS', 'Co
            'put_file', 'first_line', 'find_layouts', 'read_studies', 'Summary', 'summary', 'films_table', 'split_table',
            'label_table', 'finding_table', 'open_all', 'bars', 'hist', 'draw_summary']
 
-# %% ../../nbs/data/04_manifest.ipynb #2c4b9c6a
+# %% ../../nbs/data/04_manifest.ipynb #b5c7ecdf
 import gzip, json, math, os, re, shutil
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -28,11 +28,11 @@ from tqdm import tqdm
 
 from ..core import MedvlError, Registry, jsonable
 from .image import ImageError, view_kind
-from .scan import scan_dicom
+from .scan import odd_date, scan_dicom
 from .study import Box, Leakage, Study, View, days_between, leakage, link_priors, slots, split_by_patient
 from .table import ReadLog, read_table, write_table
 
-# %% ../../nbs/data/04_manifest.ipynb #3369d4dd
+# %% ../../nbs/data/04_manifest.ipynb #73401bd0
 class Column(NamedTuple):
     "A column that medvl understands."
     name: str
@@ -64,7 +64,7 @@ COLUMNS = (
     Column('split', False, 'train, val or test', 'one for all films of a patient'),
     Column('source', False, 'text', 'which set'))
 
-# %% ../../nbs/data/04_manifest.ipynb #477bea70
+# %% ../../nbs/data/04_manifest.ipynb #4c803c57
 class Row:
     "One row of a manifest; its methods read a cell, and complain with file, row and value."
     def __init__(self, path:str|Path, i:int, cells:dict # file (for messages), row from 0, column -> text
@@ -108,7 +108,7 @@ class Row:
             raise self.bad('labels', f'1, 0 or -1 for {bad[0]!r}')
         return out
 
-# %% ../../nbs/data/04_manifest.ipynb #863ebc6a
+# %% ../../nbs/data/04_manifest.ipynb #f3103dd1
 KNOWN = {c.name for c in COLUMNS}
 
 def read_manifest(path:str|Path, # .csv or .parquet
@@ -136,7 +136,7 @@ def read_manifest(path:str|Path, # .csv or .parquet
     if mine: print(log)
     return studies
 
-# %% ../../nbs/data/04_manifest.ipynb #7706879a
+# %% ../../nbs/data/04_manifest.ipynb #47f6d74a
 def row_views(rows:list[Row], root:Path, missing:str, log:ReadLog # see `read_manifest`
              ) -> dict[str,View]: # by image_id, in the order of the rows
     "Films of the rows. Raises for duplicates, bad cells and (if asked) absent files."
@@ -163,7 +163,7 @@ def row_views(rows:list[Row], root:Path, missing:str, log:ReadLog # see `read_ma
     for r,file,id in absent: log.leave('film is not there', f'row {r.i+2}: {file}')
     return views
 
-# %% ../../nbs/data/04_manifest.ipynb #b674effd
+# %% ../../nbs/data/04_manifest.ipynb #2a7605f4
 # column -> field of a study
 ONE = dict(patient_id='patient', split='split', time='time', report='report', group_id='group', source='source')
 
@@ -178,6 +178,7 @@ def group_rows(rows:list[Row], views:dict[str,View], log:ReadLog # see `read_man
         key = r['study_id'] or id
         new = dict(patient=r['patient_id'], time=r.when(), split=r.one_of('split', ('train','val','test')) or None,
                    group=r['group_id'] or r['patient_id'], source=r['source'], report=r['report'])
+        if odd := odd_date(r['time']): log.note('a date that can not be: kept', f"row {r.i+2}: {odd}")
         if key not in by: by[key], first[key] = Study(id=key, views=[], **new), r.i
         for k,f in ONE.items():
             if not (r[k] or k == 'time' and r['offset_days']): continue  # says nothing
@@ -201,7 +202,7 @@ def count_found(studies:list[Study], log:ReadLog # gets the counts
     log.found.update({'films with their own text': sum(bool(v.text) for v in films),
                       'studies with a report': sum(bool(s.report) for s in studies)})
 
-# %% ../../nbs/data/04_manifest.ipynb #71fed252
+# %% ../../nbs/data/04_manifest.ipynb #38113e6b
 def link_rows(rows:list[Row], views:dict[str,View], studies:list[Study], log:ReadLog # see `read_manifest`
              ):
     "Explicit laterals and priors; if no row names a prior, priors by time. Raises `MedvlError` for impossible links."
@@ -250,7 +251,7 @@ def read_regions(path:Path, views:dict[str,View], root:Path, missing:str, log:Re
             v.masks[r['label']] = file; log.found['masks'] += 1
         else: raise r.bad('kind', 'box or mask')
 
-# %% ../../nbs/data/04_manifest.ipynb #0375316d
+# %% ../../nbs/data/04_manifest.ipynb #624a797c
 def write_manifest(studies:Iterable[Study], # of any origin
                    path:str|Path, # .csv or .parquet to write
                    outside:str='error' # films outside of its folder: 'error', 'copy' (into it), 'absolute' (whole path)
@@ -293,7 +294,7 @@ def view_row(s:Study, v:View, root:Path, outside:str # see `write_manifest`
     rest = {k: o if isinstance(o, str) else json.dumps(jsonable(o)) for k,o in rest.items()}
     return own | when | rest
 
-# %% ../../nbs/data/04_manifest.ipynb #262e7706
+# %% ../../nbs/data/04_manifest.ipynb #8e8445f3
 def safe(name:str # of a film or a finding
         ) -> str:
     "`name` as part of a file name."
@@ -320,7 +321,7 @@ def put_file(what:str|Path|np.ndarray|None, root:Path, name:str, outside:str # p
     os.replace(part, to)
     return name
 
-# %% ../../nbs/data/04_manifest.ipynb #22900fb5
+# %% ../../nbs/data/04_manifest.ipynb #e8abd65b
 readers = Registry('layout', covid='medvl.readers.covid:read_covid',  # name -> function of a folder and a log
                    chexpert='medvl.readers.chexpert:read_chexpert',
                    chexpert_plus='medvl.readers.chexpert:read_chexpert_plus', nih='medvl.readers.labels:read_nih',
@@ -362,7 +363,7 @@ MARKS = dict(covid=('metadata.csv', 'clinical_notes|Patientid|offset'),
              montgomery=('CXR_png/MCUCXR_*.png|*/CXR_png/MCUCXR_*.png', ''),
              jsrt=('All247images/*.IMG|*/All247images/*.IMG', ''))
 
-# %% ../../nbs/data/04_manifest.ipynb #26162095
+# %% ../../nbs/data/04_manifest.ipynb #e0444bf8
 def first_line(path:Path # a text file, also .gz
               ) -> str:
     "Its first line; '' where it isn't text (or not the gz that its name says)."
@@ -398,7 +399,7 @@ def read_studies(path:str|Path, # manifest, folder with manifest.csv or .parquet
     if len(found) > 1: what = f"looks like {' and '.join(found)}: say which with kind="
     raise MedvlError(f"{path}: {what}. Known: {known}. For a folder of films, `scan_dicom` makes a manifest")
 
-# %% ../../nbs/data/04_manifest.ipynb #cd85f885
+# %% ../../nbs/data/04_manifest.ipynb #a3270b7d
 @dataclass
 class Summary:
     "What is in a set of studies; `str`, `to_dict` and `figure`."
@@ -433,7 +434,7 @@ class Summary:
         "One page of six panels."
         return draw_summary(self)
 
-# %% ../../nbs/data/04_manifest.ipynb #5e1d7843
+# %% ../../nbs/data/04_manifest.ipynb #b0a2204a
 def summary(studies:Iterable[Study], # of any origin, priors linked
             decode:bool=False, # also open every film
             near:int|None=None, # also look for near-duplicates between splits (see `leakage`); opens every film
@@ -464,7 +465,7 @@ def summary(studies:Iterable[Study], # of any origin, priors linked
     out.raw = dict(words=words, gaps=gaps, visits=list(visits.values()), sizes=sizes, findings=finding_table(studies))
     return out
 
-# %% ../../nbs/data/04_manifest.ipynb #97f613ba
+# %% ../../nbs/data/04_manifest.ipynb #f036531f
 def films_table(films:list[tuple[Study,View]] # every film with its study
                ) -> pd.DataFrame:
     "Films by source and projection (rows) and split (columns)."
@@ -510,7 +511,7 @@ def open_all(films:list[tuple[Study,View]], bar:bool # every film with its study
         except ImageError as e: bad.append(str(e))
     return sizes, bad
 
-# %% ../../nbs/data/04_manifest.ipynb #626421dd
+# %% ../../nbs/data/04_manifest.ipynb #84a560fe
 TINTS = {'train': '#4c72b0', 'val': '#dd8452', 'test': '#55a868', 'no split': '#9a9a9a'}
 
 def bars(ax:Axes, # where to draw

@@ -10,7 +10,7 @@ __all__ = ['TABLES', 'IDS', 'ENDS', 'COLUMNS', 'MANY', 'SPLITS', 'LABELS', 'VALU
            'clean_ids', 'mimic_time', 'film_kind', 'film_place', 'header_table', 'group_films', 'add_film',
            'add_splits', 'add_labels', 'check_films', 'read_mimic', 'add_tables', 'add_providers', 'add_texts']
 
-# %% ../../nbs/readers/02_mimic.ipynb #94ef4dde
+# %% ../../nbs/readers/02_mimic.ipynb #291d29e8
 import os, sys
 from collections import Counter
 from datetime import datetime
@@ -23,12 +23,12 @@ from tqdm import tqdm
 from ..core import CHEXPERT, MedvlError
 from ..data.image import ImageError, view_kind
 from ..data.manifest import NESTED, count_found
-from ..data.scan import dicom_header
+from ..data.scan import dicom_header, odd_date
 from ..data.study import Study, View, link_priors
 from ..data.table import ReadLog, check_columns, read_table
 from .sections import add_reports, find_reports
 
-# %% ../../nbs/readers/02_mimic.ipynb #7833ae5d
+# %% ../../nbs/readers/02_mimic.ipynb #4c92603a
 TABLES = dict(metadata='mimic-cxr-*-metadata', split='mimic-cxr-*-split', chexpert='mimic-cxr-*-chexpert',
               negbio='mimic-cxr-*-negbio', radiologist='mimic-cxr-*-test-set-labeled', records='cxr-record-list',
               providers='cxr-provider-list', sectioned='mimic_cxr_sectioned')  # what it is -> its name (a glob)
@@ -45,7 +45,7 @@ def release_table(folders:list[Path], # in which to look
     "A table of the release, if it is there."
     return next((p for d in folders for end in ('.csv.gz','.csv') for p in sorted(d.glob(TABLES[what]+end))), None)
 
-# %% ../../nbs/readers/02_mimic.ipynb #19e93ae8
+# %% ../../nbs/readers/02_mimic.ipynb #2458ebf8
 IDS = dict(subject_id=r'p?(1\d{7})(?:\.0)?', study_id=r's?(5\d{7})(?:\.0)?',
            dicom_id=r'([0-9a-f]{8}(?:-[0-9a-f]{8}){4})(?:\.\w{3})?')  # how ids look; the bracket is kept
 
@@ -82,7 +82,7 @@ def film_kind(position:str, # ViewPosition
     "Frontal, lateral or other, by the position or else by the code."
     return view_kind(position or code), position or code
 
-# %% ../../nbs/readers/02_mimic.ipynb #88df25b3
+# %% ../../nbs/readers/02_mimic.ipynb #b294dcb0
 ENDS = ('.jpg','.dcm','.png')  # films as published, or as people convert them
 
 def film_place(df:pd.DataFrame, # with clean ids
@@ -113,7 +113,7 @@ def header_table(df:pd.DataFrame, # cxr-record-list, with clean ids
                        Columns=str(h['width']), StudyDate=day.replace('-', ''), StudyTime=time.replace(':', ''))
     return pd.DataFrame.from_dict(rows, orient='index')
 
-# %% ../../nbs/readers/02_mimic.ipynb #a39a200b
+# %% ../../nbs/readers/02_mimic.ipynb #b60bfc82
 COLUMNS = dict(ViewPosition='pos', ViewCodeSequence_CodeMeaning='code', StudyDate='date', StudyTime='time',
                Rows='rows', Columns='columns', PerformedProcedureStepDescription='procedure',
                PatientOrientationCodeSequence_CodeMeaning='orientation')  # column of the metadata -> our name
@@ -134,9 +134,11 @@ def group_films(df:pd.DataFrame, # metadata with clean ids
     for i,d,p,s,pos,code,date,time,rows,cols,proc,orient in zip(*ids, *cells):
         if d in seen: log.leave('the same dicom_id again', f'{table.name} row {i+2}: {d}'); continue
         seen.add(d)
-        if (date, time) not in times: times[date, time] = mimic_time(date, time)
-        when, why = times[date, time]
+        if (date, time) not in times:
+            when, why = mimic_time(date, time); times[date, time] = when, why, odd_date(when)
+        when, why, odd = times[date, time]
         if why: log.note(f"{why.split(' is ')[0]} can't be used", f'{table.name} row {i+2}: {why}')
+        if odd: log.note('a date that can not be: kept', f'{table.name} row {i+2}: {odd}')
         if (pos, code) not in kinds: kinds[pos, code] = film_kind(pos, code)
         kind, said = kinds[pos, code]
         if not said: log.note('view is not said: kind other', f'{table.name} row {i+2}: {d}')
@@ -162,7 +164,7 @@ def add_film(s:Study, v:View, patient:str, when:datetime|None, where:str, log:Re
     if s.time is not None and s.time.date() != when.date(): log.note('films of one study on several days', where)
     s.time = when if s.time is None else min(s.time, when)
 
-# %% ../../nbs/readers/02_mimic.ipynb #4cf68529
+# %% ../../nbs/readers/02_mimic.ipynb #ef05b5e4
 SPLITS = dict(train='train', validate='val', test='test')  # theirs -> ours
 LABELS = {k: k for k in CHEXPERT} | {'Airspace Opacity': 'Lung Opacity'}  # theirs -> ours
 VALUES = {'': None, '1': 1., '1.0': 1., '0': 0., '0.0': 0., '-1': -1., '-1.0': -1.}  # empty: not mentioned
@@ -202,7 +204,7 @@ def add_labels(studies:dict[str,Study], # `labels` is set
         if not studies[s].labels: log.note('a row of labels that says nothing', f'{table.name}: {s}')
     for s in (o for o in studies if o in lacking): log.note('study without a row of labels', f'{table.name}: {s}')
 
-# %% ../../nbs/readers/02_mimic.ipynb #9eeb494e
+# %% ../../nbs/readers/02_mimic.ipynb #705fabbf
 def check_films(studies:dict[str,Study], # absent films are taken out
                 missing:str, # 'glance', 'error', 'skip', 'ignore'
                 log:ReadLog, # gets them
@@ -224,7 +226,7 @@ def check_films(studies:dict[str,Study], # absent films are taken out
         s.views = [v for v in s.views if id(v) not in gone]
     return {k: s for k,s in studies.items() if s.views}
 
-# %% ../../nbs/readers/02_mimic.ipynb #208d1b79
+# %% ../../nbs/readers/02_mimic.ipynb #842010cd
 def read_mimic(path:str|Path, # folder of MIMIC-CXR-JPG or MIMIC-CXR, or one above it
                reports:str|Path|None=None, # folder, zip or sectioned csv; None: looked for in PLACES
                labels:str|None='chexpert', # 'chexpert', 'negbio', 'radiologist' (2.1.0, 687 studies), or none

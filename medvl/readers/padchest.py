@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/readers/padchest.html.md"""
 # %% auto #0
 __all__ = ['REMARKS', 'KINDS', 'SAME', 'NEED', 'INFO', 'literal', 'padchest_labels', 'places', 'read_padchest', 'padchest_films']
 
-# %% ../../nbs/readers/04_padchest.ipynb #bec2eda8
+# %% ../../nbs/readers/04_padchest.ipynb #eee39331
 import ast, re
 from pathlib import Path
 
@@ -15,11 +15,12 @@ import pandas as pd
 
 from ..core import MedvlError
 from ..data.image import view_kind
+from ..data.scan import odd_date
 from ..data.study import Study, link_priors
 from ..data.table import ReadLog, read_table
 from .layout import close_log, look, need_table, open_log, our_names, read_cells, to_studies
 
-# %% ../../nbs/readers/04_padchest.ipynb #c877d5ab
+# %% ../../nbs/readers/04_padchest.ipynb #648f8427
 REMARKS = ('unchanged', 'exclude', 'suboptimal study')
 KINDS = {
     'Enlarged Cardiomediastinum': ('mediastinal enlargement', 'superior mediastinal enlargement'),
@@ -49,7 +50,7 @@ SAME = {'normal':'No Finding', 'cardiomegaly':'Cardiomegaly', 'pulmonary edema':
         'pneumothorax':'Pneumothorax',
         'pleural effusion':'Pleural Effusion'}
 
-# %% ../../nbs/readers/04_padchest.ipynb #1bfb2837
+# %% ../../nbs/readers/04_padchest.ipynb #a0bf9ba6
 def literal(cell:str # a Python list in text, or one of the spellings of nothing
            ) -> list:
     "The list. Raises `ValueError` for anything else."
@@ -72,7 +73,7 @@ def padchest_labels(cell:str, # of `Labels`
             labels = dict.fromkeys((*SAME.values(), *KINDS), 0.) | labels
     return dict(labels=labels, remarks=sorted(found & set(REMARKS)))
 
-# %% ../../nbs/readers/04_padchest.ipynb #af78fd76
+# %% ../../nbs/readers/04_padchest.ipynb #8d36098e
 def places(cell:str # of LabelsLocalizationsBySentence
           ) -> dict[str,list[str]]: # finding -> places; findings without a place are not in it
     "Where the findings are. Raises `ValueError` for a cell of another form."
@@ -84,7 +85,7 @@ def places(cell:str # of LabelsLocalizationsBySentence
             elif finding and o[4:] not in out.setdefault(finding, []): out[finding].append(o[4:])
     return out
 
-# %% ../../nbs/readers/04_padchest.ipynb #6518e37e
+# %% ../../nbs/readers/04_padchest.ipynb #582fb6d6
 NEED = ('ImageID','ImageDir','StudyDate_DICOM','StudyID','PatientID','Projection','MethodLabel','Labels')
 INFO = dict(PatientSex_DICOM='sex', PatientBirth='born', Pediatric='pediatric', MethodLabel='labelled_by',
             MethodProjection='projection_by')
@@ -110,7 +111,7 @@ def read_padchest(path:str|Path, # folder with PADCHEST_chest_x_ray_images_label
     studies = to_studies(df, [said[i]['labels'] for i in df.index], 'padchest', log)
     return close_log(link_priors(studies, say=log.lines.append), split, log, mine)
 
-# %% ../../nbs/readers/04_padchest.ipynb #919f3edf
+# %% ../../nbs/readers/04_padchest.ipynb #b93ad06c
 def padchest_films(raw:pd.DataFrame, root:Path, table:Path, log:ReadLog # all text; see `read_padchest`
                   ) -> pd.DataFrame: # the columns of `to_studies`
     "Identifiers, dates, projections and paths. Raises `MedvlError` for a date that is none."
@@ -119,6 +120,9 @@ def padchest_films(raw:pd.DataFrame, root:Path, table:Path, log:ReadLog # all te
         i = int(when.isna().idxmax())
         raise MedvlError(f"{table}: row {i+2}, column 'StudyDate_DICOM': {raw['StudyDate_DICOM'][i]!r}; "
                          "expected yyyymmdd")
+    births = raw['PatientBirth'] if 'PatientBirth' in raw else ['']*len(raw)
+    for i,(day,born) in enumerate(zip(raw['StudyDate_DICOM'], births)):
+        if odd := odd_date(day, born): log.note('a date that can not be: kept', f'{table.name} row {i+2}: {odd}')
     base = root/'images' if (root/'images').is_dir() else root
     deep = any((base/str(i)).is_dir() for i in (*range(51), 54)) or not any(base.glob('*.png'))
     folder = str(base) + '/' + raw['ImageDir'] if deep else pd.Series(str(base), index=raw.index)

@@ -10,7 +10,7 @@ __all__ = ['HEADING', 'PLACES', 'section_rules', 'section_name', 'report_pieces'
            'mimic_report', 'said_as_report', 'open_reports', 'report_path', 'find_reports', 'up', 'add_reports',
            'add_sectioned']
 
-# %% ../../nbs/readers/00_sections.ipynb #871c77ea
+# %% ../../nbs/readers/00_sections.ipynb #b49d7e9a
 import json, os, re, zipfile
 from functools import lru_cache
 from importlib.resources import files
@@ -24,7 +24,7 @@ from ..data.study import Study
 from ..data.table import ReadLog, read_table
 from ..data.text import as_text
 
-# %% ../../nbs/readers/00_sections.ipynb #d0e3408d
+# %% ../../nbs/readers/00_sections.ipynb #750524d3
 HEADING = re.compile(r'\n ([A-Z ()/,-]+):\s')
 
 @lru_cache(1)
@@ -42,7 +42,7 @@ def section_name(heading:str # as it stands in the report, without the colon
     if s in r['names']: return r['names'][s]
     return next((o for o in r['inside'] if o in s), 'findings' if any(o in s for o in r['views']) else s)
 
-# %% ../../nbs/readers/00_sections.ipynb #b3dfec5b
+# %% ../../nbs/readers/00_sections.ipynb #f1ee6180
 def report_pieces(text:str, # a report, as it is in its file
                   exact:bool=False # sub-headings of the findings are sections too, as in MIT-LCP's files
                  ) -> list[tuple[str,str]]: # name and text, in order
@@ -63,7 +63,7 @@ def report_pieces(text:str, # a report, as it is in its file
         if gap: out[-1:] = [(n, first), ('last_paragraph', rest)]
     return out
 
-# %% ../../nbs/readers/00_sections.ipynb #2b947c16
+# %% ../../nbs/readers/00_sections.ipynb #cc36c273
 def mimic_sections(text:str, # a report, as it is in its file
                    study:str='', # its number, without the s: some were sectioned by hand
                    exact:bool=False # as in `report_pieces`
@@ -81,7 +81,7 @@ def mimic_conclusion(said:dict[str,str] # of `mimic_sections`
     "What the batches `mimic_cxr_00.csv` ... hold: impression, else findings, last paragraph, comparison."
     return next((said[k] for k in ('impression','findings','last_paragraph','comparison') if k in said), '')
 
-# %% ../../nbs/readers/00_sections.ipynb #1b300100
+# %% ../../nbs/readers/00_sections.ipynb #1ca42f7c
 def mimic_report(text:str, # a report, as it is in its file
                  study:str='' # its number, without the s
                 ) -> str: # '' if there is nothing on the film
@@ -101,7 +101,7 @@ def said_as_report(said:dict[str,str] # of `mimic_sections`, or a row of mimic_c
     lines = lambda t: '\n'.join(o.strip() for o in t.split('\n'))
     return '\n\n'.join(f"{k.upper().replace('_', ' ')}: {lines(v)}" for k,v in said.items())
 
-# %% ../../nbs/readers/00_sections.ipynb #1b326803
+# %% ../../nbs/readers/00_sections.ipynb #8d7962bf
 PLACES = ('.', 'mimic-cxr-reports', 'mimic-cxr-reports.zip', 'reports', '../mimic-cxr-reports',
           '../mimic-cxr-reports.zip', '../mimic-cxr', '../mimic-cxr/mimic-cxr-reports',
           '../mimic-cxr/mimic-cxr-reports.zip', '../../mimic-cxr/*/mimic-cxr-reports',
@@ -146,7 +146,7 @@ def up(d:Path, o:str # folder; pattern that starts with ../
     while o.startswith('../'): d, o = d.parent, o[3:]
     return sorted(d.glob(o))
 
-# %% ../../nbs/readers/00_sections.ipynb #73bc1ea7
+# %% ../../nbs/readers/00_sections.ipynb #d1d0b34b
 def add_reports(studies:dict[str,Study], # `report` is set
                 where:Path, # of `find_reports`, or mimic_cxr_sectioned.csv(.gz)
                 text:str, # 'sections' or 'whole'
@@ -157,8 +157,9 @@ def add_reports(studies:dict[str,Study], # `report` is set
     get = open_reports(where)
     for s in tqdm(studies.values(), 'reports', leave=False, delay=1):
         if (b := get(report_path(s))) is None: log.note('no report', report_path(s)); continue
-        try: t = b.decode('utf-8')
-        except UnicodeDecodeError:
+        try: t = None if b'\0' in b else b.decode('utf-8')
+        except UnicodeDecodeError: t = None
+        if t is None:
             try: t = as_text(b); log.note('report is not UTF-8: read as Latin-1 or UTF-16', report_path(s))
             except MedvlError as e: log.note('report is not text', f'{report_path(s)}: {e}'); continue
         s.report = mimic_report(t, s.id) if text == 'sections' else t

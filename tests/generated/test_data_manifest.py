@@ -16,7 +16,7 @@ from PIL import Image
 from tqdm import tqdm
 from medvl.core import MedvlError, Registry, jsonable
 from medvl.data.image import ImageError, view_kind
-from medvl.data.scan import scan_dicom
+from medvl.data.scan import odd_date, scan_dicom
 from medvl.data.study import Box, Leakage, Study, View, days_between, leakage, link_priors, slots, split_by_patient
 from medvl.data.table import ReadLog, read_table, write_table
 

@@ -22,15 +22,25 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
 # %% [6] One file's row
-from medvl.data.scan import (dicom_time, dicom_header, picture_header)
+from medvl.data.scan import (FIRST, odd_date)
 
 # %% [7] One file's row
+test_eq(odd_date('2001-02-03T10:00:00', '20010204'), '20010203 is before the birth (20010204)')
+test_eq(odd_date(datetime(2000,5,1), '2001.0'), '20000501 is before the birth (2001)')
+test_eq(odd_date('00010101'), '00010101 is before there were films')
+test_eq([odd_date(*o) for o in (('20010204','20010204'), ('20010101','2001'), (datetime(2180,1,1), ''), ('','1950'),
+                                (None,), ('20010101','unknown'))], ['']*6)
+
+# %% [8] One file's row
+from medvl.data.scan import (dicom_time, dicom_header, picture_header)
+
+# %% [9] One file's row
 test_eq(dicom_time('20200131', '093000.12'), '2020-01-31T09:30:00')
 test_eq(dicom_time('2020.01.31', ''), '2020-01-31T00:00:00')
 test_eq(dicom_time('20200131', 'noon'), '2020-01-31T00:00:00')
 test_eq((dicom_time('', '0930'), dicom_time('00000000')), ('',''))
 
-# %% [9] One file's row
+# %% [11] One file's row
 def write_film(path, patient='p1', study='1.2.1', date='20200101', view='PA', acc='', seed=0, **tags):
     "A small DICOM film of noise."
     ds = Dataset(); ds.file_meta = FileMetaDataset()
@@ -60,10 +70,10 @@ test_eq((h['view'], h['time'], h['spacing']), ('Thorax AP liegend', '2020-01-01T
 test_fail(lambda: dicom_header(d/'junk/ankle.dcm'), contains='BodyPartExamined is ANKLE')
 test_eq(dicom_header(d/'junk/ankle.dcm', chest=False)['body_part'], 'ANKLE')
 
-# %% [11] The scan
+# %% [13] The scan
 from medvl.data.scan import (COLUMN_ORDER, OTHER_FILES, scan_dicom, all_files, scan_file)
 
-# %% [12] The scan
+# %% [14] The scan
 log = ReadLog('scan of clinic'); df = scan_dicom(d, log=log); show(log)
 test_eq(df.image.tolist(), ['e.dcm','p1/a.dcm','p1/b','p1/c.dcm','p2/d.dcm'])
 test_eq(df.view_class.tolist(), ['other','frontal','frontal','lateral','frontal'])
@@ -74,7 +84,7 @@ test_eq([w for w,_ in log.noted], ['no patient in the header: named after the fi
 test_eq(df.patient_id[0], '1.2.4')          # two such films of one study are one patient, not two
 df[['image','patient_id','study_id','time','view','view_class','width']]
 
-# %% [14] The scan
+# %% [16] The scan
 for n in ('007_v1_PA','007_v2_lateral','008_v1_AP'):
     (q := d.parent/'png').mkdir(exist_ok=True); Image.fromarray(np.full((40,40), 9, np.uint8)).save(q/f'{n}.png')
 named = scan_dicom(q, pattern=r'(?P<patient>\d+)_(?P<study>v\d)_(?P<view>\w+)\.png', log=ReadLog())
@@ -86,10 +96,10 @@ test_eq(plain.patient_id.tolist(), ['007_v1_PA','007_v2_lateral','008_v1_AP']); 
 test_fail(lambda: scan_dicom(d/'junk', log=ReadLog('junk')), contains='no usable film in 7 files')
 test_fail(lambda: scan_dicom(d/'nowhere'), contains='no such folder')
 
-# %% [16] The reports
+# %% [18] The reports
 from medvl.data.scan import (KEYS, keys_of, read_reports, report_of, read_text, match_reports)
 
-# %% [17] The reports
+# %% [19] The reports
 said = pd.DataFrame([dict(accession='A1', report='Clear.'), dict(accession='A2', report='Effusion.'),
                      dict(accession='A9', report='Lost.'), dict(accession='', report='')])
 log = ReadLog('scan of clinic'); both = scan_dicom(d, said, log=log); show(log)
@@ -109,7 +119,7 @@ test_fail(lambda: match_reports(df, pd.DataFrame([dict(name='A1', report='x')]),
 (d/'letters/x.txt').write_bytes('Größe'.encode('latin-1'))
 test_fail(lambda: match_reports(df, d/'letters', ReadLog()), contains='x.txt: byte 2 is not UTF-8')
 
-# %% [19] The reports
+# %% [21] The reports
 write_table(both, d/'manifest.csv')
 test_eq(read_table(d/'manifest.csv', ['image','patient_id']).report.tolist(), both.report.tolist())
 tmp.cleanup()

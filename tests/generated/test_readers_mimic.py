@@ -12,7 +12,7 @@ from tqdm import tqdm
 from medvl.core import CHEXPERT, MedvlError
 from medvl.data.image import ImageError, view_kind
 from medvl.data.manifest import NESTED, count_found
-from medvl.data.scan import dicom_header
+from medvl.data.scan import dicom_header, odd_date
 from medvl.data.study import Study, View, link_priors
 from medvl.data.table import ReadLog, check_columns, read_table
 from medvl.readers.sections import add_reports, find_reports
@@ -133,7 +133,8 @@ rows = [('a','10000032','50414267','PA','','21800506','213014.531'),
         ('d','10000032','56699142','AP','','21800508',''), ('e','10000032','56699142','AP','','21800508','71500.0'),
         ('f','10000032','56699142','LL','','21800508','71500.0'),
         ('g','10000764','57375967','','','21790101','5.0'), ('g','10000764','57375967','PA','','21790101','5.0'),
-        ('h','10000764','58888888','','antero-posterior','','5.0'), ('i','10000764','5888','AP','','21790101','5.0')]
+        ('h','10000764','58888888','','antero-posterior','','5.0'), ('i','10000764','5888','AP','','21790101','5.0'),
+        ('j','10000765','57000000','AP','','00010203','5.0')]
 trap = root/'traps'; trap.mkdir()
 def put(name, lines): (trap/name).parent.mkdir(parents=True, exist_ok=True); (trap/name).write_bytes(lines)
 head = 'dicom_id,subject_id,study_id,ViewPosition,ViewCodeSequence_CodeMeaning,StudyDate,StudyTime'
@@ -154,23 +155,23 @@ log = ReadLog('traps'); got = read_mimic(trap, labels='negbio', log=log); print(
 
 # %% [29] Priors, laterals, several frontals
 by = {s.id: s for s in got}; first = min('de', key=mimic_id)
-test_eq(list(by), ['50414267','53189527','56699142','57375967','58888888'])
+test_eq(list(by), ['50414267','53189527','56699142','57375967','58888888','57000000'])
 test_eq([o and o.id for o in slots(by['56699142'].frontals[0], by['56699142'])],
         [mimic_id(o) for o in (first,'f','a','b')])
 test_eq(by['53189527'].prior.id, '50414267'); test_eq([v.kind for v in by['53189527'].views], ['lateral'])
 test_eq(by['56699142'].time, datetime(2180,5,8))  # one of its films has no time
-test_eq([s.split for s in got], ['val']*3+['train',None]); test_eq(by['58888888'].time, None)
+test_eq([s.split for s in got], ['val']*3+['train',None,None]); test_eq(by['58888888'].time, None)
 test_eq(by['50414267'].labels, {'Cardiomegaly': 1., 'Edema': -1., 'Pleural Effusion': 0.})
 test_eq(by['53189527'].labels, {})
 test_eq([s.report for s in got], ['INDICATION: ___\n\nIMPRESSION: Clear.',
-                                  'INDICATION: Fall.\n\nFINDINGS: No fracture is seen.','FINDINGS: 1 \xb5m.','',''])
+                                  'INDICATION: Fall.\n\nFINDINGS: No fracture is seen.','FINDINGS: 1 \xb5m.','','',''])
 test_eq({w for w,_ in log.left}, {'the same dicom_id again','study_id is not as in MIMIC'})
 want = ["StudyTime can't be used","StudyDate can't be used",'view is not said: kind other','film without a split',
-        'a row of labels that says nothing','study without a row of labels','no report']
+        'a row of labels that says nothing','study without a row of labels','no report','a date that can not be: kept']
 assert set(want) < {w for w,_ in log.noted}, log.noted
-test_eq(sum(w == 'no report' for w,_ in log.noted), 2)
+test_eq(sum(w == 'no report' for w,_ in log.noted), 3)
 # per image: each frontal is a sample
-test_eq(len(samples(got, per='image', say=None)), 4); test_eq(len(samples(got, per='study', say=None)), 3)
+test_eq(len(samples(got, per='image', say=None)), 5); test_eq(len(samples(got, per='study', say=None)), 4)
 # as it is in the file
 test_eq(read_mimic(trap, text='whole', log=ReadLog())[1].report.split(chr(10))[0].strip(), 'FINAL REPORT')
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from medvl.core import MedvlError
 from medvl.data.image import view_kind
+from medvl.data.scan import odd_date
 from medvl.data.study import Study, link_priors
 from medvl.data.table import ReadLog, read_table
 from medvl.readers.layout import close_log, look, need_table, open_log, our_names, read_cells, to_studies
@@ -82,6 +83,7 @@ rows = [film(LONG, 'k6ga29', '8398604886', '20140915', Labels="[' pneumonia', ''
         film('77', '02-094-008', '8398604886', '20130101', folder=54, Labels="['nodule']",
              LabelsLocalizationsBySentence="[['nodule', 'loc upper lobe', 'loc left']]"),
         film('88', 'a', '5', '20150101', 'AP_horizontal', Report='nan', Labels='nan', PatientSex_DICOM='nan',
+             PatientBirth='2016.0',
              Localizations='nan', LabelsLocalizationsBySentence='nan'),
         film('99', 'b', '6', '20150101', 'COSTAL'), film('99', 'c', '7', '20150102', 'EXCLUDE', Labels="['exclude']")]
 tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name); (d/'images/0').mkdir(parents=True); (d/'images/54').mkdir()
@@ -99,8 +101,9 @@ test_eq((a.labels, b.labels, c.labels, f.labels), ({'Pneumonia': 1}, {'nodule': 
 test_eq(a.views[0].info['remarks'], 'unchanged'); test_eq(b.views[0].info['where'], {'nodule': ['upper lobe','left']})
 test_eq((a.prior.id, a.time, b.prior), ('77', datetime(2014,9,15), None))
 test_eq((a.report, c.report), ('sin hallazg .',''))
-test_eq(c.views[0].info, {'born': '1930.0', 'pediatric': 'No', 'labelled_by': 'Physician'})
-test_eq(log.noted, [('one StudyID, several patients: kept apart', '99')])
+test_eq(c.views[0].info, {'born': '2016.0', 'pediatric': 'No', 'labelled_by': 'Physician'})
+test_eq(log.noted, [('a date that can not be: kept', f'{file.name} row 5: 20150101 is before the birth (2016)'),
+                    ('one StudyID, several patients: kept apart', '99')])
 test_eq([s.split for s in studies], [None]*5)
 assert b.views[0].path.endswith('images/54/77_02-094-008.png'); test_eq(a.views[0].film().info['bits'], 16)
 assert any('no official split' in o for o in log.lines); assert '2 films: labels say nothing' in '\n'.join(log.lines)
