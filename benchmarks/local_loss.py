@@ -3,6 +3,7 @@
     python benchmarks/local_loss.py               # GLoRIA's size at B=16 and 48, ALTA's at B=32; about three minutes
     python benchmarks/local_loss.py --memory      # growth of memory at B=48 and B=192 too; some minutes more
     python benchmarks/local_loss.py --bs 16 --d 768 --cells 361 --words 10 60
+    python benchmarks/local_loss.py --results results     # and writes results/local_loss.json
 
 Equality comes first: loss and gradients agree to 1e-5 of their size, or nothing is timed. Interleaved, one thread,
 medians of process time.
@@ -16,11 +17,13 @@ medians of process time.
 The floor is the matrix products of GLoRIA's form and nothing else: scores and contexts forward, twice that
 backward."""
 import argparse, sys
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
 from _bench import growth, interleave, peak, show
+from medvl.core import provenance, save_json
 from medvl.losses.contrastive import contrast
 from medvl.losses.local import attend, local_loss, over_texts, regions, soft_max_words
 
@@ -83,7 +86,15 @@ def run(a, b):
     times = interleave(timed, a.repeat)
     show(times, 'medvl local_loss')
     print(f"  medvl is {times['medvl local_loss']/times['floor: matrix products']:.2f} x its floor")
-    print("  growth of memory:", ', '.join(f"{k} {peak(__file__, k, *args(a, b)):.0f} MB" for k in WAYS))
+    grown = {k: peak(__file__, k, *args(a, b)) for k in WAYS}
+    print("  growth of memory:", ', '.join(f"{k} {m:.0f} MB" for k, m in grown.items()))
+    return dict(d=a.d, cells=a.cells, words=a.words, seconds=times, growth_mb=grown)
+
+def ratios(r):
+    "medvl beside the loop as GLoRIA does it, and beside the floor."
+    t, m, me, loop = r['seconds'], r['growth_mb'], 'medvl local_loss', 'loop, as GLoRIA does'
+    floor = t['floor: matrix products']
+    return dict(times_faster=t[loop]/t[me], share_of_memory=m[me]/m[loop], times_floor=t[me]/floor)
 
 def args(a, b): return ['--bs', b, '--d', a.d, '--cells', a.cells, '--words', *a.words]
 
@@ -92,17 +103,20 @@ def main():
     p.add_argument('--bs', type=int, nargs='+'); p.add_argument('--d', type=int, default=768)
     p.add_argument('--cells', type=int, default=361)
     p.add_argument('--words', type=int, nargs=2, default=[10, 60]); p.add_argument('--repeat', type=int, default=5)
-    p.add_argument('--peak'); p.add_argument('--memory', action='store_true')
+    p.add_argument('--results', type=Path); p.add_argument('--peak'); p.add_argument('--memory', action='store_true')
     a = p.parse_args(); torch.set_num_threads(1)
     if a.peak:
         small, x = argparse.Namespace(d=8, cells=9, words=[2, 4]), data(a, a.bs[0])
         step(WAYS[a.peak], data(small, 3))
         print(growth(lambda: step(WAYS[a.peak], x))); return
-    for b in a.bs or [16, 48]: run(a, b)
-    if not a.bs: a.d, a.cells = 128, 196; run(a, 32); a.d, a.cells = 768, 361
+    found = {f'B={b}': run(a, b) for b in a.bs or [16, 48]}
+    if not a.bs: a.d, a.cells = 128, 196; found['B=32, ALTA'] = run(a, 32); a.d, a.cells = 768, 361
+    res = dict(runs={k: r | dict(ratios=ratios(r)) for k, r in found.items()}, threads=1)
     if a.memory:
         m = {b: peak(__file__, 'medvl local_loss', *args(a, b)) for b in (48, 192)}
         print(f"growth of memory of medvl local_loss: {m[48]:.0f} MB at B=48, {m[192]:.0f} MB at B=192: "
               f"{m[192]/m[48]:.2f} x")
+        res['memory'] = dict(growth_mb={f'B={b}': v for b, v in m.items()}, ratio=m[192]/m[48])
+    if a.results: save_json(a.results/'local_loss.json', res | dict(provenance=provenance()))
 
 if __name__ == '__main__': main()

@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/gloria.html.md"""
 # %% auto #0
 __all__ = ['GLoRIA']
 
-# %% ../../nbs/methods/02_gloria.ipynb #ee00db70
+# %% ../../nbs/methods/02_gloria.ipynb #74afad3e
 from pathlib import Path
 from typing import Mapping
 
@@ -17,12 +17,12 @@ from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from ..core import Aligner, Batch, Feat, MedvlError, Out
+from ..core import Aligner, Feat, MedvlError, Out
 from ..losses.contrastive import clip_loss, gather, same_text
 from ..losses.local import attend, local_loss, over_texts, regions
-from ..models.local import CellTower, WordTower
+from ..models.local import CellTower, WordTower, text_pairs
 
-# %% ../../nbs/methods/02_gloria.ipynb #fc0b33a0
+# %% ../../nbs/methods/02_gloria.ipynb #b1467ef6
 class GLoRIA(Aligner):
     "GLoRIA (Huang et al., ICCV 2021; marshuang80/gloria). Terms: `glob`, `local`."
     weights = {'glob': 1., 'local': 1.}
@@ -57,7 +57,7 @@ class GLoRIA(Aligner):
         self.head_t, self.head_ts = (nn.Identity() if same else nn.Linear(self.text.width, dim) for _ in range(2))
         self.config = dict(vision=self.vision.net.config, text=self.text.net.config_dict(), preset=preset, **args)
 
-# %% ../../nbs/methods/02_gloria.ipynb #48379ea4
+# %% ../../nbs/methods/02_gloria.ipynb #d6585804
 @patch_to(GLoRIA)
 def encode_image(self,
                  img:Float[Tensor, 'b ...'], # `[b c h w]`, or `[b s c h w]`: the first film that is there
@@ -85,24 +85,20 @@ def encode_text(self,
     f = self._texts(txt, msk, word, norm)
     return Feat(f.glob, f.loc[:,1:], f.msk[:,1:]) if self.cls_word else f
 
-# %% ../../nbs/methods/02_gloria.ipynb #4d6aa340
+# %% ../../nbs/methods/02_gloria.ipynb #e607b299
 @patch_to(GLoRIA)
 def forward(self,
             batch:Mapping # img, img_msk, txt, txt_msk; word: word of each piece; txt_id with `positives`
            ) -> Out: # terms glob, local
     "Contrast films with reports, as wholes and word by word. Raises `MedvlError` for a batch without texts."
-    b = Batch.of(batch)
-    img, msk = b.slots()
-    has = b.txt_msk.any(1) if b.txt_msk is not None else torch.ones(len(b.txt), dtype=torch.bool, device=b.txt.device)
-    if not has.any():
-        raise MedvlError("no sample of this batch has a text; GLoRIA learns from pairs only (need_text=True)")
-    f = self.encode_image(img[has], msk[has])
-    t = self._texts(*(None if x is None else x[has] for x in (b.txt, b.txt_msk, b.word)))
-    target = same_text(gather(b.txt_id[has])) if self.positives and b.txt_id is not None else None
+    p = text_pairs(batch, 'GLoRIA')
+    f = self.encode_image(p.img, p.img_msk)
+    t = self._texts(p.txt, p.txt_msk, p.word)
+    target = same_text(gather(p.txt_id)) if self.positives and p.txt_id is not None else None
     local = local_loss(f.loc, t.loc, t.msk, None, self.s1, self.s2, self.s3, target, self.mean, self.chunk)
     return Out({'glob': 2*clip_loss(gather(f.glob), gather(t.glob), self.s3, target), 'local': 2*local}, f, t)
 
-# %% ../../nbs/methods/02_gloria.ipynb #0e596b82
+# %% ../../nbs/methods/02_gloria.ipynb #fe8a417b
 @patch_to(GLoRIA)
 def scores(self,
            img:Feat, # of `b` films
@@ -126,7 +122,7 @@ def maps(self,
     m = over_texts(score, img.loc, txt.loc, txt.keep(), self.chunk)
     return m.transpose(1,2).unflatten(-1, img.grid)[None]
 
-# %% ../../nbs/methods/02_gloria.ipynb #43f54c92
+# %% ../../nbs/methods/02_gloria.ipynb #3ec7a3c4
 @patch_to(GLoRIA, cls_method=True)
 def paper(cls, **kw) -> GLoRIA: # overrides; give `text` the directory of BioClinicalBERT
     "The authors' sizes: ResNet-50 at 299 pixels, 361 cells, width 768."

@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/plan.html.md"""
 # %% auto #0
 __all__ = ['DAMPINGS', 'damp', 'Look', 'looks', 'selected', 'pool_looks', 'PLAN']
 
-# %% ../../nbs/methods/07_plan.ipynb #24476423
+# %% ../../nbs/methods/07_plan.ipynb #c0d9e9ce
 import math
 from pathlib import Path
 from typing import Mapping, NamedTuple
@@ -18,14 +18,14 @@ from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from ..core import Aligner, Batch, Feat, MedvlError, Out
+from ..core import Aligner, Feat, MedvlError, Out
 from ..losses.contrastive import clip_loss, contrast, gather, same_text
 from ..losses.local import (cell_weights, over_texts, regions, similar, soft_mean, spread, top_words, word_nce,
                                 word_weights)
 from ..models.heads import BatchNormHead
-from ..models.local import CellTower, WordTower
+from ..models.local import CellTower, WordTower, text_pairs
 
-# %% ../../nbs/methods/07_plan.ipynb #192b18fb
+# %% ../../nbs/methods/07_plan.ipynb #36899268
 DAMPINGS = ('soft', 'mean', 'mult', 'none')
 
 def damp(S:Float[Tensor, 'm b n'], # similarities of words and cells
@@ -44,7 +44,7 @@ def damp(S:Float[Tensor, 'm b n'], # similarities of words and cells
     W = torch.cat([o.new_full((len(o),1), len(o)) for o in r.split(lens)])
     return S*(W*r.exp())[...,None]*(S.shape[-1]*c.exp()), r
 
-# %% ../../nbs/methods/07_plan.ipynb #8c853303
+# %% ../../nbs/methods/07_plan.ipynb #0abb105d
 class Look(NamedTuple):
     "What the words of some texts see in some films, at one look."
     S: Float[Tensor, 'm b n']  # similarities
@@ -60,27 +60,29 @@ def looks(words:Float[Tensor, 'm d'], # words of some texts, packed, unit length
           tau_a:float=.1, # temperature of the regions
           gamma:float=.5, # how much of what was seen enters the question
           beta:float=.5, # history: share of the former matrix
-          center:bool=True # subtract the mean cell
+          center:bool=True, # subtract the mean cell from what is seen
+          whole:bool=True # compare words with the region as it is; False: with the mean cell subtracted, too
          ) -> list[Look]: # K+1 of them
     "Soft regions of every word in every film, look by look."
     mean = vs.mean(1, keepdim=True) if center else torch.zeros_like(vs[:,:1])
     vc = vs - mean                                                        # b n d
-    gram, bias = vc @ vc.mT, (vc @ mean.mT)[...,0]                        # b n n, b n
+    gram, bias, common = vc @ vc.mT, (vc @ mean.mT)[...,0], mean.square().sum((1,2))    # b n n, b n, b
     S = first = similar(words, vs)
     base, out = first.mean(-1) if center else 0., []
     for k in range(K+1):
         logits, r = damp(S, lens, how, h, tau_i)
         A = spread(logits/tau_a, lens, 1., over_words=False)
         AG = torch.bmm(A.transpose(0,1), gram).transpose(0,1)             # z of each word, times each centred cell
-        length = (A*AG).sum(-1).clamp(min=1e-12).sqrt()                   # m b
-        cos = ((A*first).sum(-1) - base)/length
-        out.append(Look(S, A, cos, r))
+        length, off = (A*AG).sum(-1).clamp(min=1e-12).sqrt(), (A*bias).sum(-1)      # of z; z times the mean cell
+        hit = (A*first).sum(-1)                                           # m b
+        cos, full = (hit-base)/length, hit/(length**2 + 2*off + common).clamp(min=1e-12).sqrt()
+        out.append(Look(S, A, full if whole else cos, r))
         if k == K: return out
-        seen = (AG + (A*bias).sum(-1, keepdim=True))/length[...,None]     # unit z times each cell
+        seen = (AG + off[...,None])/length[...,None]                      # unit z times each cell
         u = (1 + 2*gamma*cos + gamma**2).clamp(min=1e-6).sqrt()           # length of t + gamma z
         S = beta*S + (1-beta)*(first + gamma*seen)/u[...,None]
 
-# %% ../../nbs/methods/07_plan.ipynb #cd2783ba
+# %% ../../nbs/methods/07_plan.ipynb #97677ae0
 def selected(look:Look, # of some texts and films
              lens:list[int], # words of each text
              own:Int[Tensor, 't']|None=None, # the film of each text; None: each film picks for itself
@@ -101,7 +103,7 @@ def pool_looks(look:Look, # of some texts and films
     def one(r, cos): return (r.log_softmax(0) + s2*cos).logsumexp(0)/s2
     return torch.stack([one(*o) for o in zip(r.split(lens), look.cos.split(lens))], 1)
 
-# %% ../../nbs/methods/07_plan.ipynb #9617002e
+# %% ../../nbs/methods/07_plan.ipynb #aa960c3b
 class PLAN(Aligner):
     "PLAN (arXiv 2502.18047), re-implemented from its abstract. Terms: `glob`, `local`."
     weights = {'glob': 1., 'local': 1.}
@@ -116,12 +118,12 @@ class PLAN(Aligner):
                  layers:int=4, # of the text tower, summed
                  K:int=2, # looks after the first; 0: none
                  how:str='soft', h:float=.05, tau_i:float=.05, tau_a:float=.1, # importance and regions, see `looks`
-                 gamma:float=.5, beta:float=.5, # question and history, see `looks`
+                 gamma:float=.5, beta:float=.5, whole:bool=True, # question, history, comparison, see `looks`
                  share:float=.5, # of the words that are selected
                  local:str='pairs', # what is contrasted: 'pairs' of films and reports, or 'words' of one report
                  last:bool=False, # only the last look has a loss
                  curriculum:bool=False, # the number of looks grows during training, see `at`
-                 s2:float=5., s3:float=10., # sharpness over words; scale of all logits
+                 s2:float=5., s3:float=10., s4:float=50., # sharpness over words; scale of global, of local logits
                  positives:bool=False, # equal texts are all right answers
                  chunk:int|None=None, # see `over_texts`
                  vocab:int|None=None, # size of the vocabulary; None: the text tower's own
@@ -130,8 +132,8 @@ class PLAN(Aligner):
                 ):
         super().__init__()
         args = dict(size=size, up=up, dim=dim, hidden=hidden, layers=layers, K=K, how=how, h=h, tau_i=tau_i,
-                    tau_a=tau_a, gamma=gamma, beta=beta, share=share, local=local, last=last, curriculum=curriculum,
-                    s2=s2, s3=s3, positives=positives, chunk=chunk)
+                    tau_a=tau_a, gamma=gamma, beta=beta, whole=whole, share=share, local=local, last=last,
+                    curriculum=curriculum, s2=s2, s3=s3, s4=s4, positives=positives, chunk=chunk)
         if local not in ('pairs','words'): raise MedvlError(f"local is {local!r}; expected 'pairs' or 'words'")
         if K < 0 or how not in DAMPINGS:
             raise MedvlError(f"K={K}, how={how!r}; expected K >= 0 and one of {', '.join(DAMPINGS)}")
@@ -143,7 +145,7 @@ class PLAN(Aligner):
         self.active = 1 if curriculum and K else K                       # looks taken in training
         self.config = dict(vision=self.vision.net.config, text=self.text.net.config_dict(), preset=preset, **args)
 
-# %% ../../nbs/methods/07_plan.ipynb #09b2c067
+# %% ../../nbs/methods/07_plan.ipynb #a9b55dfa
 @patch_to(PLAN)
 def encode_image(self,
                  img:Float[Tensor, 'b ...'], # `[b c h w]`, or `[b s c h w]`: the first film that is there
@@ -176,9 +178,9 @@ def look(self,
     K = (self.active if self.training else self.K) if K is None else K
     with torch.autocast(vs.device.type, enabled=False):
         return looks(words.float(), vs.float(), lens, K, self.how, self.h, self.tau_i, self.tau_a, self.gamma,
-                     self.beta)
+                     self.beta, whole=self.whole)
 
-# %% ../../nbs/methods/07_plan.ipynb #d9096cf9
+# %% ../../nbs/methods/07_plan.ipynb #2de9b7d8
 @patch_to(PLAN)
 def omega(self, K:int) -> list[float]: # weight of looks 0 to K
     "Later looks weigh more; look 0 only if there is no other."
@@ -203,7 +205,7 @@ def local_pairs(self,
         return torch.stack([pool_looks(l, lens, s, self.s2) for l,s,o in zip(ls, sel, w) if o])
     m = over_texts(score, gather(vs), t.loc, t.msk, self.chunk, [own])   # looks, films, texts
     m = gather(m.permute(2,0,1)).permute(1,2,0)
-    return sum(2*o*contrast(self.s3*x, target) for o,x in zip([o for o in w if o], m))
+    return sum(2*o*contrast(self.s4*x, target) for o,x in zip([o for o in w if o], m))
 
 @patch_to(PLAN)
 def local_words(self,
@@ -221,24 +223,20 @@ def local_words(self,
             losses.append(o*word_nce(z, x[sel], [len(z)], l.r[:,0].exp()[sel]))
     return sum(losses)/len(vs)
 
-# %% ../../nbs/methods/07_plan.ipynb #21d06469
+# %% ../../nbs/methods/07_plan.ipynb #f15fd563
 @patch_to(PLAN)
 def forward(self,
             batch:Mapping # img, img_msk, txt, txt_msk; word: word of each piece; txt_id with `positives`
            ) -> Out: # terms glob, local
     "Contrast films with reports, as wholes and word by word. Raises `MedvlError` for a batch without texts."
-    b = Batch.of(batch)
-    img, msk = b.slots()
-    has = b.txt_msk.any(1) if b.txt_msk is not None else torch.ones(len(b.txt), dtype=torch.bool, device=b.txt.device)
-    if not has.any():
-        raise MedvlError("no sample of this batch has a text; PLAN learns from pairs only (need_text=True)")
-    f = self.encode_image(img[has], msk[has])
-    t = self.encode_text(*(None if x is None else x[has] for x in (b.txt, b.txt_msk, b.word)))
-    target = same_text(gather(b.txt_id[has])) if self.positives and b.txt_id is not None else None
+    p = text_pairs(batch, 'PLAN')
+    f = self.encode_image(p.img, p.img_msk)
+    t = self.encode_text(p.txt, p.txt_msk, p.word)
+    target = same_text(gather(p.txt_id)) if self.positives and p.txt_id is not None else None
     local = self.local_pairs(f.loc, t, target) if self.local == 'pairs' else self.local_words(f.loc, t)
     return Out({'glob': 2*clip_loss(gather(f.glob), gather(t.glob), self.s3, target), 'local': local}, f, t)
 
-# %% ../../nbs/methods/07_plan.ipynb #55774203
+# %% ../../nbs/methods/07_plan.ipynb #8dcbbcf2
 @patch_to(PLAN)
 def maps(self,
          img:Feat, # of `b` films
@@ -261,7 +259,7 @@ def scores(self,
         return pool_looks(l, lens, selected(l, lens, share=self.share), self.s2)
     return dict(glob=img.glob @ txt.glob.T, local=over_texts(score, img.loc, txt.loc, txt.keep(), self.chunk))
 
-# %% ../../nbs/methods/07_plan.ipynb #373bd4ba
+# %% ../../nbs/methods/07_plan.ipynb #eb994e41
 @patch_to(PLAN)
 def at(self, progress:float) -> int: # looks that are taken now
     "Tell a model with `curriculum` how much of the training is done, in [0,1]: looks are added in equal parts of it."

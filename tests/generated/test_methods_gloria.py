@@ -13,15 +13,16 @@ import torch.nn.functional as F
 from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from medvl.core import Aligner, Batch, Feat, MedvlError, Out
+from medvl.core import Aligner, Feat, MedvlError, Out
 from medvl.losses.contrastive import clip_loss, gather, same_text
 from medvl.losses.local import attend, local_loss, over_texts, regions
-from medvl.models.local import CellTower, WordTower
+from medvl.models.local import CellTower, WordTower, text_pairs
 
 # %% [5] GLoRIA
 import json, tempfile, time
 import matplotlib.pyplot as plt
 from fastcore.test import *
+from medvl.core import Batch
 torch.set_num_threads(1);
 
 # %% [7] The idea

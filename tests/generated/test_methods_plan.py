@@ -14,17 +14,18 @@ import torch.nn.functional as F
 from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from medvl.core import Aligner, Batch, Feat, MedvlError, Out
+from medvl.core import Aligner, Feat, MedvlError, Out
 from medvl.losses.contrastive import clip_loss, contrast, gather, same_text
 from medvl.losses.local import (cell_weights, over_texts, regions, similar, soft_mean, spread, top_words, word_nce,
                                 word_weights)
 from medvl.models.heads import BatchNormHead
-from medvl.models.local import CellTower, WordTower
+from medvl.models.local import CellTower, WordTower, text_pairs
 
 # %% [5] PLAN
 import json
 import matplotlib.pyplot as plt
 from fastcore.test import *
+from medvl.core import Batch
 torch.set_num_threads(1);
 
 # %% [7] One look
@@ -52,16 +53,17 @@ def slow(t, v, K, gamma=.5, beta=.5, tau_a=.1, h=.05):
         n = h*((S/h).exp().mean(0)).log()
         A = ((S+n)/tau_a).softmax(-1)
         z = A @ v - vbar
-        out.append((S, A, F.cosine_similarity(z, t)))
+        out.append((S, A, F.cosine_similarity(A @ v, t), F.cosine_similarity(z, t)))
         u = F.normalize(t + gamma*F.normalize(z, dim=-1), dim=-1)
         S = beta*S + (1-beta)*u @ v.T
     return out
 
 words, cells = F.normalize(torch.randn(5,16), dim=-1), F.normalize(torch.randn(2,9,16)+.5, dim=-1)
 for i in range(2):
-    for fast, (S,A,cos) in zip(looks(words, cells, [3,2], K=3), slow(words[:3], cells[i], 3)):
+    less = looks(words, cells, [3,2], K=3, whole=False)
+    for fast, l, (S,A,cos,cos_z) in zip(looks(words, cells, [3,2], K=3), less, slow(words[:3], cells[i], 3)):
         test_close(fast.S[:3,i], S, eps=1e-5); test_close(fast.A[:3,i], A, eps=1e-5)
-        test_close(fast.cos[:3,i], cos, eps=1e-4)
+        test_close(fast.cos[:3,i], cos, eps=1e-4); test_close(l.cos[:3,i], cos_z, eps=1e-4)
 test_eq(len(looks(words, cells, [3,2], K=0)), 1)
 
 # %% [14] Look again
@@ -98,10 +100,24 @@ ax.set(xlabel='look', ylabel='CNR of the map', xticks=range(5)); ax.legend(fonts
 test_eq(bool(res['as above'][2] > res['as above'][0]+.3), True)
 test_eq(bool(res['mean cell not subtracted'][2] < res['as above'][2]), True)
 
-# %% [20] Scores and selected words
+# %% [20] With what a word is compared
+g = torch.Generator().manual_seed(0)
+t = F.normalize(torch.randn(40,64,generator=g), dim=-1)
+nothing = torch.randn(1,64,64,generator=g)/8 + F.normalize(torch.randn(64,generator=g), dim=-1)
+def fits(v, whole): return looks(t, F.normalize(v, dim=-1), [40], K=0, whole=whole)[0].cos[0,0].item()
+there = nothing.clone(); there[:,:6] += t[0]                             # six cells of 64 hold the first word
+for name,whole in (('less the mean cell', False), ('whole region', True)):
+    mean = looks(t, F.normalize(nothing, dim=-1), [40], K=0, whole=whole)[0].cos.mean().item()
+    print(f"{name}: any word in a film without anything {mean:.2f}; "
+          f"the first word {fits(nothing, whole):.2f}, where it is {fits(there, whole):.2f}")
+test_eq(looks(t, F.normalize(nothing, dim=-1), [40], K=0, whole=False)[0].cos.mean().item() > .4, True)
+test_eq(abs(looks(t, F.normalize(nothing, dim=-1), [40], K=0)[0].cos.mean().item()) < .2, True)
+test_eq(fits(there, True)-fits(nothing, True) > fits(there, False)-fits(nothing, False), True)
+
+# %% [22] Scores and selected words
 from medvl.methods.plan import (selected, pool_looks)
 
-# %% [21] Scores and selected words
+# %% [23] Scores and selected words
 l = looks(words, cells, [3,2], K=1)[1]
 sel = selected(l, [3,2]); test_eq(sel.sum(0), torch.tensor([3,3]))       # 2 of 3 words, 1 of 2
 m = pool_looks(l, [3,2], sel)
@@ -110,10 +126,42 @@ w = l.r[:3,0].exp()*sel[:3,0]; test_close(m[0,0], (w/w.sum()*(5*l.cos[:3,0]).exp
 test_eq(selected(l, [3,2], torch.tensor([1,0])), torch.cat([sel[:3,1], sel[3:,0]])[:,None])
 test_eq(bool(m.abs().max() <= 1), True)
 
-# %% [23] The model
+# %% [25] What that does to learning
+def planted(n, g, things=8, cells=36, d=24):
+    "Cells in which some things are planted, where they are, and the words of each text."
+    code, common = (torch.randn(*o,d,generator=torch.Generator().manual_seed(k)) for k,o in ((5,(things,)), (6,())))
+    v, where, said = torch.randn(n,cells,d,generator=g)+2*common, torch.zeros(n,things,cells,dtype=torch.bool), []
+    for i in range(n):
+        own, free = torch.randperm(things,generator=g)[:2], torch.randperm(cells,generator=g)
+        for k,o in enumerate(own):
+            at = free[4*k:4*k+4]; where[i,o,at] = True; v[i,at] += 1.5*code[o]
+        said.append(torch.cat([own, things+torch.randperm(4,generator=g)[:2]])) # two things, two fillers
+    return v, where, torch.stack(said)
+
+def learnt(whole, steps=150, bs=24):
+    "Contrast of the maps on new films, after training words and a linear map of the cells."
+    torch.manual_seed(0); g = torch.Generator().manual_seed(1)
+    v, _, said = planted(400, g); test, where, _ = planted(60, g)
+    words, head = nn.Embedding(12, 32), nn.Sequential(nn.Linear(24, 32), nn.BatchNorm1d(32, affine=False))
+    def cells(x): return F.normalize(head(x.flatten(0,1)).view(*x.shape[:2],-1), dim=-1)
+    opt = torch.optim.AdamW([*words.parameters(), *head.parameters()], 5e-3)
+    for _ in range(steps):
+        i = torch.randint(len(v), (bs,), generator=g)
+        l = looks(F.normalize(words(said[i]).flatten(0,1), dim=-1), cells(v[i]), [4]*bs, K=0, whole=whole)[0]
+        m = pool_looks(l, [4]*bs, selected(l, [4]*bs, torch.arange(bs)))
+        opt.zero_grad(); contrast(50*m).backward(); opt.step()
+    head.eval()
+    with torch.no_grad(): S = looks(F.normalize(words.weight[:8], dim=-1), cells(test), [1]*8, K=0)[0].S.transpose(0,1)
+    return sum(cnr(S[i,k], where[i,k]) for i,k in where.any(-1).nonzero().tolist())/int(where.any(-1).sum())
+
+got = {k: learnt(w) for k,w in (('whole region', True), ('less the mean cell', False))}
+print('CNR on new films:', {k: round(v,2) for k,v in got.items()})
+test_eq(got['whole region'] > .2 and got['whole region'] > got['less the mean cell']+.5, True)
+
+# %% [27] The model
 from medvl.methods.plan import (PLAN)
 
-# %% [33] In use
+# %% [37] In use
 tiny = dict(vision=dict(name='vit_small_cpu', size=64, patch_size=16, depth=1, embed_dim=24, num_heads=2),
             text=dict(hidden_size=24, num_hidden_layers=1, num_attention_heads=2, intermediate_size=48, vocab_size=50,
                       hidden_dropout_prob=0., attention_probs_dropout_prob=0.), size=64, dim=16, hidden=32, layers=1)
@@ -131,7 +179,7 @@ out = m.train()(b); print({k: round(v.item(),3) for k,v in out.terms.items()})
 test_eq((out.img.loc.shape, out.txt.loc.shape, out.txt.msk.sum(1).tolist()), ((4,16,16), (4,4,16), [4,1,3,4]))
 test_close(out.img.loc.norm(dim=-1), torch.ones(4,16), eps=1e-5)
 
-# %% [35] In use
+# %% [39] In use
 def by_hand(v, t, msk, K=2):
     total = 0.
     for k,o in ((1,1/3),(2,2/3)):
@@ -142,9 +190,9 @@ def by_hand(v, t, msk, K=2):
             sel = own.argsort(descending=True)[:math.ceil(len(x)/2)]
             for i in range(4):
                 l = looks(x, v[i:i+1], [len(x)], K)[k]
-                z = F.cosine_similarity(l.A[:,0] @ v[i] - v[i].mean(0), x)[sel]
+                z = F.cosine_similarity(l.A[:,0] @ v[i], x)[sel]
                 M[i,j] = (l.r[sel,0].softmax(0)*(5*z).exp()).sum().log()/5
-        total += o*(F.cross_entropy(10*M, torch.arange(4)) + F.cross_entropy(10*M.T, torch.arange(4)))
+        total += o*(F.cross_entropy(50*M, torch.arange(4)) + F.cross_entropy(50*M.T, torch.arange(4)))
     return total
 with torch.no_grad():
     test_close(out.terms['local'].item(), by_hand(out.img.loc, out.txt.loc, out.txt.msk).item(), eps=1e-3)
@@ -153,7 +201,7 @@ with torch.no_grad():
     chunked = m.local_pairs(out.img.loc, out.txt).item(); m.chunk = 1
     test_close(m.local_pairs(out.img.loc, out.txt).item(), chunked, eps=1e-5); m.chunk = None
 
-# %% [37] In use
+# %% [41] In use
 for kw in ({}, dict(local='words'), dict(K=0), dict(how='mult'), dict(last=True), dict(positives=True)):
     x = PLAN.small(**{**tiny, **kw}).train(); x.loss(x(b)).backward()
     test_eq([k for k,p in x.named_parameters() if p.requires_grad and p.grad is None], [])
@@ -162,7 +210,7 @@ test_eq(PLAN.small(**tiny, K=3).omega(3), [0, 1/6, 1/3, 1/2]); test_eq(PLAN.smal
 c = PLAN.small(**tiny, K=3, curriculum=True)
 test_eq([c.at(o) for o in (0,.3,.4,.7,1)], [1,1,2,3,3]); test_fail(lambda: c.at(2), contains='[0,1]')
 
-# %% [39] In use
+# %% [43] In use
 m.eval()
 with torch.no_grad(): f, t = m.encode_image(b.img, b.img_msk), m.encode_text(b.txt[:4], b.txt_msk[:4], b.word[:4])
 with torch.no_grad(): H, s = m.maps(f, t), m.scores(f, t)
@@ -173,7 +221,7 @@ test_close(H1[:,:,0], H[:,:,1], eps=1e-5); test_close(s1['local'][:,0], s['local
 test_close(H[0,:,1].flatten(1), (t.loc[1,:1] @ f.loc.mT)[:,0], eps=1e-5)    # look 0 of a text of one word: its cosines
 test_eq(bool(s['local'].abs().max() <= 1), True)
 
-# %% [41] In use
+# %% [45] In use
 again = PLAN(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 with torch.no_grad(): test_close(again.eval().maps(f, t), H, eps=1e-6)
 with torch.device('meta'): full = {'ResNet-50': PLAN.paper(), 'ViT-B/16': PLAN.vit()}
@@ -187,7 +235,7 @@ test_fail(lambda: PLAN.small(**tiny, how='max'), contains="how='max'")
 test_fail(lambda: m(Batch(b, txt_msk=torch.zeros(6,9).bool())), contains='no sample of this batch has a text')
 test_fail(lambda: m(Batch(b, img_msk=torch.zeros(6,1).bool())), contains='has no film in any slot')
 
-# %% [43] The classic mistake: scoring with the question
+# %% [47] The classic mistake: scoring with the question
 g = torch.Generator().manual_seed(1)
 words, cells = (F.normalize(torch.randn(*s,64,generator=g), dim=-1) for s in ((40,), (4,49)))
 l = looks(words, cells, [40], K=2)[-1]
@@ -196,7 +244,7 @@ u = F.normalize(words[:,None] + .5*z, dim=-1)
 print(f"mean cosine of a region with its word {l.cos.mean():.2f}, with its question {(u*z).sum(-1).mean():.2f}")
 test_eq(bool((u*z).sum(-1).mean() > l.cos.mean()+.15), True)
 
-# %% [45] It learns
+# %% [49] It learns
 from medvl.data.batch import StudyData, collate
 from medvl.data.films import Preset
 from medvl.data.regions import phrases
@@ -206,7 +254,7 @@ from medvl.data.tokens import train_tokenizer
 from medvl.eval.maps import film_tensor, heat, phrase_feats
 from medvl.phantom.set import phantom_studies
 
-# %% [46] It learns
+# %% [50] It learns
 studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
 smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
 smp = [s for s in smp if s.split == 'train' and s.slots[0]]
@@ -220,7 +268,7 @@ vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, n
 m = PLAN.small(vision=vit, text=bert, size=64, dim=64, hidden=128, layers=1, positives=True)
 print(f"{seen.bs} pairs, cells {m.vision.grid}")
 
-# %% [47] It learns
+# %% [51] It learns
 def fit(m, steps=60, lr=3e-3, bs=24):
     g = torch.Generator().manual_seed(0); log = []
     opt = torch.optim.AdamW(m.parameters(), lr=lr, weight_decay=.02)
@@ -238,7 +286,7 @@ for ax,k in zip(axs, ('glob','local')):
 plt.tight_layout(); plt.show()
 for k in ('glob','local'): test_eq(sum(o[k] for o in log[-10:]) < sum(o[k] for o in log[:10]), True)
 
-# %% [49] It learns
+# %% [53] It learns
 recs = [p for p in phrases([s.study for s in smp]) if p.view.kind == 'frontal']
 pick = [next(p for p in recs if p.label == k) for k in ('Pleural Effusion','Cardiomegaly')]
 feats = phrase_feats(m, tok, [p.text for p in pick])
@@ -250,7 +298,7 @@ for line,p,t in zip(axs, pick, feats):
     line[3].imshow(mask, cmap='gray'); line[3].set_title('true mask', fontsize=8); line[3].axis('off')
 plt.show()
 
-# %% [51] It learns
+# %% [55] It learns
 with torch.no_grad():
     t = Feat(*(torch.cat([getattr(o,k) for o in feats[:1]]) for k in ('glob','loc')))
     ls = m.look(t.loc[0], m.encode_image(film_tensor([pick[0].view], page)).loc, [t.loc.shape[1]], K=4)
@@ -259,7 +307,7 @@ print('cells with half of the attention:', [half(l.A) for l in ls])
 print('cosine of words and regions:', [round(l.cos.mean().item(),3) for l in ls])
 test_eq(half(ls[4].A) <= half(ls[0].A), True)
 
-# %% [54] Results
+# %% [58] Results
 from IPython.display import Markdown
 def show(v): return f"{v['value']:.3f}" + (f" ({v['low']:.3f} to {v['high']:.3f})" if v['low'] is not None else '')
 def line(name, d): return f"| {name} | {' | '.join(show(d[k]) for k in ('cnr','miou','pointing'))} |"

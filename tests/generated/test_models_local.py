@@ -3,12 +3,12 @@
 
 # %% [3] Cells and words
 from pathlib import Path
-from typing import Mapping
+from typing import Mapping, NamedTuple
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from medvl.core import Feat, MedvlError
+from medvl.core import Batch, Feat, MedvlError
 from medvl.models.checkpoint import load_state, mrm_keys
 from medvl.models.text import TextTower, pool_words
 from medvl.models.vision import VisionTower
@@ -29,10 +29,22 @@ test_eq(first_film(films[:,2]).flatten(), torch.tensor([2.,5]))
 empty = torch.tensor([[0,1,1],[0,0,0]]).bool()
 test_fail(lambda: first_film(films, empty), contains='sample 1 of the batch has no film')
 
-# %% [9] A tower from a checkpoint
+# %% [9] The pairs of a batch
+from medvl.models.local import (Pairs, text_pairs)
+
+# %% [11] The pairs of a batch
+txt = torch.tensor([[2,7,3],[0,0,0],[2,8,3]])
+three = dict(img=torch.arange(3.).view(3,1,1,1,1), txt=txt, txt_msk=txt > 0, txt_id=torch.tensor([4,5,6]))
+p = text_pairs(three)
+test_eq((p.img.flatten().tolist(), p.txt[:,1].tolist(), p.txt_id.tolist()), ([0.,2.], [7,8], [4,6]))
+test_eq((p.img_msk.tolist(), p.word), ([[True],[True]], None))
+test_eq(len(text_pairs(dict(img=three['img'], txt=txt)).txt), 3)                 # no mask: all are texts
+test_fail(lambda: text_pairs(dict(three, txt_msk=txt > 9), 'PLAN'), contains='no sample of this batch has a text; PLAN')
+
+# %% [13] A tower from a checkpoint
 from medvl.models.local import (load_vision)
 
-# %% [10] A tower from a checkpoint
+# %% [14] A tower from a checkpoint
 class Holder(nn.Module):
     "A method with nothing but a vision tower."
     def __init__(self, vision=None): super().__init__(); self.vision, self.config = vision or VisionTower(**kw), {}
@@ -42,10 +54,10 @@ with tempfile.TemporaryDirectory() as d:
     test_close(a.net.cls_token, load_file(Path(d)/'model.safetensors')['vision.net.cls_token'])
     test_fail(lambda: load_vision(VisionTower(**{**kw, 'depth': 2}), d), contains='net.blocks.1')
 
-# %% [12] Cells
+# %% [16] Cells
 from medvl.models.local import (CellTower)
 
-# %% [13] Cells
+# %% [17] Cells
 net = CellTower('resnet18', size=64, up=75)
 f = net(torch.randn(2,3,1,64,64), torch.tensor([[0,1,1],[1,0,0]]).bool())
 test_eq((f.glob.shape, f.loc.shape, f.grid), ((2,512), (2,25,256), (5,5)))
@@ -56,14 +68,14 @@ with tempfile.TemporaryDirectory() as d:
     test_close(CellTower(kw, 32, init=d).net.net.cls_token, cell.net.net.cls_token)
 test_fail(lambda: CellTower(net.net.config, size=64, up=80), contains='enlarged to 80, the tower is built for 75')
 
-# %% [15] Cells
+# %% [19] Cells
 big = CellTower('resnet50', 224, up=299)
 test_eq((big.grid, big.width, big.width_loc), ((19,19), 2048, 1024))
 
-# %% [17] Words
+# %% [21] Words
 from medvl.models.local import (number_pieces)
 
-# %% [19] Words
+# %% [23] Words
 msk = torch.tensor([[1,1,1,1,1],[1,1,1,0,0]]).bool()
 word = torch.tensor([[-1,0,0,1,-1],[-1,0,-1,-1,-1]])
 test_eq(number_pieces(msk, word), word)
@@ -71,10 +83,10 @@ test_eq(number_pieces(msk, word, cls=True), torch.tensor([[0,1,1,2,-1],[0,1,-1,-
 test_eq(number_pieces(msk), torch.tensor([[-1,0,1,2,-1],[-1,0,-1,-1,-1]]))
 test_fail(lambda: number_pieces(msk, word[:,:4]), contains='[2, 4]')
 
-# %% [21] Words
+# %% [25] Words
 from medvl.models.local import (WordTower)
 
-# %% [22] Words
+# %% [26] Words
 torch.manual_seed(0)
 bert = dict(hidden_size=24, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48, vocab_size=30)
 tower = WordTower(bert, layers=2).eval()
@@ -90,6 +102,6 @@ test_close(c.glob, pieces.glob, eps=1e-6)
 test_fail(lambda: WordTower(bert, layers=3), contains='layers must be from 1 to 2')
 test_fail(lambda: WordTower(bert, layers=1, glob='max'), contains="'mean' or 'cls'")
 
-# %% [24] Words
+# %% [28] Words
 with torch.no_grad(): alone = tower(txt[1:,:3], msk[1:,:3], word[1:,:3])
 test_close(alone.loc[0,0], f.loc[1,0], eps=1e-5); test_close(alone.glob[0], f.glob[1], eps=1e-5)
