@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/commands/data.html.md"""
 # %% auto #0
 __all__ = ['app', 'read', 'units', 'reading', 'data_summary', 'inside', 'scan', 'layout_of', 'with_films', 'data_manifest']
 
-# %% ../../nbs/commands/01_data.ipynb #5aaa0afd
+# %% ../../nbs/commands/01_data.ipynb #e1b94435
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ import typer
 
 from ..command import ARG, LOOK, close_run, command, open_run, save_figure
 
-# %% ../../nbs/commands/01_data.ipynb #d214eecf
+# %% ../../nbs/commands/01_data.ipynb #8a40f0c7
 app = typer.Typer(help='Look at a data set.', **LOOK)
 
-# %% ../../nbs/commands/01_data.ipynb #45d3f017
+# %% ../../nbs/commands/01_data.ipynb #5ab092a0
 def read(data:Path, # manifest, folder with one, or a known public layout
          source:str|None=None, # only studies of this source
          splits:Path|None=None # table of group and split, see `data.folds`; none: the set's own
@@ -42,7 +42,7 @@ def read(data:Path, # manifest, folder with one, or a known public layout
     return studies, dict(studies=len(studies), groups=len(where), splits_made_here=made, groups_in_two_splits=leaks,
                          per_split={str(k): sum(s.split == k for s in studies) for k in ('train','val','test',None)})
 
-# %% ../../nbs/commands/01_data.ipynb #50b3ce9b
+# %% ../../nbs/commands/01_data.ipynb #0b09476c
 def units(studies:list, # of `read`
           per:str='image', # 'study', 'image' (each frontal) or 'film' (each film by itself, laterals too)
           text:str='findings', # 'findings' (and impression), or the 'whole' report
@@ -63,7 +63,7 @@ def units(studies:list, # of `read`
     if not out: raise MedvlError(f"no film left of {len(studies)} studies (split {split}, need_text={need_text})")
     return out
 
-# %% ../../nbs/commands/01_data.ipynb #19f4dae5
+# %% ../../nbs/commands/01_data.ipynb #51efaefd
 def reading(path:Path, # a set
             kind:str|None, # its layout; none: found out
             missing:str|None, # films that aren't there; none: the reader's own way
@@ -83,7 +83,7 @@ def reading(path:Path, # a set
                          f"this is {' or '.join(found) or 'none of the known layouts'}")
     return kw | {name: images}
 
-# %% ../../nbs/commands/01_data.ipynb #320ba2f5
+# %% ../../nbs/commands/01_data.ipynb #19c453da
 @command(app, 'summary', 'medvl.data.manifest:summary', 'medvl.data.manifest:read_studies')
 def data_summary(path:Path=ARG, # manifest, folder with one, or a known public layout
                  kind:str|None=None, # layout of a public set, or 'manifest'; none: found out
@@ -105,7 +105,7 @@ def data_summary(path:Path=ARG, # manifest, folder with one, or a known public l
     save_json(out/'summary.json', s.to_dict()); save_figure(s.figure(), out/'summary.png')
     close_run(out, 'data summary', said, summary=s.to_dict())
 
-# %% ../../nbs/commands/01_data.ipynb #59db6d33
+# %% ../../nbs/commands/01_data.ipynb #ee971963
 def inside(folder:Path, # of the films
            out:Path # the manifest
           ) -> bool:
@@ -126,7 +126,7 @@ def scan(folder:Path, out:Path, # films; the manifest
     start = here.relative_to(out.resolve().parent) if inside(folder, out) else here
     write_table(table.assign(image=[(start/o).as_posix() for o in table.image]), out)
 
-# %% ../../nbs/commands/01_data.ipynb #424d40fd
+# %% ../../nbs/commands/01_data.ipynb #82c9bd1c
 def layout_of(folder:Path, # of films, or of a public set
               kind:str|None, # what was asked for
               own:list # options that only a scan has, as far as they were given

@@ -11,7 +11,7 @@ __all__ = ['COLUMNS', 'KNOWN', 'ONE', 'readers', 'NESTED', 'MARKS', 'TINTS', 'Co
            'put_file', 'first_line', 'find_layouts', 'read_studies', 'Summary', 'summary', 'films_table', 'split_table',
            'label_table', 'finding_table', 'open_all', 'bars', 'hist', 'draw_summary']
 
-# %% ../../nbs/data/04_manifest.ipynb #b5c7ecdf
+# %% ../../nbs/data/04_manifest.ipynb #8b8e5c0b
 import gzip, json, math, os, re, shutil
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ from .scan import odd_date, scan_dicom
 from .study import Box, Leakage, Study, View, days_between, leakage, link_priors, slots, split_by_patient
 from .table import ReadLog, read_table, write_table
 
-# %% ../../nbs/data/04_manifest.ipynb #73401bd0
+# %% ../../nbs/data/04_manifest.ipynb #69c4b942
 class Column(NamedTuple):
     "A column that medvl understands."
     name: str
@@ -64,7 +64,7 @@ COLUMNS = (
     Column('split', False, 'train, val or test', 'one for all films of a patient'),
     Column('source', False, 'text', 'which set'))
 
-# %% ../../nbs/data/04_manifest.ipynb #4c803c57
+# %% ../../nbs/data/04_manifest.ipynb #60fcd9f2
 class Row:
     "One row of a manifest; its methods read a cell, and complain with file, row and value."
     def __init__(self, path:str|Path, i:int, cells:dict # file (for messages), row from 0, column -> text
@@ -108,7 +108,7 @@ class Row:
             raise self.bad('labels', f'1, 0 or -1 for {bad[0]!r}')
         return out
 
-# %% ../../nbs/data/04_manifest.ipynb #f3103dd1
+# %% ../../nbs/data/04_manifest.ipynb #e8df4315
 KNOWN = {c.name for c in COLUMNS}
 
 def read_manifest(path:str|Path, # .csv or .parquet
@@ -136,7 +136,7 @@ def read_manifest(path:str|Path, # .csv or .parquet
     if mine: print(log)
     return studies
 
-# %% ../../nbs/data/04_manifest.ipynb #47f6d74a
+# %% ../../nbs/data/04_manifest.ipynb #d8e4e656
 def row_views(rows:list[Row], root:Path, missing:str, log:ReadLog # see `read_manifest`
              ) -> dict[str,View]: # by image_id, in the order of the rows
     "Films of the rows. Raises for duplicates, bad cells and (if asked) absent files."
@@ -163,7 +163,7 @@ def row_views(rows:list[Row], root:Path, missing:str, log:ReadLog # see `read_ma
     for r,file,id in absent: log.leave('film is not there', f'row {r.i+2}: {file}')
     return views
 
-# %% ../../nbs/data/04_manifest.ipynb #2a7605f4
+# %% ../../nbs/data/04_manifest.ipynb #ef6a0062
 # column -> field of a study
 ONE = dict(patient_id='patient', split='split', time='time', report='report', group_id='group', source='source')
 
@@ -202,7 +202,7 @@ def count_found(studies:list[Study], log:ReadLog # gets the counts
     log.found.update({'films with their own text': sum(bool(v.text) for v in films),
                       'studies with a report': sum(bool(s.report) for s in studies)})
 
-# %% ../../nbs/data/04_manifest.ipynb #38113e6b
+# %% ../../nbs/data/04_manifest.ipynb #6ab567d0
 def link_rows(rows:list[Row], views:dict[str,View], studies:list[Study], log:ReadLog # see `read_manifest`
              ):
     "Explicit laterals and priors; if no row names a prior, priors by time. Raises `MedvlError` for impossible links."
@@ -251,10 +251,10 @@ def read_regions(path:Path, views:dict[str,View], root:Path, missing:str, log:Re
             v.masks[r['label']] = file; log.found['masks'] += 1
         else: raise r.bad('kind', 'box or mask')
 
-# %% ../../nbs/data/04_manifest.ipynb #624a797c
+# %% ../../nbs/data/04_manifest.ipynb #2c18e0ed
 def write_manifest(studies:Iterable[Study], # of any origin
                    path:str|Path, # .csv or .parquet to write
-                   outside:str='error' # films outside of its folder: 'error', 'copy' (into it), 'absolute' (whole path)
+                   outside:str='error' # films outside of its folder: 'error', 'copy' into it, 'absolute' (by path)
                   ) -> Path:
     "Write `studies` so that `read_manifest` gives them back. Raises `MedvlError` for what a manifest can't say."
     if outside not in ('error','copy','absolute'):
@@ -294,7 +294,7 @@ def view_row(s:Study, v:View, root:Path, outside:str # see `write_manifest`
     rest = {k: o if isinstance(o, str) else json.dumps(jsonable(o)) for k,o in rest.items()}
     return own | when | rest
 
-# %% ../../nbs/data/04_manifest.ipynb #8e8445f3
+# %% ../../nbs/data/04_manifest.ipynb #ead3f3ec
 def safe(name:str # of a film or a finding
         ) -> str:
     "`name` as part of a file name."
@@ -302,14 +302,13 @@ def safe(name:str # of a film or a finding
 
 def put_file(what:str|Path|np.ndarray|None, root:Path, name:str, outside:str # path or array; see `write_manifest`
             ) -> str: # path below `root`, or a whole one
-    "A picture as a manifest names it: an array is saved as `name`, a file outside of `root` copied, named, or refused."
+    "How a manifest names a picture: an array is saved as `name`, a file outside `root` copied, named, refused."
     if isinstance(what, (str,Path)):
         rel = os.path.relpath(what, root)
         if rel.split(os.sep)[0] != '..': return Path(rel).as_posix()
         if outside == 'absolute': return os.path.abspath(what)
         if outside == 'error':
-            raise MedvlError(f"{what}: lies outside of {root}; say outside='copy' or 'absolute', or write the manifest "
-                             "above it")
+            raise MedvlError(f"{what}: lies outside of {root}; say outside='copy' or 'absolute', or write it above")
         name = str(Path(name).with_suffix(Path(what).suffix))
     if what is None: raise MedvlError(f"{name}: the film has neither a file nor pixels")
     to = root/name; to.parent.mkdir(parents=True, exist_ok=True)
@@ -321,7 +320,7 @@ def put_file(what:str|Path|np.ndarray|None, root:Path, name:str, outside:str # p
     os.replace(part, to)
     return name
 
-# %% ../../nbs/data/04_manifest.ipynb #e8abd65b
+# %% ../../nbs/data/04_manifest.ipynb #78d58940
 readers = Registry('layout', covid='medvl.readers.covid:read_covid',  # name -> function of a folder and a log
                    chexpert='medvl.readers.chexpert:read_chexpert',
                    chexpert_plus='medvl.readers.chexpert:read_chexpert_plus', nih='medvl.readers.labels:read_nih',
@@ -363,7 +362,7 @@ MARKS = dict(covid=('metadata.csv', 'clinical_notes|Patientid|offset'),
              montgomery=('CXR_png/MCUCXR_*.png|*/CXR_png/MCUCXR_*.png', ''),
              jsrt=('All247images/*.IMG|*/All247images/*.IMG', ''))
 
-# %% ../../nbs/data/04_manifest.ipynb #e0444bf8
+# %% ../../nbs/data/04_manifest.ipynb #08bbcfa5
 def first_line(path:Path # a text file, also .gz
               ) -> str:
     "Its first line; '' where it isn't text (or not the gz that its name says)."
@@ -399,7 +398,7 @@ def read_studies(path:str|Path, # manifest, folder with manifest.csv or .parquet
     if len(found) > 1: what = f"looks like {' and '.join(found)}: say which with kind="
     raise MedvlError(f"{path}: {what}. Known: {known}. For a folder of films, `scan_dicom` makes a manifest")
 
-# %% ../../nbs/data/04_manifest.ipynb #a3270b7d
+# %% ../../nbs/data/04_manifest.ipynb #3d0bfe30
 @dataclass
 class Summary:
     "What is in a set of studies; `str`, `to_dict` and `figure`."
@@ -434,7 +433,7 @@ class Summary:
         "One page of six panels."
         return draw_summary(self)
 
-# %% ../../nbs/data/04_manifest.ipynb #b0a2204a
+# %% ../../nbs/data/04_manifest.ipynb #ee45b7aa
 def summary(studies:Iterable[Study], # of any origin, priors linked
             decode:bool=False, # also open every film
             near:int|None=None, # also look for near-duplicates between splits (see `leakage`); opens every film
@@ -465,7 +464,7 @@ def summary(studies:Iterable[Study], # of any origin, priors linked
     out.raw = dict(words=words, gaps=gaps, visits=list(visits.values()), sizes=sizes, findings=finding_table(studies))
     return out
 
-# %% ../../nbs/data/04_manifest.ipynb #f036531f
+# %% ../../nbs/data/04_manifest.ipynb #a7c653c4
 def films_table(films:list[tuple[Study,View]] # every film with its study
                ) -> pd.DataFrame:
     "Films by source and projection (rows) and split (columns)."
@@ -511,7 +510,7 @@ def open_all(films:list[tuple[Study,View]], bar:bool # every film with its study
         except ImageError as e: bad.append(str(e))
     return sizes, bad
 
-# %% ../../nbs/data/04_manifest.ipynb #84a560fe
+# %% ../../nbs/data/04_manifest.ipynb #8f94adad
 TINTS = {'train': '#4c72b0', 'val': '#dd8452', 'test': '#55a868', 'no split': '#9a9a9a'}
 
 def bars(ax:Axes, # where to draw
