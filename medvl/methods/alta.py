@@ -82,6 +82,7 @@ class ALTA(Aligner):
                  also:tuple[str,...]=(), # patterns of more parameters to train, e.g. 'text.*' for an untrained BERT
                  text_up:str|None=None, # start of the text adapters: 'zero' or 'normal'; None: as `mode` says
                  vocab:int|None=None, # size of the vocabulary; None: the text tower's own
+                 mlm:bool|str=True, # the text tower's head that predicts words; 'new': a fresh one if it has none
                  preset:str='alta', # how films are prepared, see `data.batch`
                  weights:Mapping|None=None, # of the terms; None: 1 each
                  init:str|Path|nn.Module|None=None # MRM: a directory, the authors' MRM.pth, or a model
@@ -95,7 +96,7 @@ class ALTA(Aligner):
         self.mode, self.views, self.zoom, self.positives = mode, views, zoom, positives
         self.mask, self.word_mask, self.mask_id = mask, word_mask, mask_id
         self._build_vision(vision, decoder, size, init)
-        self._build_text(text, vocab, init)
+        self._build_text(text, vocab, init, mlm)
         text_up = text_up or ('normal' if mode == 'faithful' else 'zero')
         train = self._adapt(adapters, ratio, rank, text_up)
         self._build_rest(dim, tau, text)
@@ -140,13 +141,12 @@ def _adapt(self, kind, ratio, rank, text_up) -> list[str]: # patterns of what tr
 
 # %% ../../nbs/methods/06_alta.ipynb #8a99cdb5
 @patch_to(ALTA)
-def _build_text(self, text, vocab, init):
+def _build_text(self, text, vocab, init, mlm):
     cfg, state, rules = _from_mrm(init, 'text') if text == 'init' else (None, None, None)
     if cfg == {}:
         raise MedvlError("text='init' needs an MRM directory or model; the authors' file does not say how its "
                          "text model is built")
-    kw = {} if vocab is None else dict(vocab_size=vocab)
-    self.text = TextTower(cfg['text'] if cfg else text, mlm=True, **kw)
+    self.text = TextTower(cfg['text'] if cfg else text, mlm=mlm, **({} if vocab is None else dict(vocab_size=vocab)))
     if cfg: load_state(nn.ModuleDict(dict(text=self.text)), state, rename=rules, verbose=False)
     self.to_text = nn.Linear(self.vision.width, self.text.width)
     nn.init.xavier_uniform_(self.to_text.weight); nn.init.zeros_(self.to_text.bias)
