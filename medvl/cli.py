@@ -7,21 +7,21 @@ Docs: https://medvl.github.io/medvl/cli.html.md"""
 # %% auto #0
 __all__ = ['app', 'top', 'main']
 
-# %% ../nbs/cli.ipynb #dfc7b799
+# %% ../nbs/cli.ipynb #65b01183
 import importlib.metadata, os, warnings
 
 import typer
 
 from .command import LOOK
-from .commands import ablate, count, crossval, data, demo, eval, ground, phantom, train
+from .commands import ablate, count, crossval, data, demo, eval, ground, phantom, protocol, temporal, train
 
-# %% ../nbs/cli.ipynb #59e5ec40
+# %% ../nbs/cli.ipynb #0d89b75f
 app = typer.Typer(name='medvl', help='Medical vision-language alignment: chest films with their reports. '
                                      'Research software, not for clinical use.', **LOOK)
 for page in (demo, ablate, phantom, train, crossval, ground, count): app.add_typer(page.app)
 for name, page in dict(data=data, eval=eval).items(): app.add_typer(page.app, name=name)
 
-# %% ../nbs/cli.ipynb #5ad6cbee
+# %% ../nbs/cli.ipynb #adad24f2
 @app.callback(invoke_without_command=True)
 def top(version:bool=typer.Option(False, '--version', help='print the version and stop') # nothing else is done then
        ):

