@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/commands/temporal.html.md"""
 # %% auto #0
 __all__ = ['pairs_of', 'told', 'file_changes', 'film_features', 'eval_temporal']
 
-# %% ../../nbs/commands/11_temporal.ipynb #c88850ba
+# %% ../../nbs/commands/11_temporal.ipynb #902533a9
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -20,7 +20,7 @@ from ..command import close_run, command, open_run
 from .data import read, units
 from .eval import Scoring, app, eval_loader, loaded, settled
 
-# %% ../../nbs/commands/11_temporal.ipynb #f166cf93
+# %% ../../nbs/commands/11_temporal.ipynb #1566c9cb
 def pairs_of(studies:list, # with priors
              given:dict[str,str]|None=None # current film -> prior film, by id; None: as the set links them
             ) -> list: # samples that have both frontals
@@ -73,7 +73,7 @@ def file_changes(path:Path # .csv of MS-CXR-T's form, or the phantom's truth.jso
         out[row['study']] = {k: o[0] for k, o in by.items() if len(o) == 1}       # two of a kind: not judged
     return {}, out
 
-# %% ../../nbs/commands/11_temporal.ipynb #5ea20ae1
+# %% ../../nbs/commands/11_temporal.ipynb #f9f00874
 def film_features(model:tuple, # of `loaded`
                   smp:list, # of `pairs_of`
                   slot:int, # 0: the current films, 2: the prior ones
@@ -93,6 +93,7 @@ def film_features(model:tuple, # of `loaded`
     with torch.no_grad():
         return torch.cat([m.vision(Batch.of(b).to(dev).img[:,0]).loc.mean(1).float().cpu() for b, _ in dl]).numpy()
 
+# %% ../../nbs/commands/11_temporal.ipynb #23d12caf
 @command(app, 'temporal', 'medvl.commands.eval:Scoring', 'medvl.commands.data:read', 'medvl.eval.retrieval:embed',
          'medvl.data.batch:dataloaders', 'medvl.eval.temporal:temporal')
 def eval_temporal(model:Path=..., # run or folder of the model

@@ -31,8 +31,8 @@ test_eq(t.split()[-1], '[]')
 # %% [11] The entry point
 def run(args): return CliRunner().invoke(app, args)
 leaves = [['demo'], ['ablate'], ['phantom'], ['data','summary'], ['data','manifest'], ['pretrain'],
-          ['align'], ['crossval'], ['eval','retrieval'], ['eval','zeroshot'], ['eval','grounding'], ['eval','temporal'],
-          ['eval','protocol'], ['params']]
+          ['align'], ['crossval'], ['eval','retrieval'], ['eval','zeroshot'], ['eval','grounding'],
+          ['eval','temporal'], ['eval','protocol'], ['params']]
 for cmd in leaves:
     r = run([*cmd, '--help'])
     test_eq(r.exit_code, 0)

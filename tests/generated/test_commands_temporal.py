@@ -56,9 +56,12 @@ test_eq({k: v[0] for k, v in told('t.csv', smp).items()}, {'pleural effusion': '
 test_fail(lambda: told('u.csv', smp), contains='no column ends in _progression; there are dicom_id, change')
 
 # %% [11] Features
-from medvl.commands.temporal import (film_features, eval_temporal)
+from medvl.commands.temporal import (film_features)
 
 # %% [13] Features
+from medvl.commands.temporal import (eval_temporal)
+
+# %% [15] Features
 warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
 os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
 medvl = typer.Typer(); medvl.add_typer(train.app); medvl.add_typer(app, name='eval')    # as `medvl` itself does it
@@ -77,7 +80,7 @@ judged = sum(any(w[i] for w in told('truth.jsonl', smp).values()) for i in range
 test_eq((res['pairs'], res['folds'], res['how']), (judged, 3, 'both')); assert 'consolidation' in res['findings']
 for r in res['findings'].values(): assert 0 <= r['macro_accuracy']['value'] <= 1 and len(r['C']) <= 3
 
-# %% [15] Features
+# %% [17] Features
 code, out = run(*args, '--labels', 't.csv', '--out', root/'one')
 print(out.splitlines()[-2:]); test_eq(code, 0); assert 'not computable' in out and '1 pairs of 1 patients' in out
 for what, want in [('column:cue', "no film has a column 'cue'"), ('n.csv', 'n.csv')]:
