@@ -1,10 +1,11 @@
-"""What a frozen vision tower knows: a linear probe for each finding, on the stages that `medvl demo` or `medvl ablate` left.
+"""What a frozen vision tower knows: a linear probe for each finding, on the stages of `medvl demo` or `medvl ablate`.
 
     python benchmarks/probe.py runs/ablate mrm alta.0 clip_from_scratch.0 clip_from_mrm.0 --out results/probe.json
 
-Features are [CLS] and the mean of the patches of each training patient's frontal films, the classifier is scikit-learn's
-logistic regression, and the AUROC is that of the test patients, with intervals by patient. An untrained tower of the same
-shape stands beside them. Patients, size and difficulty are read from the folder's run.json, so no film is seen twice."""
+Features are [CLS] and the mean of the patches of each training patient's frontal films, the classifier is logistic
+regression (scikit-learn), the AUROC is that of the test patients, with intervals by patient. An untrained tower of the
+same shape stands beside them. Patients, size and difficulty are those of the folder's run.json: the probe is
+trained on the patients that the towers were trained on, and tested on those that they never saw."""
 import argparse, json
 from pathlib import Path
 

@@ -156,6 +156,7 @@ def with_films(studies:list, missing:str, log:Any # of a reader; what was asked 
     for s, v in gone: s.views.remove(v); log.leave('film is not there', v.path or v.id)
     return [s for s in studies if s.views]
 
+# %% ../../nbs/commands/01_data.ipynb #d1a7a5e7
 @command(app, 'manifest', 'medvl.data.scan:scan_dicom')
 def data_manifest(folder:Path=ARG, # films: DICOM, PNG, JPEG, in any subfolders; or a public set; only read
                   out:Path=..., # .csv or .parquet
@@ -180,12 +181,11 @@ def data_manifest(folder:Path=ARG, # films: DICOM, PNG, JPEG, in any subfolders;
     log = ReadLog(f'{what} of {folder}')
     if what == 'scan': scan(folder, out, log, reports=reports, pattern=pattern, view=view, chest=chest)
     else:
-        studies = readers[what](folder, log=log, **reading(folder, what, missing, images))
-        studies = with_films(studies, missing, log)
+        studies = with_films(readers[what](folder, log=log, **reading(folder, what, missing, images)), missing, log)
         write_manifest(studies, out, 'error' if inside(folder, out) else 'absolute')
     typer.echo(str(log))
-    all_of = dict(log.to_dict(), left=log.left, notes=log.noted, provenance=provenance())
-    save_json(out.with_suffix('.log.json'), all_of)
+    said = dict(log.to_dict(), left=log.left, notes=log.noted, provenance=provenance())
+    save_json(out.with_suffix('.log.json'), said)
     back = read_manifest(out, missing='ignore' if missing == 'ignore' else 'error', log=ReadLog(str(out)))
-    films = sum(len(s.views) for s in back)
-    typer.echo(f"wrote {out} ({films} films of {len(back)} studies); look at it with: medvl data summary {out}")
+    typer.echo(f"wrote {out} ({sum(len(s.views) for s in back)} films of {len(back)} studies); "
+               f"look at it with: medvl data summary {out}")

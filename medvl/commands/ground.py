@@ -8,20 +8,20 @@ Docs: https://medvl.github.io/medvl/commands/ground.html.md"""
 # %% auto #0
 __all__ = ['app', 'ground_film', 'eval_grounding']
 
-# %% ../../nbs/commands/06_ground.ipynb #8487718b
+# %% ../../nbs/commands/06_ground.ipynb #8de6869a
 from pathlib import Path
 from typing import Literal
 
 import typer
 
-from ..command import ARG, LOOK, close_run, command, open_run, save_figure
+from ..command import ARG, LOOK, close_run, command, open_run, save_figure, save_text
 from .data import read
 from .eval import app as eval_app, loaded
 
-# %% ../../nbs/commands/06_ground.ipynb #59108510
+# %% ../../nbs/commands/06_ground.ipynb #c0d03baa
 app = typer.Typer(help='Where is it? Maps of phrases on a film.', **LOOK)
 
-# %% ../../nbs/commands/06_ground.ipynb #54970366
+# %% ../../nbs/commands/06_ground.ipynb #362601d3
 @command(app, 'ground')
 def ground_film(film:Path=ARG, # DICOM, PNG or JPEG of one film
                 phrases:list[str]=ARG, # what is looked for, each in quotes
@@ -52,7 +52,7 @@ def ground_film(film:Path=ARG, # DICOM, PNG or JPEG of one film
     save_figure(fig, out); close(fig)
     typer.echo(f"wrote {out}")
 
-# %% ../../nbs/commands/06_ground.ipynb #54bd94ff
+# %% ../../nbs/commands/06_ground.ipynb #2747bddc
 @command(eval_app, 'grounding')
 def eval_grounding(model:Path=..., # run or folder of the model
                    data:Path=..., # manifest, folder with one, or a known public layout; it is only read
@@ -66,6 +66,7 @@ def eval_grounding(model:Path=..., # run or folder of the model
                    region:float|None=None, # only the centre square of this share of the shorter side; none: all
                    control:bool=True, # also score the next patient's film: what position alone gets
                    by:Literal['cnr','miou','dice','pointing']='miou', # sorts the gallery
+                   shown:int=8, # films of the gallery's page, found and missed each
                    source:str|None=None, # only studies of this source
                    bs:int=16, # films at a time
                    n_boot:int=1000, # bootstrap draws
@@ -77,6 +78,7 @@ def eval_grounding(model:Path=..., # run or folder of the model
     from dataclasses import replace
     from matplotlib.pyplot import close
     from medvl.data.regions import phrases
+    from medvl.eval.gallery import gallery_page
     from medvl.eval.grounding import PROTOCOLS, gallery, grounding, versus
     proto = PROTOCOLS[protocol] if sigma is None else replace(PROTOCOLS[protocol], sigma=sigma)
     recs = phrases(read(data, source)[0], None if split == 'all' else split, str.lower if names else None)
@@ -93,5 +95,6 @@ def eval_grounding(model:Path=..., # run or folder of the model
         for k,i in extra['gain'].items(): typer.echo(f"  {k}: {i} more than on another patient's film")
     for name, fig in (('grounding', res.figure()), ('gallery', gallery(res, by))):
         save_figure(fig, out/f'{name}.png'); close(fig)
+    save_text(gallery_page(res, f"{cfg['class']} on {data.name}", by, shown), out/'gallery.html')
     close_run(out, 'eval grounding', said, model={k: cfg[k] for k in ('class','id','parameters')},
               grounding=res.to_dict(rows=True), **extra)

@@ -61,7 +61,7 @@ FILMS = dict(name='vit_tiny_patch16_224', size=128, pos='sincos', depth=4, embed
 REPORTS = dict(model_type='bert', hidden_size=128, num_hidden_layers=2, num_attention_heads=2,
                intermediate_size=512, max_position_embeddings=256, initializer_range=.08, hidden_dropout_prob=0.,
                attention_probs_dropout_prob=0.)
-STAGES = dict(mrm=Stage('mrm', per='film', epochs=18, bs=32,
+STAGES = dict(mrm=Stage('mrm', per='film', epochs=16, bs=32,
                         model=dict(vision=FILMS, text=REPORTS, decoder=dict(width=128, depth=1, heads=4), zoom=1,
                                    preset='mrm-pocket')),
               alta=Stage('alta', 'mrm', slots='all', text='impression', epochs=8, bs=32, lr=1e-3,

@@ -296,7 +296,8 @@ def page(res:Mapping, # results of the demo
             section('What it cost', COST, costs(res)),
             section('Ask with words', asked, *each(0)), section('Ask with a film', *each(1)),
             section('Findings from words alone', '<p>The score of a film is how much closer it is to the name of a '
-                    'finding than to the words of a normal report. In brackets: films that have it.</p>', pictures.get('rocs', '')),
+                    'finding than to the words of a normal report. In brackets: films that have it.</p>',
+                    pictures.get('rocs', '')),
             section('How they learned', pictures.get('curves', '')), section('How this page was made', made_by(res))]
     return ('<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
             'content="width=device-width"><title>medvl demo: films and words</title>'

@@ -102,10 +102,13 @@ with tempfile.TemporaryDirectory() as d:
     test_fail(lambda: open_run(Path(d)/'b/film.png', 'eval x', {}), contains='is a file')
 
 # %% [18] A run has a folder
-from medvl.command import (save_figure)
+from medvl.command import (save_figure, save_text)
 
 # %% [19] A run has a folder
 import matplotlib.pyplot as plt
 with tempfile.TemporaryDirectory() as d:
     save_figure(plt.figure(figsize=(1,1)), Path(d)/'f.png'); plt.close()
     test_eq([p.name for p in Path(d).iterdir()], ['f.png'])
+    save_text('<p>\u00e9</p>', Path(d)/'p.html')
+    test_eq((Path(d)/'p.html').read_text(encoding='utf-8'), '<p>\u00e9</p>')
+    test_eq(sorted(p.name for p in Path(d).iterdir()), ['f.png','p.html'])

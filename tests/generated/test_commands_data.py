@@ -105,9 +105,12 @@ for args, want in [((root/'nothing',), 'nothing'), ((path, '--kind', 'mimicry'),
 from medvl.commands.data import (inside, scan)
 
 # %% [30] `medvl data manifest`
-from medvl.commands.data import (layout_of, with_films, data_manifest)
+from medvl.commands.data import (layout_of, with_films)
 
-# %% [32] `medvl data manifest`
+# %% [31] `medvl data manifest`
+from medvl.commands.data import (data_manifest)
+
+# %% [33] `medvl data manifest`
 from medvl.phantom.export import export_set
 n = export_set('archive', 3, size=64, dicom=True, masks=False, bar=False)
 Path('archive/films/broken.dcm').write_bytes(b'no film')
@@ -116,20 +119,20 @@ print(r.output)
 test_eq(r.exit_code, 0)
 test_eq(json.loads(Path('mine.log.json').read_text())['left'], [['not a DICOM, PNG or JPEG image', 'broken.dcm']])
 
-# %% [34] `medvl data manifest`
+# %% [35] `medvl data manifest`
 mine, told = (read(Path(o))[0] for o in ('mine.csv','archive/manifest.csv'))
 def known(studies):
     return sorted((s.patient, s.report, s.prior is not None, sorted(v.pos for v in s.views)) for s in studies)
 test_eq(known(mine), known(told))
 test_eq(sum(len(s.views) for s in mine), n['films'])
 
-# %% [36] `medvl data manifest`
+# %% [37] `medvl data manifest`
 r = run('manifest', 'archive/films', '--reports', 'archive/reports', '--out', 'bare.csv')
 print(r.output)
 test_eq(r.exit_code, 0); assert f"{n['films']} x film without a report" in r.output
 test_eq({s.report for s in read(Path('bare.csv'))[0]}, {''})
 
-# %% [38] `medvl data manifest`
+# %% [39] `medvl data manifest`
 for args, want in [((), 'exists already; --force replaces it'),
                    (('--out', 'new.csv', '--kind', 'mimicry'), 'mimicry'),
                    (('--out', 'new.csv', '--kind', 'nih', '--view', 'PA'), '--view are for a scan of films'),
@@ -140,7 +143,7 @@ for args, want in [((), 'exists already; --force replaces it'),
 test_eq(run('manifest', 'nowhere', '--out', 'new.csv').exit_code, 2)
 assert not Path('new.csv').exists()
 
-# %% [40] `medvl data manifest`
+# %% [41] `medvl data manifest`
 from medvl.readers.rehearsal import write_mimic
 write_mimic(made, 'mimic')
 gone = next(Path('mimic').rglob('*.jpg')); gone.unlink()
@@ -156,7 +159,7 @@ def whole(studies): return [(s.patient, s.id, s.time, s.report, s.labels, s.spli
                              [(v.id, v.path, v.pos) for v in s.views]) for s in studies]
 test_eq(whole(a), whole(b))
 
-# %% [42] `medvl data manifest`
+# %% [43] `medvl data manifest`
 import shutil
 Path('pictures').mkdir(); shutil.move('mimic/files', 'pictures/files')
 for args, code, want in [((), 2, 'films are not there'),

@@ -5,7 +5,7 @@
 from pathlib import Path
 from typing import Literal
 import typer
-from medvl.command import ARG, LOOK, close_run, command, open_run, save_figure
+from medvl.command import ARG, LOOK, close_run, command, open_run, save_figure, save_text
 from medvl.commands.data import read
 from medvl.commands.eval import app as eval_app, loaded
 
@@ -103,7 +103,10 @@ code, text = evaluate('--model', root/'run', '--data', root/'set', '--out', root
                       '--leave-out', 'Support Devices')
 print(text.replace(str(root), 'RUNS')); test_eq(code, 0)
 res = json.loads((root/'g'/'results.json').read_text())
-test_eq(sorted(p.name for p in (root/'g').iterdir()), ['gallery.png','grounding.png','results.json','run.json'])
+test_eq(sorted(p.name for p in (root/'g').iterdir()),
+        ['gallery.html','gallery.png','grounding.png','results.json','run.json'])
+page = (root/'g'/'gallery.html').read_text(); print(f"{page.count('<figure>')} films in the gallery's page")
+test_eq(page.count('<figure>') >= 4, True)
 g = res['grounding']; test_eq(len(g['rows']), g['phrases']); test_eq(set(res['gain']), {'cnr','miou','pointing'})
 assert abs(g['macro']['cnr']['value']) < .8       # an untrained model
 

@@ -109,11 +109,14 @@ def results(folder='../results'):
     rows = []
     for p in sorted(Path(folder).glob('*.json')):
         r = json.loads(p.read_text()); prov = r.get('provenance', {})
-        for k, v in r['metrics'].items():
+        scores = [(r.get('method'), r.get('task'), r.get('data'), k, v) for k, v in r.get('metrics', {}).items()]
+        scores += [(n, r['command'], 'phantom', k, s[k]) for n, s in r.get('variants', {}).items()
+                   for k in s if k.endswith('P@10')]
+        for *what, k, v in scores:
             v = v if isinstance(v, dict) else {'value': v}
             span = f" ({v['low']:.3f} to {v['high']:.3f})" if v.get('low') is not None else ''
             run = f"{prov.get('date', '')} {prov.get('commit', '')}"
-            rows.append([r['method'], r['task'], r['data'], k, f"{v['value']:.3f}{span}", run])
+            rows.append([*what, k, f"{v['value']:.3f}{span}", run])
     return rows
 
 head = '| method | task | data | score | value (95% interval) | run |\n|---|---|---|---|---|---|\n'

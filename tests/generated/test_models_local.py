@@ -39,7 +39,8 @@ p = text_pairs(three)
 test_eq((p.img.flatten().tolist(), p.txt[:,1].tolist(), p.txt_id.tolist()), ([0.,2.], [7,8], [4,6]))
 test_eq((p.img_msk.tolist(), p.word), ([[True],[True]], None))
 test_eq(len(text_pairs(dict(img=three['img'], txt=txt)).txt), 3)                 # no mask: all are texts
-test_fail(lambda: text_pairs(dict(three, txt_msk=txt > 9), 'PLAN'), contains='no sample of this batch has a text; PLAN')
+test_fail(lambda: text_pairs(dict(three, txt_msk=txt > 9), 'PLAN'),
+          contains='no sample of this batch has a text; PLAN')
 
 # %% [13] A tower from a checkpoint
 from medvl.models.local import (load_vision)
