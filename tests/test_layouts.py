@@ -2,8 +2,8 @@
 
 The fixtures are those of the readers' own pages, written to the published layouts with their traps. A page is run
 until each of its layouts has been read once, and the folder is copied as it was then; what follows on the page
-(spoiled tables, sets of full size) is not needed. What must come out was counted in the fixtures by hand: studies, films,
-films that are there, and words of the log. With `-s` everything that is printed is shown.
+(spoiled tables, sets of full size) is not needed. What must come out was counted in the fixtures by hand: studies,
+films, films that are there, and words of the log. With `-s` everything that is printed is shown.
 """
 import contextlib, io, os, re, shutil, sys, tempfile, types
 from pathlib import Path
