@@ -13,7 +13,7 @@ import importlib.metadata, os, warnings
 import typer
 
 from .command import LOOK
-from .commands import ablate, count, crossval, data, demo, eval, ground, phantom, protocol, temporal, train
+from .commands import ablate, count, crossval, data, demo, eval, ground, local, phantom, protocol, temporal, train
 
 # %% ../nbs/cli.ipynb #0d89b75f
 app = typer.Typer(name='medvl', help='Medical vision-language alignment: chest films with their reports. '

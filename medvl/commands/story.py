@@ -291,7 +291,9 @@ def page(res:Mapping, # results of the demo
             section('Results', '<p>R@k: in how many of 100 queries a right answer is among the first k. Films with '
                     'the same words are all right answers. P@10: of the ten that come first for a query with a '
                     'finding, how many of 100 have it, mean over the findings. Intervals: 95 %, patients drawn with '
-                    'replacement.</p>',
+                    'replacement.</p><p>Every normal film has one of a few wordings, and copies of a wording stand '
+                    'together in a list. A model that knows that a film is normal, and cannot know which wording was '
+                    'chosen, may so fall below chance in R@k; P@10 does not have this flaw.</p>',
                     table(res), pictures.get('dots', ''), verdict(res['differences'])),
             section('What it cost', COST, costs(res)),
             section('Ask with words', asked, *each(0)), section('Ask with a film', *each(1)),

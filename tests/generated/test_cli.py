@@ -5,7 +5,7 @@
 import importlib.metadata, os, warnings
 import typer
 from medvl.command import LOOK
-from medvl.commands import ablate, count, crossval, data, demo, eval, ground, phantom, protocol, temporal, train
+from medvl.commands import ablate, count, crossval, data, demo, eval, ground, local, phantom, protocol, temporal, train
 
 # %% [4] Command line
 import subprocess, sys
@@ -31,7 +31,8 @@ test_eq(t.split()[-1], '[]')
 # %% [11] The entry point
 def run(args): return CliRunner().invoke(app, args)
 leaves = [['demo'], ['ablate'], ['phantom'], ['data','summary'], ['data','manifest'], ['pretrain'],
-          ['align'], ['crossval'], ['eval','retrieval'], ['eval','zeroshot'], ['eval','grounding'],
+          ['align'], ['crossval'], ['eval','retrieval'], ['eval','zeroshot'], ['eval','grounding'], ['eval','scores'],
+          ['eval','detect'],
           ['eval','temporal'], ['eval','protocol'], ['params']]
 for cmd in leaves:
     r = run([*cmd, '--help'])
