@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..core import CHEXPERT, MedvlError
+from ..core import CHEXPERT
 from ..data.study import Study
 from .anatomy import Anatomy
 from .reports import BACKGROUND, ZONES

@@ -26,7 +26,7 @@ from ..data.manifest import write_manifest
 from ..data.study import Box, Study, View, link_priors
 from ..data.table import write_table
 from .projection import write_dicom, write_png
-from .set import SPLITS, draw_studies, fingerprint, knobs, patient_number
+from .set import draw_member, fingerprint, knobs, patient_name
 
 # %% ../../nbs/phantom/09_export.ipynb #fb6207fc
 def write_film(v:View, # with its `shot`, see `draw_studies`
@@ -60,12 +60,10 @@ def write_patient(i:int, # 0, 1, 2 ...
                   masks:bool=True # a PNG a finding and film
                  ) -> Path: # the record
     "All files of a patient, unless his record is there."
-    name = f'ph{SPLITS[split]}{seed:04d}{i:06d}'
-    record = folder/'patients'/f'{name}.json'
+    record, out = folder/'patients'/f'{patient_name(i, seed, split)}.json', []
     if record.exists(): return record
-    part, out = split or ('train','val','test')[0 if i%10 < 7 else 1 if i%10 == 7 else 2], []
     (folder/'reports').mkdir(parents=True, exist_ok=True)
-    for s in draw_studies(patient_number(i, seed, split), size, knobs(difficulty), name, part, shots=True):
+    for s in draw_member(i, seed, split, size, knobs(difficulty), shots=True):
         (folder/f'reports/{s.id}.txt').write_text(s.report+'\n', encoding='utf-8')
         out.append(dict(patient=s.patient, id=s.id, time=s.time, split=s.split, report=s.report, labels=s.labels,
                         views=[write_film(v, s, folder, dicom, masks) for v in s.views], info=s.info))

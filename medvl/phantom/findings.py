@@ -1,4 +1,4 @@
-"""CheXpert's observations as things in three dimensions, each with a side, a place, a size and a severity; and for
+"""CheXpert's observations as things in three dimensions; for each film the truth on them: mask, boxes, visibility.
 
 Docs: https://medvl.github.io/medvl/phantom/findings.html.md"""
 
@@ -13,13 +13,14 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
+from jaxtyping import Float
 from scipy import ndimage as ndi
 
-from ..core import CHEXPERT, MedvlError
-from .anatomy import (Anatomy, HILUM, LOBES, MU, RIB_FLAT, Strokes, airways, block, bones, cage, dome,
-                                   edges, heart, heart_parts, lobe, lung,
-                                   mediastinum, rib_line, smooth, spine_y, tree, tube, vessels, wall, _bone)
-from .projection import (Geometry, Quality, Rays, body, chest, collimate, draw, expose, mark, occupied,
+from ..core import MedvlError
+from .anatomy import (Anatomy, HILUM, MU, RIB_FLAT, Reals, Strokes, airways, block, bones, cage, dome,
+                                   edges, heart, heart_parts, lobe, lung, mediastinum, rib_line, smooth, tree, tube,
+                                   vessels, wall, _bone)
+from .projection import (Geometry, Quality, body, chest, collimate, draw, expose, mark, occupied,
                                       rays, whole, window)
 
 # %% ../../nbs/phantom/03_findings.ipynb #04759744
@@ -78,7 +79,7 @@ def zone_of(a:Anatomy, # body
     return 'lower' if t < .30 else 'mid' if t < .62 else 'upper'
 
 def place(a:Anatomy, # body
-          rng:np.random.Generator,
+          rng:np.random.Generator, # chance
           side:str, # 'left' or 'right'
           depth:float=1., # cm from the surface of the lung, at least
           name:str='', # lobe; '' any
@@ -122,12 +123,12 @@ def _ramp(v): return np.clip(v, 0, 1)
 # %% ../../nbs/phantom/03_findings.ipynb #24aa29c2
 def alpha(f:Finding, # the finding
           a:Anatomy, # body
-          x, y, z, # points
+          x:Reals, y:Reals, z:Reals, # points
           side:str, # of the lung that the points are in
-          c, # what `cage` gives at these points
+          c:Reals, # what `cage` gives at these points
           soft:float=.5, # antialiasing, cm
-          supine:bool=False
-         ): # (share in [0,1], attenuation it turns into), or None if this lung is spared
+          supine:bool=False # the patient lies on the back
+         ) -> tuple|None: # (share in [0,1], attenuation it turns into), or None if this lung is spared
     "How a finding changes lung tissue."
     k,s,sg = f.kind,f.sev,np.float32(1 if side == 'left' else -1)
     if k not in ('edema',) and f.side != side: return None
@@ -167,10 +168,10 @@ def _gap(f): return float(measure(f)[0])
 # %% ../../nbs/phantom/03_findings.ipynb #a93bb407
 def tissue(a:Anatomy, # body
            F:list, # findings
-           x, y, z, # points
+           x:Float[np.ndarray, '...'], y:Float[np.ndarray, '...'], z:Float[np.ndarray, '...'], # points
            side:str, # of the lung
            soft:float=.5, # antialiasing, cm
-           supine:bool=False
+           supine:bool=False # the patient lies on the back
           ) -> tuple: # occupancy of the lung's space, its attenuation, {index of finding: change}
     "One lung with what has happened to it."
     med, c, sg = mediastinum(a, x, y, z), cage(a, x, y, z), np.float32(1 if side == 'left' else -1)

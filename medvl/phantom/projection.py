@@ -1,4 +1,4 @@
-"""From a body to a film: a cone of rays, Beer and Lambert's law, scatter, noise, and what a detector and its display
+"""From a body to a film: a cone of rays, Beer and Lambert's law, scatter, noise, detector and display.
 
 Docs: https://medvl.github.io/medvl/phantom/projection.html.md"""
 
@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
@@ -24,7 +25,7 @@ from scipy import ndimage as ndi
 from scipy.special import j1
 
 from ..core import MedvlError
-from .anatomy import Anatomy, MU, Strokes
+from .anatomy import Anatomy, MU, Reals, Strokes
 
 # %% ../../nbs/phantom/02_projection.ipynb #f2e8c7a8
 VIEWS = dict(PA=((1,0,0), (0,-1,0), 12.), AP=((1,0,0), (0,1,0), 13.),
@@ -48,7 +49,8 @@ class Geometry:
         if self.sdd < 60: raise MedvlError(f'source to detector is {self.sdd} cm; expected at least 60')
 
     @property
-    def axes(self): # right on the film, up on the film, toward the detector, in body coordinates
+    def axes(self) -> tuple:
+        "Right on the film, up on the film and toward the detector, as unit vectors of the body."
         r,n,_ = (np.array(o, float) for o in VIEWS[self.view])
         up = np.array([0,0,1.]); ya,ti,ro = np.deg2rad([self.yaw, self.tilt, self.roll])
         Rz = np.array([[np.cos(ya),-np.sin(ya),0],[np.sin(ya),np.cos(ya),0],[0,0,1]])
@@ -59,9 +61,9 @@ class Geometry:
     def det(self): return VIEWS[self.view][2]  # distance of the detector from the body's origin
 
     def project(self,
-                xyz, # [n 3] points
+                xyz:Float[np.ndarray, '... 3'], # points
                 size:int # pixels a side
-               ): # column, row (pixel centres are whole numbers), magnification
+               ) -> tuple: # column, row (pixel centres are whole numbers), magnification
         "Where points fall on the film."
         r,up,n = self.axes; P = np.asarray(xyz)
         dot = lambda o: P[...,0]*np.float32(o[0])+P[...,1]*np.float32(o[1])+P[...,2]*np.float32(o[2])
@@ -100,16 +102,16 @@ def rays(g:Geometry, # cone
     dl = (step*np.sqrt(1+(u[0]**2+v[0]**2)/g.sdd**2)).astype(np.float32)
     return Rays(*xyz, dl, step, n, (r0,r1,c0,c1))
 
-def occupied(f, # signed distance, negative inside
+def occupied(f:Reals, # signed distance, negative inside
              soft:float # cm over which it goes from 1 to 0
-            ): # like f, in [0,1]
+            ) -> Reals: # like f, in [0,1]
     "Antialiased occupancy of a shape."
     return np.clip(np.float32(.5)-f*np.float32(1/soft), 0, 1)
 
-def whole(img, # [h w] on the window of the rays
+def whole(img:Float[np.ndarray, 'h w'], # on the window of the rays
           R:Rays, # the rays
           size:int # pixels a side of the film
-         ): # [size size]
+         ) -> Float[np.ndarray, 'size size']:
     "Put a sum over the rays into a film of full size."
     r0,r1,c0,c1 = R.win; k = size/R.n
     if k == 1:
@@ -140,7 +142,7 @@ def draw(s:Strokes, # points
          g:Geometry, # cone
          size:int, # pixels a side
          blur:float=.35 # standard deviation of a slight blur against aliasing, pixels
-        ): # [size size], the integral of mu
+        ) -> Float[np.ndarray, 'size size']: # the integral of mu
     "Project thin structures."
     out = np.zeros((size,size), np.float32)
     if not len(s): return out
@@ -171,8 +173,8 @@ def _mid(g, size, depth=0.):
 
 def chest(a:Anatomy, # the body
           g:Geometry, # cone
-          chord # [h w] of the body
-         ): # [h w] bool
+          chord:Float[np.ndarray, 'h w'] # of the body
+         ) -> Bool[np.ndarray, 'h w']:
     "The part of the film that the display's window is fitted to: body, between the shoulders and the belly."
     x,z = _mid(g, chord.shape[0]); top = a.apex+(-2.5 if g.view == 'LL' else 1.)
     return (chord > 6) & (z < top) & (z > a.base-5) & (np.abs(x) < a.width+1)
@@ -184,7 +186,7 @@ def body(a:Anatomy, # the body
          g:Geometry, # cone
          size:int, # pixels a side
          arms:float=0. # share of the arms that is in the beam
-        ): # [size size], the integral of mu over a body of solid muscle in its coat of fat; [size size] chord
+        ) -> tuple: # [size size], the integral of mu over a body of solid muscle in its coat of fat; [size size] chord
     "The trunk without its lungs and bones."
     x,z = _mid(g, size); wall = a.muscle+a.fat; lat = g.view == 'LL'
     up = np.clip((z-a.apex+5)*np.float32(1/(a.shoulder+5-a.apex+3.2)), 0, 1); taper = np.sqrt(np.maximum(1-up**3, 0))
@@ -241,11 +243,11 @@ class Quality:
     border: tuple = (0.,0.,0.,0.)  # collimated share at top, bottom, left, right
     flip: bool = False  # MONOCHROME1: stored with white as zero
 
-def expose(p, # [h w] integral of mu
+def expose(p:Float[np.ndarray, 'h w'], # integral of mu
            q:Quality, # settings
            width:float, # side of the film, cm
            rng:np.random.Generator # noise
-          ): # [h w] float, -log of the detected signal
+          ) -> Float[np.ndarray, 'h w']: # -log of the detected signal
     "Beer and Lambert, scatter, quanta, electronics, detector."
     n = p.shape[0]; px = width/n; I = np.exp(-p)
     k = max(1, n//56); small = I[:n//k*k,:n//k*k].reshape(n//k, k, n//k, k).mean((1,3))
@@ -260,11 +262,11 @@ def expose(p, # [h w] integral of mu
     return -np.log(np.maximum(N, 1)/n0)
 
 # %% ../../nbs/phantom/02_projection.ipynb #d38f9586
-def window(P, # [h w] -log signal
+def window(P:Float[np.ndarray, 'h w'], # -log signal
            q:Quality, # settings
-           inside, # [h w] bool: the chest, which the processing looks for
+           inside:Bool[np.ndarray, 'h w'], # the chest, which the processing looks for
            width:float # side of the film, cm
-          ): # [h w] in [0,1], white is dense; the gain d(grey)/dP
+          ) -> tuple: # [h w] in [0,1], white is dense; the gain d(grey)/dP
     "The display: window, gentle curve, unsharp mask."
     n = P.shape[0]; v = P[inside] if inside.sum() > 99 else P.ravel()
     lo,hi = np.percentile(v, (q.lo,q.hi)); lo,hi = float(lo), float(max(hi, lo+.4))
@@ -294,11 +296,11 @@ def _letter(ch:str, h:int):
     b = im.getbbox()
     return np.asarray(im.crop(b), np.float32)/255
 
-def mark(film, # [h w] in [0,1]
+def mark(film:Float[np.ndarray, 'h w'], # in [0,1]
          letter:str, # 'L' or 'R'
          at:tuple, # row and column of its centre, as shares of the film
          h:float=.045 # height as a share
-        ): # [h w]
+        ) -> Float[np.ndarray, 'h w']:
     "Set a side marker."
     n = film.shape[0]; L = _letter(letter, max(6, int(round(h*n))))
     r,c = int(at[0]*n-L.shape[0]/2), int(at[1]*n-L.shape[1]/2)
@@ -307,9 +309,9 @@ def mark(film, # [h w] in [0,1]
     out[s] = np.maximum(out[s], out[s]*(1-L)+L*np.float32(.97))
     return out
 
-def collimate(film, # [h w]
+def collimate(film:Float[np.ndarray, 'h w'], # in [0,1]
               border:tuple # shares of the film at top, bottom, left, right
-             ): # [h w]
+             ) -> Float[np.ndarray, 'h w']:
     "Black out what the shutters covered."
     n = film.shape[0]; t,b,l,r = (int(round(o*n)) for o in border); out = np.full_like(film, .015)
     s = np.s_[t:n-b,l:n-r]; out[s] = film[s]
@@ -325,14 +327,14 @@ def _atomic(path, save):
     save(tmp); os.replace(tmp, path)
     return path
 
-def write_png(film, # uint8 [h w]
-              path:str|Path
+def write_png(film:UInt8[np.ndarray, 'h w'], # as displayed
+              path:str|Path # of the file; its folder is made
              ) -> Path:
     "Save a displayed film."
     return _atomic(path, lambda p: Image.fromarray(film).save(p, format='PNG', optimize=False))
 
-def write_dicom(film, # float [h w] in [0,1], white is dense
-                path:str|Path,
+def write_dicom(film:Float[np.ndarray, 'h w'], # in [0,1], white is dense
+                path:str|Path, # of the file; its folder is made
                 view:str='PA', # 'PA', 'AP', 'LL'
                 bits:int=12, # stored, 12 to 15
                 invert:bool=False, # MONOCHROME1
@@ -340,7 +342,7 @@ def write_dicom(film, # float [h w] in [0,1], white is dense
                 patient:str='PHANTOM', # also the name
                 study:str='1', # any text; the UIDs are made from it
                 when:datetime=datetime(2000,1,1,12), # of the study
-                sex:str='O', age:int=60
+                sex:str='O', age:int=60 # of the patient: 'F', 'M' or 'O' (other); years
                ) -> Path:
     "Save a film as a DX image with a VOI window. Raises `MedvlError` on another number of bits."
     if not 12 <= bits <= 15: raise MedvlError(f'{bits} bits asked for; the phantom stores 12 to 15')

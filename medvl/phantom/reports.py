@@ -1,4 +1,4 @@
-"""A grammar from the true state of a visit to a report, in the manners of hospital reports; it never states what the
+"""From the true state of a visit to a report in the manners of hospitals, which never states what the truth denies.
 
 Docs: https://medvl.github.io/medvl/phantom/reports.html.md"""
 
@@ -10,6 +10,7 @@ __all__ = ['STEPS', 'DEFAULT_STEPS', 'NOUNS', 'CHANGE', 'ZONES', 'STYLES', 'ABSE
            'contradictions', 'draw_texts']
 
 # %% ../../nbs/phantom/05_reports.ipynb #842823fc
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -82,10 +83,12 @@ def _cap(s): return s[:1].upper()+s[1:]
 
 class Writer:
     "Chooses words with one generator; `pick` is a choice, `maybe` a coin."
-    def __init__(self, rng): self.rng = rng
-    def pick(self, o): return o[int(self.rng.integers(len(o)))]
-    def maybe(self, p): return bool(self.rng.random() < p)
-    def step(self, f): return self.pick(STEPS.get(f.kind, DEFAULT_STEPS)[grade(f)])
+    def __init__(self,
+                 rng:np.random.Generator # chance
+                ): self.rng = rng
+    def pick(self, o:Sequence): return o[int(self.rng.integers(len(o)))]
+    def maybe(self, p:float): return bool(self.rng.random() < p)
+    def step(self, f:Finding): return self.pick(STEPS.get(f.kind, DEFAULT_STEPS)[grade(f)])
 
 def where(f:Finding, # a finding with a side
           w:Writer # chooses
@@ -248,7 +251,7 @@ def part_of(f:Finding # the finding
     "The part of a templated report that a finding belongs to."
     return 'lines' if f.name == 'Support Devices' else PART.get(f.kind, 'lungs')
 
-def present_names(F # findings
+def present_names(F:list[Finding] # findings
                  ) -> set: # names, parents included; a lobe's collapse counts as 'Collapse' too
     "Everything that may not be denied."
     return {n for f in F

@@ -9,13 +9,13 @@ __all__ = ['PICTURES', 'CHRONIC', 'BILATERAL', 'MOVED', 'SEEN', 'draw_finding', 
            'truth_labels']
 
 # %% ../../nbs/phantom/04_visits.ipynb #f20b81ba
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..core import CHEXPERT, MedvlError
-from .anatomy import Anatomy, LOBES, draw_anatomy, lobe, rib_line
-from .findings import Finding, KINDS, OPACITY, grade, measure, place, zone_of
+from ..core import CHEXPERT
+from .anatomy import Anatomy, LOBES, draw_anatomy, rib_line
+from .findings import Finding, OPACITY, measure, place, zone_of
 
 # %% ../../nbs/phantom/04_visits.ipynb #b256ae7e
 PICTURES = {  # picture: (weight, {kind: probability})
@@ -38,7 +38,7 @@ BILATERAL = dict(effusion=.45, consolidation=.2, band=.35, thickening=.15, plaqu
 # %% ../../nbs/phantom/04_visits.ipynb #355f014c
 def draw_finding(kind:str, # a key of `KINDS`
                  a:Anatomy, # body
-                 rng:np.random.Generator,
+                 rng:np.random.Generator, # chance
                  side:str='', # 'left', 'right'; '' draws one
                  subtle:float=0. # 0: as in a hospital; towards 1: mild and small
                 ) -> Finding:

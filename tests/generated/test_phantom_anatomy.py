@@ -2,19 +2,22 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Anatomy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 from medvl.core import MedvlError
 
 # %% [4] Anatomy
+from dataclasses import replace
 from fastcore.test import *
 from io import BytesIO
 from IPython.display import Image, display
 import matplotlib.pyplot as plt
 
 # %% [6] What the body is made of
-from medvl.phantom.anatomy import (MU, hounsfield)
+from medvl.phantom.anatomy import (MU, Reals, hounsfield)
 
 # %% [7] What the body is made of
 test_eq(hounsfield(MU['air']), -1000); test_eq(hounsfield(MU['soft']), 0)

@@ -11,7 +11,7 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from medvl.core import CHEXPERT, MedvlError
+from medvl.core import CHEXPERT
 from medvl.data.study import Study
 from medvl.phantom.anatomy import Anatomy
 from medvl.phantom.reports import BACKGROUND, ZONES

@@ -5,16 +5,18 @@
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 import numpy as np
+from jaxtyping import Float
 from scipy import ndimage as ndi
-from medvl.core import CHEXPERT, MedvlError
-from medvl.phantom.anatomy import (Anatomy, HILUM, LOBES, MU, RIB_FLAT, Strokes, airways, block, bones, cage, dome,
-                                   edges, heart, heart_parts, lobe, lung,
-                                   mediastinum, rib_line, smooth, spine_y, tree, tube, vessels, wall, _bone)
-from medvl.phantom.projection import (Geometry, Quality, Rays, body, chest, collimate, draw, expose, mark, occupied,
+from medvl.core import MedvlError
+from medvl.phantom.anatomy import (Anatomy, HILUM, MU, RIB_FLAT, Reals, Strokes, airways, block, bones, cage, dome,
+                                   edges, heart, heart_parts, lobe, lung, mediastinum, rib_line, smooth, tree, tube,
+                                   vessels, wall, _bone)
+from medvl.phantom.projection import (Geometry, Quality, body, chest, collimate, draw, expose, mark, occupied,
                                       rays, whole, window)
 
 # %% [4] Findings
 from fastcore.test import *
+from medvl.core import CHEXPERT
 from io import BytesIO
 from IPython.display import Image, display
 import matplotlib.pyplot as plt

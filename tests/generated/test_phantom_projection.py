@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 import numpy as np
+from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
@@ -15,7 +16,7 @@ from scipy import fft as sfft
 from scipy import ndimage as ndi
 from scipy.special import j1
 from medvl.core import MedvlError
-from medvl.phantom.anatomy import Anatomy, MU, Strokes
+from medvl.phantom.anatomy import Anatomy, MU, Reals, Strokes
 
 # %% [4] Projection
 from fastcore.test import *

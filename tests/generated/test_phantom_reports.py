@@ -2,6 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Reports
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 import numpy as np
 from medvl.core import MedvlError

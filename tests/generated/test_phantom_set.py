@@ -5,7 +5,6 @@
 import hashlib, json, multiprocessing, os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from importlib import import_module
 from itertools import islice
@@ -13,11 +12,11 @@ from pathlib import Path
 from typing import Iterator
 from zipfile import BadZipFile
 import numpy as np
-from medvl.core import CHEXPERT, MedvlError, cache_dir, jsonable
+from medvl.core import MedvlError, cache_dir, jsonable
 from medvl.data.study import Box, Study, View
-from medvl.phantom.anatomy import Strokes, smooth, tube
+from medvl.phantom.anatomy import Anatomy, Strokes, smooth, tube
 from medvl.phantom.findings import grade, measure, shoot
-from medvl.phantom.projection import Geometry, Quality, write_dicom, write_png
+from medvl.phantom.projection import Geometry, Quality
 from medvl.phantom.reports import Writer, phrase, write
 from medvl.phantom.visits import draw_patient, truth_labels
 
@@ -28,10 +27,9 @@ from itertools import groupby
 from tempfile import TemporaryDirectory
 import matplotlib.pyplot as plt
 from IPython.display import Image, display
-from medvl.data.image import read_image
 
 # %% [6] Knobs
-from medvl.phantom.set import (DIFFICULTY, SPLITS, knobs, patient_number)
+from medvl.phantom.set import (DIFFICULTY, SPLITS, knobs, patient_number, patient_name)
 
 # %% [7] Knobs
 test_eq(len({patient_number(i, s, p) for i in range(50) for s in range(5) for p in SPLITS}), 50*5*4)
@@ -45,7 +43,7 @@ from medvl.phantom.set import (pose, leads)
 from medvl.phantom.set import (_films)
 
 # %% [13] One patient's studies
-from medvl.phantom.set import (_state, draw_studies, _view)
+from medvl.phantom.set import (_state, draw_studies, draw_member, _view)
 
 # %% [14] One patient's studies
 st = draw_studies(patient_number(7), size=64)
@@ -81,27 +79,24 @@ test_fail(lambda: phantom_studies(1, size=8), contains='at least 32 px')
 test_eq({s.patient for s in A} & {s.patient for s in phantom_studies(3, size=32, split='test', cache=False)}, set())
 
 # %% [22] The grid
-def name(s):
-    return s.frontals[0].pos+' '+(', '.join(sorted({f['kind'] for f in s.info['state']['findings']}))[:34]
-                                  or 'normal')
+S = phantom_studies(24, seed=1, size=224)
+first = [next(p) for _,p in groupby(S, key=lambda s: s.patient)]
+def title(i, s):
+    "Number, projection and truth of a film, short enough for its column."
+    kinds = sorted({f['kind'] for f in s.info['state']['findings']}) or ['normal']
+    return f"{i} {s.frontals[0].pos}: {', '.join(kinds[:2])}"+f' +{len(kinds)-2}'*(len(kinds) > 2)
 
-def show(views, nc=8, titles=None, w=12):
-    "Films in a grid."
-    nr = -(-len(views)//nc); fig,ax = plt.subplots(nr, nc, figsize=(w, nr*w/nc*1.06), squeeze=False)
-    for o in ax.flat: o.axis('off')
-    for o,v,t in zip(ax.flat, views, titles or ['']*len(views)):
-        o.imshow(v.px, cmap='gray', vmin=0, vmax=255, interpolation='bilinear')
-        o.set_title(t, fontsize=6.5, pad=2)
-    plt.subplots_adjust(.005, .005, .995, .97, .02, .1)
-
-S = phantom_studies(13, seed=1, size=128); first = S[:24]
-show([s.frontals[0] for s in first],
-     titles=[name(s) for s in first])
-plt.savefig(buf := BytesIO(), format='jpg', dpi=62, pil_kwargs=dict(quality=62)); plt.close()
+fig,ax = plt.subplots(4, 6, figsize=(12, 8.6))
+for i,(o,s) in enumerate(zip(ax.flat, first), 1):
+    o.imshow(s.frontals[0].px, cmap='gray', vmin=0, vmax=255, interpolation='antialiased'); o.axis('off')
+    o.set_title(title(i, s), fontsize=8, pad=2)
+plt.subplots_adjust(.002, .002, .998, .975, .01, .09)
+plt.savefig(buf := BytesIO(), format='jpg', dpi=92, pil_kwargs=dict(quality=54, optimize=True)); plt.close()
 print(len(buf.getvalue())//1000, 'kB'); display(Image(buf.getvalue()))
+test_eq(len(first), 24); assert len(buf.getvalue()) < 100_000
 
 # %% [23] The grid
-for s in list(first)[:5]: print(f"{s.id}: {' '.join(s.report.split('FINDINGS:')[1].split())}\n")
+for i,s in enumerate(first, 1): print(f"{i}. {' '.join(s.report.split('FINDINGS:')[1].split())}\n")
 
 # %% [25] The grid
 long = max((list(g) for _,g in groupby(S, key=lambda s: s.patient)),
@@ -115,23 +110,10 @@ plt.savefig(buf := BytesIO(), format='jpg', dpi=75, pil_kwargs=dict(quality=70))
 display(Image(buf.getvalue()))
 for s in long[:3]: print(s.id, s.info['state']['change'])
 
-# %% [27] Files
-from medvl.phantom.set import (export_phantom, _save)
-
-# %% [28] Files
-with TemporaryDirectory() as d:
-    n = export_phantom(Path(d)/'x', 2, size=64, dicom=True)
-    rows = [json.loads(l) for l in open(Path(d)/'x'/'truth.jsonl')]
-    test_eq(len(rows), n['studies']); v = rows[0]['views'][0]; f = read_image(Path(d)/'x'/v['path'])
-    px = draw_studies(patient_number(0), 64, name=rows[0]['patient'])[0].views[0].px
-    assert np.abs(f.px[0].numpy()*255-px).max() < 1.01  # the window restores the film
-    test_fail(lambda: export_phantom(Path(d)/'x', 1), contains='exists already')
-n, f.info.get('bits'), f.info.get('photometric'), f.info.get('view_position')
-
-# %% [30] phantom-v1
+# %% [27] phantom-v1
 from medvl.phantom.set import (SIGNATURE, V1, phantom_v1, v1_hashes)
 
-# %% [31] phantom-v1
+# %% [28] phantom-v1
 H = v1_hashes(); test_eq(H['text'], V1['text'])
 test_close(H['signature'], V1['signature'], 1.)
 print('films equal to the byte' if H['films'] == V1['films'] else 'films equal within rounding: another processor')

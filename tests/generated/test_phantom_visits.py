@@ -2,14 +2,16 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Visits
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 import numpy as np
-from medvl.core import CHEXPERT, MedvlError
-from medvl.phantom.anatomy import Anatomy, LOBES, draw_anatomy, lobe, rib_line
-from medvl.phantom.findings import Finding, KINDS, OPACITY, grade, measure, place, zone_of
+from medvl.core import CHEXPERT
+from medvl.phantom.anatomy import Anatomy, LOBES, draw_anatomy, rib_line
+from medvl.phantom.findings import Finding, OPACITY, measure, place, zone_of
 
 # %% [4] Visits
 from fastcore.test import *
+from medvl.phantom.anatomy import lobe
+from medvl.phantom.findings import KINDS
 import pandas as pd
 
 # %% [6] What comes with what
