@@ -19,7 +19,7 @@ from nbdev.doclinks import NbdevLookup
 from smalldocs.config import load
 from smalldocs.site import Site
 
-from pages import NBS, ROOT, bound_names, cells, joined, module, notebooks, page_name, split
+from pages import NBS, ROOT, bound_names, cells, headline, joined, module, notebooks, page_name, split
 
 DOCS = ROOT/'_docs'
 IMPORT = ast.Import, ast.ImportFrom
@@ -129,10 +129,9 @@ def staged(path: Path, links: Links) -> dict:
 def front_matter(cells: list[dict]) -> list[dict]:
     "The title and the sentence under it, from the first markdown cell to where the site looks for them."
     for c in cells:
-        if c['cell_type'] == 'markdown' and (m := re.match(r'# (.+)\n*((?:> .+\n?(?:.+\n?)*)?)', c['source'])):
-            c['source'] = c['source'][m.end():]
-            says = ' '.join(o.removeprefix('> ').strip() for o in m[2].splitlines())
-            head = yaml.safe_dump({'title': m[1].strip(), 'description': says}, allow_unicode=True, width=1000)
+        if c['cell_type'] == 'markdown' and (h := headline(c['source'])):
+            title, says, c['source'] = h
+            head = yaml.safe_dump({'title': title, 'description': says}, allow_unicode=True, width=1000)
             return [dict(cell_type='raw', metadata={}, source=f'---\n{head}---\n'), *cells]
     return cells
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from pages import NBS, ROOT, joined, split
 
 INDEX, README = NBS/'index.ipynb', ROOT/'README.md'
+SITE = '<!-- readme: false -->'  # in prose that only the site shows; `#| readme: false` in code
 HEAD = '<!-- Made by tools/make_readme.py from nbs/index.ipynb: edit the notebook, not this file. -->'
 
 
@@ -23,11 +24,12 @@ def run(path: Path) -> dict:
     return json.loads(nbformat.writes(nb))
 
 
-def to_markdown(nb: dict) -> tuple[str, dict[str, bytes]]:
-    "Plain markdown that a forge renders, and the figures that it shows, by their path from the root."
+def to_markdown(nb: dict, site: bool = False) -> tuple[str, dict[str, bytes]]:
+    "Plain markdown that a forge renders, and its figures by their path; `site`: with what only the site shows."
     parts, figures = [HEAD], {}
     for c in nb['cells']:
         dirs, src = split(joined(c['source']))
+        if not site and (SITE in joined(c['source']) or dirs.get('readme') == 'false'): continue
         if c['cell_type'] == 'markdown': parts.append(callouts(joined(c['source']).strip()))
         if c['cell_type'] != 'code' or dirs.keys() & {'hide', 'default_exp'}: continue
         if src.strip() and dirs.get('echo') != 'false': parts.append(f'```python\n{src}\n```')
@@ -53,20 +55,22 @@ def callouts(md: str) -> str:
 
 def relinked(text: str) -> str:
     "Links from the index to its neighbours, as seen from the root."
-    def one(m): return f'{m[1]}(nbs/{m[2]})' if (NBS/m[2]).exists() else m[0]
-    return re.sub(r'(\[[^\]]*\])\(([^)\s#:]+)\)', one, text)
+    def one(m): return f'{m[1]}(nbs/{m[2]}{m[3] or ""})' if (NBS/m[2]).exists() else m[0]
+    return re.sub(r'(\[[^\]]*\])\(([^)\s#:]+)(#[^)\s]*)?\)', one, text)
 
 
 def main(check: bool = False) -> int:
     if check:
-        same = README.exists() and README.read_text(encoding='utf-8') == to_markdown(run(INDEX))[0]
-        if not same: print('README.md: not what nbs/index.ipynb shows when it is run; run: make prepare')
+        nb, was = run(INDEX), json.loads(INDEX.read_text(encoding='utf-8'))
+        same = to_markdown(was, True)[0] == to_markdown(nb, True)[0]
+        same = same and README.exists() and README.read_text(encoding='utf-8') == to_markdown(nb)[0]
+        if not same: print('README.md, nbs/index.ipynb: not what the index shows when it is run; run: make prepare')
         return not same
     nb = run(INDEX)
     from nbdev.clean import clean_nb
     from fastcore.nbio import write_nb, dict2nb
     clean_nb(nb)
-    old, new = (to_markdown(o)[0] for o in (json.loads(INDEX.read_text(encoding='utf-8')), nb))
+    old, new = (to_markdown(o, True)[0] for o in (json.loads(INDEX.read_text(encoding='utf-8')), nb))
     if old != new: write_nb(dict2nb(nb), INDEX)  # pictures differ from machine to machine: kept while no word changes
     text, figures = to_markdown(json.loads(INDEX.read_text(encoding='utf-8')))
     for name, png in figures.items(): (ROOT/name).parent.mkdir(exist_ok=True); (ROOT/name).write_bytes(png)

@@ -6,8 +6,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NBS = ROOT/'nbs'
 # in the order of reading
-FOLDERS = ['', 'data', 'models', 'losses', 'readers', 'phantom', 'methods', 'training', 'learner', 'eval', 'command',
-           'commands', 'cli', 'tutorials']
+FOLDERS = ['', 'tutorials', 'core', 'data', 'models', 'losses', 'readers', 'phantom', 'methods', 'training', 'learner',
+           'eval', 'command', 'commands', 'cli']
+TUTORIALS = ['quickstart', 'own_data', 'mimic', 'ablations', 'claims']  # they have no numbers
 SKIP = {'slow', 'cuda', 'notest'}  # as `tst_flags` of pyproject.toml
 _dir = re.compile(r'^\s*#\|\s*([\w-]+)\s*:?\s*(.*?)\s*$')
 
@@ -31,14 +32,28 @@ class Cell:
 
 
 def notebooks(root: Path|None = None) -> list[Path]:
-    "Every notebook, in the order of reading: core first, then a folder after the other, by number inside it."
+    "Every notebook, in the order of reading: the index, a folder after the other, by number inside it."
     root = root or NBS
     def key(p):
         parts = p.relative_to(root).with_suffix('').parts
-        top = '' if parts == ('index',) or parts[-1].endswith('_core') else parts[0]
-        return FOLDERS.index(top) if top in FOLDERS else len(FOLDERS), parts[-1] != 'index', str(p)
+        top = '' if parts == ('index',) else re.sub(r'^\d+_', '', parts[0])
+        at = TUTORIALS.index(parts[-1]) if top == 'tutorials' and parts[-1] in TUTORIALS else len(TUTORIALS)
+        return FOLDERS.index(top) if top in FOLDERS else len(FOLDERS), at, str(p)
     found = [p for p in root.rglob('*.ipynb') if not any(o[0] in '._' for o in p.relative_to(root).parts)]
     return sorted(found, key=key)
+
+
+def headline(md: str) -> tuple[str, str, str]|None:
+    "Title, the sentence quoted under it, and the rest of a cell that begins with a title."
+    if not (m := re.match(r'# (.+)\n*((?:> .+\n?(?:.+\n?)*)?)', md)): return None
+    return m[1].strip(), ' '.join(o.removeprefix('> ').strip() for o in m[2].splitlines()), md[m.end():]
+
+
+def says(path: Path) -> str:
+    "The sentence under the title of the notebook at `path`, whole."
+    prose = [joined(c['source']) for c in json.loads(path.read_text(encoding='utf-8'))['cells']
+             if c['cell_type'] == 'markdown']
+    return next((h[1] for h in map(headline, prose) if h), '')
 
 
 def joined(s: str|list[str]) -> str:

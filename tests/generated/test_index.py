@@ -33,57 +33,13 @@ def flow():
 
 flow()
 
-# %% [7] What a method is
-import torch
-from torch import nn
-from torch.nn.functional import normalize
-from medvl.core import Aligner, Batch, Feat, Out, methods
-
-class Tiny(Aligner):
-    "Mean brightness against mean token: the least that can be called an aligner."
-    def __init__(self):
-        super().__init__()
-        self.v, self.t = nn.Linear(1, 4), nn.Embedding(10, 4)
-    def encode_image(self, img, msk=None): return Feat(glob=normalize(self.v(img.mean((-1,-2))), dim=-1))
-    def encode_text(self, txt, msk=None, word=None): return Feat(glob=normalize(self.t(txt).mean(1), dim=-1))
-    def forward(self, batch):
-        b = Batch.of(batch)
-        i, t = self.encode_image(b.img), self.encode_text(b.txt)
-        return Out({'pull': (1-(i.glob*t.glob).sum(-1)).mean()}, i, t)
-
-out = Tiny()(Batch(img=torch.rand(3,1,32,32), txt=torch.randint(0,10,(3,6))))
-list(out.terms), tuple(out.img.glob.shape)
-
-# %% [8] What a method is
-assert torch.allclose(out.img.glob.norm(dim=-1), torch.ones(3), atol=1e-5)
-
-# %% [10] Pages
-import json, re
-from pathlib import Path
+# %% [7] Methods
+import sys
+sys.path.append('../tools')
+from pages import NBS, notebooks, page_name, says
 from IPython.display import Markdown
 
-FOLDERS = ['core', 'data', 'models', 'losses', 'readers', 'phantom', 'methods', 'training', 'learner', 'eval',
-           'command', 'commands', 'cli', 'tutorials']
-
-def pages(root='.'):
-    "Place in the order of reading, path, name, and the one sentence under the title of each notebook."
-    for p in Path(root).rglob('*.ipynb'):
-        if p.name == 'index.ipynb' or any(o[0] in '._' for o in p.parts): continue
-        name = '.'.join(re.sub(r'^\d+_', '', o) for o in p.with_suffix('').parts)
-        prose = [''.join(c['source']) for c in json.loads(p.read_text())['cells'] if c['cell_type'] == 'markdown']
-        says = next((m[1] for o in prose if (m := re.search(r'^> (.+)', o, re.M))), '')
-        top = name.split('.')[0]
-        yield FOLDERS.index(top) if top in FOLDERS else len(FOLDERS), p.as_posix(), name, says
-
-there = {name: path for _, path, name, _ in sorted(pages())}
-rows = [f'| [{name}]({path}) | {says} |' for _, path, name, says in sorted(pages())]
-Markdown('| page | what it is about |\n|---|---|\n' + '\n'.join(rows))
-
-# %% [11] Pages
-assert there['core'] == '00_core.ipynb'
-assert len(there) == len(set(there.values()))  # no two pages under one address
-
-# %% [13] Methods
+there = {page_name(p): p.relative_to(NBS).as_posix() for p in notebooks() if p.stem != 'index'}
 papers = [('clip', 'CLIP', 'a whole film with its whole report: ConVIRT, then CLIP', '2010.00747, 2103.00020'),
     ('gloria', 'GLoRIA', 'words with the regions that they attend to', 'ICCV 2021'),
     ('mgca', 'MGCA', 'film, region and disease, each with its counterpart in the text', '2210.06044'),
@@ -100,32 +56,68 @@ def row(key, name, what, who):
 head = '| method | what is aligned | paper (arXiv) | status |\n|---|---|---|---|\n'
 Markdown(head + '\n'.join(row(*o) for o in papers))
 
-# %% [14] Methods
+# %% [8] Methods
+from medvl.core import methods
 assert set(methods) <= {k for k, *_ in papers}  # what the command line knows is in the table
 
-# %% [16] Results
-def results(folder='../results'):
-    "One row per score of each result file: method, task, data, value with its interval, date and commit."
-    rows = []
-    for p in sorted(Path(folder).glob('*.json')):
-        r = json.loads(p.read_text()); prov = r.get('provenance', {})
-        scores = [(r.get('method'), r.get('task'), r.get('data'), k, v) for k, v in r.get('metrics', {}).items()]
-        scores += [(n, r['command'], 'phantom', k, s[k]) for n, s in r.get('variants', {}).items()
-                   for k in s if k.endswith('P@10')]
-        for *what, k, v in scores:
-            v = v if isinstance(v, dict) else {'value': v}
-            span = f" ({v['low']:.3f} to {v['high']:.3f})" if v.get('low') is not None else ''
-            run = f"{prov.get('date', '')} {prov.get('commit', '')}"
-            rows.append([*what, k, f"{v['value']:.3f}{span}", run])
-    return rows
+# %% [10] Results
+from medvl.eval.results import result_files, summary
+Markdown(summary(result_files('../results'), ('retrieval','grounding','labels','compute','other')))
 
-head = '| method | task | data | score | value (95% interval) | run |\n|---|---|---|---|---|---|\n'
-Markdown(head + '\n'.join('| '+' | '.join(o)+' |' for o in results()) if results() else 'No results yet.')
+# %% [12] What a method is
+import torch
+from torch import nn
+from torch.nn.functional import normalize
+from medvl.core import Aligner, Batch, Feat, Out
 
-# %% [17] Results
-import tempfile
-with tempfile.TemporaryDirectory() as d:
-    assert results(d) == []
-    one = dict(method='CLIP', task='retrieval', data='phantom', metrics={'R@1': dict(value=.5, low=.4, high=.6)})
-    (Path(d)/'a.json').write_text(json.dumps(one))
-    assert results(d)[0][:5] == ['CLIP', 'retrieval', 'phantom', 'R@1', '0.500 (0.400 to 0.600)']
+class Tiny(Aligner):
+    "Mean brightness against mean token: the least that can be called an aligner."
+    def __init__(self):
+        super().__init__()
+        self.v, self.t = nn.Linear(1, 4), nn.Embedding(10, 4)
+    def encode_image(self, img, msk=None): return Feat(glob=normalize(self.v(img.mean((-1,-2))), dim=-1))
+    def encode_text(self, txt, msk=None, word=None): return Feat(glob=normalize(self.t(txt).mean(1), dim=-1))
+    def forward(self, batch):
+        b = Batch.of(batch)
+        i, t = self.encode_image(b.img), self.encode_text(b.txt)
+        return Out({'pull': (1-(i.glob*t.glob).sum(-1)).mean()}, i, t)
+
+out = Tiny()(Batch(img=torch.rand(3,1,32,32), txt=torch.randint(0,10,(3,6))))
+list(out.terms), tuple(out.img.glob.shape)
+
+# %% [13] What a method is
+assert torch.allclose(out.img.glob.norm(dim=-1), torch.ones(3), atol=1e-5)
+
+# %% [15] Pages
+LAYERS = {'tutorials': 'where to start: a first run, your own films, MIMIC-CXR; what ALTA does on the phantom',
+    'core': 'what every part shares: batch, features, loss terms, the promise of a method',
+    'data': 'films and reports, from DICOM and text to batches: studies, manifests, splits, leakage, cache',
+    'models': 'towers, adapters, masks, heads, checkpoints; the work of a step, counted',
+    'losses': 'contrast of whole films and reports; of words and places',
+    'readers': 'public sets as they are downloaded, each with its traps',
+    'phantom': 'a simulated thorax: films, reports, labels, boxes and masks whose truth is known',
+    'methods': 'the methods, equation by equation',
+    'training learner': 'a step as callbacks; a whole run, with resume',
+    'eval': 'retrieval, zero-shot, grounding, probes: each score with an interval',
+    'command commands cli': 'the command line, a page for each family of commands'}
+def layer(tops):
+    "The pages of a layer, in the order of reading."
+    return [(n, path) for n,path in there.items() if n.split('.')[0] in tops.split()]
+
+def links(tops): return ', '.join(f'[{n.rpartition(".")[2]}]({p})' for n,p in layer(tops))
+rows = [f'| {tops.split()[-1]} | {what} | {links(tops)} |' for tops,what in LAYERS.items()]
+Markdown('| layer | what is in it | pages |\n|---|---|---|\n'+'\n'.join(rows))
+
+# %% [16] Pages
+assert there['core'] == '00_core.ipynb'
+assert len(there) == len(set(there.values()))  # no two pages under one address
+assert sorted(there) == sorted(n for tops in LAYERS for n,_ in layer(tops))  # no page is left out
+
+# %% [19] Every page, in a sentence
+def catalogue():
+    "Every page with the sentence under its title, a table for each layer."
+    for tops in LAYERS:
+        rows = [f'| [{n}]({p}) | {says(NBS/p)} |' for n,p in layer(tops)]
+        yield f"**{tops.split()[-1]}**\n\n| page | what it is about |\n|---|---|\n"+'\n'.join(rows)
+
+Markdown('\n\n'.join(catalogue()))

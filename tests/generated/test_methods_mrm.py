@@ -259,17 +259,5 @@ test_eq((full_recipe.betas, full_recipe.wd, full_recipe.max_len, full_recipe.voc
 
 # %% [57] Results
 from IPython.display import Markdown
-def results(method, folder='../../results'):
-    "Rows of this method's result files, as a table."
-    rows = []
-    for p in sorted(Path(folder).glob('*.json')):
-        r = json.loads(p.read_text()); run = r.get('provenance', {})
-        if str(r.get('method')).lower() != method: continue
-        for k,v in r['metrics'].items():
-            v = v if isinstance(v, dict) else dict(value=v)
-            span = f" ({v['low']:.3f} to {v['high']:.3f})" if v.get('low') is not None else ''
-            made = f"{run.get('date','')} {run.get('commit','')}"
-            rows.append(f"| {r['task']} | {r['data']} | {k} | {v['value']:.3f}{span} | {made} |")
-    head = '| task | data | score | value (95 % interval) | run |\n|---|---|---|---|---|\n'
-    return head + '\n'.join(rows) if rows else 'not run'
-Markdown(results('mrm'))
+from medvl.eval.results import answer, result_files
+Markdown(answer('towers', result_files('../../results'), up='../'))
