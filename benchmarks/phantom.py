@@ -1,14 +1,16 @@
 """The phantom: films a second, memory that stays flat over many films, the same bytes from the same seed, and reports
 held against the truth. Writes results/phantom_speed.json.
 
-    python benchmarks/phantom.py                            # speed, 20,000 films at 64 px, bytes; about half an hour
+    python benchmarks/phantom.py                            # speed, bytes, 20,000 films at 128 px; about half an hour
     python benchmarks/phantom.py --reports 50000            # also reports against the truth
     python benchmarks/phantom.py --films 0 --calibrate 500  # also what can be learned of it, 500 patients to test
 
 Films a second are of wall time without the cache, one process and several in turns in one run; what else the machine
 does is printed as its load (2 is full on two cores). Films per second of processor time, in one process, are what a
-core of its own would give. `python benchmarks/phantom.py --hash` prints only what the comparison of bytes prints in
-its two processes. The aims: 12 films/s at 224 px and 30 at 128 px on two cores."""
+core of its own would give. The 20,000 films are drawn one after the other in one process (or `--film-workers 2`); the
+highest resident memory within each quarter is noted, with the films a second so far. `python benchmarks/phantom.py
+--hash` prints only what the comparison of bytes prints in its two processes. The aims: 12 films/s at 224 px and 30 at
+128 px on two cores."""
 import argparse, hashlib, os, re, statistics, subprocess, sys, time
 from pathlib import Path
 
@@ -43,21 +45,24 @@ def speeds(patients, repeat, workers, sizes=(224, 128, 64)):
     return out
 
 def high(pid='self'):
-    "Highest resident memory of a process so far, MB (Linux)."
+    "Highest resident memory of a process since `forget`, or its start, MB (Linux)."
     return int(re.search(r'VmHWM:\s+(\d+)', Path(f'/proc/{pid}/status').read_text())[1])/1024
+
+def forget(): Path('/proc/self/clear_refs').write_text('5')
 
 def children(): return [p for t in Path('/proc/self/task').iterdir() for p in (t/'children').read_text().split()]
 
 def memory(n_films, size, workers):
-    "Peak memory along a stream of films: of this process, and the largest of those that draw."
-    seen, marks, t = 0, [], time.perf_counter()
+    "Peak memory in each quarter of a stream of films, MB: of this process, of the largest that draws; films/s so far."
+    seen, marks, t, cpu = 0, [], time.perf_counter(), time.process_time(); forget()
     for p in iter_phantom(10**6-1, 12, size, cache=False, workers=workers):
         seen += sum(len(s.views) for s in p)
         if seen >= (len(marks)+1)*n_films/4:
-            marks.append(dict(films=seen, peak=high(), drawing=max(map(high, children()), default=None)))
-            o = marks[-1]; print(f"  {seen:,} films of {size} px: peak {o['peak']:.0f} MB, of a process that draws "
-                                 f"{o['drawing'] or o['peak']:.0f} MB; {seen/(time.perf_counter()-t):.1f} films/s, "
-                                 f"load {load()}", flush=True)
+            marks.append(dict(films=seen, peak=high(), drawing=max(map(high, children()), default=high()),
+                              wall=seen/(time.perf_counter()-t), load=load(),
+                              cpu=None if workers > 1 else seen/(time.process_time()-cpu)))
+            print(f'  {size} px:', {k: v if v is None else round(v, 1) for k, v in marks[-1].items()}, flush=True)
+            forget()
         if seen >= n_films: break
     return marks
 
@@ -95,10 +100,10 @@ def texts(n):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument('--films', type=int, default=20_000); p.add_argument('--film-size', type=int, default=64)
+    p.add_argument('--films', type=int, default=20_000); p.add_argument('--film-size', type=int, default=128)
     p.add_argument('--patients', type=int, default=20); p.add_argument('--repeat', type=int, default=3)
     p.add_argument('--workers', type=int, default=2); p.add_argument('--reports', type=int, default=0)
-    p.add_argument('--calibrate', type=int, default=0)
+    p.add_argument('--calibrate', type=int, default=0); p.add_argument('--film-workers', type=int, default=0)
     p.add_argument('--hash', action='store_true'); p.add_argument('--size', type=int, default=128)
     p.add_argument('--out', type=Path, default=Path(__file__).resolve().parent.parent/'results'/'phantom_speed.json')
     a = p.parse_args()
@@ -107,7 +112,7 @@ def main():
     print(f'{os.cpu_count()} cores, load {load()}, phantom {fingerprint()}', flush=True)
     rows = speeds(a.patients, a.repeat, a.workers)
     alike = same(a.patients, a.size)
-    marks = memory(a.films, a.film_size, a.workers) if a.films else []
+    marks = memory(a.films, a.film_size, a.film_workers) if a.films else []
     if a.reports: texts(a.reports)
     save_json(a.out, dict(method='phantom', task='films a second', data='phantom, standard', metrics={}, rows=rows,
                           memory=dict(size=a.film_size, marks=marks), bytes=alike, cores=os.cpu_count(),
