@@ -1,9 +1,8 @@
 """The phantom: films a second, memory that stays flat over many films, the same bytes from the same seed, and reports
 held against the truth. Writes results/phantom_speed.json.
 
-    python benchmarks/phantom.py                            # speed, bytes, 20,000 films at 128 px; about half an hour
-    python benchmarks/phantom.py --reports 50000            # also reports against the truth
-    python benchmarks/phantom.py --films 0 --calibrate 500  # also what can be learned of it, 500 patients to test
+    python benchmarks/phantom.py                  # speed, bytes, 20,000 films at 128 px; about half an hour
+    python benchmarks/phantom.py --reports 50000  # also reports against the truth
 
 Films a second are of wall time without the cache, one process and several in turns in one run; what else the machine
 does is printed as its load (2 is full on two cores). Films per second of processor time, in one process, are what a
@@ -16,9 +15,8 @@ from pathlib import Path
 
 from medvl.core import CHEXPERT, provenance, save_json
 from medvl.data.report import chexpert_labels
-from medvl.phantom.calibration import calibrate
 from medvl.phantom.reports import contradictions, draw_texts
-from medvl.phantom.set import fingerprint, iter_phantom, phantom_studies
+from medvl.phantom.set import fingerprint, iter_phantom
 from medvl.phantom.visits import truth_labels
 
 AIMS = {224: 12., 128: 30.}  # films/s on two cores
@@ -103,7 +101,7 @@ def main():
     p.add_argument('--films', type=int, default=20_000); p.add_argument('--film-size', type=int, default=128)
     p.add_argument('--patients', type=int, default=20); p.add_argument('--repeat', type=int, default=3)
     p.add_argument('--workers', type=int, default=2); p.add_argument('--reports', type=int, default=0)
-    p.add_argument('--calibrate', type=int, default=0); p.add_argument('--film-workers', type=int, default=0)
+    p.add_argument('--film-workers', type=int, default=0)
     p.add_argument('--hash', action='store_true'); p.add_argument('--size', type=int, default=128)
     p.add_argument('--out', type=Path, default=Path(__file__).resolve().parent.parent/'results'/'phantom_speed.json')
     a = p.parse_args()
@@ -119,8 +117,5 @@ def main():
                           fingerprint=fingerprint(), provenance=made,
                           args={k: v for k, v in vars(a).items() if k not in ('out', 'hash')}))
     print(f'wrote {a.out.name}')
-    if not a.calibrate: return
-    sets = [phantom_studies(k*a.calibrate, 3, 64, part, workers=a.workers) for k, part in ((2, 'train'), (1, 'test'))]
-    print(*calibrate(*sets), sep='\n')
 
 if __name__ == '__main__': main()

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import PIL.Image as PIL
+from jaxtyping import Bool, Float
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import roc_auc_score
@@ -14,46 +15,75 @@ from sklearn.preprocessing import StandardScaler
 from medvl.core import CHEXPERT
 from medvl.data.study import Study
 from medvl.phantom.anatomy import Anatomy
+from medvl.phantom.findings import Finding, grade
 from medvl.phantom.reports import BACKGROUND, ZONES
+from medvl.phantom.visits import draw_patient
 
 # %% [4] Calibration
 from fastcore.test import *
+import json
+from pathlib import Path
 from IPython.display import display
-from medvl.phantom.findings import grade
-from medvl.phantom.set import patient_number, phantom_studies
-from medvl.phantom.visits import draw_patient
+from medvl.phantom.set import V1, knobs, patient_number, phantom_studies
 
 # %% [6] Four ways to find a report
-from medvl.phantom.calibration import (recall_at)
+from medvl.phantom.calibration import (hits_at)
 
 # %% [7] Four ways to find a report
-test_eq(recall_at(np.eye(4), np.eye(4, dtype=bool), (1,)), {'R@1': 100.0})
-test_eq(recall_at(np.zeros((4,4)), np.eye(4, dtype=bool), (1,2)), {'R@1': 25.0, 'R@2': 50.0})  # all tied: chance
-test_eq(recall_at(np.array([[2.,1,1]]), np.array([[False,True,False]]), (1,2)), {'R@1': 0.0, 'R@2': 50.0})
+I, same = np.eye(4, dtype=bool), np.zeros((4,4))
+test_eq(hits_at(1.*I, I, 1), np.ones(4))
+test_close([hits_at(same, I, k).mean() for k in (1,2,4)], [.25,.5,1])                 # all equal: chance
+test_eq(hits_at(np.array([[2.,1,1]]), np.array([[False,True,False]]), 1), [0])       # a better wrong one comes first
+test_eq(hits_at(np.array([[2.,1,1]]), np.array([[False,True,False]]), 2), [.5])
 
 # %% [8] Four ways to find a report
-from medvl.phantom.calibration import (facts)
+from medvl.phantom.calibration import (UNGRADED, facts)
 
 # %% [10] Four ways to find a report
 from medvl.phantom.calibration import (oracle_scores)
 
 # %% [12] Four ways to find a report
-from medvl.phantom.calibration import (_small, state_key)
+from medvl.phantom.calibration import (_small, _labels, _words, retrieval_scores)
 
-# %% [13] Four ways to find a report
-from medvl.phantom.calibration import (FOCAL, calibrate)
+# %% [14] What a thumbnail tells
+from medvl.phantom.calibration import (FOCAL, probe_scores)
 
-# %% [14] Four ways to find a report
+# %% [16] A small table
+from medvl.phantom.calibration import (calibrate)
+
+# %% [17] A small table
 train, test = phantom_studies(50, seed=2, size=48, split='train'), phantom_studies(44, seed=2, size=48, split='test')
 ret, auc = calibrate(train, test); print(f'{len(train)} training and {len(test)} test studies (phantom, 48 px)')
 display(ret)
 R1 = ret['R@1']; assert R1.oracle > 1.8*R1['bag of labels'] > R1['raw pixels'] and R1.oracle > 8*R1['raw pixels']
 auc
 
-# %% [15] Four ways to find a report
+# %% [18] A small table
 assert all(auc.AUROC[auc.focal.astype(bool)] < .9)
-rng = np.random.default_rng(0); states = set()
-for i in range(1000):
-    for v in draw_patient(patient_number(i, 0, 'train'), subtle=.25).visits:
-        states.add(tuple(sorted((f.kind, f.side, f.lobe, f.zone, grade(f)) for f in v.findings)))
-print(f'{len(states)} distinct states among the visits of 1,000 patients'); assert len(states) > 700
+
+# %% [20] How many states there are
+from medvl.phantom.calibration import (state_key, count_states)
+
+# %% [21] How many states there are
+test_eq(state_key([Finding('effusion', 'left', .3), Finding('heart')]),
+        state_key([Finding('heart'), Finding('effusion', 'left', .4)]))            # order and millilitres are no state
+assert state_key([Finding('effusion', 'left', .3)]) != state_key([Finding('effusion', 'left', .6)])
+numbers = [patient_number(i, V1['seed'], part) for part,n in V1['patients'].items() for i in range(n)]
+visits, states = count_states(numbers, knobs(V1['difficulty']))
+print(f"{V1['name']}: {len(numbers):,} patients, {visits:,} visits, {states:,} distinct states"); assert states > 2000
+
+# %% [23] The table
+known = Path('../../results/phantom_calibration.json')
+known = json.loads(known.read_text(encoding='utf-8')) if known.exists() else None
+def shown(r):
+    "One difficulty as a column."
+    f = lambda o, c=100, d=1: f"{c*o['value']:.{d}f} ({c*o['low']:.{d}f}-{c*o['high']:.{d}f})"
+    col = {f'{k}, {n} in percent': f(o) for k,v in r['retrieval'].items() for n,o in v.items() if n != 'R@5'}
+    col |= {f"probe, {k}{' (focal)' if k in FOCAL else ''}": f(o, 1, 2) for k,o in r['probe'].items()}
+    return col | {'distinct states': f"{r['states']:,} of {r['visits']:,} visits"}
+
+if known:
+    print(f"{known['data']}; {' / '.join(str(r['test']) for r in known['rows'])} studies; "
+          f"{known['provenance']['date']}, commit {known['provenance']['commit']}")
+    display(pd.DataFrame({r['difficulty']: shown(r) for r in known['rows']}).fillna('').style)
+else: print('not run')
