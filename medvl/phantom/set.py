@@ -31,7 +31,7 @@ from .visits import draw_patient, truth_labels
 
 # %% ../../nbs/phantom/06_set.ipynb #93191ae4
 DIFFICULTY = {
-    'easy':     dict(variety=.5, subtle=0., co=.3, photons=2., pose=.5, typo=0., noise=0.),
+    'easy':     dict(variety=.5, subtle=-.5, co=.3, photons=2., pose=.5, typo=0., noise=0.),
     'standard': dict(variety=1., subtle=.25, co=1., photons=1., pose=1., typo=.004, noise=0.),
     'hard':     dict(variety=1.2, subtle=.8, co=1.3, photons=.5, pose=1.5, typo=.01, noise=0.)}
 SPLITS = {None: 0, 'train': 1, 'val': 2,

@@ -40,18 +40,19 @@ def draw_finding(kind:str, # a key of `KINDS`
                  a:Anatomy, # body
                  rng:np.random.Generator, # chance
                  side:str='', # 'left', 'right'; '' draws one
-                 subtle:float=0. # 0: as in a hospital; towards 1: mild and small
+                 subtle:float=0. # 0: as in a hospital; towards 1: mild and small; towards -1: no severity below -subtle
                 ) -> Finding:
     "A finding of a kind, somewhere it can be."
     side = side or ('right' if rng.random() < .54 else 'left')
-    sev = float(rng.beta(1.3+.2*subtle, 1.5+2*subtle)*.94+.05); seed = int(rng.integers(2**31))
+    mild, least = max(subtle, 0.), max(-subtle, 0.)
+    sev = least+(1-least)*float(rng.beta(1.3+.2*mild, 1.5+2*mild)*.94+.05); seed = int(rng.integers(2**31))
     f = Finding(kind, side, round(sev, 3), seed=seed, id=f'{kind}-{side}')
     at = lambda *o, **k: place(a, rng, side, *o, **k); I = f.info
     if kind in ('consolidation','collapse'):
         f.lobe = str(rng.choice(LOBES[side], p=[.3,.22,.48] if side == 'right' else [.4,.6]))
     if kind == 'consolidation':
         f.xyz = at(1.4, name=f.lobe)
-        I.update(dense=round(float(rng.uniform(.15, 1)), 2), pneumonia=bool(rng.random() < .75))
+        I.update(dense=round(float(rng.uniform(.15+.85*least, 1)), 2), pneumonia=bool(rng.random() < .75))
     elif kind == 'collapse': f.xyz = at(1., name=f.lobe); f.sev = round(max(.3, sev), 3)
     elif kind == 'band': p = at(1.2); f.xyz = (p[0], p[1], round(float(a.base+rng.uniform(-.5, 4.5)), 2))
     elif kind == 'nodule': f.xyz = at(measure(f)[0]/2+.1); I.update(calcified=bool(rng.random() < .12))
@@ -129,14 +130,14 @@ def settle(a:Anatomy, # the patient's body
     c['shift'] = float(np.clip(c['shift'], -2.2, 2.2))
     return replace(a, **c)
 
-def _next(f, trend, rng, days):
+def _next(f, trend, rng, days, subtle=0.):
     "Severity at the next visit, or None when resolved."
     if f.name == 'Support Devices':
         return None if f.kind in ('tube','line','feeding','drain') and rng.random() < .3 else f.sev
     k = .15 if f.kind in CHRONIC or f.info.get('old') else 1.
     s = f.sev + k*(trend*min(1.6, np.sqrt(days/4))*rng.uniform(.12, .38) + rng.normal(0, .035))
     if f.kind == 'fracture': return f.sev
-    return None if s < .06 else round(float(min(s, .99)), 3)
+    return None if s < max(.06, -.9*subtle) else round(float(min(s, .99)), 3)
 
 # %% ../../nbs/phantom/04_visits.ipynb #d60e9d07
 def _first(a, picture, rng, subtle, co):
@@ -164,7 +165,7 @@ def _first(a, picture, rng, subtle, co):
 def draw_patient(seed:int, # of everything about this patient but films and texts
                  id:str='', # name; '' makes one
                  variety:float=1., # of anatomies
-                 subtle:float=0., # towards 1: milder, smaller findings
+                 subtle:float=0., # towards 1: milder, smaller findings; below 0: none milder than -subtle
                  co:float=1. # how often findings come together
                 ) -> Patient:
     "A patient with a course."
@@ -184,7 +185,7 @@ def _evolve(a, F, trend, rng, days, pic, subtle, co):
     "The next visit's findings, and what became of each."
     G, change = [], {}
     for f in F:
-        s = _next(f, trend[f.id], rng, days)
+        s = _next(f, trend[f.id], rng, days, subtle)
         if s is None: change[f.id] = 'removed' if f.name == 'Support Devices' else 'resolved'; continue
         if s > .93 or rng.random() < .2: trend[f.id] = float(rng.choice([-1,0]))
         g = replace(f, sev=s, info=dict(f.info)); G.append(g)
