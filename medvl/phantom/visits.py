@@ -40,7 +40,7 @@ def draw_finding(kind:str, # a key of `KINDS`
                  a:Anatomy, # body
                  rng:np.random.Generator, # chance
                  side:str='', # 'left', 'right'; '' draws one
-                 subtle:float=0. # 0: as in a hospital; towards 1: mild and small; towards -1: no severity below -subtle
+                 subtle:float=0. # 0: as in a hospital; towards 1: mild and small; below 0: no severity below -subtle
                 ) -> Finding:
     "A finding of a kind, somewhere it can be."
     side = side or ('right' if rng.random() < .54 else 'left')

@@ -29,6 +29,9 @@ from medvl.phantom.visits import (draw_finding, _zoned, _device)
 rng = np.random.default_rng(0); a = draw_anatomy(rng)
 for k in KINDS:
     f = draw_finding(k, a, rng); test_eq(f.kind, k); assert 0 < f.sev <= 1
+clear = [draw_finding(k, a, rng, subtle=-.5) for k in KINDS for _ in range(8)]
+assert min(f.sev for f in clear) >= .5
+assert min(f.info['dense'] for f in clear if f.kind == 'consolidation') > .55
 f = draw_finding('consolidation', a, rng, side='left'); assert f.lobe in ('upper','lower')
 assert lobe(a, *f.xyz, 'left', f.lobe) < 0
 f
