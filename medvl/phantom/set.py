@@ -9,7 +9,7 @@ __all__ = ['DIFFICULTY', 'SPLITS', 'SIGNATURE', 'V1', 'knobs', 'patient_number',
            'draw_member', 'fingerprint', 'iter_phantom', 'phantom_studies', 'phantom_v1', 'v1_hashes']
 
 # %% ../../nbs/phantom/06_set.ipynb #2b0ee2a5
-import hashlib, json, multiprocessing, os
+import ast, hashlib, json, multiprocessing, os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
@@ -175,10 +175,11 @@ def _view(id, name, q, s, F, say, shots):
 # %% ../../nbs/phantom/06_set.ipynb #8b62d2fd
 @lru_cache(maxsize=1)
 def fingerprint() -> str:
-    "Hash of the source that films and reports depend on."
+    "Hash of the code that films and reports depend on; comments do not count."
     h = hashlib.blake2b(digest_size=6)
     for m in ('anatomy','projection','findings','visits','reports','set'):
-        h.update(Path(import_module(f'medvl.phantom.{m}').__file__).read_bytes())
+        source = Path(import_module(f'medvl.phantom.{m}').__file__).read_text(encoding='utf-8')
+        h.update(ast.dump(ast.parse(source)).encode())
     return h.hexdigest()
 
 def _pack(studies):

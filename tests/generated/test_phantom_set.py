@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] The set
-import hashlib, json, multiprocessing, os
+import ast, hashlib, json, multiprocessing, os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
