@@ -61,15 +61,15 @@ FILMS = dict(name='vit_tiny_patch16_224', size=128, pos='sincos', depth=4, embed
 REPORTS = dict(model_type='bert', hidden_size=128, num_hidden_layers=2, num_attention_heads=2,
                intermediate_size=512, max_position_embeddings=256, initializer_range=.08, hidden_dropout_prob=0.,
                attention_probs_dropout_prob=0.)
-STAGES = dict(mrm=Stage('mrm', per='film', epochs=16, bs=32,
+STAGES = dict(mrm=Stage('mrm', per='film', text='impression', epochs=16, bs=32,
                         model=dict(vision=FILMS, text=REPORTS, decoder=dict(width=128, depth=1, heads=4), zoom=1,
-                                   preset='mrm-pocket')),
+                                   mask=.5, word_mask=.9, film_norm=True, weights=dict(img=.1), preset='mrm-pocket')),
               alta=Stage('alta', 'mrm', slots='all', text='impression', epochs=8, bs=32, lr=1e-3,
                          model=dict(views='present', zoom=1, preset='alta-pocket', mask=.5, positives=True,
                                     also=['text.*'])),
-              clip=Stage('clip', text='impression', epochs=8, bs=32, lr=5e-4,
+              clip=Stage('clip', text='impression', epochs=8, bs=32, lr=1e-3,
                          model=dict(vision=FILMS, text=REPORTS, preset='alta-pocket')),
-              clip_mrm=Stage('clip', 'mrm', text='impression', epochs=8, bs=32, lr=5e-4,
+              clip_mrm=Stage('clip', 'mrm', text='impression', epochs=8, bs=32, lr=1e-3,
                              model=dict(text=REPORTS, preset='alta-pocket')))
 
 # %% ../../nbs/commands/06_stages.ipynb #28713a73
