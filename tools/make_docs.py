@@ -27,7 +27,8 @@ IMPORT = ast.Import, ast.ImportFrom
 KEPT = {'echo', 'output', 'include', 'code-fold', 'code-summary', 'label', 'fig-cap', 'fig-alt'}
 
 SVG = ("<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>"
-       "<rect width='16' height='16' rx='3' fill='#17324d'/><path d='M3 12V4l5 5 5-5v8' fill='none' stroke='#fff' stroke-width='2'/></svg>")
+       "<rect width='16' height='16' rx='3' fill='#17324d'/>"
+       "<path d='M3 12V4l5 5 5-5v8' fill='none' stroke='#fff' stroke-width='2'/></svg>")
 ICON = f'data:image/svg+xml,{quote(SVG)}'  # an M in the bar's blue, so that no browser asks for favicon.ico
 
 
