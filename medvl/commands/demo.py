@@ -86,7 +86,7 @@ def demo(out:Path=Path('runs/demo'), # folder for the stages, results.json and i
          seed:int=0, # of patients, weights, masks, order and bootstrap
          films:Path|None=None # folder of decoded films; none: in --out
         ):
-    "MRM, then ALTA and CLIP, on simulated patients: trained, scored, and shown on a page. Nothing is downloaded."
+    "MRM, then ALTA and CLIP, on simulated patients. Trained, scored, and shown on a page; nothing is downloaded."
     said = {k: v for k, v in locals().items() if k not in ('out','workers','films')}
     from medvl.commands.stages import (STAGES, Common, needed, patients as drawn, run_stages, shared_tokenizer, told,
                                        with_settings)
