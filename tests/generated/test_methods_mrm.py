@@ -22,7 +22,7 @@ from medvl.models.text import TextTower
 from medvl.models.vision import VisionTower
 
 # %% [5] MRM
-import json, tempfile, time
+import json, tempfile
 import matplotlib.pyplot as plt
 from fastcore.test import *
 from medvl.data.films import Preset
@@ -216,9 +216,9 @@ def tests(m, b, n=5):
     return {k: round(sum(o[k].item() for o in got)/n,2) for k in got[0]}
 torch.manual_seed(0)
 m = MRM.small(vision=vit, text=bert, size=64, decoder=dict(width=96, depth=2, heads=3))
-before, start = tests(m, held), time.time()
+before = tests(m, held)
 log, after = fit(m, 90, 2e-3), tests(m, held)
-print(f"{time.time()-start:.0f} s; other patients: {before} -> {after}")
+print(f"other patients: {before} -> {after}")
 print(f"log of the vocabulary: {math.log(len(tok)):.2f}")
 fig, axs = plt.subplots(1, 2, figsize=(6,2), dpi=75)
 for ax,k in zip(axs, m.weights): ax.plot([o[k] for o in log]); ax.set(title=k, xlabel='step')
