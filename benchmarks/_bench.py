@@ -1,15 +1,15 @@
-"What the benchmarks of losses and methods share: interleaved medians, and peak memory in a process of its own."
+"What the benchmarks of losses and methods share: interleaved times, and peak memory in a process of its own."
 import re, statistics, subprocess, sys, time
 from pathlib import Path
 
-def interleave(ways, repeat):
-    "Median process time of each of `ways` (name -> function without arguments), run in turns after one warm-up each."
+def interleave(ways, repeat, pick=statistics.median):
+    "Process time of each of `ways` (name -> function), in turns after one warm-up each; `pick` of the repetitions."
     for f in ways.values(): f()
     times = {k: [] for k in ways}
     for _ in range(repeat):
         for k, f in ways.items():
             t0 = time.process_time(); f(); times[k].append(time.process_time()-t0)
-    return {k: statistics.median(o) for k, o in times.items()}
+    return {k: pick(o) for k, o in times.items()}
 
 def show(times, base, note=''):
     "One line a way: milliseconds, and how many times the one called `base`."

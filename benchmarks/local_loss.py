@@ -1,22 +1,25 @@
 """Word-region loss, forward and backward: medvl's `local_loss` beside a loop over texts in GLoRIA's form.
 
-    python benchmarks/local_loss.py               # GLoRIA's size at B=16 and 48, ALTA's at B=32; about three minutes
-    python benchmarks/local_loss.py --memory      # growth of memory at B=48 and B=192 too; some minutes more
+    python benchmarks/local_loss.py               # GLoRIA's size at B=16, 48, 192, ALTA's at 32; five minutes or more
     python benchmarks/local_loss.py --bs 16 --d 768 --cells 361 --words 10 60
     python benchmarks/local_loss.py --results results     # and writes results/local_loss.json
 
 Equality comes first: loss and gradients agree to 1e-5 of their size, or nothing is timed. Interleaved, one thread,
-medians of process time.
+process time, the quickest of the repetitions. Growth of memory in a process of its own for each.
   loop, as GLoRIA does   words repeated for every film, two batched products and their transposes per text (re-created
                          from its description)
   loop, lean             the same loop with what torch offers today: no repeats, no copies
   pieces                 `over_texts` with attend, regions, soft_max_words: readable, every group computed again in the
                          backward pass
-  medvl local_loss       packed words, Gram matrix, maps kept while they are small
-  medvl, keep=0          the same, maps always computed again (what large batches do)
-The floor is the matrix products of GLoRIA's form and nothing else: scores and contexts forward, twice that
-backward."""
-import argparse, sys
+  medvl local_loss       film by film, packed words, Gram matrix, two maps kept for the backward pass, up to `keep`
+                         bytes
+  medvl, keep=0          the same, everything computed again (what large batches do)
+Beside them the floors: the matrix products that loss and gradient need and nothing else, film by film, without
+allocating.
+  products, GLoRIA's form   scores and contexts, and two products backward for each
+  products, medvl's form    Gram matrices instead of contexts; what is computed again is not counted
+At B=192 medvl runs alone, once: its time and its growth of memory beside that at B=48."""
+import argparse, sys, time
 from pathlib import Path
 
 import torch
@@ -68,10 +71,24 @@ def step(f, x):
     loss = f(*x); loss.backward()
     return [loss.detach(), x[0].grad, x[1].grad]
 
-def floor(vs, ws, msk):
-    with torch.no_grad():
-        w, v, b = ws[msk], vs.flatten(0, 1), len(vs)
-        for _ in range(3): (w@v.T).view(len(w), b, -1).transpose(0, 1) @ vs
+def buffers(vs, ws, msk):
+    "Words, packed, and room for maps, words, cells and Gram matrix."
+    w, (n, d) = ws.detach()[msk], vs.shape[1:]
+    return w, vs.new_empty(len(w), n), torch.empty_like(w), vs.new_empty(n, d), vs.new_empty(n, n)
+
+def floor_contexts(vs, ws, msk):
+    w, a, dw, dv, _ = buffers(vs, ws, msk)
+    for v in vs.detach():
+        for _ in range(2):   # scores, contexts, cells' gradient; attention's gradient, words' gradient, cells' again
+            torch.mm(w, v.T, out=a); torch.mm(a, v, out=dw); torch.mm(a.T, w, out=dv)
+
+def floor_gram(vs, ws, msk):
+    w, a, dw, dv, gram = buffers(vs, ws, msk); ag = torch.empty_like(a)
+    for v in vs.detach():
+        torch.mm(v, v.T, out=gram); torch.mm(w, v.T, out=a); torch.mm(a, gram, out=ag)                  # forward
+        torch.mm(a, v, out=dw); torch.mm(a.T, w, out=dv); torch.mm(ag.T, a, out=gram); torch.mm(gram, v, out=dv)
+
+FLOORS = {"products, GLoRIA's form": floor_contexts, "products, medvl's form": floor_gram}
 
 def run(a, b):
     x = data(a, b)
@@ -80,21 +97,33 @@ def run(a, b):
         for u, w in zip(step(f, x), ref):
             off = float((u-w).abs().max())
             if off > 1e-5*float(w.abs().max()): sys.exit(f"{k} differs from the loop: {off}")
-    print(f"B={b} D={a.d}, {a.cells} cells, {int(x[2].sum())} words in texts of {a.words[0]} to {a.words[1]}; "
-          f"all agree; median of {a.repeat}:")
-    timed = {k: lambda f=f: step(f, x) for k, f in WAYS.items()} | {'floor: matrix products': lambda: floor(*x)}
-    times = interleave(timed, a.repeat)
+    m = int(x[2].sum())
+    print(f"B={b} D={a.d}, {a.cells} cells, {m} words in texts of {a.words[0]} to {a.words[1]}; all agree; "
+          f"quickest of {a.repeat}:")
+    timed = {k: lambda f=f: step(f, x) for k, f in WAYS.items()} | {k: lambda f=f: f(*x) for k, f in FLOORS.items()}
+    times = interleave(timed, a.repeat, min)
     show(times, 'medvl local_loss')
-    print(f"  medvl is {times['medvl local_loss']/times['floor: matrix products']:.2f} x its floor")
     grown = {k: peak(__file__, k, *args(a, b)) for k in WAYS}
-    print("  growth of memory:", ', '.join(f"{k} {m:.0f} MB" for k, m in grown.items()))
-    return dict(d=a.d, cells=a.cells, words=a.words, seconds=times, growth_mb=grown)
+    print("  growth of memory:", ', '.join(f"{k} {o:.0f} MB" for k, o in grown.items()))
+    r = dict(d=a.d, cells=a.cells, words=a.words, packed=m, seconds=times, growth_mb=grown)
+    r['ratios'] = ratios(r)
+    print("  medvl:", ', '.join(f"{k} {o:.2f}" for k, o in r['ratios'].items()))
+    return r
 
 def ratios(r):
-    "medvl beside the loop as GLoRIA does it, and beside the floor."
+    "medvl beside the loop as GLoRIA does it, and beside both floors; `times_floor`: the lower of them."
     t, m, me, loop = r['seconds'], r['growth_mb'], 'medvl local_loss', 'loop, as GLoRIA does'
-    floor = t['floor: matrix products']
-    return dict(times_faster=t[loop]/t[me], share_of_memory=m[me]/m[loop], times_floor=t[me]/floor)
+    gloria, own = (t[me]/t[k] for k in FLOORS)
+    return dict(times_faster=t[loop]/t[me], share_of_memory=m[me]/m[loop], times_floor=max(gloria, own),
+                times_gloria_floor=gloria, times_own_floor=own)
+
+def large(a, b, small):
+    "medvl alone with `b` pairs: seconds of one step, and growth of memory beside `small` MB."
+    grown = peak(__file__, 'medvl local_loss', *args(a, b))
+    x = data(a, b); t0 = time.process_time(); step(local_loss, x); t = time.process_time()-t0
+    print(f"B={b}: medvl local_loss {t:.1f} s, growth of memory {grown:.0f} MB, {grown/small:.2f} x that at B=48")
+    return dict(d=a.d, cells=a.cells, words=a.words, packed=int(x[2].sum()), seconds={'medvl local_loss': t},
+                growth_mb={'medvl local_loss': grown}, ratios=dict(memory_to_48=grown/small))
 
 def args(a, b): return ['--bs', b, '--d', a.d, '--cells', a.cells, '--words', *a.words]
 
@@ -103,20 +132,16 @@ def main():
     p.add_argument('--bs', type=int, nargs='+'); p.add_argument('--d', type=int, default=768)
     p.add_argument('--cells', type=int, default=361)
     p.add_argument('--words', type=int, nargs=2, default=[10, 60]); p.add_argument('--repeat', type=int, default=5)
-    p.add_argument('--results', type=Path); p.add_argument('--peak'); p.add_argument('--memory', action='store_true')
+    p.add_argument('--results', type=Path); p.add_argument('--peak')
     a = p.parse_args(); torch.set_num_threads(1)
     if a.peak:
         small, x = argparse.Namespace(d=8, cells=9, words=[2, 4]), data(a, a.bs[0])
         step(WAYS[a.peak], data(small, 3))
         print(growth(lambda: step(WAYS[a.peak], x))); return
     found = {f'B={b}': run(a, b) for b in a.bs or [16, 48]}
-    if not a.bs: a.d, a.cells = 128, 196; found['B=32, ALTA'] = run(a, 32); a.d, a.cells = 768, 361
-    res = dict(runs={k: r | dict(ratios=ratios(r)) for k, r in found.items()}, threads=1)
-    if a.memory:
-        m = {b: peak(__file__, 'medvl local_loss', *args(a, b)) for b in (48, 192)}
-        print(f"growth of memory of medvl local_loss: {m[48]:.0f} MB at B=48, {m[192]:.0f} MB at B=192: "
-              f"{m[192]/m[48]:.2f} x")
-        res['memory'] = dict(growth_mb={f'B={b}': v for b, v in m.items()}, ratio=m[192]/m[48])
-    if a.results: save_json(a.results/'local_loss.json', res | dict(provenance=provenance()))
+    if not a.bs:
+        found['B=192'] = large(a, 192, found['B=48']['growth_mb']['medvl local_loss'])
+        a.d, a.cells = 128, 196; found['B=32, ALTA'] = run(a, 32)
+    if a.results: save_json(a.results/'local_loss.json', dict(runs=found, threads=1, provenance=provenance()))
 
 if __name__ == '__main__': main()

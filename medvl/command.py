@@ -65,7 +65,7 @@ def _guarded(f, groups):
         except KeyboardInterrupt: what, code = 'interrupted; --resume goes on with a training run', 130
         except Exception as e:
             if debug or not _foreseen(e): raise
-            what, code = f"Error: {' '.join(str(e).split())}", 2
+            what, code = f"Error: {'; '.join(' '.join(o.split()) for o in str(e).splitlines() if o.strip())}", 2
         typer.secho(what, fg='red', err=True)
         raise typer.Exit(code)
     return run
@@ -73,10 +73,10 @@ def _guarded(f, groups):
 def _option(p, said, whose):
     "The parameter `p` as typer wants it, with its help."
     if p.name not in said: raise LookupError(f"{whose}: nobody explains {p.name!r}")
-    kind = typer.Argument if p.default is ARG else typer.Option
+    kind, how = (typer.Argument, dict(metavar=p.name.upper())) if p.default is ARG else (typer.Option, {})
     flag = [f"--{p.name.replace('_','-')}"] if p.default is False else []  # no --no-x for what is off anyway
     return p.replace(kind=p.KEYWORD_ONLY, default=p.empty if p.default in (ARG, ...) else p.default,
-                     annotation=Annotated[p.annotation, kind(*flag, help=said[p.name])])
+                     annotation=Annotated[p.annotation, kind(*flag, help=said[p.name], **how)])
 
 def command(to:typer.Typer, # where it hangs
             name:str, # what is typed

@@ -96,8 +96,16 @@ def test_notebook_faults(tmp_path):
 def test_readme_parts():
     note = 'a\n\n::: {.callout-note}\n## T\nx\ny\n:::\n\nb'
     assert make_readme.callouts(note) == 'a\n\n> [!NOTE]\n> **T**\n>\n> x\n> y\n\nb'
-    links = '[a](00_core.ipynb) [b](https://x.org) [c](none.md)'
+    links = '[a](00_core.ipynb#x) [b](https://x.org) [c](none.md)'
     assert make_readme.relinked(links) == links.replace('(00', '(nbs/00')
+
+
+def test_readme_leaves_out(tmp_path):
+    "What only the site shows."
+    p = notebook(tmp_path/'a.ipynb', '# A', f'# B\n\n{make_readme.SITE}', '#| readme: false\nx = 1', 'y = 1')
+    nb = json.loads(p.read_text())
+    assert make_readme.to_markdown(nb)[0].split('\n\n')[1:] == ['# A', '```python\ny = 1\n```\n']
+    assert '# B' in make_readme.to_markdown(nb, site=True)[0] and 'x = 1' in make_readme.to_markdown(nb, site=True)[0]
 
 
 def test_broken_links(tmp_path):
@@ -118,12 +126,40 @@ def test_finish(tmp_path):
     "Equations are drawn without a script, and no font is fetched; what follows the font stays."
     (tmp_path/'a.css').write_text('@import url(https://x.org/f?wght@300;700&display=swap);:root{--a:1}')
     (tmp_path/'a.html').write_text(r'<span class="math inline">\(\frac{a}{b} \text{x\_y}\)</span>')
-    make_docs.finish(tmp_path)
+    make_docs.finish(tmp_path, [])
     assert (tmp_path/'a.css').read_text() == ':root{--a:1}'
     page = (tmp_path/'a.html').read_text()
     assert '<mfrac>' in page and 'x_y' in page and '\\' not in page
     with pytest.raises(SystemExit, match='not understood'):
         make_docs.mathml(r'<span>\(\nosuchcommand{a}\)</span>', 'a.html')
+
+
+def test_finish_links(tree):
+    "View source leads to the notebook under its number; the page has an icon of its own."
+    shutil.copy(ROOT/'pyproject.toml', tree); site = tree/'site'; site.mkdir()
+    cfg = make_docs.get_config(ROOT); blob = f'{cfg.git_url}/blob/{cfg.branch}'
+    (site/'a.html').write_text(f'<head></head><a href="{blob}/data/toy.ipynb">View source</a>')
+    make_docs.finish(site, [tree/'nbs'/'data'/'01_toy.ipynb'])
+    page = (site/'a.html').read_text()
+    assert f'"{blob}/nbs/data/01_toy.ipynb"' in page and '<link rel="icon" href="data:' in page
+
+
+def test_what_a_page_shows():
+    "A progress bar's last state; tables of sentences set as text; a space beside a function's name."
+    assert make_docs.settled('10%\r50%\r     \rdone\nnext\r\n') == 'done\nnext\r\n'
+    table = '<table border="1" class="dataframe"><td>{}</td></table>'
+    words, numbers = (make_docs.worded(table.format(o)) for o in ('a sentence of several words', '0.5'))
+    assert 'class="words dataframe"' in words and 'words' not in numbers
+    ln = make_docs.convert(r'h\ln x + \max_j y + \log(z)')
+    spaced = make_docs.spaced(ln)
+    assert spaced.count('<mspace') == 2 and '<msub><mo>max</mo>' in spaced and '<mi>log</mi><mo' in spaced
+
+
+def test_headline(tmp_path):
+    "A sentence over two lines is whole; prose after it is not part of it."
+    md = '# Toy\n\n> One and\n> the same.\n\nMore.'
+    assert pages.headline(md) == ('Toy', 'One and the same.', '\nMore.') and pages.headline('Toy') is None
+    assert pages.says(notebook(tmp_path/'a.ipynb', 'x = 1', md)) == 'One and the same.'
 
 
 def test_staged(tree):

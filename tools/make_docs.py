@@ -10,7 +10,7 @@ MathML, the theme loses its web fonts, and a broken link fails the build.
 import ast, functools, html, json, re, shutil, sys, tempfile
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import yaml
 from latex2mathml.converter import convert
@@ -25,6 +25,11 @@ DOCS = ROOT/'_docs'
 IMPORT = ast.Import, ast.ImportFrom
 # directives that a page is drawn by
 KEPT = {'echo', 'output', 'include', 'code-fold', 'code-summary', 'label', 'fig-cap', 'fig-alt'}
+
+SVG = ("<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>"
+       "<rect width='16' height='16' rx='3' fill='#17324d'/>"
+       "<path d='M3 12V4l5 5 5-5v8' fill='none' stroke='#fff' stroke-width='2'/></svg>")
+ICON = f'data:image/svg+xml,{quote(SVG)}'  # an M in the bar's blue, so that no browser asks for favicon.ico
 
 
 def page_path(path: Path) -> str: return page_name(path).replace('.', '/')
@@ -122,8 +127,23 @@ def staged(path: Path, links: Links) -> dict:
         for o in c.get('outputs', []):
             data = o.get('data', {})
             if md := joined(data.get('text/markdown', '')): data['text/markdown'] = links(renamed(md, path))
+            if page := joined(data.get('text/html', '')): data['text/html'] = worded(page)
+            if 'text' in o: o['text'] = settled(joined(o['text']))
         out.append(c)
     return dict(nb, cells=front_matter(out))
+
+
+def settled(text: str) -> str:
+    "What a terminal shows in the end: a line that goes back to its start writes over itself (progress bars)."
+    return re.sub(r'[^\n]*\r(?!\n)', '', text)
+
+
+def worded(page: str) -> str:
+    "Tables of pandas that hold sentences are set as text; those of numbers stay aligned to the right."
+    def one(m):
+        long = any(len(o) > 24 for o in re.findall(r'<td[^>]*>([^<]*)</td>', m[0]))
+        return m[0].replace('class="dataframe', 'class="words dataframe', 1) if long else m[0]
+    return re.sub(r'<table[^>]*class="dataframe.*?</table>', one, page, flags=re.S)
 
 
 def front_matter(cells: list[dict]) -> list[dict]:
@@ -177,20 +197,31 @@ def build(paths: list[Path], tmp: Path) -> Path:
     return out
 
 
+def spaced(math: str) -> str:
+    "Thin spaces around ln and its like, which MathML leaves to an operator that the converter doesn't write."
+    fun, thin = r'<mi>(?:ln|log|exp|cos|sin)</mi>', '<mspace width="0.17em"/>'
+    math = re.sub(rf'(?<!<msub>)(?<!<msup>)(?<!<munder>)({fun})(?!<mo stretchy="false">&#x00028;)', rf'\1{thin}', math)
+    return re.sub(rf'(</mi>|</mn>|</msub>|</msup>|</mfrac>)({fun})', rf'\1{thin}\2', math)
+
+
 def mathml(page: str, name: str) -> str:
     "Equations as MathML, which browsers draw by themselves; fails on a command that stays unread."
     def one(m):
         tex = html.unescape(m[2])
         res = re.sub(r'\\([_%&#${} ])', r'\1', convert(tex, display='block' if m[1] == '[' else 'inline'))
         if '\\' in res: raise SystemExit(f'{name}: equation not understood: {tex}')
-        return res
+        return spaced(res)
     page = re.sub(r'\\([\[(])(.+?)\\[\])](?=</span>)', one, page, flags=re.S)
     return re.sub(r'<(link|script)[^>]*cdn\.jsdelivr\.net/npm/katex[^>]*>(</script>)?', '', page)
 
 
-def finish(site: Path):
-    "What smalldocs leaves to the network is made to stand alone."
-    for p in site.rglob('*.html'): p.write_text(mathml(p.read_text(encoding='utf-8'), p.name), encoding='utf-8')
+def finish(site: Path, paths: list[Path]):
+    "What smalldocs leaves to the network is made to stand alone; a page's source is where the notebook lies."
+    blob = f'{get_config(ROOT).git_url}/blob/{get_config(ROOT).branch}/'
+    for p in site.rglob('*.html'):
+        page = mathml(p.read_text(encoding='utf-8'), p.name)
+        for o in paths: page = page.replace(f'{blob}{page_path(o)}.ipynb"', f'{blob}{o.relative_to(ROOT).as_posix()}"')
+        p.write_text(page.replace('</head>', f'<link rel="icon" href="{ICON}">\n</head>', 1), encoding='utf-8')
     for p in site.rglob('*.css'):
         css = p.read_text(encoding='utf-8')
         font = r'@import\s*(?:url\(["\']?https?:[^)]*\)|"https?:[^"]*")[^;]*;'  # the address itself holds semicolons
@@ -241,7 +272,7 @@ def main() -> int:
     paths = notebooks()
     with tempfile.TemporaryDirectory() as d:
         site = build(paths, Path(d).resolve())
-        finish(site)
+        finish(site, paths)
         bad = broken(site)
         for o in bad: print(o)
         shutil.rmtree(DOCS, ignore_errors=True)

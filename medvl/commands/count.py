@@ -23,7 +23,7 @@ app = typer.Typer(**LOOK)
 
 # %% ../../nbs/commands/04_count.ipynb #ba715284
 @command(app, 'params', 'medvl.commands.train:build')
-def params(method:str=ARG, # clip, mrm or alta
+def params(method:str=ARG, # clip, mrm, alta, gloria or plan
            size:Literal['small','full']='full', # 'full': the paper's
            set:list[str]=[], # an argument of the method, as name=value; may be repeated
            depth:int=1, # levels of the model's parts that make a row
@@ -117,7 +117,7 @@ def compute(system:list[str]=list(SYSTEMS), # mrm, alta faithful, alta clean, cl
             seed:int=0, # of weights and masks
             force:bool=False # write into a folder that holds something else
            ):
-    "Multiply-adds, memory and seconds of a training step, per sample, and of whole trainings."
+    "Multiply-adds, memory and seconds of a training step. Per sample, and for whole trainings."
     said = open_run(out, 'compute', locals())
     import torch
     from medvl.core import seed_everything

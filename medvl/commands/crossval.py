@@ -132,7 +132,7 @@ def trained(f:Folds, # the cross-validation
 def answers(f:Folds, # the cross-validation
             name:str, # a system
             fold:int, # which
-            a:Scoring # per, text, bs, amp
+            a:Scoring # per, text, bs, precision
            ) -> tuple[Any, list[str]]: # embeddings of the fold's test patients, and the patient of each
     "Ask a system about the patients of its fold, or read what it said."
     from medvl.core import save_json
@@ -142,7 +142,7 @@ def answers(f:Folds, # the cross-validation
         return Embeddings.load(dir/'test.npz'), json.loads((dir/'test.json').read_text(encoding='utf-8'))['group']
     m, tok, cfg = loaded(dir)
     dl = eval_loader(units(read(f.data, f.source, f.splits(name, fold))[0], a.per, a.text, True, 'test'), tok, cfg, a)
-    emb, smp = embed(m, dl, a.amp, progress=False), dl.dataset.samples
+    emb, smp = embed(m, dl, a.precision, progress=False), dl.dataset.samples
     emb.save(dir/'test.npz'); save_json(dir/'test.json', dict(id=[s.id for s in smp], group=[s.group for s in smp]))
     return emb, [s.group for s in smp]
 
@@ -166,7 +166,7 @@ def crossval(data:Path=..., # manifest, folder with one, or a known public layou
              seed:int=0, # of weights, masks, order, augmentation and bootstrap
              force:bool=False # start over in a folder that holds something
             ):
-    "Films and texts find each other, each patient tested once by models that never saw him; systems side by side."
+    "Each patient tested once, by models that never saw him. Films and texts find each other; systems side by side."
     plan = plan_of(run, leave)
     same = dict(data=data, folds=folds, pretrain=pretrain, salt=salt, source=source, per=per, text=text, seed=seed)
     said = open_run(out, 'crossval', dict(same, force=force))
@@ -177,7 +177,7 @@ def crossval(data:Path=..., # manifest, folder with one, or a known public layou
     studies = read(data, source)[0]
     typer.echo(f.write(studies))
     leak = shared(studies, f, near); typer.secho(f"between folds: {leak}", fg=None if leak.ok else 'red')
-    parts, a = {k: {} for k in systems(plan)}, Scoring(per=per, text=text, amp='fp32', cache=cache)
+    parts, a = {k: {} for k in systems(plan)}, Scoring(per=per, text=text, precision='fp32', cache=cache)
     for i in range(folds):
         for k in plan: trained(f, k, i)
         for k in parts: parts[k][i] = answers(f, k, i, a)

@@ -95,7 +95,7 @@ def data_summary(path:Path=ARG, # manifest, folder with one, or a known public l
                  seed:int=0, # written down; nothing here is random
                  force:bool=False # write into a folder that holds something else
                 ):
-    "Studies, views, priors, texts, splits, leakage and unreadable files of a set. The set itself is never changed."
+    "What a set holds, what can't be read, what leaks. The set itself is never changed."
     said = open_run(out, 'data summary', dict(data=path, **locals()))
     from medvl.core import save_json
     from medvl.data.manifest import read_studies, summary
@@ -170,7 +170,7 @@ def data_manifest(folder:Path=ARG, # films: DICOM, PNG, JPEG, in any subfolders;
                   seed:int=0, # written down; nothing here is random
                   force:bool=False # replace a manifest that is there
                  ):
-    "Make a manifest of a folder of films and their reports, or of a public set. What is left out is listed beside it."
+    "Make a manifest of a folder of films, or of a public set. What is left out is listed beside it."
     from medvl.core import MedvlError, provenance, save_json
     from medvl.data.manifest import read_manifest, readers, write_manifest
     from medvl.data.table import ReadLog

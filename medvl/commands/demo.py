@@ -71,9 +71,9 @@ app = typer.Typer(**LOOK)
 @command(app, 'demo', 'medvl.commands.stages:Common', 'medvl.commands.stages:patients',
          'medvl.commands.stages:score_stage')
 def demo(out:Path=Path('runs/demo'), # folder for the stages, results.json and index.html
-         patients:int=450, # phantom patients to train on
+         patients:int=600, # phantom patients to train on
          val:int=40, # patients for the validation loss
-         test:int=200, # patients that are scored
+         test:int=250, # patients that are scored
          film:int=128, # pixels a side of the films
          difficulty:str='easy', # of the phantom: easy, standard or hard
          only:str='', # stages, joined by commas: mrm, alta, clip, clip_mrm; none: all
@@ -86,7 +86,7 @@ def demo(out:Path=Path('runs/demo'), # folder for the stages, results.json and i
          seed:int=0, # of patients, weights, masks, order and bootstrap
          films:Path|None=None # folder of decoded films; none: in --out
         ):
-    "MRM, then ALTA and CLIP, on simulated patients: trained, scored, and shown on a page. Nothing is downloaded."
+    "MRM, then ALTA and CLIP, on simulated patients. Trained, scored, and shown on a page; nothing is downloaded."
     said = {k: v for k, v in locals().items() if k not in ('out','workers','films')}
     from medvl.commands.stages import (STAGES, Common, needed, patients as drawn, run_stages, shared_tokenizer, told,
                                        with_settings)

@@ -42,15 +42,15 @@ class Scoring:
     "Options of both evaluations; a field without words has those of the function that takes it."
     split:Literal['val','test','train'] = 'test'  # which films
     per:Literal['image','study'] = 'image'  # one per 'image' (each frontal) or per 'study'
-    text:Literal['findings','whole'] = 'findings'
+    text:Literal['findings','whole'] = 'findings'  # of a report: findings and impression, or the whole
     slots:Literal['all','current'] = 'all'  # image slots: as in training, or the current frontal only
     source:str|None = None
     splits:Path|None = None
     n_boot:int = 1000
     embeddings:bool = False  # also write embeddings.npz
     bs:int = 32
-    amp:Literal['auto','bf16','fp16','fp32'] = 'auto'
-    errors:Literal['raise','skip'] = 'raise'
+    precision:Literal['auto','bf16','fp16','fp32'] = 'auto'  # of the towers; 'auto': what the machine is fast in
+    errors:Literal['raise','skip'] = 'raise'  # films that can't be read: 'raise' or 'skip'
     cache:Path|None = None  # folder of the decoded films; none: below $MEDVL_CACHE
     num_workers:int = 0
     seed:int = 0  # of the bootstrap
@@ -60,7 +60,7 @@ def settled(a:Scoring # as given
            ) -> Scoring: # with the precision that 'auto' stands for
     "What a run will use, for the record."
     from medvl.core import best_precision, default_device
-    return replace(a, amp=best_precision(default_device())) if a.amp == 'auto' else a
+    return replace(a, precision=best_precision(default_device())) if a.precision == 'auto' else a
 
 # %% ../../nbs/commands/03_eval.ipynb #8a9d5149
 def eval_loader(smp:list, # samples
@@ -104,14 +104,14 @@ def eval_retrieval(model:Path=..., # run or folder of the model
                    rows:int=5, # queries in the figures
                    opts:Scoring=Scoring() # the rest
                   ):
-    "Film to text and text to film, with intervals by patient and two figures."
+    "Film to text and text to film. With intervals by patient and two figures."
     a = settled(opts)
     args = dict(model=model, data=data, out=out, ks=ks, ties=ties, pool=pool, rows=rows)
     said = open_run(out, 'eval retrieval', args|vars(a))
     from medvl.eval.retrieval import embed, film_to_text, retrieval_report, text_to_film
     m, tok, cfg = loaded(model)
     dl = eval_loader(units(read(data, a.source, a.splits)[0], a.per, a.text, True, a.split), tok, cfg, a)
-    emb, smp = embed(m, dl, a.amp), dl.dataset.samples
+    emb, smp = embed(m, dl, a.precision), dl.dataset.samples
     rep = retrieval_report(emb, ks, [s.group for s in smp], ties, pool, a.n_boot, a.seed)
     chance = ', '.join(f'{k} {x:.3f}' for k, x in rep['chance'].items())
     n = [rep[k] for k in ('n_pairs','n_texts','n_units')]
@@ -162,7 +162,7 @@ def eval_zeroshot(model:Path=..., # run or folder of the model
                   blank:Literal['negative','drop']='negative', # what a finding that is not mentioned becomes
                   opts:Scoring=Scoring() # the rest
                  ):
-    "Classification from words alone; thresholds come from the validation split when --split is test."
+    "Classification from words alone. Thresholds come from the validation split when --split is test."
     a, split = settled(opts), opts.split
     args = dict(model=model, data=data, out=out, prompts=prompts, protocol=protocol, task=task,
                 label_column=label_column, tau=tau, uncertain=uncertain, blank=blank)
@@ -176,7 +176,7 @@ def eval_zeroshot(model:Path=..., # run or folder of the model
     def films(split):
         smp, left[split] = set_labels(units(studies, a.per, a.text, split=split), ps, label_column)
         dl = eval_loader(smp, tok, cfg, a, names)
-        return dl, embed(m, dl, a.amp, text=False)
+        return dl, embed(m, dl, a.precision, text=False)
     dl, emb = films(split)
     val = films('val')[1] if split == 'test' and any(s.split == 'val' for s in studies) else None
     groups = [s.group for s in dl.dataset.samples]

@@ -73,7 +73,7 @@ def eval_grounding(model:Path=..., # run or folder of the model
                    seed:int=0, # of the bootstrap
                    force:bool=False # write into a folder that holds something else
                   ):
-    "Contrast, overlap and pointing of a model's maps, with intervals by patient, a control, and a gallery."
+    "Contrast, overlap and pointing of a model's maps. With intervals by patient, a control, and a gallery."
     said = open_run(out, 'eval grounding', dict(locals()))
     from dataclasses import replace
     from matplotlib.pyplot import close

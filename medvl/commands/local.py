@@ -27,7 +27,7 @@ def eval_scores(model:Path=..., # run or folder of the model
                 ks:list[int]=[1,5,10], # list lengths; the option may be repeated
                 opts:Scoring=Scoring() # the rest
                ):
-    "Retrieval and zero-shot by the method's own scores of film and text: as wholes, by words and cells, and both."
+    "Retrieval and zero-shot by a method's own scores. Of film and text as wholes, by words and cells, and both."
     a = settled(opts)
     said = open_run(out, 'eval scores', dict(model=model, data=data, out=out, how=how, prompts=prompts, ks=ks)|vars(a))
     from medvl.data.report import load_prompts
@@ -78,7 +78,7 @@ def eval_detect(model:Path=..., # run or folder of the model
                 seed:int=0, # of the head
                 force:bool=False # write into a folder that holds something else
                ):
-    "A light head on frozen cells, trained on the training films, scored on the test films by average precision."
+    "Boxes from frozen cells, by a light head. Trained on the training films, scored on the test films."
     said = open_run(out, 'eval detect', dict(locals()))
     import torch
     from medvl.eval.detect import average_precision, find_boxes, fit_boxes

@@ -19,10 +19,10 @@ from ..command import LOOK, command
 app = typer.Typer(**LOOK)
 
 @command(app, 'phantom', 'medvl.phantom.export:export_set')
-def phantom(n:int=..., # patients; about 2.2 studies and 3.7 films each
+def phantom(patients:int=..., # how many; about 2.2 studies and 3.7 films each
             out:Path=..., # folder of the set; made if absent, gone on with if it was begun with the same settings
             dicom:bool=False, # DICOM with 12 to 15 bits, as archives have them; else PNG
-            size:int=512, # pixels a side of the films
+            film:int=512, # pixels a side of the films
             split:Literal['train','val','test']|None=None, # all patients of one split; none: 70/10/20
             difficulty:Literal['easy','standard','hard']='standard', # how subtle, how noisy
             masks:bool=True, # a PNG for each finding and film
@@ -31,6 +31,6 @@ def phantom(n:int=..., # patients; about 2.2 studies and 3.7 films each
            ):
     "Write simulated patients to disk. Interrupted, the same command goes on."
     from medvl.phantom.export import export_set
-    got = export_set(out, n, seed, size, split, difficulty, dicom, masks, workers)
+    got = export_set(out, patients, seed, film, split, difficulty, dicom, masks, workers)
     typer.echo(', '.join(f'{v} {k}' for k, v in got.items()))
     typer.echo(f"wrote {out/'manifest.csv'}; look at it with: medvl data summary {out}")

@@ -116,7 +116,7 @@ def rsna(p:Any, data:Path, splits:Path|None, table:Path|None # protocol; folder 
 def ask(p:Any, # Protocol
         s:Asked, # its set
         model:tuple, # of `loaded`
-        a:Scoring # bs, amp, slots, n_boot, seed, cache
+        a:Scoring # bs, precision, slots, n_boot, seed, cache
        ) -> dict: # JSON-ready, with protocol, hash and set
     "Run a protocol on its set."
     import numpy as np
@@ -125,7 +125,7 @@ def ask(p:Any, # Protocol
     from medvl.eval.retrieval import embed
     from medvl.eval.zeroshot import embed_texts
     m, tok, cfg = model
-    def films(smp, text=False): return embed(m, eval_loader(smp, tok, cfg, a, p.classes), a.amp, text)
+    def films(smp, text=False): return embed(m, eval_loader(smp, tok, cfg, a, p.classes), a.precision, text)
     who, cls = [o.group for o in s.films], np.asarray(s.cls)
     smp = [replace(o, labels={c: float(j == k) for j, c in enumerate(p.classes)}) for o, k in zip(s.films, s.cls)]
     said = dict(s.said, set=set_hash(s.films, s.cls), films=len(s.films),
@@ -170,20 +170,21 @@ def eval_protocol(name:str=ARG, # chexpert5x200, chexpert8x200 or rsna; or one i
                   slots:Literal['all','current']='current', # image slots
                   n_boot:int=1000, # bootstrap draws
                   bs:int=32, # films of a batch
-                  amp:Literal['auto','bf16','fp16','fp32']='auto', # precision of the towers
-                  errors:Literal['raise','skip']='raise', # films that cannot be read
+                  precision:Literal['auto','bf16','fp16','fp32']='auto', # of the towers
+                  errors:Literal['raise','skip']='raise', # films that can't be read: 'raise' or 'skip'
                   cache:Path|None=None, # folder of the decoded films; none: below $MEDVL_CACHE
-                  num_workers:int=0, # processes that load films
+                  num_workers:int=0, # processes that make batches; 0: this one
                   seed:int=0, # of the draw and of the bootstrap
                   force:bool=False # write into a folder that holds something else
                  ):
-    "A published test on your copy of its films, with the hash of its rules and of the films in the result."
+    "A published test, on your copy of its films. The result holds the hash of its rules and of the films."
     todo = protocols_of(name)
-    how = dict(slots=slots, n_boot=n_boot, bs=bs, amp=amp, errors=errors, cache=cache, num_workers=num_workers,
+    how = dict(slots=slots, n_boot=n_boot, bs=bs, precision=precision, errors=errors, cache=cache,
+               num_workers=num_workers,
                seed=seed)
     a = settled(Scoring(**how))
     args = dict(name=name, model=model, data=data, list=list, splits=splits, out=out, force=force)
-    said = open_run(out, 'eval protocol', args | how | dict(amp=a.amp))
+    said = open_run(out, 'eval protocol', args | how | dict(precision=a.precision))
     m, done = loaded(model), []
     for p in todo:
         kind = p.id.split('-')[0]

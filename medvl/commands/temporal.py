@@ -78,7 +78,7 @@ def film_features(model:tuple, # of `loaded`
                   smp:list, # of `pairs_of`
                   slot:int, # 0: the current films, 2: the prior ones
                   features:str, # 'tower' or 'shared'
-                  a:Scoring # bs, amp, errors, cache
+                  a:Scoring # bs, precision, errors, cache
                  ) -> Any: # float32 [n d]
     "Frozen features of one side of the pairs."
     from dataclasses import replace
@@ -88,7 +88,7 @@ def film_features(model:tuple, # of `loaded`
     m, tok, cfg = model
     alone = [replace(s, slots=(s.slots[slot], None, None, None), text='') for s in smp]
     dl = eval_loader(alone, tok, cfg, replace(a, slots='current'))
-    if features == 'shared': return embed(m, dl, a.amp, text=False, progress=False).v.numpy()
+    if features == 'shared': return embed(m, dl, a.precision, text=False, progress=False).v.numpy()
     m.eval(); dev = next(m.parameters()).device
     with torch.no_grad():
         return torch.cat([m.vision(Batch.of(b).to(dev).img[:,0]).loc.mean(1).float().cpu() for b, _ in dl]).numpy()
@@ -107,12 +107,12 @@ def eval_temporal(model:Path=..., # run or folder of the model
                   splits:Path|None=None, # table of group and split; none: the set's own
                   n_boot:int=1000, # bootstrap draws
                   bs:int=32, # films of a batch
-                  errors:Literal['raise','skip']='raise', # films that cannot be read; 'raise' is safe
+                  errors:Literal['raise','skip']='raise', # films that can't be read: 'raise' or 'skip'
                   cache:Path|None=None, # folder of the decoded films; none: below $MEDVL_CACHE
                   seed:int=0, # of the bootstrap
                   force:bool=False # write into a folder that holds something else
                  ):
-    "Improved, stable or worsened: a linear head on frozen features of the current and the prior film."
+    "Improved, stable or worsened since the prior film. A linear head on frozen features of both films."
     args = dict(model=model, data=data, out=out, labels=labels, folds=folds, features=features, how=how, source=source,
                 splits=splits, n_boot=n_boot, bs=bs, errors=errors, cache=cache, seed=seed, force=force)
     said = open_run(out, 'eval temporal', args)
@@ -125,7 +125,7 @@ def eval_temporal(model:Path=..., # run or folder of the model
     words = told(labels, smp)
     known = [i for i in range(len(smp)) if any(w[i] for w in words.values())]  # nothing is said of the others
     smp, words = [smp[i] for i in known], {k: [w[i] for i in known] for k, w in words.items()}
-    m, a = loaded(model), settled(Scoring(bs=bs, amp='fp32', errors=errors, cache=cache, seed=seed))
+    m, a = loaded(model), settled(Scoring(bs=bs, precision='fp32', errors=errors, cache=cache, seed=seed))
     now, then = (film_features(m, smp, k, features, a) for k in (0, 2))
     res = temporal(now, then, {k: change_labels(v) for k, v in words.items()}, [str(s.split) for s in smp],
                    [s.group for s in smp], how, folds, n_boot=n_boot, seed=seed)

@@ -235,7 +235,10 @@ def pretrain(method:str=ARG, # mrm
              init:Path|None=None, # weights to start from: a run, or a file such as MAE's
              opts:Training=Training() # the rest
             ):
-    "Masked pretraining on all films of the training split, with or without a text."
+    """Masked pretraining on films, with or without their texts.
+
+    All films of the training split take part. An option without a default takes it from the recipe of the method and
+    --size; the run writes down what it was."""
     train('pretrain', method=method, data=data, out=out, init=init, **vars(opts))
 
 @command(app, 'align', *TRAIN_DOCS)
@@ -245,5 +248,7 @@ def align(method:str=ARG, # clip, gloria, alta or plan
           init:Path|None=None, # pretrained run, e.g. of `medvl pretrain mrm`; or a file of weights
           opts:Training=Training() # the rest
          ):
-    "Align films with their texts."
+    """Align films with their texts.
+
+    An option without a default takes it from the recipe of the method and --size; the run writes down what it was."""
     train('align', method=method, data=data, out=out, init=init, **vars(opts))

@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/eval/results.html.md"""
 __all__ = ['SPELT', 'HIT', 'WORK', 'QUESTIONS', 'MORE', 'result_files', 'shown', 'made_of', 'spelt', 'retrieved', 'grounded',
            'labelled', 'probed', 'counted', 'scored', 'Question', 'answer', 'summary']
 
-# %% ../../nbs/eval/14_results.ipynb #9059d0bc
+# %% ../../nbs/eval/14_results.ipynb #b2e1626e
 import json, re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..core import MedvlError, methods
 
-# %% ../../nbs/eval/14_results.ipynb #e6f0c217
+# %% ../../nbs/eval/14_results.ipynb #3df27b02
 def result_files(folder:str|Path='results' # with one JSON file a run
                 ) -> dict[str,dict]: # name of the file without '.json' -> what it holds
     "All result files of a folder, by name. Raises `MedvlError` for one that is no JSON object."
@@ -27,7 +27,7 @@ def result_files(folder:str|Path='results' # with one JSON file a run
         if not isinstance(out[p.stem], dict): raise MedvlError(f"{p}: a result file holds an object with names")
     return out
 
-# %% ../../nbs/eval/14_results.ipynb #dae2b871
+# %% ../../nbs/eval/14_results.ipynb #da68fe17
 def shown(v:dict|float|str|None # a score of a result file
          ) -> str:
     "A value with its interval, or with the range of its seeds."
@@ -36,7 +36,7 @@ def shown(v:dict|float|str|None # a score of a result file
     seeds = [o for o in v.get('seeds') or [] if o is not None]
     low, high, what = v.get('low'), v.get('high'), ''
     if low is None and len(seeds) > 1: low, high, what = min(seeds), max(seeds), 'seeds '
-    return f"{v['value']:.3f}" + (f" ({what}{low:.3f} to {high:.3f})" if low is not None else '')
+    return f"{v['value']:.3f}" + (f" [{what}{low:.3f}, {high:.3f}]" if low is not None else '')
 
 def made_of(r:dict # a result file
            ) -> str:
@@ -49,7 +49,7 @@ def made_of(r:dict # a result file
     made = f"{run['date']}, commit {run['commit']}" if run else ''
     return '; '.join(o for o in (data, by, made) if o)
 
-# %% ../../nbs/eval/14_results.ipynb #87c31463
+# %% ../../nbs/eval/14_results.ipynb #ce50348f
 SPELT = {k: str(o).rpartition(':')[2] for k,o in methods.entries.items()}
 SPELT |= {'clip_mrm': 'CLIP from MRM', 'lora': 'LoRA'}
 
@@ -84,7 +84,7 @@ def labelled(r:dict # a result file
         out.setdefault(state, {})[score] = v
     return out
 
-# %% ../../nbs/eval/14_results.ipynb #8f479e92
+# %% ../../nbs/eval/14_results.ipynb #1f50aa22
 def probed(r:dict # a result file
           ) -> dict[str,dict]: # tower -> score -> value
     "Linear probes of frozen vision towers."
@@ -105,7 +105,7 @@ def scored(r:dict # a result file
     known = any(f(r) for f in (retrieved, grounded, labelled, probed, counted))
     return {f"{r.get('method', '?')}, {r.get('task', '?')}": r['metrics']} if r.get('metrics') and not known else {}
 
-# %% ../../nbs/eval/14_results.ipynb #beab0e7a
+# %% ../../nbs/eval/14_results.ipynb #d4363a0d
 @dataclass
 class Question:
     "What is asked of the result files, and how the answer is shown."
@@ -138,7 +138,7 @@ QUESTIONS = {
 MORE = {'ablations': 'tutorials/ablations.ipynb', 'local_loss': 'losses/02_local.ipynb',
         'phantom_speed': 'phantom/06_set.ipynb'}
 
-# %% ../../nbs/eval/14_results.ipynb #9d68a46c
+# %% ../../nbs/eval/14_results.ipynb #7b8cbb34
 def answer(question:str, # key of QUESTIONS
            files:dict[str,dict], # of `result_files`
            up:str='' # from the page that shows it to nbs/, as '../'

@@ -163,58 +163,80 @@ def word_nce(zs:Float[Tensor, 'm d'], # what each word sees in its own film
 # %% ../../nbs/losses/02_local.ipynb #82c3a485
 _EPS = 1e-8
 
-def _maps(words, vs, gram, lens, s1, off):
+def _blocks(films, n, lens, chunk):
+    "Films and words that meet at a time: `(films, words, words of each text)`, with maps of at most `chunk` numbers."
+    step, out = max(1, chunk//(n*sum(lens))), []
+    for i in range(0, films, step):
+        j = 0
+        for part in _groups(lens, step*n, chunk): out.append((slice(i, i+step), slice(j, j := j+sum(part)), part))
+    return out
+
+def _maps(words, vs, lens, s1, off):
     "Products a, their softmax p over words, attention A, and A times the Gram matrix; each `[m b n]`."
     a = similar(words, vs)
-    p = torch.cat([o.softmax(0) for o in a.split(lens)])
-    A = (s1*p if off is None else s1*p + off).softmax(-1)
-    return a, p, A, torch.bmm(A.transpose(0,1), gram).transpose(0,1)
+    p, AG = torch.empty_like(a), torch.empty_like(a)
+    for o,q in zip(a.split(lens), p.split(lens)): torch.softmax(o, 0, out=q)
+    A = torch.addcmul(off, p, s1).softmax(-1)
+    torch.bmm(A.transpose(0,1), vs @ vs.mT, out=AG.transpose(0,1))
+    return a, p, A, AG
 
-def _d_attention(maps, dx, dy, s1, lens):
-    "Gradients of the products `a` and of `s1`, from those of x = sum(A*a) and y = A'GA."
+def _cosines(maps, length):
+    "Cosine of each word and its context, and the context's squared length; each `[m b]`."
+    a, _, A, AG = maps
+    y = torch.linalg.vecdot(A, AG).clamp_(min=_EPS**2)
+    return torch.linalg.vecdot(A, a)/(length*y.sqrt()).clamp_(min=_EPS), y
+
+def _slopes(cos, y, length, lens, s2):
+    "Share of each word in its score's soft maximum, and the score's derivatives by x and y; each `[m b]`."
+    share = torch.cat([o.softmax(0) for o in (s2*cos).split(lens)])
+    return share, s2*share/(length*y.sqrt()), -.5*s2*share*cos/y
+
+def _d_maps(maps, dx, dy, s1, lens):
+    "Derivatives of each score by its products `a` `[m b n]`, and by `s1`, word by word `[m b]`."
     a, p, A, AG = maps
-    du = (dx[...,None]*a).add_((2*dy)[...,None]*AG).mul_(A)
-    du -= A*du.sum(-1, keepdim=True)                              # through the softmax over cells
-    ds1 = (p*du).sum()
-    da = du.mul_(s1*p)
-    for o,q in zip(da.split(lens), p.split(lens)): o -= q*o.sum(0)  # through the softmax over words
-    return da.add_(dx[...,None]*A), ds1
+    d = (dx[...,None]*a).addcmul_((2*dy)[...,None], AG).mul_(A).mul_(p)     # through the softmax over cells; times p
+    ds1 = d.sum(-1)
+    for o,q in zip(d.split(lens), p.split(lens)): o.addcmul_(q, o.sum(0), value=-1)   # through the softmax over words
+    return d.mul_(s1).addcmul_(dx[...,None], A), ds1
 
 # %% ../../nbs/losses/02_local.ipynb #5a01b25a
 class _Scores(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, vs, words, s1, s2, off, groups, keep):
-        gram, cos, ys, kept = vs @ vs.mT, [], [], []
-        for lens,w in zip(groups, words.split([sum(o) for o in groups])):
-            maps = a, p, A, AG = _maps(w, vs, gram, lens, s1, off)
-            ys.append((A*AG).sum(-1).clamp_(min=_EPS**2))
-            cos.append((A*a).sum(-1) / (w.norm(dim=-1, keepdim=True)*ys[-1].sqrt()).clamp_(min=_EPS))
-            if keep: kept += maps
-        cos, ys = torch.cat(cos), torch.cat(ys)
-        ctx.save_for_backward(vs, words, s1, s2, off, gram, cos, ys, *kept)
-        ctx.groups = groups
-        return soft_max_words(cos, [n for o in groups for n in o], s2)
+    def forward(ctx, vs, words, s1, s2, off, lens, blocks, keep):
+        length, kept = words.norm(dim=-1, keepdim=True).clamp(min=_EPS), []
+        cos, y = (vs.new_empty(len(words), len(vs)) for _ in range(2))
+        for f,w,part in blocks:
+            maps = _maps(words[w], vs[f], part, s1, off[f])
+            cos[w,f], y[w,f] = one = _cosines(maps, length[w])
+            keep -= 2*maps[0].nbytes
+            if keep >= 0:
+                _, dx, dy = _slopes(*one, length[w], part, s2)
+                kept += [maps[2], *_d_maps(maps, dx, dy, s1, part)]
+        ctx.save_for_backward(vs, words, s1, s2, off, length, cos, y, *kept)
+        ctx.lens, ctx.blocks = lens, blocks
+        return soft_max_words(cos, lens, s2)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, g):
-        vs, words, s1, s2, off, gram, cos, ys, *kept = ctx.saved_tensors
-        lens = [n for o in ctx.groups for n in o]
-        part = torch.cat([o.softmax(0)*g[:,j] for j,o in enumerate((s2*cos).split(lens))])  # m b
-        dcos, length = s2*part, words.norm(dim=-1, keepdim=True).clamp(min=_EPS)
-        dx, dy = dcos/(length*ys.sqrt()), -.5*dcos*cos/ys
-        dw = -(dcos*cos).sum(1, keepdim=True)/length**2*words
-        dv, dgram, ds1, i = torch.zeros_like(vs), torch.zeros_like(gram), 0., 0
-        for k,lens in enumerate(ctx.groups):
-            sl = slice(i, i := i+sum(lens))
-            maps = kept[4*k:4*k+4] or _maps(words[sl], vs, gram, lens, s1, off)
-            da, o = _d_attention(maps, dx[sl], dy[sl], s1, lens)
-            ds1 = ds1 + o
-            dw[sl] += da.flatten(1) @ vs.flatten(0,1)
-            dv.flatten(0,1).addmm_(da.flatten(1).T, words[sl])
-            dgram.baddbmm_((maps[2]*dy[sl,:,None]).permute(1,2,0), maps[2].transpose(0,1))
-        dv.baddbmm_(dgram, vs, alpha=2)                           # G = C C', and dgram is symmetric
-        return dv, dw, ds1, (part*cos).sum(), None, None, None
+        vs, words, s1, s2, off, length, cos, y, *kept = ctx.saved_tensors
+        g = g.T.repeat_interleave(torch.tensor(ctx.lens, device=g.device), 0)                         # m b
+        share, dx, dy = _slopes(cos, y, length, ctx.lens, s2)
+        ds2 = g*share*cos
+        dw = -s2*ds2.sum(1, keepdim=True)/length**2*words
+        dv, ds1 = vs.new_zeros(vs.shape), torch.zeros_like(s1)
+        for i,(f,w,part) in enumerate(ctx.blocks):
+            if kept[3*i:]: A, d, one = kept[3*i:3*i+3]
+            else:
+                maps = _maps(words[w], vs[f], part, s1, off[f])
+                A, (d, one) = maps[2], _d_maps(maps, dx[w,f], dy[w,f], s1, part)
+            ds1 += (g[w,f]*one).sum()
+            d = (d*g[w,f,None]).flatten(1)
+            dw[w].addmm_(d, vs[f].flatten(0,1))
+            dv[f].flatten(0,1).addmm_(d.T, words[w])
+            dgram = torch.bmm((A*(g*dy)[w,f,None]).permute(1,2,0), A.transpose(0,1))
+            dv[f].baddbmm_(dgram, vs[f], alpha=2)                     # G = C C', and its gradient is symmetric
+        return dv, dw, ds1, ds2.sum(), None, None, None, None
 
 # %% ../../nbs/losses/02_local.ipynb #57136ebc
 def local_scores(vs:Float[Tensor, 'b n d'], # cells of all films
@@ -225,23 +247,23 @@ def local_scores(vs:Float[Tensor, 'b n d'], # cells of all films
                  s2:Float[Tensor, '']|float=5., # sharpness of the maximum over words (GLoRIA 5)
                  mean:bool=False, # log of the mean over words instead of the sum
                  chunk:int|None=None, # numbers in a map at a time; None: 2 million on a CPU, 34 million on a GPU
-                 keep:int=2**27 # bytes of maps kept for the backward pass; what is more is computed again
+                 keep:int=2**28 # bytes of maps kept for the backward pass; what is more is computed again
                 ) -> Float[Tensor, 'b t']:
     """Score of every film with every text, GLoRIA's form (its section 3.2).
     Raises `MedvlError` for a text without words, a film without cells, or unequal widths."""
     if vs.ndim != 3 or vs.shape[-1] != ws.shape[-1]:
         raise MedvlError(f"cells are {list(vs.shape)}, words {list(ws.shape)}; both must be [. . d]")
     words, lens = pack_words(ws, ws_msk)
-    off, per_word = None, vs.shape[0]*vs.shape[1]
+    full = torch.float64 if vs.dtype == torch.float64 else torch.float32
+    off = torch.zeros(vs.shape[:2], dtype=full, device=vs.device)
     if vs_msk is not None:
         left = vs_msk.sum(1).tolist()
         if 0 in left: raise MedvlError(f"film {left.index(0)} of {len(left)} has no cell left")
-        off = torch.zeros(vs_msk.shape, device=vs.device).masked_fill(~vs_msk, -torch.inf)
-    full = torch.float64 if vs.dtype == torch.float64 else torch.float32
+        off.masked_fill_(~vs_msk, -torch.inf)
     vs, words, s1, s2 = (torch.as_tensor(o, device=vs.device).to(full) for o in (vs, words, s1, s2))
-    fits = 4*sum(lens)*per_word*vs.element_size() <= keep
+    blocks = _blocks(*vs.shape[:2], lens, chunk or _chunk(vs))
     with torch.autocast(vs.device.type, enabled=False):
-        r = _Scores.apply(vs, words, s1, s2, off, _groups(lens, per_word, chunk or _chunk(vs)), fits)
+        r = _Scores.apply(vs, words, s1, s2, off, lens, blocks, keep if torch.is_grad_enabled() else 0)
     return r - torch.tensor(lens, device=r.device).log() if mean else r
 
 # %% ../../nbs/losses/02_local.ipynb #ace14a42
@@ -254,7 +276,7 @@ def local_loss(vs:Float[Tensor, 'b n d'], # cells
                s3:Float[Tensor, '']|float=10., # scale of the logits
                target:Float[Tensor, 'b b']|None=None, # right answers of the whole batch, see `contrast`
                mean:bool=False, # mean over words instead of the sum
-               chunk:int|None=None, keep:int=2**27 # see `local_scores`
+               chunk:int|None=None, keep:int=2**28 # see `local_scores`
               ) -> Float[Tensor, '']:
     "Contrast of films and reports by words and cells; ALTA's mean of both directions (GLoRIA adds them: twice this)."
     vm = None if vs_msk is None else gather(vs_msk)

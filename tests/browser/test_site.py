@@ -103,7 +103,36 @@ def test_figure_and_sidebar(page, site, shots):
     assert page.locator('main .cell-output img').first.bounding_box()['width'] > 300
     hrefs = page.eval_on_selector_all('#quarto-sidebar a.sidebar-link', 'els => els.map(e => e.getAttribute("href"))')
     names = [h.removeprefix('./').split('#')[0] for h in hrefs if h and '.html' in h]
-    assert names[:2] == ['index.html', 'core.html'] and len(names) == len(list(DOCS.rglob('*.html')))
+    assert names[:2] == ['index.html', 'tutorials/quickstart.html'] and len(names) == len(list(DOCS.rglob('*.html')))
     page.screenshot(path=shots/'start.png')
     page.emulate_media(color_scheme='dark'); page.reload()
     page.screenshot(path=shots/'start_dark.png')
+
+
+def luminance(page, selector, what):
+    "Brightness of a colour, 0 to 255."
+    rgb = page.eval_on_selector(selector, f'e => getComputedStyle(e).{what}.match(/[0-9.]+/g).map(Number)')
+    return sum(a*b for a, b in zip((.299, .587, .114), rgb))
+
+
+def test_dark_and_light(page, site, shots):
+    "The button turns the page dark and back; text and sidebar stand out from their ground in both."
+    page.goto(f'{site}/core.html')
+    for dark in (True, False):
+        page.locator('.quarto-color-scheme-toggle:visible').first.click()
+        page.wait_for_function(f"document.documentElement.classList.contains('quarto-dark') === {str(dark).lower()}")
+        ground = luminance(page, 'body', 'backgroundColor')
+        assert (ground < 128) == dark
+        for part in ('main p', '#quarto-sidebar a.sidebar-link:not(.active)', '#TOC a:not(.active)'):
+            page.wait_for_timeout(300)
+            assert abs(luminance(page, part, 'color') - ground) > 100, (part, dark)
+        page.screenshot(path=shots/f'scheme_{"dark" if dark else "light"}.png')
+
+
+def test_narrow(page, site, shots):
+    "On a telephone no page is wider than the screen: what is wide scrolls by itself."
+    page.set_viewport_size(dict(width=400, height=800))
+    for p in sorted(DOCS.rglob('*.html')):
+        page.goto(f'{site}/{p.relative_to(DOCS).as_posix()}', wait_until='load')
+        assert page.evaluate('document.documentElement.scrollWidth') <= 400, p.name
+    page.screenshot(path=shots/'narrow.png')

@@ -3,7 +3,9 @@
 
 # %% [3] Command line
 import importlib.metadata, os, warnings
+from typing import Any
 import typer
+from typer.core import TyperGroup
 from medvl.command import LOOK
 from medvl.commands import ablate, count, crossval, data, demo, eval, ground, local, phantom, protocol, temporal, train
 
@@ -13,7 +15,7 @@ from fastcore.test import *
 from typer.testing import CliRunner
 
 # %% [6] The families
-from medvl.cli import (app)
+from medvl.cli import (FAMILIES, Families, app)
 
 # %% [8] The entry point
 from medvl.cli import (top, main)
@@ -27,17 +29,19 @@ print(CliRunner().invoke(app, '--help').output, [m for m in {heavy} if m in sys.
 t = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout
 print(t)
 test_eq(t.split()[-1], '[]')
+assert '...' not in t.replace('[ARGS]...', '')                          # no sentence is cut
 
 # %% [11] The entry point
 def run(args): return CliRunner().invoke(app, args)
 leaves = [['demo'], ['ablate'], ['phantom'], ['data','summary'], ['data','manifest'], ['pretrain'],
           ['align'], ['crossval'], ['eval','retrieval'], ['eval','zeroshot'], ['eval','grounding'], ['eval','scores'],
-          ['eval','detect'],
-          ['eval','temporal'], ['eval','protocol'], ['params']]
+          ['eval','detect'], ['eval','temporal'], ['eval','protocol'], ['params'], ['compute']]
+test_eq(sorted(n for o in FAMILIES.values() for n in o), sorted({o[0] for o in leaves} | {'ground'}))
 for cmd in leaves:
     r = run([*cmd, '--help'])
     test_eq(r.exit_code, 0)
     for o in ('--seed', '--out', '--debug'): assert o in r.output, (cmd, o)
+for group in ('data','eval'): assert '...' not in run([group,'--help']).output.replace('[ARGS]...', ''), group
 print(run(['eval','zeroshot','--help']).output)
 
 # %% [12] The entry point

@@ -57,7 +57,8 @@ print(facts_of(cfg, dl))
 test_eq([s.id for s in dl.dataset.samples], [s.id for s in smp])                     # nothing is shuffled
 test_eq(facts_of(cfg, dl)['films_per_slot'], {'current_frontal': len(smp)})          # as it was trained
 test_fail(lambda: loaded(root/'set'), contains='holds no model')
-assert settled(Scoring()).amp in ('bf16','fp16','fp32'); test_eq(settled(Scoring(amp='bf16')).amp, 'bf16')
+assert settled(Scoring()).precision in ('bf16','fp16','fp32')
+test_eq(settled(Scoring(precision='bf16')).precision, 'bf16')
 
 # %% [14] Evaluation
 path = root/'clip/model/config.json'; was = path.read_text()

@@ -23,7 +23,7 @@ os.chdir(tmp.name)
 medvl = typer.Typer()
 medvl.add_typer(app); medvl.add_typer(data.app, name='data')            # as `medvl` itself does it
 def run(*args): return CliRunner().invoke(medvl, list(map(str, args)))
-r = run('phantom', '--n', 5, '--out', 'set', '--size', 64, '--workers', 0)
+r = run('phantom', '--patients', 5, '--out', 'set', '--film', 64, '--workers', 0)
 print(r.output)
 test_eq(r.exit_code, 0)
 test_eq(len({s.patient for s in read_studies('set')}), 5)
@@ -34,13 +34,14 @@ print(r.output)
 test_eq(r.exit_code, 0); assert '5 patients' in r.output and 'one split only' in r.output
 
 # %% [10] Phantom films
-base = ['phantom', '--out', 'dcm', '--dicom', '--size', 64, '--workers', 0]
-test_eq(run(*base, '--n', 1).exit_code, 0)
-r = run(*base, '--n', 2)
+base = ['phantom', '--out', 'dcm', '--dicom', '--film', 64, '--workers', 0]
+test_eq(run(*base, '--patients', 1).exit_code, 0)
+r = run(*base, '--patients', 2)
 test_eq((r.exit_code, r.output.split(',')[0]), (0, '2 patients'))
 test_eq({Path(v.path).suffix for s in read_studies('dcm') for v in s.views}, {'.dcm'})
-for args, want in [([*base, '--n', 2, '--seed', 7], 'seed was 0, is 7'),
-                   (['phantom', '--n', 2, '--out', '.'], 'no phantom.json'), ([*base, '--n', 0], '0 patients')]:
+for args, want in [([*base, '--patients', 2, '--seed', 7], 'seed was 0, is 7'),
+                   (['phantom', '--patients', 2, '--out', '.'], 'no phantom.json'),
+                   ([*base, '--patients', 0], '0 patients')]:
     r = run(*args)
     print(r.output.strip()); test_eq(r.exit_code, 2); assert want in r.output
 os.chdir(home); tmp.cleanup()

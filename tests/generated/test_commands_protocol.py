@@ -146,7 +146,7 @@ one = res['protocols'][0]; o = one['classes']['Pneumonia']
 test_eq((one['films'], one['validation_films'], one['parts']), (24, 24, 'gloria'))
 test_eq(one['hash'], protocol('rsna-zs-v1').hash)
 assert {'threshold','accuracy','f1'} <= o.keys() and 0 < o['in_test_cv']['f1'] < 1
-assert 0 < o['auroc']['value'] < 1 and res['arguments']['amp'] != 'auto'
+assert 0 < o['auroc']['value'] < 1 and res['arguments']['precision'] != 'auto'
 
 # %% [30] On tables and films in their layout
 def listed(rows): (root/'list.csv').write_text('image,target,split\n'+''.join(o+'\n' for o in rows))

@@ -30,8 +30,8 @@ from medvl.eval.results import (shown, made_of)
 
 # %% [10] A number, and what it stands on
 test_eq([shown(o) for o in (None, 'x', .5, dict(value=None), dict(value=.5))], ['-', 'x', '0.500', '-', '0.500'])
-test_eq(shown(dict(value=.5, low=.4, high=.6, seeds=[.1, .9])), '0.500 (0.400 to 0.600)')
-test_eq(shown(dict(value=.5, seeds=[.5, .2, .8])), '0.500 (seeds 0.200 to 0.800)')
+test_eq(shown(dict(value=.5, low=.4, high=.6, seeds=[.1, .9])), '0.500 [0.400, 0.600]')
+test_eq(shown(dict(value=.5, seeds=[.5, .2, .8])), '0.500 [seeds 0.200, 0.800]')
 one = dict(arguments=dict(seeds=3, difficulty='easy', patients=9, test=4),
            provenance=dict(date='2026-01-02', commit='abc'), data=dict(train=dict(patients=9)))
 test_eq(made_of(one), 'phantom, easy, 9 patients to train, 4 to test; 3 seeds; 2026-01-02, commit abc')
@@ -72,12 +72,12 @@ from medvl.eval.results import (answer, summary)
 # %% [18] The questions
 files = dict(a=dict(two, provenance=dict(date='d', commit='c')), ablations=dict(variants={'ALTA': {}, 'LoRA': {}}))
 test_eq(answer('retrieval', files).split('\n')[2:], ['|  | zero-shot AUROC |', '| --- | --- |',
-        '| ALTA | 0.500 (0.400 to 0.600) |', '| CLIP from MRM | - |', '', 'd, commit c.'])
+        '| ALTA | 0.500 [0.400, 0.600] |', '| CLIP from MRM | - |', '', 'd, commit c.'])
 test_eq(answer('grounding', files), 'not run'); test_eq(summary({}), 'not run')
 assert summary(files).startswith('**Do films and reports find each other?** P@10')
 assert summary(files, up='../').endswith('of their own: [ablations](../tutorials/ablations.ipynb).')
 assert summary(dict(x={})).endswith('`results/x.json`.')                                # never left out
-assert '| CLIP, retrieval | 0.500 (0.400 to 0.600) |' in answer('other', dict(o=other))
+assert '| CLIP, retrieval | 0.500 [0.400, 0.600] |' in answer('other', dict(o=other))
 assert answer('labels', dict(x=lab, y=dict(lab, args=dict(seed=1)))).count('| present |') == 2    # not mixed up
 
 # %% [20] What there is

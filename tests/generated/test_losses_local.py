@@ -13,9 +13,12 @@ from medvl.core import Feat, MedvlError
 from medvl.losses.contrastive import contrast, gather
 
 # %% [4] Local losses
-import os, subprocess, sys, tempfile, textwrap
+import json, os, subprocess, sys, tempfile, textwrap
+from pathlib import Path
 import matplotlib.pyplot as plt
+import pandas as pd
 from fastcore.test import *
+from IPython.display import display
 
 # %% [6] The score of one film and one report
 def pair_score(c, w, s1, s2):
@@ -132,33 +135,45 @@ test_close(word_nce(torch.ones(4,4), torch.ones(4,4), [4]).item(), math.log(4), 
 test_close(word_nce(e, e[[1,0,2,3]], [2,2], torch.tensor([0.,0,1,1])+1e-9, .01).item(), 50., eps=1e-3)
 
 # %% [37] The same, by hand
-from medvl.losses.local import (_EPS, _maps, _d_attention)
+from medvl.losses.local import (_EPS, _blocks, _maps, _cosines, _slopes, _d_maps)
 
-# %% [39] The same, by hand
-from medvl.losses.local import (_Scores)
+# %% [38] The same, by hand
+test_eq(_blocks(3, 10, [3,2,4], 180), [(slice(0,2), slice(0,9), [3,2,4]), (slice(2,4), slice(0,9), [3,2,4])])
+test_eq(_blocks(1, 10, [3,2,4], 50), [(slice(0,1), slice(0,5), [3,2]), (slice(0,1), slice(5,9), [4])])
 
 # %% [40] The same, by hand
+from medvl.losses.local import (_Scores)
+
+# %% [41] The same, by hand
 from medvl.losses.local import (local_scores)
 
-# %% [42] The same, by hand
+# %% [43] The same, by hand
 vs, ws, msk = small()
 s = [torch.tensor(o).requires_grad_() for o in (4.,5.)]
 want = torch.stack([torch.stack([pair_score(c, w[m], *s) for w,m in zip(ws,msk)]) for c in vs])
 gw = torch.autograd.grad((want*r).sum(), (vs,ws,*s))
-for kw in (dict(), dict(keep=0), dict(chunk=1), dict(chunk=1, keep=0)):
-    got = local_scores(vs, ws, msk, s1=s[0], s2=s[1], **kw)
-    test_close(got, want, eps=1e-5)
-    for a,b in zip(torch.autograd.grad((got*r).sum(), (vs,ws,*s)), gw): test_close(a, b, eps=1e-5)
+channels = vs.detach().mT.contiguous().mT.requires_grad_()
+test_eq((channels.is_contiguous(), torch.equal(channels, vs)), (False, True))
+for x in (vs, channels):
+    for kw in (dict(), dict(keep=0), dict(chunk=1), dict(chunk=1, keep=0), dict(chunk=1, keep=999)):
+        got = local_scores(x, ws, msk, s1=s[0], s2=s[1], **kw)
+        test_close(got, want, eps=1e-5)
+        for a,b in zip(torch.autograd.grad((got*r).sum(), (x,ws,*s)), gw): test_close(a, b, eps=1e-5)
 test_close(local_scores(vs, ws, msk, mean=True), want - torch.tensor([3.,1,5,2]).log(), eps=1e-5)
 
-# %% [44] The same, by hand
+# %% [45] The same, by hand
 vs, ws, msk = small(torch.float64, b=2, n=4, d=3, lens=(2,3))
 vm = torch.tensor([[1,1,1,1],[1,0,1,1]]).bool()
 s = [torch.tensor(o, dtype=torch.float64).requires_grad_() for o in (1.5,2.)]
-for m,k in ((None,2**27), (vm,0)):
-    assert torch.autograd.gradcheck(lambda vs,ws,s1,s2: local_scores(vs, ws, msk, m, s1, s2, keep=k), (vs,ws,*s))
+want = torch.stack([torch.stack([pair_score(c[o], w[m], *s) for w,m in zip(ws,msk)]) for c,o in zip(vs,vm)])
+gw = torch.autograd.grad(want.square().sum(), (vs,ws,*s))
+for kw in (dict(), dict(keep=0), dict(chunk=1, keep=200)):
+    f = lambda vs,ws,s1,s2,vm=vm: local_scores(vs, ws, msk, vm, s1, s2, **kw)
+    test_close(f(vs,ws,*s), want, eps=1e-12)
+    for a,b in zip(torch.autograd.grad(f(vs,ws,*s).square().sum(), (vs,ws,*s)), gw): test_close(a, b, eps=1e-12)
+    for m in (vm, None): assert torch.autograd.gradcheck(lambda *a: f(*a, m), (vs,ws,*s))
 
-# %% [46] The same, by hand
+# %% [47] The same, by hand
 vs, ws, msk = small()
 with torch.no_grad():
     vm = torch.ones(4,7).bool(); vm[:,5:] = False
@@ -168,7 +183,7 @@ vm[2] = False
 test_fail(lambda: local_scores(vs, ws, msk, vm), contains='film 2 of 4 has no cell')
 test_fail(lambda: local_scores(vs, ws[...,:5], msk), contains='[4, 5, 5]')
 
-# %% [48] The classic mistake: padding inside the first softmax
+# %% [49] The classic mistake: padding inside the first softmax
 def padded_score(c, w, s1=4., s2=5.):  # w: [k d] with padding left in
     A = (s1*(w@c.T).softmax(0)).softmax(-1)
     return F.cosine_similarity(A@c, w, dim=-1)
@@ -179,7 +194,7 @@ packed = local_scores(vs, ws, msk)[0,0].item()
 print(f"same film, same 3 words: {alone:.3f} alone, {beside:.3f} beside a text of 23; packed: {packed:.3f} always")
 test_close(alone.item(), packed, eps=1e-5); test_eq(bool((alone-beside).abs() > .05), True)
 
-# %% [50] Sum or mean over words
+# %% [51] Sum or mean over words
 g = torch.Generator().manual_seed(0)
 n_words = [2,4,8,16,32,64]
 rv, rw = torch.randn(24,49,32, generator=g), torch.randn(6,64,32, generator=g)
@@ -191,10 +206,10 @@ ax.set(xticks=range(6), xticklabels=n_words, xlabel='words of a random report', 
 ax.legend(); plt.tight_layout(); plt.show()
 test_eq(bool(score[False].diff().min() > 0 > score[True].diff()[-1]), True)
 
-# %% [52] The loss
+# %% [53] The loss
 from medvl.losses.local import (local_loss)
 
-# %% [53] The loss
+# %% [54] The loss
 vs, ws, msk = small()
 want = torch.stack([torch.stack([pair_score(c, w[m], 4., 5.) for w,m in zip(ws,msk)]) for c in vs])
 test_close(local_loss(vs, ws, msk), contrast(10*want), eps=1e-5)
@@ -202,14 +217,14 @@ lbl = torch.arange(4)
 both = F.cross_entropy(10*want,lbl) + F.cross_entropy(10*want.T,lbl)                     # GLoRIA's sum
 test_close(2*local_loss(vs, ws, msk), both, eps=1e-5)
 
-# %% [55] The loss
+# %% [56] The loss
 hv, hw = (o.detach().bfloat16().requires_grad_() for o in (vs, ws))
 with torch.autocast('cpu', torch.bfloat16): h = local_loss(hv, hw, msk)
 h.backward()
 test_eq(h.dtype, torch.float32); test_eq(hv.grad.dtype, torch.bfloat16)
 test_close(h.item(), local_loss(hv.detach().float(), hw.detach().float(), msk).item(), eps=1e-6)
 
-# %% [57] On two processes
+# %% [58] On two processes
 code = """
 import sys, torch, torch.distributed as dist
 from medvl.losses.local import local_loss
@@ -240,10 +255,10 @@ with tempfile.TemporaryDirectory() as tmp:
 for o in outs: print(o.strip().splitlines()[-1])
 test_eq([o.strip().endswith('gradients equal') for o in outs], [True,True])
 
-# %% [59] Similarity maps
+# %% [60] Similarity maps
 from medvl.losses.local import (sim_map)
 
-# %% [60] Similarity maps
+# %% [61] Similarity maps
 f = Feat(loc=film, grid=(side,side))
 maps = sim_map(f, report)
 fig, axs = plt.subplots(1,3, figsize=(6,2.1), dpi=75)
@@ -254,7 +269,7 @@ test_eq(maps.shape, (1,3,side,side))
 test_eq(bool(maps[0,0,3:6,4:6].min() > .9), True); test_eq(bool(maps[0,1,6:,:3].min() > .9), True)
 test_eq(bool(maps[0,2].abs().max() < .7), True)
 
-# %% [62] Similarity maps
+# %% [63] Similarity maps
 idx = torch.randperm(64)[None,:32]
 part = sim_map(Feat(loc=film[:,idx[0]], grid=(side,side), idx=idx), report)
 test_eq(part.isnan().sum().item(), 3*32)

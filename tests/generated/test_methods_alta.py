@@ -26,7 +26,7 @@ from medvl.models.text import TextTower, pool_words, text_presets
 from medvl.models.vision import VisionTower
 
 # %% [5] ALTA
-import json, re, tempfile, time
+import json, re, tempfile
 import numpy as np
 import matplotlib.pyplot as plt
 from fastcore.test import *
@@ -345,13 +345,12 @@ def chance(b, n=200):
 
 # %% [72] It learns
 torch.manual_seed(0)
-start = time.time()
 mrm = MRM.small(vision=vit, text=bert, size=64, decoder=dict(width=96, depth=1, heads=3))
 pre = fit(mrm, 60, 2e-3)
 torch.manual_seed(0)
 alta = ALTA.small(init=mrm, size=64, dim=64, tau=.2, mask=.5, views='present')
 log = fit(alta, 90, 2e-3, bs=24)
-print(f"{time.time()-start:.0f} s; MRM", {k: (round(pre[0][k],2), round(pre[-1][k],2)) for k in pre[0]})
+print("MRM", {k: (round(pre[0][k],2), round(pre[-1][k],2)) for k in pre[0]})
 print('ALTA', {k: (round(log[0][k],2), round(log[-1][k],2)) for k in log[0]})
 for name,x in (('training', seen), ('held out', held)):
     print(f"{name}: {score(alta, x)}, MRR by chance {chance(x):.3f}")

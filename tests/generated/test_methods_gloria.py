@@ -178,15 +178,6 @@ for k in ('glob','local'): test_eq(sum(o[k] for o in log[-10:]) < sum(o[k] for o
 test_eq(after['glob'] > before['glob'], True)
 
 # %% [34] Results
-from pathlib import Path
 from IPython.display import Markdown
-def table(method, folder='../../results'):
-    "Grounding results of one method."
-    head, rows = '| task | CNR | mIoU | pointing | run |\n|---|---|---|---|---|\n', []
-    for p in sorted(Path(folder).glob(f'{method}_grounding_*.json')):
-        r = json.loads(p.read_text()); run = r['provenance']
-        found = [r['metrics'][k] for k in ('cnr','miou','pointing')]
-        cells = [f"{v['value']:.3f} ({v['low']:.3f} to {v['high']:.3f})" for v in found]
-        rows.append(f"| {r['task']}, {r['n_seeds']} seeds | {' | '.join(cells)} | {run['date']} {run['commit']} |")
-    return head+'\n'.join(rows) if rows else 'not run'
-Markdown(table('gloria'))
+from medvl.eval.results import answer, result_files
+Markdown(answer('grounding', result_files('../../results'), up='../'))
