@@ -27,7 +27,7 @@ films = sum(len(s.views) for s in made)
 print(len(made), 'studies,', films, 'films of', len({s.patient for s in made}), 'patients')
 
 # %% [9] Reading a set
-from medvl.commands.data import (read)
+from medvl.commands.data import (read, read_rsna_set)
 
 # %% [10] Reading a set
 studies, facts = read(path)
@@ -187,5 +187,6 @@ for args, want in [(('--split', 'all', '--out', 'alta/train.csv'), 'exists alrea
                    (('--code', 'gloria', '--out', 'x.csv'), "code is 'gloria'; expected alta or mrm"),
                    (('--split', 'none', '--out', 'x.csv'), "split='none'")]:
     r = run('rows', 'mimic', '--images', 'pictures', *args)
-    print(next(o for o in r.output.splitlines() if o.startswith('Error'))); test_eq(r.exit_code, 2); assert want in r.output
+    print(next(o for o in r.output.splitlines() if o.startswith('Error')))
+    test_eq(r.exit_code, 2); assert want in r.output
 os.chdir(home); tmp.cleanup()

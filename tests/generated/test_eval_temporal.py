@@ -104,3 +104,31 @@ known = (true >= 0) & (said >= 0)
 print(f"{len(pairs)} pairs, {(true >= 0).sum()} with effusion, the report speaks of {known.sum()}; "
       f"it says what happened in {(true == said)[known].mean():.0%}")
 test_eq(known.sum() > 3, True); test_eq((true == said)[known].mean() > .6, True)
+
+# %% [30] How much of it do features hold?
+import json
+from pathlib import Path
+import pandas as pd
+found = Path('../../results/temporal.json')
+run = json.loads(found.read_text()) if found.exists() else None
+def cell(x): return f"{x['value']:.2f} [{x['low']:.2f}, {x['high']:.2f}]"
+if run:
+    rows = {(k, how): {f: cell(o['macro_accuracy']) for f,o in r['findings'].items()} | {'mean': f"{r['mean']:.2f}"}
+            for k,by in run['towers'].items() for how,r in by.items()}
+    t = pd.DataFrame(rows).T.rename_axis(['features','the head sees'])
+    first = next(iter(run['towers'].values()))['both']['findings']
+    a, tr = run['arguments'], run['training']
+    print(*(run['provenance'][k] for k in ('date','commit')), f"{run['pairs']} pairs of {a['train']} training and "
+          f"{a['test']} test patients, {a['difficulty']}, {a['film']} px; tower: {tr['epochs']:.0f} epochs")
+    print('AUROC of the tower on test films:', {k: round(v, 2) for k,v in tr['auroc'].items()})
+    n = pd.DataFrame({k: o['n'] | {'patients': o['patients']} for k,o in first.items()})
+    display(n.rename_axis('test pairs'), t)
+else: print('not run')
+
+# %% [31] How much of it do features hold?
+if run:
+    T = run['towers']; best = {k: max(by.values(), key=lambda r: r['mean']) for k,by in T.items()}
+    assert set(first) >= {'edema','consolidation','pleural effusion','pneumothorax'}      # all computable
+    test_eq(best['untrained']['mean'] < best['findings']['mean'] < best['truth']['mean'], True)
+    above = {k: [f for f,o in r['findings'].items() if o['macro_accuracy']['low'] > 1/3] for k,r in best.items()}
+    print('interval above chance:', above)
