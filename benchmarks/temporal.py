@@ -120,7 +120,7 @@ def main():
         said = {k: v for k, v in vars(a).items() if k != 'out'} | dict(film=128, tower=FILMS)
         n = {k: split.count(k) for k in ('train', 'val', 'test')}
         save_json(a.out, jsonable(dict(method='several', task='temporal', data='phantom', metrics={}, arguments=said,
-                                       provenance=provenance(), pairs=n, training=facts, towers=res)))
+                                       provenance=provenance(), pairs=n, training=facts, features=res)))
 
 
 if __name__ == '__main__': main()

@@ -114,9 +114,9 @@ run = json.loads(found.read_text()) if found.exists() else None
 def cell(x): return f"{x['value']:.2f} [{x['low']:.2f}, {x['high']:.2f}]"
 if run:
     rows = {(k, how): {f: cell(o['macro_accuracy']) for f,o in r['findings'].items()} | {'mean': f"{r['mean']:.2f}"}
-            for k,by in run['towers'].items() for how,r in by.items()}
+            for k,by in run['features'].items() for how,r in by.items()}
     t = pd.DataFrame(rows).T.rename_axis(['features','the head sees'])
-    first = next(iter(run['towers'].values()))['both']['findings']
+    first = next(iter(run['features'].values()))['both']['findings']
     a, tr = run['arguments'], run['training']
     print(*(run['provenance'][k] for k in ('date','commit')), f"{run['pairs']} pairs of {a['train']} training and "
           f"{a['test']} test patients, {a['difficulty']}, {a['film']} px; tower: {tr['epochs']:.0f} epochs")
@@ -127,7 +127,7 @@ else: print('not run')
 
 # %% [31] How much of it do features hold?
 if run:
-    T = run['towers']; best = {k: max(by.values(), key=lambda r: r['mean']) for k,by in T.items()}
+    T = run['features']; best = {k: max(by.values(), key=lambda r: r['mean']) for k,by in T.items()}
     assert set(first) >= {'edema','consolidation','pleural effusion','pneumothorax'}      # all computable
     test_eq(best['untrained']['mean'] < best['findings']['mean'] < best['truth']['mean'], True)
     above = {k: [f for f,o in r['findings'].items() if o['macro_accuracy']['low'] > 1/3] for k,r in best.items()}
