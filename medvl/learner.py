@@ -185,13 +185,24 @@ class BestCB(Callback):
         if self.mode not in ('max','min'): raise MedvlError(f"mode={mode!r}; expected 'max' or 'min'")
         self.value, self.at, self.enough = None, None, False
 
-    def state(self) -> dict: return dict(value=self.value, at=self.at, stop=self.enough)
+    @property
+    def name(self) -> str: return getattr(self.metric, 'name', 'metric') if self.metric else 'validation loss'
+    def state(self) -> dict: return dict(value=self.value, at=self.at, stop=self.enough, by=self.name)
     def put_back(self, s:Mapping): self.value, self.at, self.enough = s['value'], s['at'], s['stop']
 
+    def ask(self) -> float:
+        "The metric, of the first process, logged as a row of its own; `MedvlError` for NaN."
+        got = [None if rank_distrib() else float(self.metric(self.learn))]
+        if dist.is_initialized(): dist.broadcast_object_list(got)
+        if not math.isfinite(got[0]): raise MedvlError(f"{self.name} is {got[0]} after epoch {self.epoch+1}")
+        self.terms_cb.add({'split': 'select', 'step': self.opt_step, 'epoch': self.epoch, self.name: got[0]})
+        return got[0]
+
     def after_validate(self):
-        row = self.terms_cb.rows[-1]
-        if row['split'] != 'val': raise MedvlError("no best epoch without a validation: the val split is empty")
-        v = row['loss'] if self.metric is None else float(self.metric(self.learn))
+        row = next(iter(self.terms_cb.rows[-1:]), {})
+        if self.metric is None and row.get('split') != 'val':
+            raise MedvlError("no best epoch without a validation: the val split is empty")
+        v = row['loss'] if self.metric is None else self.ask()
         if self.value is None or (v > self.value if self.mode == 'max' else v < self.value):
             self.value, self.at = v, self.epoch
             if self.out: save_run(self.learn, self.out/'best')
@@ -300,7 +311,8 @@ def write_results(learn:AlignLearner, # after `fit`
     res = dict(method=type(m).__name__, config=getattr(m, 'config', None), args=learn.args, steps=learn.opt_step,
                samples=learn.opt_step*learn.args['samples_per_step'], seconds=time.perf_counter()-learn.started,
                trainable=sum(p.numel() for p in ps if p.requires_grad), parameters=sum(p.numel() for p in ps),
-               train=last.get('train'), val=last.get('val'), best=best, provenance=provenance())
+               train=last.get('train'), val=last.get('val'), select=last.get('select'), best=best,
+               provenance=provenance())
     if learn.out and not rank_distrib():
         if getattr(m, 'config', None) is not None: save_run(learn, learn.out/'model')
         save_json(learn.out/'results.json', res)

@@ -351,12 +351,12 @@ class BarCB(Callback):
     def after_epoch(self):
         if not self.lines or rank_distrib(): return
         rows = [r for r in self.terms_cb.rows if r['epoch'] == self.epoch]
-        val = next((r for r in rows if r['split'] == 'val'), {})
+        val, select = (next((r for r in rows if r['split'] == k), {}) for k in ('val','select'))
         def said(mean): return ' '.join(f"{k} {mean[k]:.3f}" for k in mean if k not in ('split','step','epoch'))
         rate = np.mean([r['samples_per_s'] for r in rows if r['split'] == 'train'] or [0])
         took, done = time.perf_counter()-self.t0, max(1, self.opt_step-self.first)
         left = timedelta(seconds=round(took/done*(self.all_steps-self.opt_step)))
-        terms = ' | '.join([said(self.terms_cb.train_mean)]+[f"val {said(val)}"]*bool(val))
+        terms = ' | '.join([said(self.terms_cb.train_mean)]+[f"val {said(val)}"]*bool(val)+[said(select)]*bool(select))
         self.bar.write(f"epoch {self.epoch+1}/{self.n_epoch} step {self.opt_step}: {terms}"
                        f" | {rate:.0f} samples/s, {left} left")
     def after_fit(self): self.bar.close()
@@ -371,7 +371,7 @@ def plot_log(log:pd.DataFrame|str|Path, # `learn.table`, or a `log.csv`
     rows = -(-len(names)//4)
     fig, axs = plt.subplots(rows, 4, figsize=(10, 1.9*rows), dpi=70, squeeze=False)
     for name, ax in zip(names, axs.flat):
-        for split, style in (('train','-'), ('val','o')):
+        for split, style in (('train','-'), ('val','o'), ('select','s')):
             d = log[log.split == split]
             if d[name].notna().any(): ax.plot(d.step, d[name], style, ms=3, lw=1, label=split)
         ax.set_title(name, fontsize=9)

@@ -9,7 +9,6 @@ Docs: https://medvl.github.io/medvl/commands/protocol.html.md"""
 __all__ = ['protocols_of', 'Asked', 'five', 'eight', 'rsna', 'ask', 'num', 'in_line', 'eval_protocol']
 
 # %% ../../nbs/commands/10_protocol.ipynb #e49b0838
-import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +16,7 @@ from typing import Any, Literal
 import typer
 
 from ..command import ARG, close_run, command, open_run
-from .data import read, units
+from .data import read, read_rsna_set, units
 from .eval import Scoring, app, eval_loader, facts_of, loaded, settled
 
 # %% ../../nbs/commands/10_protocol.ipynb #bcf27599
@@ -89,28 +88,12 @@ def eight(p:Any, data:Path, table:Path|None # protocol; folder of CheXpert; fold
 def rsna(p:Any, data:Path, splits:Path|None, table:Path|None # protocol; folder or manifest; own splits; list
         ) -> Asked:
     "RSNA Pneumonia. Raises `MedvlError` for a list with other columns, or films that are not there."
-    from medvl.core import MedvlError
-    from medvl.data.manifest import find_layouts
-    from medvl.readers.regions import read_rsna
-    raw = data.is_dir() and 'rsna' in find_layouts(data)
-    studies = read_rsna(data, split='gloria') if raw and splits is None else read(data, None, splits)[0]
-    smp, how = units(studies), 'gloria' if raw else 'the set'
-    if table is not None:
-        with open(table, newline='', encoding='utf-8-sig') as f: rows = list(csv.DictReader(f))
-        if not rows or not {'image','target','split'} <= rows[0].keys():
-            raise MedvlError(f"{table}: expected a table with image, target (0 or 1) and split (val or test)")
-        by = {s.id: s for s in smp} | {Path(str(s.slots[0].path)).stem: s for s in smp}
-        if lack := [r['image'] for r in rows if Path(r['image']).stem not in by]:
-            raise MedvlError(f"{table}: {len(lack)} of {len(rows)} films are not in {data}, e.g. {lack[0]}")
-        smp = [replace(by[Path(r['image']).stem], split=r['split'], labels={'Pneumonia': float(r['target'])})
-               for r in rows]
-        how = str(table.name)
-    part = {k: [s for s in smp if s.split == k and s.labels.get('Pneumonia') in (0, 1)] for k in ('test','val')}
-    if lack := [k for k, o in part.items() if len({s.labels['Pneumonia'] for s in o}) < 2]:
-        raise MedvlError(f"{p.id}: the {lack[0]} part has {len(part[lack[0]])} films of one kind; it needs both")
-    films = part['test']
-    cls = [0 if s.labels['Pneumonia'] else -1 for s in films]
-    return Asked(films, cls, [], [], part['val'], dict(parts=how, validation_films=len(part['val'])))
+    from medvl.eval.protocols import judged_parts
+    studies, how = read_rsna_set(data, splits)
+    part = judged_parts(units(studies), p.classes[0], ('test','val'), table)
+    cls = [0 if s.labels[p.classes[0]] else -1 for s in part['test']]
+    return Asked(part['test'], cls, [], [], part['val'], dict(parts=table.name if table else how,
+                                                              validation_films=len(part['val'])))
 
 # %% ../../nbs/commands/10_protocol.ipynb #02716c1f
 def ask(p:Any, # Protocol

@@ -6,7 +6,7 @@ Docs: https://medvl.github.io/medvl/commands/train.html.md"""
 
 # %% auto #0
 __all__ = ['app', 'TRAIN_DOCS', 'model_dir', 'tokenizer', 'settings', 'takes_of', 'build', 'counted', 'Training', 'resolve',
-           'samples_of', 'loaders_of', 'train', 'text_dir', 'in_words', 'pretrain', 'align']
+           'samples_of', 'loaders_of', 'chooser', 'chosen', 'train', 'text_dir', 'in_words', 'pretrain', 'align']
 
 # %% ../../nbs/commands/02_train.ipynb #b76be02f
 import contextlib, inspect, io, json, os
@@ -19,7 +19,7 @@ from typing import Any, Literal
 import typer
 
 from ..command import ARG, LOOK, close_run, command, open_run
-from .data import read, units
+from .data import read, read_rsna_set, units
 
 # %% ../../nbs/commands/02_train.ipynb #ab0de75c
 app = typer.Typer(**LOOK)
@@ -112,6 +112,9 @@ class Training:
     precision:Literal['auto','bf16','fp16','fp32']|None = None
     clip:float|None = None
     patience:int|None = None
+    select:Path|None = None  # RSNA's folder (or a set with the label Pneumonia), whose AUROC chooses the best epoch
+    select_list:Path|None = None  # which of its films: val_list.txt of MRM and ALTA, or a table; none: its val split
+    select_prompts:str|None = None  # with which words: a prompt set or a JSON file; none: rsna-plain-v1, ALTA's own
     set:list[str] = field(default_factory=list)  # an argument of the method, as name=value; may be repeated
     tokenizer:str|None = None  # a name or folder; none: of the text tower's folder, of --init, else trained
     source:str|None = None
@@ -167,6 +170,44 @@ def loaders_of(a:Any, # arguments
                        sided='allow' if r.flip else 'refuse', shuffle_sentences=r.shuffle_sentences, errors=a.errors,
                        seed=a.seed)
 
+# %% ../../nbs/commands/02_train.ipynb #c7fc0acd
+def chooser(a:Any, # arguments
+            r:Any, # a Recipe
+            tok:Any, # tokenizer
+            model:Any, # the method
+            bs:int, # films of a batch
+            precision:str # of the run
+           ) -> Any: # a metric for `fit`; None: nothing is chosen
+    "What chooses the best epoch. Raises `MedvlError` for options without films, and for a method without prompts."
+    from medvl.core import SLOTS, MedvlError, cache_dir
+    from medvl.data.batch import Preset, sample_loader
+    from medvl.data.cache import ImageCache
+    from medvl.data.report import load_prompts
+    from medvl.eval.protocols import judged_parts
+    from medvl.eval.select import protocol_metric, with_prompts
+    from medvl.eval.zeroshot import embed_prompts
+    if a.select is None:
+        if a.select_list or a.select_prompts: raise MedvlError('--select-list and --select-prompts need --select DIR')
+        return None
+    p, preset = with_prompts('rsna-zs-plain-v1', a.select_prompts), Preset.of(model.config['preset'])
+    embed_prompts(model, tok, load_prompts(p.prompts).classes)  # whether it can be asked at all
+    studies, how = read_rsna_set(a.select)
+    films = judged_parts(units(studies), p.classes[0], ['val'], a.select_list)['val']
+    cache = ImageCache(a.cache or cache_dir('films'), preset.decode)
+    dl = sample_loader(films, tok, preset, bs, cache, a.num_workers, a.errors, max_len=r.max_len, slots=SLOTS[:1],
+                       classes=p.classes)
+    typer.echo(f"best epoch: AUROC of {p.id} ({p.hash[:8]}) on {len(dl.dataset)} films of {a.select}, parts: "
+               f"{a.select_list or how}")
+    return protocol_metric(p, dl, tok, precision)
+
+def chosen(run:dict # what `fit` gave
+          ) -> str:
+    "Best and last epoch in a line."
+    b, last = run['best'], run['select']
+    return (f"best epoch {b['at']+1} (best/): {b['by']} {b['value']:.3f}; last epoch {last['epoch']+1} (model/): "
+            f"{last[b['by']]:.3f}. RSNA is a test, too: report both")
+
+# %% ../../nbs/commands/02_train.ipynb #05474781
 def train(name:str, # the command
           **kw # arguments of the command
          ):
@@ -198,7 +239,8 @@ def _train(name, **kw):
     learn = align_learner(dls, model, lr=step['lr'], wd=r.wd, betas=r.betas, precision=precision, accum=step['accum'],
                           clip=r.clip, out=a.out, log=a.log, seed=a.seed)
     run = fit(learn, r.epochs, schedule=r.schedule, warmup=r.warmup, stop_at=r.stop_at, resume=a.resume,
-              save_every=a.save_every, patience=a.patience)
+              save_every=a.save_every, patience=a.patience, metric=chooser(a, r, tok, model, step['bs'], precision))
+    if a.select and run['best']: typer.echo(chosen(run))
     close_run(a.out, name, said, data=facts, step=step|dict(processes=world_size(), precision=precision),
               parameters=counted(model), run=run)
 

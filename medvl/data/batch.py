@@ -149,11 +149,14 @@ class StudyDL(DataLoader):
                  dataset:StudyData, # items and their seed
                  bs:int=32, # samples per batch and process
                  pad:str|None=None, # see `collate`; None: 'max_len' with several processes, else 'batch'
+                 alone:bool=False, # every process sees all samples, not its share
                  **kw # of fastai's DataLoader: shuffle, drop_last, num_workers, device
                 ):
         super().__init__(dataset, bs=bs, pin_memory=torch.cuda.is_available(), **kw)
-        self.start, self.pad = 0, pad
+        self.start, self.pad, self.alone = 0, pad, alone
 
+    @property
+    def world(self) -> int: return 1 if self.alone else world_size()
     def order(self) -> list[int]: # over all processes
         "The order of this epoch."
         d = self.dataset
@@ -162,7 +165,7 @@ class StudyDL(DataLoader):
 
     def get_idxs(self) -> list[int]:
         "This process's share of what is left of the epoch."
-        world, rank, o = world_size(), rank_distrib(), self.order()
+        world, rank, o = self.world, 0 if self.alone else rank_distrib(), self.order()
         big = self.bs*world
         if self.drop_last: o = o[:len(o)//big*big]
         elif o: o += (o*world)[:-len(o)%world]  # equal shares: the first samples are seen twice
@@ -170,7 +173,7 @@ class StudyDL(DataLoader):
         return [j for i in range(self.start*big, len(o), big) for j in share(o[i:i+big])]
 
     def __len__(self) -> int: # batches that are left
-        n, big = len(self.dataset), self.bs*world_size()
+        n, big = len(self.dataset), self.bs*self.world
         return max(0, (n//big if self.drop_last else -(-n//big))-self.start)
 
     def create_batch(self, items:list) -> tuple[Batch, Tensor]:
@@ -310,7 +313,8 @@ def sample_loader(samples:Sequence[Sample], # any split
                  ) -> StudyDL:
     "Every sample once, in order, neither shuffled nor augmented; `dl.dataset.samples` are those that are left."
     smp = readable(samples, kw.get('slots', SLOTS), cache, errors)
-    return StudyDL(StudyData(smp, tok, preset, cache=cache, **kw), bs, num_workers=num_workers, device=device)
+    data = StudyData(smp, tok, preset, cache=cache, **kw)
+    return StudyDL(data, bs, num_workers=num_workers, device=device, alone=True)
 
 # %% ../../nbs/data/05_batch.ipynb #016b548c
 def show_batch(dls:StudyLoaders, # of `dataloaders`

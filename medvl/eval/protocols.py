@@ -6,7 +6,7 @@ Docs: https://medvl.github.io/medvl/eval/protocols.html.md"""
 
 # %% auto #0
 __all__ = ['FIVE', 'EIGHT', 'PUBLISHED', 'Protocol', 'protocol', 'only_class', 'draw_set', 'read_list', 'set_hash',
-           'clean_impression', 'precision_by_class', 'run_zeroshot']
+           'read_targets', 'judged_parts', 'clean_impression', 'precision_by_class', 'run_zeroshot']
 
 # %% ../../nbs/eval/10_protocols.ipynb #7870b1e7
 import csv, hashlib, json, re
@@ -58,6 +58,8 @@ PUBLISHED = {p.id: p for p in (
     Protocol('chexpert8x200-i2i-v1', 'retrieval', EIGHT, 200, 'image', 'image', (5,10,50)),
     Protocol('chexpert8x200-t2i-v1', 'retrieval', EIGHT, 200, 'text', 'image', (5,10,50)),
     Protocol('rsna-zs-v1', 'zeroshot', ('Pneumonia',), prompts='rsna-pneumonia-v1', score='mean-embedding',
+             task='multilabel'),
+    Protocol('rsna-zs-plain-v1', 'zeroshot', ('Pneumonia',), prompts='rsna-plain-v1', score='mean-embedding',
              task='multilabel'))}
 
 def protocol(id:str|Protocol # a name in PUBLISHED, or one of your own
@@ -120,6 +122,43 @@ def set_hash(samples:Sequence[Sample], # of a set, in order
             ) -> str:
     "sha256 of ids and classes."
     return hashlib.sha256('\n'.join(f'{s.id} {c}' for s,c in zip(samples, cls)).encode()).hexdigest()
+
+# %% ../../nbs/eval/10_protocols.ipynb #3a8142eb
+def read_targets(path:str|Path # table with image, target, split; val_list.txt or test_list.txt; or a folder of these
+                ) -> list[tuple[str,float,str]]: # film, target, val or test
+    "Films with 0 or 1 each. Raises `MedvlError` for another form."
+    path = Path(path)
+    files = [p for n in ('val','test') if (p := path/f'{n}_list.txt').is_file()] if path.is_dir() else [path]
+    if not files or not files[0].is_file(): raise MedvlError(f"{path}: no list of films (val_list.txt, test_list.txt)")
+    out = []
+    for f in files:
+        lines = f.read_text(encoding='utf-8-sig').splitlines()
+        if f.suffix == '.txt': rows = [[*line.split(), f.name.split('_')[0]] for line in lines if line.strip()]
+        else: rows = [[r.get(k) for k in ('image','target','split')] for r in csv.DictReader(lines)]
+        bad = [(i, r) for i,r in enumerate(rows, 1+(f.suffix != '.txt')) if len(r) != 3 or None in r or
+               r[1] not in ('0','1','0.0','1.0') or r[2] not in ('val','test')]
+        if bad or not rows:
+            raise MedvlError(f"{f}: line {bad[0][0] if bad else 1}: expected a film, its target (0 or 1) and its part "
+                             f"(val or test; of a .txt, its name), got {bad[0][1] if bad else 'nothing'}")
+        out += [(r[0], float(r[1]), r[2]) for r in rows]
+    return out
+
+def judged_parts(samples:Sequence[Sample], # of the local copy, with labels and splits, or for a list
+                 finding:str='Pneumonia', # what is judged
+                 need:Sequence[str]=('test','val'), # parts that are wanted
+                 path:str|Path|None=None # list for `read_targets`; None: labels and splits of the samples
+                ) -> dict[str,list[Sample]]: # by part; labels have this finding alone where a list was given
+    "Films with a finding and without. Raises `MedvlError` for films that are not there, or a part of one kind."
+    if path is not None:
+        by, rows = {Path(n).stem: s for s in samples for n in _names(s)}, read_targets(path)
+        if lack := [f for f,_,k in rows if k in need and Path(f).stem not in by]:
+            raise MedvlError(f"{path}: {len(lack)} of {len(rows)} films are not in the data, e.g. {lack[0]}")
+        samples = [replace(by[Path(f).stem], split=k, labels={finding: y}) for f,y,k in rows if k in need]
+    part = {k: [s for s in samples if s.split == k and s.labels.get(finding) in (0,1)] for k in need}
+    for k,o in part.items():
+        if len({s.labels[finding] for s in o}) < 2:
+            raise MedvlError(f"{finding}: the {k} part has {len(o)} films of one kind; it needs both")
+    return part
 
 # %% ../../nbs/eval/10_protocols.ipynb #43ed1c1a
 def clean_impression(text:str # of a report

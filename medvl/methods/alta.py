@@ -27,7 +27,7 @@ from ..models.checkpoint import cxr_bert_keys, load_state, mrm_keys, read_config
 from ..models.heads import ProjectionHead, ViewTimeEmbedding, fuse_views
 from ..models.masked import PatchDecoder, mask_words, patchify, pick_patches, pixel_loss, token_loss
 from ..models.text import TextTower, pool_words, text_presets
-from ..models.vision import VisionTower
+from ..models.vision import VisionTower, init_mae
 
 # %% ../../nbs/methods/06_alta.ipynb #6fc6566a
 def pack_films(img:Float[Tensor, 'b s c h w'], # films in slots
@@ -155,6 +155,7 @@ def _build_text(self, text, vocab, init, mlm):
 def _build_rest(self, dim, tau, text):
     self.slot = ViewTimeEmbedding(self.vision.width)
     self.head_v, self.head_vs = ProjectionHead(self.vision.width, dim), ProjectionHead(self.vision.width, dim)
+    for h in (self.head_v, self.head_vs): init_mae(h)                         # Xavier, as all that is new in the code
     self.head_t = ProjectionHead(self.text.width, dim)
     if any(k.startswith('cls_projection_head') for k in self.text.skipped):
         rules = [(r'(?!cls_projection_head)', None), *cxr_bert_keys(head='head_t')]

@@ -23,7 +23,7 @@ from ..data.recipe import Recipe
 from ..models.checkpoint import load_state, mae_keys
 from ..models.masked import PatchDecoder, mask_words, patchify, pick_patches, pixel_loss, token_loss
 from ..models.text import TextTower
-from ..models.vision import VisionTower
+from ..models.vision import VisionTower, init_mae
 
 # %% ../../nbs/methods/05_mrm.ipynb #3596920d
 def shrink(big:Float[Tensor, 'b c H W'], # the large film, normalised
@@ -63,6 +63,7 @@ class MRM(Aligner):
                  mask_id:int=3, # id of the mask token; 3 in the authors' vocabulary
                  text_loss:str='all', # 'all' positions (released code) or only the 'masked' ones
                  norm_pix:bool=True, # targets of mean 0 and variance 1 per patch
+                 text_init:str='xavier', # start of the report model's matrices; 'normal': as transformers does
                  join:bool=True, # the film helps to restore the report; False: MAE and BERT side by side
                  film_norm:bool=False, # standardise the film's vector over the batch before it meets the words (ours)
                  vocab:int|None=None, # size of the vocabulary; None: 30,000
@@ -73,6 +74,8 @@ class MRM(Aligner):
         super().__init__()
         if text_loss not in ('all','masked'):
             raise MedvlError(f"text_loss is {text_loss!r}; expected 'all' or 'masked'")
+        if text_init not in ('xavier','normal'):
+            raise MedvlError(f"text_init is {text_init!r}; expected 'xavier' or 'normal'")
         self.vision = VisionTower(**vision) if isinstance(vision, Mapping) else VisionTower(vision, size)
         if not self.vision.is_vit:
             raise MedvlError(f"MRM hides patches, so its vision tower must be a ViT, not {vision!r}")
@@ -81,6 +84,7 @@ class MRM(Aligner):
         sizes = {'width': 768, 'depth': 4, 'heads': 6, **(decoder or {})}
         self.decoder = PatchDecoder(**{**sizes, 'width_in': self.vision.width, 'out': p*p*c, 'grid': self.vision.grid})
         self.text = TextTower(text, mlm=True, **({} if vocab is None else dict(vocab_size=vocab)))
+        if text_init == 'xavier': init_mae(self.text)
         self.to_text = nn.Linear(self.vision.width, self.text.width)
         nn.init.xavier_uniform_(self.to_text.weight); nn.init.zeros_(self.to_text.bias)
         self.zoom, self.mask, self.word_mask, self.mask_id = zoom, mask, word_mask, mask_id
@@ -89,8 +93,8 @@ class MRM(Aligner):
         self.weigh(weights)
         self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, zoom=zoom,
                            decoder=self.decoder.config, mask=mask, word_mask=word_mask, mask_id=mask_id,
-                           text_loss=text_loss, norm_pix=norm_pix, preset=preset, join=join, film_norm=film_norm,
-                           weights=self.weights)
+                           text_loss=text_loss, norm_pix=norm_pix, text_init=text_init, preset=preset, join=join,
+                           film_norm=film_norm, weights=self.weights)
 
 # %% ../../nbs/methods/05_mrm.ipynb #2d8618b2
 @patch_to(MRM)
@@ -196,7 +200,7 @@ def paper(cls, **kw) -> MRM: # overrides of any argument
 def small(cls, **kw) -> MRM: # overrides; `vocab` and `mask_id` are those of your tokenizer
     "A few million parameters, films of 128 and 256 pixels, one channel, masked words only: for the CPU."
     own = dict(vision='vit_small_cpu', text='bert-small', size=128, decoder=dict(width=192, depth=2, heads=3),
-               mask_id=4, text_loss='masked', preset='mrm-small')
+               mask_id=4, text_loss='masked', text_init='normal', preset='mrm-small')
     return cls(**{**own, **kw})
 
 # %% ../../nbs/methods/05_mrm.ipynb #088b9137

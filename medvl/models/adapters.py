@@ -64,7 +64,7 @@ class Adapter(nn.Module):
     def __init__(self,
                  d:int, # width of the tower
                  ratio:float=.25, # width of the bottleneck over `d`
-                 init_up:str='zero', # 'zero': identity at the start; 'normal': N(0, 0.02)
+                 init_up:str='zero', # 'zero': identity at the start; 'normal': N(0, 0.02), `down` too
                  scale:float=1. # factor on what the adapter adds
                 ):
         super().__init__()
@@ -73,7 +73,8 @@ class Adapter(nn.Module):
         self.down, self.up, self.scale = nn.Linear(d, int(d*ratio)), nn.Linear(int(d*ratio), d), scale
         nn.init.xavier_uniform_(self.down.weight); nn.init.zeros_(self.down.bias); nn.init.zeros_(self.up.bias)
         if init_up == 'zero': nn.init.zeros_(self.up.weight)
-        else: nn.init.normal_(self.up.weight, std=.02)
+        else:
+            for m in (self.down, self.up): nn.init.normal_(m.weight, std=.02)
 
     def forward(self, z:Float[Tensor, '... d']) -> Float[Tensor, '... d']:
         "A(z), times `scale`."

@@ -10,7 +10,7 @@ __all__ = ['Rules', 'FAMILIES', 'CheckpointError', 'read_state', 'rename_keys', 
            'family', 'from_authors']
 
 # %% ../../nbs/models/06_checkpoint.ipynb #01bcfb2a
-import argparse, importlib, json, os, pickle, re
+import argparse, importlib, json, os, pickle, re, struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -23,18 +23,21 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..core import MedvlError, jsonable, methods, provenance, save_json
+from .names import say_names
 from .text import TextTower
 from .vision import VisionTower
 
 # %% ../../nbs/models/06_checkpoint.ipynb #3c19164e
 class CheckpointError(MedvlError):
-    "Weights that cannot be read, or that do not fit the model."
+    "Weights that cannot be read, or that do not fit the model; then `report` has every name."
+    report:'LoadReport|None' = None
 
 def _read_torch(path) -> dict:
     with torch.serialization.safe_globals([argparse.Namespace]):  # MAE's script keeps its arguments beside the weights
         try: return torch.load(path, map_location='cpu', weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError) as e:
-            raise CheckpointError(f"{path} is no whole PyTorch file of plain tensors: {str(e).splitlines()[0]}") from e
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, IndexError, struct.error) as e:
+            why = (str(e).splitlines() or [type(e).__name__])[0]
+            raise CheckpointError(f"{path} is no whole PyTorch file of plain tensors: {why}") from e
 
 def _read_safetensors(path) -> tuple[dict[str, Tensor], dict]:
     try:
@@ -88,10 +91,15 @@ class LoadReport:
     left_out: list[str] = field(default_factory=list)  # by a renaming rule, or as a legacy buffer
 
     def __str__(self):
-        lists = {k: getattr(self, k) for k in ('missing','unexpected','broken','left_out')}
+        lists, sizes = {k: getattr(self, k) for k in ('missing','unexpected','broken','left_out')}, {}
+        for k,ab in self.shapes.items(): sizes.setdefault(ab, []).append(k)
         return '\n'.join([f"{len(self.fits)} tensors fit",
-            *(f"{k.replace('_', ' ')} ({len(v)}): {', '.join(v)}" for k,v in lists.items() if v),
-            *(f"{k} is {list(a)} in the file, {list(b)} in the model" for k,(a,b) in self.shapes.items())])
+            *(f"{k.replace('_', ' ')} ({len(v)}): {say_names(v)}" for k,v in lists.items() if v),
+            *(f"{say_names(ks)} is {list(a)} in the file, {list(b)} in the model" for (a,b),ks in sizes.items())])
+    def full(self) -> str:
+        "Every name that does not simply fit, a line each."
+        lists = {k: getattr(self, k) for k in ('missing','unexpected','shapes','broken','left_out')}
+        return '\n'.join(f"{k.replace('_', ' ')}: {n}" for k,v in lists.items() for n in v)
 
 def _first_names(model) -> dict[str, str]:
     "For each name of a parameter or buffer, the first name of the same tensor (tied weights)."
@@ -124,6 +132,10 @@ def _legacy(name) -> bool: return name.rpartition('.')[2] == 'position_ids'
 def _same(a, b) -> bool: return a is b or (a.shape == b.shape and torch.equal(a, b))
 
 # %% ../../nbs/models/06_checkpoint.ipynb #b0fcf2ad
+FAMILIES = {'ALTA': 'temporal_embedding', 'MRM': 'bert_mlp.weight',
+            'CXR-BERT': 'cls_projection_head.dense_to_output.weight', 'MAE': 'patch_embed.proj.weight'}
+# a name in the file of each, asked in this order: ALTA's has MAE's names, too
+
 def load_state(model:nn.Module, # changed in place, wholly or not at all
                state:Mapping[str, Tensor]|str|Path, # tensors by name, or a file for `read_state`
                rename:Rules|None=None, # rules for `rename_keys`, e.g. `mae_keys()`
@@ -132,12 +144,17 @@ def load_state(model:nn.Module, # changed in place, wholly or not at all
                verbose:bool=True # print what did not match; an error is raised in any case
               ) -> LoadReport: # what was copied, and what was not
     "Copy weights into `model`; `CheckpointError`, and nothing copied, when names or shapes differ and may not."
+    which = state if isinstance(state, (str,Path)) else 'the checkpoint'
+    if which is state: state = read_state(state)
     rep, fits = compare_state(model, state, rename)
     missing = [k for k in rep.missing if not any(fnmatchcase(k, p) for p in allow_missing)]
     unexpected = [k for k in rep.unexpected if not any(fnmatchcase(k, p) for p in allow_unexpected)]
     if missing or unexpected or rep.shapes or rep.broken or not fits:
-        raise CheckpointError(f"the checkpoint does not fit {type(model).__name__}, and nothing was changed. "
-                              f"{_why(rep, missing, unexpected)}\n{rep}")
+        whose = next((f" Its names are those of {f}'s file." for f,k in FAMILIES.items() if k in state), '')
+        e = CheckpointError(f"{which} does not fit {type(model).__name__}, and nothing was changed. "
+                            f"{_why(rep, missing, unexpected)}{whose}\n{rep}")
+        e.report = rep
+        raise e
     own = model.state_dict()
     if any(own[k].is_meta for k in fits): raise CheckpointError("a model on the meta device can hold no weights")
     with torch.no_grad():
@@ -310,9 +327,6 @@ def alta_keys(tower:str='vision', # where the VisionTower with adapters sits; th
     return [*rules, *_part(b, text, 'net.'), *mae_keys(tower, decoder)]
 
 # %% ../../nbs/models/06_checkpoint.ipynb #b5d042a9
-FAMILIES = {'ALTA': 'temporal_embedding', 'MRM': 'bert_mlp.weight',
-            'CXR-BERT': 'cls_projection_head.dense_to_output.weight', 'MAE': 'patch_embed.proj.weight'}
-# a name in the file of each, asked in this order: ALTA's has MAE's names, too
 def family(state:Mapping[str, Tensor] # tensors by the names in the file
           ) -> str: # a name of FAMILIES
     "Whose weights these are; raises `CheckpointError` with the first names when nobody's."
@@ -337,5 +351,6 @@ def from_authors(path:str|Path, # ALTA.pth, MRM.pth, MAE's ViT-B or CXR-BERT's p
     if model is None: model, rules = _published(name)
     else:
         with torch.device('meta'): rules = _published(name)[1]
-    load_state(model, state, rules, verbose=False)
+    try: load_state(model, state, rules, verbose=False)
+    except CheckpointError as e: e.args = f"{path}: {e}",; raise
     return model.eval()

@@ -20,6 +20,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, PreTrained
 from transformers.utils import logging as hf_logging
 
 from ..core import Feat, MedvlError, need
+from .names import say_names
 
 # %% ../../nbs/models/02_text.ipynb #43b778fa
 def pool_words(loc:Float[Tensor, 'b l d'], # one vector per piece
@@ -81,7 +82,7 @@ def _load(name, mlm, kw) -> tuple[nn.Module, list[str]]:
     missing = sorted(k for k in info['missing_keys'] if k.startswith(head) and not k.startswith('pooler.'))
     if missing:
         hint = " No head that predicts words? Then use mlm=False, or mlm='new' for a fresh one." if mlm is True else ''
-        raise MedvlError(f"{name} lacks {len(missing)} weights of {type(net).__name__}: {', '.join(missing)}.{hint}")
+        raise MedvlError(f"{name} lacks {len(missing)} weights of {type(net).__name__}: {say_names(missing)}.{hint}")
     return net, sorted(info['unexpected_keys'])
 
 def _minilm_dir() -> Path:

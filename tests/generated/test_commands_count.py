@@ -59,9 +59,24 @@ test_eq(rows['clip']['forward'] < rows['clip lora']['forward'], True)           
 test_eq(rows['clip lora']['backward'] < rows['clip']['backward'], True)             # but most weights want no gradient
 
 # %% [16] Compute
-from medvl.commands.count import (whole, compute, as_line)
+from medvl.commands.count import (whole)
 
-# %% [17] Compute
+# %% [18] The two sentences of the abstract
+from medvl.commands.count import (readings, in_table)
+
+# %% [20] The two sentences of the abstract
+four = dict(trainable=8, parameters=100, film_adapters=3, film_tower=60, forward=1, total=2)
+made = {'alta faithful, 4 films': four, 'mrm': dict(trainable=60, forward=1, total=1)}
+w = whole(made, 20, [10, 20], 200, 30); test_eq((w['ratio'], w['below']), ({'10': .15, '20': .3}, 13))
+said = readings(made, w); print(in_table(said, w))
+test_eq([r['holds'] for r in said], [True, False, False, False, False, True, False])
+test_close([r['ratio'] for r in said], [.08, .05, 8/60, 1, 2, .15, .3])
+test_eq((readings({}, {}), whole({}, 1, [1], 1, 1)), ([], {}))
+
+# %% [21] The two sentences of the abstract
+from medvl.commands.count import (compute, as_line)
+
+# %% [22] The two sentences of the abstract
 r = run('compute', '--size', 'small', '--repeat', '0', '--system', 'mrm', '--system', 'alta faithful', '--json')
 res = json.loads(r.output)
 test_eq([o['system'] for o in res['rows']], ['mrm', 'alta faithful, 1 films', 'alta faithful, 4 films'])
@@ -70,4 +85,7 @@ test_eq(max(same) < 1.01*min(same), True)                       # faithful: abse
 w, by = res['whole'], {o['system']: o['total'] for o in res['rows']}
 test_close(w['ratio']['200000'], by['alta faithful, 4 films']*200_000*30/(by['mrm']*377_110*200), eps=1e-9)
 test_eq(w['below'], int(by['mrm']*377_110*200/5/(by['alta faithful, 4 films']*30)))
+test_eq(len(res['readings']), 7)                                # the same as a table, without a CLIP
+plain = run('compute', '--size', 'small', '--repeat', '0', '--system', 'mrm', '--system', 'alta faithful').output
+print(plain); assert 'about 8 %' in plain and 'whole trainings are below 1/5 up to' in plain
 bad = run('compute', '--system', 'blip'); print(bad.output.strip()); test_eq(bad.exit_code, 2)

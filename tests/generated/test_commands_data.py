@@ -27,7 +27,7 @@ films = sum(len(s.views) for s in made)
 print(len(made), 'studies,', films, 'films of', len({s.patient for s in made}), 'patients')
 
 # %% [9] Reading a set
-from medvl.commands.data import (read)
+from medvl.commands.data import (read, read_rsna_set)
 
 # %% [10] Reading a set
 studies, facts = read(path)
@@ -170,4 +170,23 @@ for args, code, want in [((), 2, 'films are not there'),
     test_eq(r.exit_code, code); assert want in r.output; test_eq(Path('whole.csv').exists(), code == 0)
 r = run('summary', 'set', '--images', 'pictures'); test_eq(r.exit_code, 2)
 assert '--images is for sets without films of their own' in r.output
+
+# %% [45] `medvl data rows`
+from medvl.commands.data import (data_rows)
+
+# %% [47] `medvl data rows`
+r = run('rows', 'mimic', '--images', 'pictures', '--missing', 'skip', '--split', 'all', '--out', 'alta/train.csv')
+print(r.output.replace(str(Path().resolve()), '').splitlines()[-1]); test_eq(r.exit_code, 0)
+import pandas as pd
+table = pd.read_csv('alta/train.csv')
+own = units(read_studies('mimic', missing='skip', films='pictures', log=ReadLog()), 'study', need_text=True)
+slots = [c for c in table if c.endswith('_path')]
+test_eq(table[slots].values.tolist(), [[v.path if v else '-1' for v in s.slots] for s in own])
+test_eq(table.report.tolist(), [s.text for s in own])
+for args, want in [(('--split', 'all', '--out', 'alta/train.csv'), 'exists already; --force replaces it'),
+                   (('--code', 'gloria', '--out', 'x.csv'), "code is 'gloria'; expected alta or mrm"),
+                   (('--split', 'none', '--out', 'x.csv'), "split='none'")]:
+    r = run('rows', 'mimic', '--images', 'pictures', *args)
+    print(next(o for o in r.output.splitlines() if o.startswith('Error')))
+    test_eq(r.exit_code, 2); assert want in r.output
 os.chdir(home); tmp.cleanup()

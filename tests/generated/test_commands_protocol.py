@@ -2,13 +2,12 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Protocols from a local copy
-import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 import typer
 from medvl.command import ARG, close_run, command, open_run
-from medvl.commands.data import read, units
+from medvl.commands.data import read, read_rsna_set, units
 from medvl.commands.eval import Scoring, app, eval_loader, facts_of, loaded, settled
 
 # %% [4] Protocols from a local copy
@@ -145,6 +144,7 @@ res = json.loads((root/'rsna-run/results.json').read_text())
 one = res['protocols'][0]; o = one['classes']['Pneumonia']
 test_eq((one['films'], one['validation_films'], one['parts']), (24, 24, 'gloria'))
 test_eq(one['hash'], protocol('rsna-zs-v1').hash)
+test_eq([o['prompts']['id'] for o in res['protocols']], ['rsna-pneumonia-v1','rsna-plain-v1'])
 assert {'threshold','accuracy','f1'} <= o.keys() and 0 < o['in_test_cv']['f1'] < 1
 assert 0 < o['auroc']['value'] < 1 and res['arguments']['precision'] != 'auto'
 
@@ -153,7 +153,12 @@ def listed(rows): (root/'list.csv').write_text('image,target,split\n'+''.join(o+
 listed([f"film{i:03d}.dcm,{i % 2},{'val' if i < 20 else 'test'}" for i in range(60)])
 code, said = run(*rsna_args, '--list', root/'list.csv', '--out', root/'rsna-list')
 test_eq(code, 0); test_eq(json.loads((root/'rsna-list/results.json').read_text())['protocols'][0]['films'], 40)
-for rows, want in [(['film999,1,test'], '1 of 1 films are not in'),
+lists = root/'lists'; lists.mkdir()                       # as MRM and ALTA have them: a film and its target in a line
+for k, span in (('val', range(20)), ('test', range(20, 60))):
+    (lists/f'{k}_list.txt').write_text(''.join(f'stage_2_train_images/film{i:03d}.dcm {i % 2} \n' for i in span))
+code, said = run(*rsna_args, '--list', lists, '--out', root/'rsna-txt'); test_eq(code, 0)
+test_eq(*(json.loads((root/f'{k}/results.json').read_text())['protocols'][0]['set'] for k in ('rsna-list','rsna-txt')))
+for rows, want in [(['film999,1,test'], '1 of 1 films are not in the data'),
                    (['film000,1,test'], 'the test part has 1 films of one kind')]:
     listed(rows); code, said = run(*rsna_args, '--list', root/'list.csv', '--out', root/'no')
     print(error(said)); test_eq(code, 2); assert want in said

@@ -19,10 +19,11 @@ from typer.testing import CliRunner
 from medvl.commands import train
 from medvl.core import MedvlError, save_json
 from medvl.data.manifest import write_manifest
+from medvl.phantom.export import export_set
 from medvl.phantom.set import phantom_studies
 
 # %% [6] Pairs and what is said of them
-from medvl.commands.temporal import (pairs_of, told, file_changes)
+from medvl.commands.temporal import (pairs_of, told, file_changes, phantom_changes)
 
 # %% [7] Pairs and what is said of them
 studies = phantom_studies(80, size=64, cache=False)
@@ -46,9 +47,15 @@ tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
 os.chdir(tmp.name)
 with open('truth.jsonl', 'w') as f:
     for s in studies: f.write(json.dumps(dict(study=s.id, info=dict(state=s.info['state'])))+'\n')
+export_set('export', 3, size=32, masks=False, bar=False)                     # as `medvl phantom` writes it
+by_study = file_changes(Path('export/truth.jsonl'))[1]
+test_eq({k: o for k, o in by_study.items() if o},
+        {s.id: phantom_changes(s.info['state']) for s in phantom_studies(3, size=32, cache=False) if s.prior})
+gone = dict(change={'effusion-left': 'stable', 'effusion-right': 'resolved', 'edema': 'worse', 'nodule-left': 'new'})
+test_eq(phantom_changes(gone), {'pleural effusion': 'improved', 'edema': 'worsened', 'lung lesion': 'worsened'})
 true = told('truth.jsonl', smp)
 n = sum(x is not None and y is not None for x, y in zip(true['pleural effusion'], said['pleural effusion']))
-print({k: [v.count(o) for o in ('improved','stable','worsened','new','resolved')] for k, v in true.items()}, n)
+print({k: [v.count(o) for o in ('improved','stable','worsened')] for k, v in true.items()}, n)
 (root/'t.csv').write_text('dicom_id,previous_dicom_id,pleural_effusion_progression,edema_progression\n'
                           f'{a},{b},improving,\n')
 test_eq({k: v[0] for k, v in told('t.csv', smp).items()}, {'pleural effusion': 'improving'})

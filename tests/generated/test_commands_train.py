@@ -10,10 +10,11 @@ from types import SimpleNamespace
 from typing import Any, Literal
 import typer
 from medvl.command import ARG, LOOK, close_run, command, open_run
-from medvl.commands.data import read, units
+from medvl.commands.data import read, read_rsna_set, units
 
 # %% [4] Train
 import os, tempfile, warnings
+import pandas as pd
 import torch
 from fastcore.test import *
 from typer.testing import CliRunner
@@ -73,12 +74,18 @@ test_eq((r.samples, r.bs, r.epochs, r.warmup, r.flip, r.text, r.need_text), (256
 test_eq(resolve('mrm', **vars(Training(size='full', flip=False)))[0].flip, False)
 
 # %% [17] What both commands share
-from medvl.commands.train import (samples_of, loaders_of, train, _train)
+from medvl.commands.train import (samples_of, loaders_of)
 
-# %% [19] What both commands share
+# %% [19] The best epoch, by a task
+from medvl.commands.train import (chooser, chosen)
+
+# %% [20] The best epoch, by a task
+from medvl.commands.train import (train, _train)
+
+# %% [22] The best epoch, by a task
 from medvl.commands.train import (text_dir, in_words)
 
-# %% [20] What both commands share
+# %% [23] The best epoch, by a task
 a = SimpleNamespace(method='alta', size='small', set=['text=bert'])
 test_eq(text_dir(a), 'bert'); test_eq(text_dir(SimpleNamespace(method='alta', set=[])), None)
 with torch.device('meta'): m = build('alta', 'small', vocab=100)
@@ -88,10 +95,10 @@ lines = in_words(a, r, one_step(r), m, dict(samples=dict(train=9), with_text=dic
 print('\n'.join(lines))
 test_eq(len(lines), 4); assert 'never trained: vision, text' in lines[3]
 
-# %% [22] What both commands share
+# %% [25] The best epoch, by a task
 from medvl.commands.train import (pretrain, align)
 
-# %% [24] A run, small
+# %% [27] A run, small
 os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
 data = write_manifest(phantom_studies(8, size=64, cache=False), root/'set/manifest.csv')
 TINY = '--bs 4 --epochs 1 --warmup 0 --precision fp32 --vocab 200 --max-len 24'.split()
@@ -107,7 +114,7 @@ test_eq((res['arguments']['wd'], res['arguments']['per'], res['step']['samples']
 assert {p.name for p in (root/'mrm/model').iterdir()} >= {'model.safetensors','config.json','tokenizer.json'}
 assert (root/'mrm/log.csv').exists() and res['run']['train']['loss'] > 0
 
-# %% [26] A run, small
+# %% [29] A run, small
 same = ['pretrain', 'mrm', '--data', data, '--out', root/'mrm', *TINY]
 for more, want in [([], 'holds this very run'), (['--seed', 1], 'seed was 0, is 1')]:
     code, said = run(*same, *more)
@@ -117,4 +124,29 @@ for args, want in [(['align','clip','--set','mood=1'], 'mood=1'), (['pretrain','
     code, said = run(*args, '--data', data, '--out', root/'bad')
     print(said.strip()); test_eq(code, 2); assert want in said
 assert not (root/'bad/results.json').exists()
+
+# %% [31] A run, small
+from medvl.data.study import samples
+seen = samples(phantom_studies(14, 5, size=64, cache=False), 'image', say=None)
+seen = [s for s in seen if s.labels['Pneumonia'] in (0,1)]
+write_manifest([s.study for s in seen], root/'judged/manifest.csv')
+(root/'val_list.txt').write_text(''.join(f"x/{s.slots[0].id}.dcm {s.labels['Pneumonia']:g}\n" for s in seen))
+TASK = ['--select', root/'judged', '--select-list', root/'val_list.txt']
+three = [3 if o == '1' and p == '--epochs' else o for p, o in zip(['']+TINY, TINY)]
+code, said = run('align', 'clip', '--data', data, '--out', root/'chosen', '--slots', 'current', *three, *TASK)
+lines = [o for o in said.splitlines() if o.startswith(('best epoch','epoch'))]
+print('\n'.join(lines)); test_eq(code, 0)
+res = json.loads((root/'chosen/results.json').read_text())['run']; b = res['best']
+log = pd.read_csv(root/'chosen/log.csv').query("split == 'select'").set_index('epoch')[b['by']]
+test_eq((len(log), b['at'], b['by']), (3, int(log.idxmax()), 'rsna-zs-plain-v1/auroc'))
+test_close(b['value'], log.max())
+test_close(res['select'][b['by']], log[2])
+assert (model_dir(root/'chosen/best')/'tokenizer.json').exists() and model_dir(root/'chosen') == root/'chosen/model'
+words = ['--select-prompts', 'rsna-pneumonia-v1']
+for args, want in [(['align','clip','--slots','current',*words], 'need --select DIR'),
+                   (['pretrain','mrm',*TASK], 'MRM has no space shared by films and texts'),
+                   (['align','clip','--slots','current',*TASK[:3],root/'no.txt'], 'no list of films'),
+                   (['align','clip','--slots','current',*TASK,'--select-prompts','nothing'], 'nothing')]:
+    code, said = run(*args, '--data', data, '--out', root/'bad', *TINY, '--force')
+    print(next(o for o in said.splitlines() if o.startswith('Error'))); test_eq(code, 2); assert want in said, said
 os.chdir(home); tmp.cleanup()

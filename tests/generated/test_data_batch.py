@@ -173,6 +173,9 @@ from medvl.data.batch import (sample_loader)
 # %% [42] DataLoaders
 dl = sample_loader(many[:5], tok, tiny, bs=2, max_len=32)
 test_eq(seen(dl), [[0,1],[2,3],[4]]); test_eq(next(iter(dl))[0].txt_msk.any(1), torch.tensor([False, True]))
+os.environ.update(RANK='1', WORLD_SIZE='2')                                # all of them, in each process
+test_eq((seen(dl), len(dl)), ([[0,1],[2,3],[4]], 3))
+for k in ('RANK','WORLD_SIZE'): os.environ.pop(k)
 
 # %% [44] A look at a batch
 from medvl.data.batch import (show_batch)

@@ -27,7 +27,7 @@ from medvl.eval.protocols import (FIVE, EIGHT, Protocol, PUBLISHED, protocol)
 # %% [7] The rules
 for p in PUBLISHED.values(): print(f"{p.id:22s} {p.hash[:12]}")
 p = protocol('chexpert5x200-zs-v1')
-test_eq(len({o.hash for o in PUBLISHED.values()}), 5)
+test_eq(len({o.hash for o in PUBLISHED.values()}), 6)
 test_eq(replace(p, tau=2.).hash == p.hash, False); test_eq(replace(p).hash, p.hash)
 test_eq([len(load_prompts(p.prompts).classes[c]['pos']) for c in FIVE], [210, 15, 192, 18, 54])  # all combinations
 test_fail(lambda: protocol('chexpert5x100'), contains='known: chexpert5x200-i2t-v1')
@@ -68,18 +68,42 @@ with tempfile.TemporaryDirectory() as d:
     f.write_text('film\ns003\n'); test_fail(lambda: read_list(f, many, few), contains='columns image and class')
 test_eq(set_hash(films, cls) == set_hash(films[::-1], cls[::-1]), False)
 
-# %% [15] Impressions, as GLoRIA cleans them
+# %% [15] Films with and without one finding
+from medvl.eval.protocols import (read_targets, judged_parts)
+
+# %% [16] Films with and without one finding
+some = [replace(s, labels={'Pneumonia': float(i%3 == 0)}, split=('val','test')[i%2]) for i,s in enumerate(many[:12])]
+test_eq({k: len(v) for k,v in judged_parts(some).items()}, dict(test=6, val=6))
+test_fail(lambda: judged_parts(some[:1], need=['val']), contains='the val part has 1 films of one kind')
+with tempfile.TemporaryDirectory() as d:
+    d = Path(d); ids = [s.id for s in some]
+    (d/'val_list.txt').write_text(''.join(f'images/{k}.dcm {i%2} \n' for i,k in enumerate(ids[:4])))
+    got = judged_parts(some, need=['val'], path=d/'val_list.txt')['val']
+    test_eq([(s.id, s.labels, s.split) for s in got], [(k, {'Pneumonia': i%2}, 'val') for i,k in enumerate(ids[:4])])
+    (d/'test_list.txt').write_text(f'{ids[5]}.dcm 1\n{ids[6]}.dcm 0\n')
+    test_eq({k: len(v) for k,v in judged_parts(some, path=d).items()}, dict(test=2, val=4))  # both files of the folder
+    (d/'t.csv').write_text(f'image,target,split\n{ids[0]},1,val\n{ids[1]},0.0,val\n')
+    test_eq(len(judged_parts(some, need=['val'], path=d/'t.csv')['val']), 2)
+    for text, why in [('image,target,split\nx,1,val\ny,0,val\n', '2 of 2 films are not in the data, e.g. x'),
+                      ('image,target,split\nx,2,val\n',  "line 2: expected a film, its target"),
+                      ('', "line 1: expected")]:
+        (d/'t.csv').write_text(text); test_fail(lambda: judged_parts(some, path=d/'t.csv'), contains=why)
+    (d/'val_list.txt').write_text('a.dcm\n')
+    test_fail(lambda: judged_parts(some, path=d), contains="val_list.txt: line 1: expected a film")
+    test_fail(lambda: read_targets(d/'no'), contains='no list of films')
+
+# %% [18] Impressions, as GLoRIA cleans them
 from medvl.eval.protocols import (clean_impression)
 
-# %% [16] Impressions, as GLoRIA cleans them
+# %% [19] Impressions, as GLoRIA cleans them
 raw = '1. No acute\nfinding. 2. Effusion. 3. Heart size is 1.5 x normal.'
 test_eq(clean_impression(raw), 'no acute finding heart size is 1 5 x normal')
 test_eq(clean_impression('Normal.'), '')                            # a sentence of one word
 
-# %% [18] Retrieval by class
+# %% [21] Retrieval by class
 from medvl.eval.protocols import (precision_by_class)
 
-# %% [19] Retrieval by class
+# %% [22] Retrieval by class
 t = torch.eye(5)[cls]                                               # embeddings that know the class
 few = replace(few, ks=(5,8))
 r = precision_by_class(few, t, t, cls, cls, n_boot=20, set=set_hash(films, cls))
@@ -91,10 +115,10 @@ test_eq(abs(noise['metrics']['P@8']-.2) < .1, True)
 half = t.clone(); half[:8] = t[8]                                   # films of the first class look like the second
 test_eq(precision_by_class(few, half, t, cls, cls, n_boot=0)['by_class']['Atelectasis'], {'P@5': 0., 'P@8': 0.})
 
-# %% [21] Zero-shot
+# %% [24] Zero-shot
 from medvl.eval.protocols import (run_zeroshot)
 
-# %% [23] Zero-shot
+# %% [26] Zero-shot
 from medvl.core import Feat
 from medvl.eval.retrieval import Embeddings
 class Oracle(Aligner):

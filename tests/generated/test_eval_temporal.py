@@ -82,23 +82,53 @@ t = temporal(current[:80], prior[:80], {'Edema': y[:80]}, None, group[:80], fold
 test_eq((list(t['findings']), t['folds']), (['Edema'], 4))
 
 # %% [25] Labels
-from medvl.eval.temporal import (WORDS, change_labels)
+from medvl.eval.temporal import (WORDS, change_labels, overall)
 
 # %% [26] Labels
 test_eq(change_labels(['better', 'stable', None, 'new', 'mixed']), [0,1,-1,2,-1])
+two = ('stable stable', 'better stable', 'new worse', 'new better', 'mixed stable', '')    # lesions of one finding
+test_eq([overall(o.split()) for o in two], ['stable', 'improved', 'worsened', None, None, None])
 test_fail(lambda: change_labels(['bigger']), contains="'bigger' is no word of change")
 
 # %% [28] Labels
 from medvl.data.report import temporal_cues
+from medvl.phantom.findings import KINDS
 from medvl.phantom.set import phantom_studies
 pairs = [s for s in phantom_studies(40, seed=0, size=64, cache=False) if s.prior]
 def happened(s, name):
-    "Change of the finding, where it is one lesion."
-    c = [f['change'] for f in s.info['state']['findings'] if f['name'].lower() == name]
-    return c[0] if len(c) == 1 else None
-true = change_labels([happened(s, 'pleural effusion') for s in pairs])
+    "What became of all its lesions."
+    return overall([w for k,w in s.info['state']['change'].items() if KINDS[k.split('-')[0]] == name])
+true = change_labels([happened(s, 'Pleural Effusion') for s in pairs])
 said = change_labels([temporal_cues(s.report).get('pleural effusion') for s in pairs])
 known = (true >= 0) & (said >= 0)
-print(f"{len(pairs)} pairs, {(true >= 0).sum()} with one effusion, the report speaks of {known.sum()}; "
+print(f"{len(pairs)} pairs, {(true >= 0).sum()} with effusion, the report speaks of {known.sum()}; "
       f"it says what happened in {(true == said)[known].mean():.0%}")
 test_eq(known.sum() > 3, True); test_eq((true == said)[known].mean() > .6, True)
+
+# %% [30] How much of it do features hold?
+import json
+from pathlib import Path
+import pandas as pd
+found = Path('../../results/temporal.json')
+run = json.loads(found.read_text()) if found.exists() else None
+def cell(x): return f"{x['value']:.2f} [{x['low']:.2f}, {x['high']:.2f}]"
+if run:
+    rows = {(k, how): {f: cell(o['macro_accuracy']) for f,o in r['findings'].items()} | {'mean': f"{r['mean']:.2f}"}
+            for k,by in run['features'].items() for how,r in by.items()}
+    t = pd.DataFrame(rows).T.rename_axis(['features','the head sees'])
+    first = next(iter(run['features'].values()))['both']['findings']
+    a, tr = run['arguments'], run['training']
+    print(*(run['provenance'][k] for k in ('date','commit')), f"{run['pairs']} pairs of {a['train']} training and "
+          f"{a['test']} test patients, {a['difficulty']}, {a['film']} px; tower: {tr['epochs']:.0f} epochs")
+    print('AUROC of the tower on test films:', {k: round(v, 2) for k,v in tr['auroc'].items()})
+    n = pd.DataFrame({k: o['n'] | {'patients': o['patients']} for k,o in first.items()})
+    display(n.rename_axis('test pairs'), t)
+else: print('not run')
+
+# %% [31] How much of it do features hold?
+if run:
+    T = run['features']; best = {k: max(by.values(), key=lambda r: r['mean']) for k,by in T.items()}
+    assert set(first) >= {'edema','consolidation','pleural effusion','pneumothorax'}      # all computable
+    test_eq(best['untrained']['mean'] < best['findings']['mean'] < best['truth']['mean'], True)
+    above = {k: [f for f,o in r['findings'].items() if o['macro_accuracy']['low'] > 1/3] for k,r in best.items()}
+    print('interval above chance:', above)

@@ -187,11 +187,15 @@ test_eq(said.getvalue(), '')
 # %% [38] All together
 kw = dict(metric=lambda l: -abs(l.epoch-1), patience=2)
 learn, res = toy_run(work/'best', 6, fit_kw=kw)
-test_eq(res['best'], dict(value=0., at=1, stop=True))
+test_eq(res['best'], dict(value=0., at=1, stop=True, by='metric'))
+asked = learn.table[learn.table.split == 'select']
+test_eq((asked.epoch.tolist(), asked.metric.tolist(), res['select']['metric']), ([0,1,2,3], [-1.,0.,-1.,-2.], -2.))
 test_eq(learn.table.epoch.max(), 3)  # the best was 1; two more without a better one
 test_eq(read_config(work/'best/best')['extra']['step'], 8)
 _, res2 = toy_run(work/'best', 6, fit_kw=kw); test_eq(res2['steps'], res['steps'])
 test_fail(lambda: BestCB(mode='largest'), contains="expected 'max' or 'min'")
+nan = lambda l: float('nan') if l.epoch else .5
+test_fail(lambda: toy_run(work/'nan', 6, fit_kw=dict(metric=nan)), contains='metric is nan after epoch 2')
 
 # %% [40] Killed, and resumed
 RUN = """

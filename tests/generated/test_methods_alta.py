@@ -23,7 +23,7 @@ from medvl.models.checkpoint import cxr_bert_keys, load_state, mrm_keys, read_co
 from medvl.models.heads import ProjectionHead, ViewTimeEmbedding, fuse_views
 from medvl.models.masked import PatchDecoder, mask_words, patchify, pick_patches, pixel_loss, token_loss
 from medvl.models.text import TextTower, pool_words, text_presets
-from medvl.models.vision import VisionTower
+from medvl.models.vision import VisionTower, init_mae
 
 # %% [5] ALTA
 import json, re, tempfile
@@ -383,6 +383,18 @@ test_close(rate, [0, 2.8125e-5, 5.625e-5, 4.967e-5], eps=1e-8)
 groups = param_groups(full, full_recipe.wd)
 test_eq({g['weight_decay']: all(p.ndim > 1 for p in g['params']) for g in groups}, {.05: True, 0.: False})
 test_eq(sum(p.numel() for g in groups for p in g['params']), 18_333_502)
+# timm's rule: what has two dimensions or more decays, the tokens among it; norms, biases and scales don't
+name = {id(p): k for k,p in full.named_parameters()}
+decays, stays = ({name[id(p)] for g in groups if (g['weight_decay'] > 0) == on for p in g['params']} for on in (1, 0))
+tokens = {'vision.net.cls_token','slot.view','slot.time','decoder.mask_token'}
+test_eq(tokens <= decays and {'log_scale','log_scale_cells','log_scale_words','log_scale_local'} <= stays, True)
+test_eq({k for k in decays if k.endswith('bias') or 'norm' in k.lower() or 'log_scale' in k}, set())
+test_eq(all(k.endswith('bias') or 'norm' in k.lower() or 'log_scale' in k for k in stays), True)
+# the frozen BERT is in training mode as well, with CXR-BERT's dropout
+drop = [m for m in full.train().text.modules() if isinstance(m, nn.Dropout)]
+test_eq({(m.p, m.training) for m in drop}, {(.25, True)})
+how = [getattr(full_recipe, k) for k in ('betas','clip','precision','text')]
+test_eq(how, [(.9,.95), None, 'fp16', 'findings'])
 
 # %% [80] The recipe
 from medvl.data.batch import StudyData, collate

@@ -19,7 +19,7 @@ from medvl.data.recipe import Recipe
 from medvl.models.checkpoint import load_state, mae_keys
 from medvl.models.masked import PatchDecoder, mask_words, patchify, pick_patches, pixel_loss, token_loss
 from medvl.models.text import TextTower
-from medvl.models.vision import VisionTower
+from medvl.models.vision import VisionTower, init_mae
 
 # %% [5] MRM
 import json, tempfile
@@ -281,6 +281,13 @@ rate = [lr_at(s, 1.5e-4, 2000, 400) for s in (0, 1, 200, 400, 1200, 2000)]  # te
 test_close(rate, [0, 1.5e-4/400, .75e-4, 1.5e-4, .75e-4, 0], eps=1e-9)
 p = Preset.of('mrm')
 test_eq((p.mean, p.std, p.crop, p.big, p.antialias), (.4978, .2449, (.2, 1.), 448, False))
+torch.manual_seed(0); q = MRM(text=dict(vocab_size=900, num_hidden_layers=1, hidden_size=384, num_attention_heads=6),
+                               vision='vit_small_cpu', size=32).text.net
+bound = lambda w: (6/sum(w.shape))**.5                                     # of Xavier's uniform distribution
+for w in (q.bert.encoder.layer[0].intermediate.dense.weight, q.bert.embeddings.word_embeddings.weight):
+    test_eq(.98 < w.abs().max().item()/bound(w) <= 1, True)
+test_eq(MRM.small().config['text_init'], 'normal')
+test_fail(lambda: MRM(text_init='zero'), contains="expected 'xavier' or 'normal'")
 test_eq((full_recipe.betas, full_recipe.wd, full_recipe.max_len, full_recipe.vocab), ((.9,.95), .05, 100, 30_000))
 
 # %% [65] Results

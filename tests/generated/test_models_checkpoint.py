@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Checkpoints
-import argparse, importlib, json, os, pickle, re
+import argparse, importlib, json, os, pickle, re, struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from medvl.core import MedvlError, jsonable, methods, provenance, save_json
+from medvl.models.names import say_names
 from medvl.models.text import TextTower
 from medvl.models.vision import VisionTower
 
@@ -57,6 +58,13 @@ for name, why in errors.items():
     test_fail(lambda: read_state(at/name), contains=why, exc=CheckpointError)
 assert not (at/'was_run').exists()
 test_fail(lambda: read_state(at), contains='neither model.safetensors nor')
+# a download that was broken off, anywhere, in both of torch's formats
+for new in (True, False):
+    torch.save({f'w{i}': torch.randn(30,30) for i in range(4)}, at/'whole.pth', _use_new_zipfile_serialization=new)
+    whole = (at/'whole.pth').read_bytes()
+    for n in range(1, len(whole), 251):
+        (at/'cut.pth').write_bytes(whole[:n])
+        test_fail(lambda: read_state(at/'cut.pth'), contains='cut.pth is no whole PyTorch file', exc=CheckpointError)
 
 # %% [11] Other people's names
 from medvl.models.checkpoint import (Rules, rename_keys)
@@ -74,7 +82,7 @@ from medvl.models.checkpoint import (LoadReport, _first_names)
 from medvl.models.checkpoint import (compare_state, _legacy, _same)
 
 # %% [17] Loading
-from medvl.models.checkpoint import (load_state, _why)
+from medvl.models.checkpoint import (FAMILIES, load_state, _why)
 
 # %% [19] Loading
 tower = VisionTower('vit_small_cpu', depth=2); good = {k: v.clone() for k,v in tower.state_dict().items()}
@@ -272,8 +280,47 @@ rep, _ = compare_state(alta, {k: torch.empty(s, device='meta') for k,s in file.i
 test_eq((rep.missing, rep.unexpected, rep.shapes), ([], [], {}))
 test_eq(sum(p.numel() for p in alta.parameters()), 242_177_854)
 test_eq(total(file), 242_177_854 + 30522*769 + 512)  # again the tied head, and position_ids
+cases['ALTA'] = alta, file, alta_keys()
 
-# %% [55] Published checkpoints
+# %% [55] What is wrong with a file
+def meta(file): return {k: torch.empty(s, device='meta') for k,s in file.items()}
+def refused(model, state, rules):
+    try: load_state(model, state, rules, verbose=False)
+    except CheckpointError as e: return e
+    raise AssertionError('it was loaded')
+one = {'MAE encoder': 'blocks.5.mlp.fc1.weight', 'CXR-BERT': 'bert.encoder.layer.5.output.dense.weight',
+       'MRM': 'bert_encoder.model.bert.encoder.layer.3.intermediate.dense.weight',
+       'ALTA': 'blocks.5.attn_adapter.D_fc2.weight'}
+others = list(cases)[1:]+list(cases)[:1]
+for (name, (model, file, rules)), other in zip(cases.items(), others):
+    k, some = one[name], list(file)[:len(file)//2]
+    renamed = {n if n != k else k+'_old': s for n,s in file.items()}
+    said = {w: refused(model, meta(f), rules) for w,f in dict(renamed=renamed, turned=file | {k: file[k][::-1]},
+            half={n: file[n] for n in some}, other=cases[other][1]).items()}
+    r = {w: e.report for w,e in said.items()}
+    test_eq([len(o) for o in (r['renamed'].missing, r['renamed'].unexpected, r['turned'].shapes)], [1, 1, 1])
+    assert r['renamed'].unexpected[0].endswith('_old') and r['turned'].missing == r['half'].unexpected == []
+    test_eq(len(r['half'].missing)+len(r['half'].fits), len(model.state_dict()))
+    for w,e in said.items(): # short, and nothing is kept back
+        assert len(str(e)) < 3500, (name, w, len(str(e)))
+        names = [*e.report.missing, *e.report.unexpected, *e.report.shapes]
+        assert all(any(l.endswith(n) for l in e.report.full().splitlines()) for n in names)
+    long = {w: len(str(e)) for w,e in said.items()}
+    print(f"{name:12} half: {len(r['half'].missing):3} missing, {long['half']:4} characters;  {other:11} instead: "
+          f"{len(r['other'].full().splitlines()):3} names, {long['other']:4} characters")
+half, mae = cases['MRM'][1], cases['MAE encoder'][1]
+print(refused(mrm, meta(dict(list(half.items())[:len(half)//2])), cases['MRM'][2]), end='\n\n')
+print(e := refused(mrm, meta(mae), cases['MRM'][2]))
+assert "Its names are those of MAE's file" in str(e) and 'is of another size' in str(e)
+
+# %% [57] What is wrong with a file
+k = 'bert.embeddings.position_ids'
+rep, _ = compare_state(bert, meta(cxr_file(768, 12, 30522, 512) | {k: (1,77)}), cxr_bert_keys(''))
+test_eq((rep.missing, rep.unexpected, rep.shapes), ([], [], {})); assert k in rep.left_out
+old = nn.Module(); old.register_buffer('position_ids', torch.zeros(1, 5))
+test_eq(refused(old, meta({'position_ids': (1,77)}), {}).report.shapes, {'position_ids': ((1,77), (1,5))})
+
+# %% [59] What is wrong with a file
 names, b = alta_file(192, 2, 40, 256, c=1), 'bert_encoder.'
 made = {k: torch.full(s, i/1000.) for i,(k,s) in enumerate(names.items())}  # each tensor another number
 made[b+'cls.predictions.decoder.weight'] = made[b+'bert.embeddings.word_embeddings.weight']
@@ -293,10 +340,10 @@ pairs = {'vision.net.blocks.1.mlp.adapter.up.weight': 'blocks.1.mlp_adapter.D_fc
          'head_t.out.bias': b+'cls_projection_head.dense_to_output.bias', 'log_scale': 'logit_scale'}
 for ours, theirs in pairs.items(): assert torch.equal(m.state_dict()[ours], made[theirs]), ours
 
-# %% [57] A file, and nothing else known
-from medvl.models.checkpoint import (FAMILIES, family, _published, from_authors)
+# %% [61] A file, and nothing else known
+from medvl.models.checkpoint import (family, _published, from_authors)
 
-# %% [59] A file, and nothing else known
+# %% [63] A file, and nothing else known
 lists = {'MAE': mae_file(192, 2, 64, 1, 768), 'CXR-BERT': cxr_file(192, 2, 40, 256),
          'MRM': mrm_file(192, 2, 64, 1, 768, 64, 1, 40, 32), 'ALTA': alta_file(192, 2, 40, 256)}
 for name,file in lists.items(): test_eq(family(file), name)
@@ -316,8 +363,12 @@ test_fail(lambda: from_authors(at/'short.pth', ALTA(**tiny)),
           contains='missing (1): head_v.norm.bias\nunexpected (1): extra.weight')
 torch.save({'fc.weight': torch.zeros(2)}, at/'other.pth')
 test_fail(lambda: from_pretrained(at/'other.pth'), contains='weights of none of')
+test_fail(lambda: from_authors(at/'short.pth', ALTA(**tiny)), contains='short.pth: the checkpoint does not fit ALTA')
+(at/'half.pth').write_bytes((at/'ALTA.pth').read_bytes()[:9999])            # a download that was broken off
+test_fail(lambda: from_pretrained(at/'half.pth'), contains='half.pth is no whole PyTorch file')
+test_fail(lambda: ALTA(**tiny, init=at/'other.pth'), contains='other.pth does not fit ModuleDict')
 
-# %% [61] A file, and nothing else known
+# %% [65] A file, and nothing else known
 real = lambda *size, **kw: {k: torch.zeros(s) for k,s in mae_file(*size, **kw).items()}
 small = VisionTower('vit_small_cpu', depth=2)
 wrong = {'no place for 12 tensors, e.g. net.blocks.2.norm1.weight': real(192, 3, 64, 1, 1024, c=1),

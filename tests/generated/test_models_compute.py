@@ -170,18 +170,6 @@ test_fail(lambda: mixed({1: 10.}, {2: 1.}), contains='2 films')
 test_fail(lambda: whole_training(1., 0, 1), contains='samples=0')
 
 # %% [32] The two sentences
-with torch.device('meta'): a, m, c = (methods[k].paper() for k in ('alta','mrm','clip'))
-def size(x): return sum(p.numel() for p in x.parameters())
-inside = sum(p.numel() for k,p in a.named_parameters() if k.startswith('vision') and '.adapter.' in k)
-encoder = size(a.vision)-inside
-shares = {'all that trains, over the whole model (what the authors\' script prints)': trainable(a)/size(a),
-          'adapters of the vision tower, over the vision tower without them': inside/encoder,
-          'all that trains, over what MRM trains': trainable(a)/trainable(m),
-          'all that trains, over what a CLIP of the same towers trains': trainable(a)/trainable(c)}
-display(pd.Series({k: f'{v:.2%}' for k,v in shares.items()}, name='share').to_frame())
-test_eq([round(100*v,2) for v in shares.values()][:3], [7.57, 8.28, 13.13])
-
-# %% [34] The two sentences
 found = Path('../../results/compute.json')
 run = json.loads(found.read_text()) if found.exists() else None
 G = {**dict.fromkeys(('forward','backward','total','seconds'), '{:.1f}'), **dict.fromkeys(('kept','peak'), '{:.0f}'),
@@ -194,7 +182,7 @@ def shown(run):
 if run: display(shown(run).style.format(G, na_rep='-')); print(run['provenance'])
 else: print('not run')
 
-# %% [36] The two sentences
+# %% [34] The two sentences
 if run:
     w = run['whole']
     print(f"one sample: ALTA (faithful) {w['per_sample']:.2f} x MRM")
@@ -205,3 +193,18 @@ if run:
     test_eq(w['per_sample'] > 1, True)                     # a sample of ALTA costs more than one of MRM
     row = {r['system']: r for r in run['rows']}
     test_close(w['per_sample'], row['alta faithful, 4 films']['total']/row['mrm']['total'], eps=1e-6)
+
+# %% [36] The two sentences
+if run and 'readings' in run:
+    said = pd.DataFrame(run['readings'])
+    said['ratio'] = [f"{100*x:.2f} %" if '%' in s else f'{x:.2f}' for s,x in zip(said.sentence, said.ratio)]
+    said['holds'] = said.holds.map({True: 'holds', False: 'does not hold'})
+    with pd.option_context('display.max_colwidth', None): display(said.set_index('sentence'))
+    by = {(r['of'].split(' ', 1)[1], r['over'].split(' ', 1)[1]): r for r in run['readings'] if '%' in r['sentence']}
+    test_eq([round(100*r['ratio'], 2) for r in by.values()][:3], [7.57, 8.28, 13.13])
+# the shares once more, from the models themselves
+with torch.device('meta'): a, m = (methods[k].paper() for k in ('alta','mrm'))
+def size(x): return sum(p.numel() for p in x.parameters())
+inside = sum(p.numel() for k,p in a.named_parameters() if k.startswith('vision') and '.adapter.' in k)
+shares = trainable(a)/size(a), inside/(size(a.vision)-inside), trainable(a)/trainable(m)
+test_eq([round(100*v, 2) for v in shares], [7.57, 8.28, 13.13])

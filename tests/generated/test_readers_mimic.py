@@ -126,7 +126,48 @@ test_eq(len(read_studies(jpg, log=ReadLog())), len(made))
 own = [s for s in studies if s.patient == studies[0].patient]
 show_timeline(own);
 
-# %% [28] Priors, laterals, several frontals
+# %% [29] Priors, laterals, several frontals
+def film(k): return '-'.join([k*8]+['0'*8]*4)
+def chosen(rows, per='study', **kw): # slots of each sample, behind the number of its study
+    "Rows as above; a view in brackets stands in the code's column."
+    lines = ['dicom_id,subject_id,study_id,ViewPosition,ViewCodeSequence_CodeMeaning,StudyDate,StudyTime']
+    for letter,study,view,day,time in (o.replace('_', '').split(' ') for o in rows.split(', ')):
+        view = f',{view[1:-1]}' if '[' in view else f'{view},'
+        lines.append(f"{film(letter)},10000032,5000000{study},{view},{day and f'2180010{day}'},{time}")
+    with tempfile.TemporaryDirectory() as d:
+        (Path(d)/'mimic-cxr-2.0.0-metadata.csv').write_text('\n'.join(lines))
+        got = read_mimic(d, missing='ignore', log=ReadLog(), **kw)
+    smp = samples(got, per, say=None)
+    return ' '.join(f"{s.study.id[-1]}:{''.join(v.id[0] if v else '-' for v in s.slots)}" for s in smp)
+
+cases = [
+ (1, 'numbers against dates', 'a 3 PA 1 900, b 1 PA 5 900, c 2 AP 9 900', '3:a--- 1:b-a- 2:c-b-'),
+ (1, 'same day, other time', 'a 1 PA 1 180000, b 2 PA 1 90000.5', '1:a-b- 2:b---'),
+ (2, 'prior without a frontal', 'a 1 PA 1 900, b 2 LL 5 900, c 3 AP 9 900', '1:a--- 3:c-a-'),
+ (3, 'equal times', 'a 1 AP 1 900, b 3 AP 5 900, c 2 AP 5 900, d 4 AP 9 900', '1:a--- 3:b-a- 2:c-a- 4:d-c-'),
+ (3, 'equal times, one has no frontal', 'b 2 LL 5 900, c 3 AP 5 900, d 4 AP 9 900', '3:c--- 4:d-c-'),
+ (4, 'no date', 'a 1 AP 1 900, b 2 AP _ 900, c 3 AP 9 900', '1:a--- 2:b--- 3:c-a-'),
+ (5, 'a date without a time', 'a 1 AP 1 900, b 2 AP 1 _, c 3 AP 5 900', '1:a-b- 2:b--- 3:c-a-'),
+ (6, 'a study of two times', 'a 1 AP 1 90000, b 2 AP 1 100000, c 2 LL 1 80000', '1:a-bc 2:bc--'),
+ (7, 'several frontals', 'b 1 PA 1 900, a 1 AP 1 900, d 2 PA 5 900, c 2 PA 5 900', '1:a--- 2:c-a-'),
+ (8, 'several laterals', 'a 1 PA 1 900, c 1 LL 1 900, b 1 LL 1 900, d 2 PA 5 900, f 2 LL 5 900, e 2 LATERAL 5 900',
+  '1:ab-- 2:deab'),
+ (9, 'the prior has no lateral', 'a 1 PA 1 900, b 1 LL 1 900, c 2 AP 5 900, d 3 AP 9 900', '1:ab-- 2:c-ab 3:d-c-'),
+ (10, 'no frontal', 'a 1 PA 1 900, b 2 LL 5 900', '1:a---'),
+ (11, 'the view in the code', 'a 1 [postero-anterior] 1 900, b 1 [lateral] 1 900, c 1 _ 1 900, d 2 AP 5 900, '
+  'e 2 LPO 5 900', '1:ab-- 2:d-ab')]
+for rule,what,rows,want in cases: test_eq((rule, what, chosen(rows)), (rule, what, want))
+rows = {what: rows for _,what,rows,_ in cases}
+test_eq(chosen(rows['several frontals'], 'image'), '1:a--- 1:b--- 2:c-a- 2:d-a-')          # rule 7, an image each
+test_eq(chosen(rows['numbers against dates'], max_days=3), '3:a--- 1:b--- 2:c---')         # rule 1, with a limit
+for _,_,rows,want in cases: # in another order
+    test_eq(sorted(chosen(', '.join(rows.split(', ')[::-1])).split()), sorted(want.split()))
+show = pd.DataFrame([(k, what, rows.replace(', ', '\n'), want.replace(' ', '\n')) for k,what,rows,want in cases],
+                    columns=['rule','case','rows of the table','slots of each study'])
+plain = {'white-space': 'pre', 'text-align': 'left', 'vertical-align': 'top'}
+show.style.hide(axis='index').set_properties(**plain)
+
+# %% [31] Priors, laterals, several frontals
 rows = [('a','10000032','50414267','PA','','21800506','213014.531'),
         ('b','10000032','50414267','LATERAL','','21800506','213014.531'),
         ('c','10000032','53189527','','lateral','21800507','90312.5'),  # no frontal: no prior for the next
@@ -153,7 +194,7 @@ put('files/p10/p10000032/s53189527.txt', b'   FINAL REPORT\n REASON FOR EXAM:  F
 put('files/p10/p10000032/s56699142.txt', b' FINDINGS:  1 \xb5m.\n')
 log = ReadLog('traps'); got = read_mimic(trap, labels='negbio', log=log); print(str(log).replace(str(root), '...'))
 
-# %% [29] Priors, laterals, several frontals
+# %% [32] Priors, laterals, several frontals
 by = {s.id: s for s in got}; first = min('de', key=mimic_id)
 test_eq(list(by), ['50414267','53189527','56699142','57375967','58888888','57000000'])
 test_eq([o and o.id for o in slots(by['56699142'].frontals[0], by['56699142'])],
@@ -174,8 +215,12 @@ test_eq(sum(w == 'no report' for w,_ in log.noted), 3)
 test_eq(len(samples(got, per='image', say=None)), 5); test_eq(len(samples(got, per='study', say=None)), 4)
 # as it is in the file
 test_eq(read_mimic(trap, text='whole', log=ReadLog())[1].report.split(chr(10))[0].strip(), 'FINAL REPORT')
+# rule 12: the prior's report has no findings, and it is left out as a sample; its films are the prior's all the same
+by['50414267'].report = 'INDICATION: ___'
+kept = samples(got, text=impression_findings, need_text=True, say=None)
+test_eq([(o.id, [v and v.id for v in o.slots[2:]]) for o in kept], [('56699142', [mimic_id('a'), mimic_id('b')])])
 
-# %% [31] Half a download, other places
+# %% [34] Half a download, other places
 half = root/'half'; shutil.copytree(jpg, half); gone = studies[0].patient
 shutil.rmtree(half/f'files/p{gone[:2]}/p{gone}')
 log = ReadLog('half'); few = read_mimic(half, log=log); print(str(log).replace(str(root), '...'))
@@ -197,7 +242,7 @@ table.write_text(f'study,impression,findings,last_paragraph,comparison\n{cells}\
 test_eq(read_mimic(root/'both', log=ReadLog())[0].report,
         'COMPARISON: None.\n\nFINDINGS: Two\nlines.\n\nIMPRESSION: Clear.')
 
-# %% [33] DICOM
+# %% [36] DICOM
 dcm = root/'mimic-cxr'; dcm.mkdir(); rows = []
 for s in studies[:3]:
     (dcm/report_path(s)).parent.mkdir(parents=True, exist_ok=True)
@@ -217,7 +262,7 @@ test_eq({s.report for s in films}, {'FINDINGS: Clear.'}); test_eq(films[0].info[
 test_eq(log.left[0][0], 'header can not be read'); test_eq({s.source for s in films}, {'mimic-cxr'})
 test_eq(sum(len(s.views) for s in films), len(rows)-1); films[0].views[0].film().px.shape
 
-# %% [35] DICOM
+# %% [38] DICOM
 test_fail(lambda: read_mimic(root/'nowhere'), contains='neither mimic-cxr-*-metadata.csv(.gz)')
 test_fail(lambda: read_mimic(jpg, labels='mine'), contains="labels is 'mine'; expected chexpert, negbio, radiologist")
 test_fail(lambda: read_mimic(jpg, reports=root/'no.zip', log=ReadLog()), contains='no such folder or file of reports')
@@ -230,7 +275,7 @@ test_fail(lambda: read_mimic(trap, log=ReadLog()), contains='no film')
 put('mimic-cxr-2.0.0-metadata.csv', b'dicom,subject_id,study_id\n')
 test_fail(lambda: read_mimic(trap, log=ReadLog()), contains="no column 'dicom_id'")
 
-# %% [37] DICOM
+# %% [40] DICOM
 lines = [f'{mimic_id(str(i))},10000032,50414267,PA,,2180050{6+(i > 5)},1.0' for i in range(12)]
 put('mimic-cxr-2.0.0-metadata.csv', '\n'.join([head]+lines).encode())
 log = ReadLog(); s, = read_mimic(trap, missing='ignore', log=log); test_eq((len(s.views), s.time.day), (12, 6))
