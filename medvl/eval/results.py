@@ -135,8 +135,9 @@ QUESTIONS = {
         'Counted at full size on random input, forward and backward.',
         'models/08_compute.ipynb', WORK, counted),
     'other': Question('Other scores', 'By the names that their files give.', '', {}, scored)}
-MORE = {'ablations': 'tutorials/ablations.ipynb', 'local_loss': 'losses/02_local.ipynb',
-        'phantom_speed': 'phantom/06_set.ipynb', 'temporal': 'eval/11_temporal.ipynb'}
+MORE = {'ablations': 'tutorials/ablations.ipynb', 'ablations_subtle': 'tutorials/ablations.ipynb',
+        'local_loss': 'losses/02_local.ipynb', 'phantom_speed': 'phantom/06_set.ipynb',
+        'temporal': 'eval/11_temporal.ipynb'}
 
 # %% ../../nbs/eval/14_results.ipynb #7b8cbb34
 def answer(question:str, # key of QUESTIONS

@@ -23,12 +23,14 @@ test_eq(set(V) <= set(VARIANTS), True); test_eq('ALTA' in V, True)
 
 # %% [5] All of it
 def cell(x): return f"{100*x['value']:.1f} [{100*x['low']:.1f}, {100*x['high']:.1f}]"
-cost = res['cost']
-rows = {n: {'question': VARIANTS[n][0], 'trained': f"{cost[n]['trainable']:,}",
-            'M multiply-adds': round(cost[n]['multiply_adds_per_sample']/1e6),
-            **{SCORES[k]: cell(v[k]) for k in SCORES if k in v},
-            'zero-shot AUROC': f"{100*v['AUROC']['value']:.1f}"} for n,v in V.items()}
-pd.DataFrame(rows).T
+def table_of(res):
+    cost = res['cost']
+    rows = {n: {'question': VARIANTS[n][0], 'trained': f"{cost[n]['trainable']:,}",
+                'M multiply-adds': round(cost[n]['multiply_adds_per_sample']/1e6),
+                **{SCORES[k]: cell(v[k]) for k in SCORES if k in v},
+                'zero-shot AUROC': f"{100*v['AUROC']['value']:.1f}"} for n,v in res['variants'].items()}
+    return pd.DataFrame(rows).T
+table_of(res)
 
 # %% [7] What a change costs
 def forest(way, ax):
@@ -68,3 +70,8 @@ said = pd.DataFrame({n: [VARIANTS[n][0], *verdict(n)] for n in V if n != 'ALTA'}
 said.columns = ['question', *(SCORES[w] for w in ways)]
 test_eq(len(said), len(V)-1)
 said
+
+# %% [13] Before: very mild findings too, three epochs
+before = json.loads((home/'results'/'ablations_subtle.json').read_text())
+print('commit', before['provenance']['commit'], 'seeds', before['arguments']['seeds'], before['arguments']['set'])
+table_of(before)
