@@ -17,11 +17,11 @@ from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from ..core import Aligner, Batch, Feat, MedvlError, Out
+from ..core import Aligner, Feat, MedvlError, Out
 from ..losses.contrastive import clip_loss, gather, log_scale, same_text
 from ..models.checkpoint import read_config
 from ..models.heads import fuse_views
-from ..models.local import first_film, load_vision
+from ..models.local import first_film, load_vision, text_pairs
 from ..models.text import TextTower, pool_words
 from ..models.vision import VisionTower
 
@@ -137,16 +137,12 @@ def forward(self,
             batch:Mapping # img, img_msk, txt, txt_msk; txt_id if equal texts are to count
            ) -> Out: # term `glob`
     "Contrast films with reports; samples without a report take no part. Raises `MedvlError` when none has one."
-    b = Batch.of(batch)
-    img, img_msk = b.slots()
-    has = b.txt_msk.any(1) if b.txt_msk is not None else torch.ones(len(b.txt), dtype=torch.bool, device=b.txt.device)
-    if not has.any():
-        raise MedvlError("no sample of this batch has a text; CLIP learns from pairs only (need_text=True)")
-    v = F.normalize(self.film_vector(img[has], img_msk[has])[0], dim=-1)
-    t = F.normalize(self.text_vector(b.txt[has], None if b.txt_msk is None else b.txt_msk[has])[0], dim=-1)
-    target = same_text(gather(b.txt_id[has])) if self.positives and b.txt_id is not None else None
+    p = text_pairs(batch, 'CLIP')
+    v = F.normalize(self.film_vector(p.img, p.img_msk)[0], dim=-1)
+    t = F.normalize(self.text_vector(p.txt, p.txt_msk)[0], dim=-1)
+    target = same_text(gather(p.txt_id)) if self.positives and p.txt_id is not None else None
     loss = clip_loss(gather(v), gather(t), self.log_scale.exp(), target, self.w)
-    return Out({'glob': loss}, Feat(v), Feat(t), {'glob': has.sum()})
+    return Out({'glob': loss}, Feat(v), Feat(t), {'glob': len(p.txt)})
 
 # %% ../../nbs/methods/01_clip.ipynb #23f6e185
 @patch_to(CLIP, cls_method=True)

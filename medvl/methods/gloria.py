@@ -14,18 +14,17 @@ from typing import Mapping
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch_to
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..core import Aligner, Feat, MedvlError, Out
+from ..core import Feat, MedvlError, Out
 from ..losses.contrastive import clip_loss, gather, same_text
 from ..losses.local import attend, local_loss, over_texts, regions
-from ..models.local import CellTower, WordTower, text_pairs
+from ..models.local import CellsAndWords
 
 # %% ../../nbs/methods/02_gloria.ipynb #b1467ef6
-class GLoRIA(Aligner):
+class GLoRIA(CellsAndWords):
     "GLoRIA (Huang et al., ICCV 2021; marshuang80/gloria). Terms: `glob`, `local`."
-    weights = {'glob': 1., 'local': 1.}
     grounds_by = 'words'
 
     def __init__(self,
@@ -45,45 +44,13 @@ class GLoRIA(Aligner):
                  preset:str='imagenet', # how films are prepared, see `data.films`
                  init:str|Path|None=None # checkpoint of the vision tower, see `CellTower`
                 ):
-        super().__init__()
-        args = dict(size=size, up=up, dim=dim, layers=layers, cls_word=cls_word, s1=s1, s2=s2, s3=s3, mean=mean,
-                    read=read, positives=positives, chunk=chunk)
+        super().__init__(vision, text, vocab, preset, init, cls_word, size=size, up=up, dim=dim, layers=layers,
+                         cls_word=cls_word, s1=s1, s2=s2, s3=s3, mean=mean, read=read, positives=positives,
+                         chunk=chunk)
         if read not in ('cosine','attention'): raise MedvlError(f"read is {read!r}; expected 'cosine' or 'attention'")
-        for k,v in args.items(): setattr(self, k, v)
-        self.vision, self.text = CellTower(vision, size, up, init), WordTower(text, layers, cls=cls_word, vocab=vocab)
-        self.head_v = nn.Linear(self.vision.width, dim)
         self.head_vs = nn.Linear(self.vision.width_loc, dim, bias=False)
         same = self.text.width == dim
         self.head_t, self.head_ts = (nn.Identity() if same else nn.Linear(self.text.width, dim) for _ in range(2))
-        self.config = dict(vision=self.vision.net.config, text=self.text.net.config_dict(), preset=preset, **args)
-
-# %% ../../nbs/methods/02_gloria.ipynb #d6585804
-@patch_to(GLoRIA)
-def encode_image(self,
-                 img:Float[Tensor, 'b ...'], # `[b c h w]`, or `[b s c h w]`: the first film that is there
-                 msk:Bool[Tensor, 'b s']|None=None # True where a slot holds a film; None: all
-                ) -> Feat: # glob [b dim] of unit length; cells [b n dim], as they are; grid
-    "Films in the shared space. Raises `MedvlError` for a sample without a film."
-    f = self.vision(img, msk)
-    return Feat(F.normalize(self.head_v(f.glob), dim=-1), self.head_vs(f.loc), grid=f.grid)
-
-@patch_to(GLoRIA)
-def _texts(self, txt, msk=None, word=None, norm=True):
-    "Texts with all that is a word in the loss: [CLS] comes first, if `cls_word`."
-    f = self.text(txt, msk, word)
-    glob = self.head_t(f.glob)
-    return Feat(F.normalize(glob, dim=-1) if norm else glob, self.head_ts(f.loc), f.msk)
-
-@patch_to(GLoRIA)
-def encode_text(self,
-                txt:Int[Tensor, 'b l'], # token ids
-                msk:Bool[Tensor, 'b l']|None=None, # True on real tokens
-                word:Int[Tensor, 'b l']|None=None, # word of each piece; None: each piece is a word
-                norm:bool=True # False: `glob` as projected
-               ) -> Feat: # glob [b dim]; words [b n dim] without special tokens, as they are
-    "Texts in the shared space; [CLS] is left out of the words, as in the authors' code once it is trained."
-    f = self._texts(txt, msk, word, norm)
-    return Feat(f.glob, f.loc[:,1:], f.msk[:,1:]) if self.cls_word else f
 
 # %% ../../nbs/methods/02_gloria.ipynb #e607b299
 @patch_to(GLoRIA)
@@ -91,10 +58,8 @@ def forward(self,
             batch:Mapping # img, img_msk, txt, txt_msk; word: word of each piece; txt_id with `positives`
            ) -> Out: # terms glob, local
     "Contrast films with reports, as wholes and word by word. Raises `MedvlError` for a batch without texts."
-    p = text_pairs(batch, 'GLoRIA')
-    f = self.encode_image(p.img, p.img_msk)
-    t = self._texts(p.txt, p.txt_msk, p.word)
-    target = same_text(gather(p.txt_id)) if self.positives and p.txt_id is not None else None
+    f, t, ids = self.encode_pairs(batch)
+    target = same_text(gather(ids)) if self.positives and ids is not None else None
     local = local_loss(f.loc, t.loc, t.msk, None, self.s1, self.s2, self.s3, target, self.mean, self.chunk)
     return Out({'glob': 2*clip_loss(gather(f.glob), gather(t.glob), self.s3, target), 'local': 2*local}, f, t)
 
@@ -121,20 +86,3 @@ def maps(self,
         return torch.stack([o.mean(0) for o in attend(words, vs, lens, self.s1).split(lens)], -1)  # b n t
     m = over_texts(score, img.loc, txt.loc, txt.keep(), self.chunk)
     return m.transpose(1,2).unflatten(-1, img.grid)[None]
-
-# %% ../../nbs/methods/02_gloria.ipynb #3ec7a3c4
-@patch_to(GLoRIA, cls_method=True)
-def paper(cls, **kw) -> GLoRIA: # overrides; give `text` the directory of BioClinicalBERT
-    "The authors' sizes: ResNet-50 at 299 pixels, 361 cells, width 768."
-    return cls(**kw)
-
-@patch_to(GLoRIA, cls_method=True)
-def vit(cls, **kw) -> GLoRIA: # overrides
-    "A ViT-B/16 with 196 patches as cells, as LIMITR's and MGCA's comparisons have it."
-    return cls(**{**dict(vision='vit_base_patch16_224', up=None), **kw})
-
-@patch_to(GLoRIA, cls_method=True)
-def small(cls, **kw) -> GLoRIA: # overrides; `vocab` is the size of your tokenizer
-    "A few million parameters, films of 128 pixels, one channel, 64 cells: for the CPU."
-    own = dict(vision='vit_small_cpu', text='bert-small', size=128, up=None, dim=128, layers=2, preset='alta-small')
-    return cls(**{**own, **kw})

@@ -18,12 +18,12 @@ from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from ..core import Aligner, Feat, MedvlError, Out
+from ..core import Feat, MedvlError, Out
 from ..losses.contrastive import clip_loss, contrast, gather, same_text
 from ..losses.local import (cell_weights, over_texts, regions, similar, soft_mean, spread, top_words, word_nce,
                                 word_weights)
 from ..models.heads import BatchNormHead
-from ..models.local import CellTower, WordTower, text_pairs
+from ..models.local import CellsAndWords
 
 # %% ../../nbs/methods/07_plan.ipynb #36899268
 DAMPINGS = ('soft', 'mean', 'mult', 'none')
@@ -104,9 +104,9 @@ def pool_looks(look:Look, # of some texts and films
     return torch.stack([one(*o) for o in zip(r.split(lens), look.cos.split(lens))], 1)
 
 # %% ../../nbs/methods/07_plan.ipynb #aa960c3b
-class PLAN(Aligner):
+class PLAN(CellsAndWords):
     "PLAN (arXiv 2502.18047), re-implemented from its abstract. Terms: `glob`, `local`."
-    weights = {'glob': 1., 'local': 1.}
+    small_args = CellsAndWords.small_args | dict(hidden=256)
 
     def __init__(self,
                  vision:str|dict='resnet50', # timm model, preset, or VisionTower's arguments
@@ -130,42 +130,28 @@ class PLAN(Aligner):
                  preset:str='imagenet', # how films are prepared, see `data.films`
                  init:str|Path|None=None # checkpoint of the vision tower, see `CellTower`
                 ):
-        super().__init__()
-        args = dict(size=size, up=up, dim=dim, hidden=hidden, layers=layers, K=K, how=how, h=h, tau_i=tau_i,
-                    tau_a=tau_a, gamma=gamma, beta=beta, whole=whole, share=share, local=local, last=last,
-                    curriculum=curriculum, s2=s2, s3=s3, s4=s4, positives=positives, chunk=chunk)
         if local not in ('pairs','words'): raise MedvlError(f"local is {local!r}; expected 'pairs' or 'words'")
         if K < 0 or how not in DAMPINGS:
             raise MedvlError(f"K={K}, how={how!r}; expected K >= 0 and one of {', '.join(DAMPINGS)}")
-        for k,v in args.items(): setattr(self, k, v)
-        self.vision, self.text = CellTower(vision, size, up, init), WordTower(text, layers, glob='mean', vocab=vocab)
-        self.head_v, self.head_t = nn.Linear(self.vision.width, dim), nn.Linear(self.text.width, dim)
+        super().__init__(vision, text, vocab, preset, init, size=size, up=up, dim=dim, hidden=hidden, layers=layers,
+                         K=K, how=how, h=h, tau_i=tau_i, tau_a=tau_a, gamma=gamma, beta=beta, whole=whole, share=share,
+                         local=local, last=last, curriculum=curriculum, s2=s2, s3=s3, s4=s4, positives=positives,
+                         chunk=chunk)
+        self.head_t = nn.Linear(self.text.width, dim)
         self.head_vs = BatchNormHead(self.vision.width_loc, dim, hidden)
         self.head_ts = BatchNormHead(self.text.width, dim, hidden)
         self.active = 1 if curriculum and K else K                       # looks taken in training
-        self.config = dict(vision=self.vision.net.config, text=self.text.net.config_dict(), preset=preset, **args)
 
 # %% ../../nbs/methods/07_plan.ipynb #a9b55dfa
 @patch_to(PLAN)
-def encode_image(self,
-                 img:Float[Tensor, 'b ...'], # `[b c h w]`, or `[b s c h w]`: the first film that is there
-                 msk:Bool[Tensor, 'b s']|None=None # True where a slot holds a film; None: all
-                ) -> Feat: # glob [b dim] and cells [b n dim], unit length; grid
-    "Films in the shared space. Raises `MedvlError` for a sample without a film."
-    f = self.vision(img, msk)
-    return Feat(F.normalize(self.head_v(f.glob), dim=-1), F.normalize(self.head_vs(f.loc), dim=-1), grid=f.grid)
+def cells(self, x:Float[Tensor, 'b n w']) -> Float[Tensor, 'b n d']:
+    "Cells of the tower in the shared space, unit length."
+    return F.normalize(self.head_vs(x), dim=-1)
 
 @patch_to(PLAN)
-def encode_text(self,
-                txt:Int[Tensor, 'b l'], # token ids
-                msk:Bool[Tensor, 'b l']|None=None, # True on real tokens
-                word:Int[Tensor, 'b l']|None=None, # word of each piece; None: each piece is a word
-                norm:bool=True # False: `glob` as projected
-               ) -> Feat: # glob [b dim]; words [b n dim], unit length, without special tokens
-    "Texts in the shared space."
-    f = self.text(txt, msk, word)
-    glob = self.head_t(f.glob)
-    return Feat(F.normalize(glob, dim=-1) if norm else glob, F.normalize(self.head_ts(f.loc, f.msk), dim=-1), f.msk)
+def words(self, x:Float[Tensor, 'b n w'], msk:Bool[Tensor, 'b n']) -> Float[Tensor, 'b n d']:
+    "Words of the tower in the shared space, unit length."
+    return F.normalize(self.head_ts(x, msk), dim=-1)
 
 @patch_to(PLAN)
 def look(self,
@@ -229,10 +215,8 @@ def forward(self,
             batch:Mapping # img, img_msk, txt, txt_msk; word: word of each piece; txt_id with `positives`
            ) -> Out: # terms glob, local
     "Contrast films with reports, as wholes and word by word. Raises `MedvlError` for a batch without texts."
-    p = text_pairs(batch, 'PLAN')
-    f = self.encode_image(p.img, p.img_msk)
-    t = self.encode_text(p.txt, p.txt_msk, p.word)
-    target = same_text(gather(p.txt_id)) if self.positives and p.txt_id is not None else None
+    f, t, ids = self.encode_pairs(batch)
+    target = same_text(gather(ids)) if self.positives and ids is not None else None
     local = self.local_pairs(f.loc, t, target) if self.local == 'pairs' else self.local_words(f.loc, t)
     return Out({'glob': 2*clip_loss(gather(f.glob), gather(t.glob), self.s3, target), 'local': local}, f, t)
 
@@ -266,20 +250,3 @@ def at(self, progress:float) -> int: # looks that are taken now
     if not 0 <= progress <= 1: raise MedvlError(f"progress must be in [0,1], got {progress}")
     if self.curriculum and self.K: self.active = min(self.K, 1+int(progress*self.K))
     return self.active
-
-@patch_to(PLAN, cls_method=True)
-def paper(cls, **kw) -> PLAN: # overrides; give `text` the directory of BioClinicalBERT
-    "The sizes of GLoRIA's line: ResNet-50 at 299 pixels, 361 cells, width 768. The paper's own are not known."
-    return cls(**kw)
-
-@patch_to(PLAN, cls_method=True)
-def vit(cls, **kw) -> PLAN: # overrides
-    "A ViT-B/16 with 196 patches as cells."
-    return cls(**{**dict(vision='vit_base_patch16_224', up=None), **kw})
-
-@patch_to(PLAN, cls_method=True)
-def small(cls, **kw) -> PLAN: # overrides; `vocab` is the size of your tokenizer
-    "A few million parameters, films of 128 pixels, one channel, 64 cells: for the CPU."
-    own = dict(vision='vit_small_cpu', text='bert-small', size=128, up=None, dim=128, hidden=256, layers=2,
-               preset='alta-small')
-    return cls(**{**own, **kw})

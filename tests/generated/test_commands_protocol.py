@@ -13,15 +13,14 @@ from medvl.commands.eval import Scoring, app, eval_loader, facts_of, loaded, set
 # %% [4] Protocols from a local copy
 import json, os, tempfile, warnings
 import numpy as np
-import pydicom
 from fastcore.test import *
 from PIL import Image
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from typer.testing import CliRunner
 from medvl.commands import train
 from medvl.core import MedvlError
 from medvl.data.manifest import write_manifest
 from medvl.eval.protocols import EIGHT, FIVE, PUBLISHED, protocol
+from medvl.phantom.projection import write_dicom
 from medvl.phantom.set import phantom_studies
 import typer
 
@@ -123,18 +122,8 @@ test_eq(t2i['hash'], protocol('chexpert8x200-t2i-v1').hash)
 for r in (i2i, t2i): assert abs(r['metrics']['P@50']['value']-.125) < .08
 
 # %% [28] On tables and films in their layout
-def write_film(px, file):
-    ds = pydicom.Dataset(); ds.file_meta = pydicom.dataset.FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = '1.2.840.10008.5.1.4.1.1.1'
-    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    ds.Modality, ds.PhotometricInterpretation, ds.SamplesPerPixel, ds.PixelRepresentation = 'CR', 'MONOCHROME2', 1, 0
-    ds.Rows, ds.Columns = px.shape; ds.BitsAllocated = ds.BitsStored = 8; ds.HighBit = 7
-    ds.PixelData = px.tobytes(); file.parent.mkdir(parents=True, exist_ok=True)
-    ds.save_as(file, enforce_file_format=True)
 r = root/'rsna'
-def noise(): return rng.integers(0, 255, (40,40)).astype('uint8')
-for i in range(160): write_film(noise(), r/f'stage_2_train_images/film{i:03d}.dcm')
+for i in range(160): write_dicom(rng.random((40,40)), r/f'stage_2_train_images/film{i:03d}.dcm')
 (r/'stage_2_train_labels.csv').write_text('patientId,x,y,width,height,Target\n'+''.join(
     f'film{i:03d},10,10,12,12,1\n' if i % 2 else f'film{i:03d},,,,,0\n' for i in range(160)))
 rsna_args = ['eval', 'protocol', 'rsna', '--model', root/'clip', '--data', r, '--n-boot', 50]

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from medvl.core import Aligner, Batch, Feat, MedvlError, Out
+from medvl.core import Aligner, Feat, MedvlError, Out
 from medvl.losses.contrastive import clip_loss, gather, log_scale, same_text
 from medvl.models.checkpoint import read_config
 from medvl.models.heads import fuse_views
-from medvl.models.local import first_film, load_vision
+from medvl.models.local import first_film, load_vision, text_pairs
 from medvl.models.text import TextTower, pool_words
 from medvl.models.vision import VisionTower
 
@@ -25,6 +25,7 @@ from medvl.models.vision import VisionTower
 import json, math, tempfile
 import matplotlib.pyplot as plt
 from fastcore.test import *
+from medvl.core import Batch
 torch.set_num_threads(1);
 
 # %% [7] The idea

@@ -11,12 +11,12 @@ from typing import Mapping
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch_to
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
-from medvl.core import Aligner, Feat, MedvlError, Out
+from medvl.core import Feat, MedvlError, Out
 from medvl.losses.contrastive import clip_loss, gather, same_text
 from medvl.losses.local import attend, local_loss, over_texts, regions
-from medvl.models.local import CellTower, WordTower, text_pairs
+from medvl.models.local import CellsAndWords
 
 # %% [5] GLoRIA
 import json, tempfile, time
@@ -42,7 +42,7 @@ arrow(7.3,2.8,9.1,2.3); arrow(7.3,1.6,9.1,2.1); arrow(7.5,3.9,9.6,1.1); arrow(7.
 # %% [9] The model
 from medvl.methods.gloria import (GLoRIA)
 
-# %% [17] In use
+# %% [15] In use
 tiny = dict(vision=dict(name='vit_small_cpu', size=64, patch_size=16, depth=1, embed_dim=24, num_heads=2),
             text=dict(hidden_size=24, num_hidden_layers=1, num_attention_heads=2, intermediate_size=48, vocab_size=50,
                       hidden_dropout_prob=0., attention_probs_dropout_prob=0.), size=64, dim=16, layers=1)
@@ -59,7 +59,7 @@ torch.manual_seed(0); b = batch(); m = GLoRIA.small(**tiny)
 out = m.train()(b); print({k: round(v.item(),3) for k,v in out.terms.items()})
 test_eq((out.img.loc.shape, out.txt.loc.shape, out.txt.msk.sum(1).tolist()), ((4,16,16), (4,5,16), [5,2,4,5]))
 
-# %% [19] In use
+# %% [17] In use
 def as_written(v, words, s1=4., s2=5., s3=10.):
     sims = []
     for w in words:                                                    # [k d], one report
@@ -75,7 +75,7 @@ with torch.no_grad():
     test_close(out.terms['glob'].item(), (F.cross_entropy(cos, y)+F.cross_entropy(cos.T, y)).item(), eps=1e-4)
     test_close(m.loss(out).item(), out.terms['glob'].item()+out.terms['local'].item(), eps=1e-5)
 
-# %% [21] In use
+# %% [19] In use
 m.eval()
 args = b.txt[:4], b.txt_msk[:4], b.word[:4]
 with torch.no_grad(): t, whole = m.encode_text(*args), m._texts(*args)
@@ -86,7 +86,7 @@ for kw in ({}, dict(cls_word=False), dict(mean=True), dict(positives=True)):
 torch.manual_seed(0); p = GLoRIA.small(**tiny, positives=True); p.load_state_dict(m.state_dict())
 test_eq(bool((p.train()(b).terms['glob']-out.terms['glob']).abs() > 1e-3), True)
 
-# %% [23] In use
+# %% [21] In use
 with torch.no_grad(): f = m.encode_image(b.img, b.img_msk); s = m.scores(f, t)
 w, v = t.loc[2][t.msk[2]], f.loc[5]
 with torch.no_grad():
@@ -98,7 +98,7 @@ test_eq(H.shape, (1,6,4,4,4)); test_close(H[0,5,2].flatten(), A.mean(0), eps=1e-
 test_close(H.sum((-2,-1)), torch.ones(1,6,4), eps=1e-4)
 m.read = 'cosine'
 
-# %% [25] In use
+# %% [23] In use
 from medvl.models.checkpoint import save_pretrained
 again = GLoRIA(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 with torch.no_grad(): test_close(again.eval().encode_image(b.img, b.img_msk).loc, f.loc, eps=1e-6)
@@ -115,7 +115,7 @@ test_fail(lambda: GLoRIA.small(**tiny, read='gradient'), contains="'cosine' or '
 test_fail(lambda: m(Batch(b, txt_msk=torch.zeros(6,9).bool())), contains='no sample of this batch has a text')
 test_fail(lambda: m(Batch(b, img_msk=torch.zeros(6,1).bool())), contains='has no film in any slot')
 
-# %% [27] The classic mistake: words with their padding
+# %% [25] The classic mistake: words with their padding
 with torch.no_grad():
     alone = m.scores(f, Feat(t.glob[1:2], t.loc[1:2,:1], t.msk[1:2,:1]))['local'][:,0]
     test_close(alone, s['local'][:,1], eps=1e-5)
@@ -125,7 +125,7 @@ with torch.no_grad():
 print(f"packed {alone[0]:.4f}; padded, beside nobody {padded[0]:.4f}, beside a report of 31 words {padded[1]:.4f}")
 test_close(padded[0], alone[0].item(), eps=1e-4); test_eq(abs(padded[1]-padded[0]) > 1e-4, True)
 
-# %% [29] It learns
+# %% [27] It learns
 from medvl.data.batch import StudyData, collate
 from medvl.data.films import Preset
 from medvl.data.report import sections
@@ -133,7 +133,7 @@ from medvl.data.study import samples
 from medvl.data.tokens import train_tokenizer
 from medvl.phantom.set import phantom_studies
 
-# %% [30] It learns
+# %% [28] It learns
 studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
 smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
 smp = [s for s in smp if s.split == 'train' and s.slots[0]]
@@ -173,11 +173,11 @@ for ax,k in zip(axs, ('glob','local')):
     ax.plot([o[k] for o in log]); ax.set_title(k, fontsize=9); ax.set_xlabel('step', fontsize=8)
 plt.tight_layout(); plt.show()
 
-# %% [31] It learns
+# %% [29] It learns
 for k in ('glob','local'): test_eq(sum(o[k] for o in log[-10:]) < sum(o[k] for o in log[:10]), True)
 test_eq(after['glob'] > before['glob'], True)
 
-# %% [34] Results
+# %% [32] Results
 from IPython.display import Markdown
 from medvl.eval.results import answer, result_files
 Markdown(answer('grounding', result_files('../../results'), up='../'))

@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from medvl.core import Aligner, Feat, MedvlError, Out
+from medvl.core import Feat, MedvlError, Out
 from medvl.losses.contrastive import clip_loss, contrast, gather, same_text
 from medvl.losses.local import (cell_weights, over_texts, regions, similar, soft_mean, spread, top_words, word_nce,
                                 word_weights)
 from medvl.models.heads import BatchNormHead
-from medvl.models.local import CellTower, WordTower, text_pairs
+from medvl.models.local import CellsAndWords
 
 # %% [5] PLAN
 import json

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Mapping, NamedTuple
 import torch
 import torch.nn.functional as F
+from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from medvl.core import Batch, Feat, MedvlError
+from medvl.core import Aligner, Batch, Feat, MedvlError
 from medvl.models.checkpoint import load_state, mrm_keys
 from medvl.models.text import TextTower, pool_words
 from medvl.models.vision import VisionTower
@@ -106,3 +107,26 @@ test_fail(lambda: WordTower(bert, layers=1, glob='max'), contains="'mean' or 'cl
 # %% [28] Words
 with torch.no_grad(): alone = tower(txt[1:,:3], msk[1:,:3], word[1:,:3])
 test_close(alone.loc[0,0], f.loc[1,0], eps=1e-5); test_close(alone.glob[0], f.glob[1], eps=1e-5)
+
+# %% [30] Both, in one space
+from medvl.models.local import (CellsAndWords)
+
+# %% [34] Both, in one space
+class Plain(CellsAndWords):
+    "Linear heads, no loss."
+    def __init__(self, vision, text, cls_word=True, **args):
+        super().__init__(vision, text, cls=cls_word, cls_word=cls_word, **args)
+        self.head_vs = nn.Linear(self.vision.width_loc, self.dim)
+        self.head_t, self.head_ts = (nn.Linear(self.text.width, self.dim) for _ in range(2))
+m = Plain.small(vision=kw, text=bert, size=32, dim=8).eval()
+three['img'] = torch.randn(3,1,1,32,32)
+with torch.no_grad(): f, t, ids = m.encode_pairs(three)
+test_eq((f.loc.shape, f.grid, t.loc.shape, ids.tolist()), ((2,4,8), (2,2), (2,2,8), [4,6]))
+test_eq(t.msk.tolist(), [[True,True]]*2)
+test_close(torch.stack([f.glob, t.glob]).norm(dim=-1), torch.ones(2,2), eps=1e-5)
+with torch.no_grad(): use = m.encode_text(three['txt'], three['txt_msk'])
+test_close(use.loc[0], t.loc[0,1:], eps=1e-6)                                    # without [CLS]
+test_eq({k: m.config[k] for k in ('size','up','dim','layers','cls_word')},
+        dict(size=32, up=None, dim=8, layers=2, cls_word=True))
+test_eq(Plain(**{k: v for k,v in m.config.items()}).state_dict().keys(), m.state_dict().keys())
+test_fail(lambda: m.encode_pairs(dict(three, txt_msk=three['txt'] > 9)), contains='has a text; Plain')

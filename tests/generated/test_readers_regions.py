@@ -19,12 +19,11 @@ from medvl.readers.layout import close_log, films_in, find_table, look, need_tab
 # %% [4] RSNA, SIIM-ACR, Object-CXR
 import tempfile
 import matplotlib.pyplot as plt
-import pydicom
 from PIL import Image
 from fastcore.test import *
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from medvl.data.manifest import find_layouts, read_studies
 from medvl.data.regions import draw_ellipse, phrases, read_mask, rle_encode
+from medvl.phantom.projection import write_dicom
 
 # %% [6] The lineage's draw
 from medvl.readers.regions import (lineage_split)
@@ -57,20 +56,10 @@ from medvl.readers.regions import (RSNA, rsna_labels, read_rsna)
 from medvl.readers.regions import (rsna_classes, rsna_films)
 
 # %% [17] RSNA
-def write_film(px, file):
-    "A small DICOM film."
-    ds = pydicom.Dataset(); ds.file_meta = pydicom.dataset.FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = '1.2.840.10008.5.1.4.1.1.1'
-    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    ds.Modality, ds.PhotometricInterpretation, ds.SamplesPerPixel, ds.PixelRepresentation = 'CR', 'MONOCHROME2', 1, 0
-    ds.Rows, ds.Columns = px.shape; ds.BitsAllocated = ds.BitsStored = 8; ds.HighBit = 7
-    ds.PixelData = px.astype(np.uint8).tobytes(); file.parent.mkdir(parents=True, exist_ok=True)
-    ds.save_as(file, enforce_file_format=True)
 tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name)/'rsna'; d.mkdir()
 flat = np.tile(np.arange(64, dtype=np.uint8)*4, (64,1))
 for n in ('train_images/aa','train_images/bb','train_images/cc','test_images/zz'):
-    write_film(flat, d/f'stage_2_{n}.dcm')
+    write_dicom(flat/255, d/f'stage_2_{n}.dcm')
 boxes = ['aa,264.0,152.0,213.0,379.0,1', 'aa,562.0,152.0,256.0,453.0,1', 'bb,,,,,0', 'cc,,,,,0']
 kinds = ['aa,Lung Opacity', 'aa,Lung Opacity', 'bb,Normal', 'cc,No Lung Opacity / Not Normal']
 def tables(boxes=boxes, kinds=kinds):
@@ -120,8 +109,8 @@ def siim(header, none, pre=''):
     "A folder of stage 1 with this header and this value for no pneumothorax."
     d = Path(tempfile.mkdtemp(dir=tmp.name))
     for i,px in enumerate([film_a, film_b, flat, flat]):
-        write_film(px, d/f"dicom-images-{'test' if i == 2 else 'train'}"/uid.format(2,i,0)/uid.format(3,i,1)
-                       /f'{uid.format(4,i,2)}.dcm')
+        write_dicom(px/255, d/f"dicom-images-{'test' if i == 2 else 'train'}"/uid.format(2,i,0)/uid.format(3,i,1)
+                            /f'{uid.format(4,i,2)}.dcm')
     rows = [(0, pre+rle_encode(air_a)), (1, pre+rle_encode(top)), (1, pre+rle_encode(low)), (2, none), (9, none)]
     (d/'train-rle.csv').write_text('\n'.join([header]+[f'{uid.format(4,i,2)},{o}' for i,o in rows])+'\n'); return d
 d = siim('ImageId, EncodedPixels', ' -1', ' '); test_eq(find_layouts(d), ['siim'])
