@@ -146,7 +146,7 @@ def test_finish_links(tree):
 
 def test_what_a_page_shows():
     "A progress bar's last state; tables of sentences set as text; a space beside a function's name."
-    assert make_docs.settled('10%\r50%\r     \rdone\nnext\r\n') == 'done\nnext\r\n'
+    assert make_docs.settled('10%\r50%\r     \rdone\nnext\r\n9%\r          end') == 'done\nnext\r\nend'
     table = '<table border="1" class="dataframe"><td>{}</td></table>'
     words, numbers = (make_docs.worded(table.format(o)) for o in ('a sentence of several words', '0.5'))
     assert 'class="words dataframe"' in words and 'words' not in numbers

@@ -135,7 +135,7 @@ def staged(path: Path, links: Links) -> dict:
 
 def settled(text: str) -> str:
     "What a terminal shows in the end: a line that goes back to its start writes over itself (progress bars)."
-    return re.sub(r'[^\n]*\r(?!\n)', '', text)
+    return re.sub(r'[^\n]*\r(?!\n)(?: {9,})?', '', text)  # a bar is wiped out with spaces
 
 
 def worded(page: str) -> str:
