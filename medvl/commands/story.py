@@ -223,7 +223,7 @@ or ticks a label; the reports themselves are the teacher. Afterwards one can ask
 computation, and described by a grammar. No patient is involved, so everything can be shown, and the truth is
 known.</p>'''
 
-HOW = '''<p><b>MRM</b> is the pretraining: three quarters of a film and half of the words of its report are hidden, and
+HOW = '''<p><b>MRM</b> is the pretraining: half of a film and nine of ten words of its impression are hidden, and
 the networks learn to restore them. <b>ALTA</b> leaves the film network as it is and trains small adapters in it, and
 the report network with it, since there is no radiology BERT at this size; it sees laterals and the visit before, too.
 <b>CLIP from MRM</b> starts from the same weights and trains all of them with the plain contrast of films and reports.
