@@ -8,7 +8,7 @@ uncompressed, JPEG 2000, RLE). Each way reads the same file, in turns, on one th
 `to the model` adds what each library does to make its network's input, so the sizes differ: medvl shrinks the shorter
 side to 256 (antialiased) and cuts 224; torchxrayvision cuts a square and resizes to 224 with scikit-image, its
 default; hi-ml shrinks to 512 and cuts 448. torchxrayvision is the installed package.
-hi-ml's way is re-created from its description, it is not hi-ml itself: scikit-image
+hi-ml's own reader runs where it is installed; else its way is re-created from its description: scikit-image
 reads, the range is stretched in float64 to uint8, then Pillow and torchvision. It has no DICOM path here.
 Agreement of the pictures comes first, or nothing is timed."""
 import argparse, io, tempfile, warnings
@@ -64,6 +64,12 @@ def himl_read(path):
     a = (a-a.min())/(a.max()-a.min())*255
     return Image.fromarray(a.astype(np.uint8)).convert('L')
 
+def himl_reader():
+    "hi-ml's own reader where it can be imported (`pip install --no-deps hi-ml-multimodal SimpleITK`), and its name."
+    try: from health_multimodal.image.data.io import load_image as read
+    except ImportError: return himl_read, "hi-ml's way (re-created)"
+    return read, 'hi-ml-multimodal'
+
 def ways(path):
     "name -> (only the film, film to the network's input)."
     import torchvision.transforms as T
@@ -74,8 +80,8 @@ def ways(path):
            'torchxrayvision': (lambda: torch.from_numpy(xrv.utils.load_image(str(path))),
                                lambda: torch.from_numpy(size(crop(xrv.utils.load_image(str(path))))))}
     if path.suffix != '.dcm':
-        res["hi-ml's way (re-created)"] = (lambda: T.functional.to_tensor(himl_read(path)),
-                                           lambda: himl(himl_read(path)))
+        read, name = himl_reader()
+        res[name] = lambda: T.functional.to_tensor(read(path)), lambda: himl(read(path))
     return res
 
 def stretched(img):
