@@ -65,7 +65,7 @@ assert all(auc.AUROC[auc.focal.astype(bool)] < .9)
 text = np.array([s.report.split('FINDINGS:')[1] for s in test])
 hit = hits_at(oracle_scores(test), text[:,None] == text[None], 1)
 ill = np.array([bool(s.info['state']['findings']) for s in test])
-print(f'oracle, R@1: {hit[ill].mean():.2f} of {ill.sum()} studies with a finding, {hit[~ill].mean():.2f} of the others')
+print(f'oracle, R@1: {hit[ill].mean():.2f} with a finding ({ill.sum()} studies), {hit[~ill].mean():.2f} without')
 assert hit[ill].mean() > 4*hit[~ill].mean()
 
 # %% [22] How many states there are
@@ -91,7 +91,7 @@ def column(r):
 
 if known:
     print(f"{known['data']}; {known['provenance']['date']}, commit {known['provenance']['commit']}")
-    display(pd.DataFrame({r['difficulty']: column(r) for r in known['rows']}).fillna('').style)
+    display(pd.DataFrame({r['difficulty']: column(r) for r in known['rows']}).fillna(''))
 else: print('not run')
 
 # %% [27] The table
