@@ -116,8 +116,9 @@ known = Path('../../results/phantom_speed.json')
 known = json.loads(known.read_text(encoding='utf-8')) if known.exists() else None
 def speed(r):
     "A size as a row, films per second."
-    return {'px': r['size'], 'per s of processor': r['cpu'], 'aim, two cores': r['aim'],
-            'clock, one process': r['one'], f"clock, {r['workers']} processes": r['many'], 'load': f"{min(r['load'])} to {max(r['load'])}"}
+    many = f"clock, {r['workers']} processes"
+    return {'px': r['size'], 'per s of processor': r['cpu'], 'aim, two cores': r['aim'], 'clock, one process': r['one'],
+            many: r['many'], 'load': f"{min(r['load'])} to {max(r['load'])}"}
 
 if known:
     print(f"{known['cores']} cores; {known['provenance']['date']}, commit {known['provenance']['commit']}; "
