@@ -117,7 +117,8 @@ known = json.loads(known.read_text(encoding='utf-8')) if known.exists() else Non
 def speed(r):
     "A size as a row, films per second."
     many = f"clock, {r['workers']} processes"
-    return {'px': r['size'], 'per s of processor': r['cpu'], 'aim, two cores': r['aim'], 'clock, one process': r['one'],
+    return {'px': r['size'], 'per s of processor': r['cpu'], 'aim, two cores': r['aim'],
+            'clock, one process': r['one'],
             many: r['many'], 'load': f"{min(r['load'])} to {max(r['load'])}"}
 
 if known:
