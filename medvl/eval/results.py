@@ -137,7 +137,7 @@ QUESTIONS = {
     'other': Question('Other scores', 'By the names that their files give.', '', {}, scored)}
 MORE = {'ablations': 'tutorials/ablations.ipynb', 'ablations_subtle': 'tutorials/ablations.ipynb',
         'local_loss': 'losses/02_local.ipynb', 'phantom_speed': 'phantom/06_set.ipynb',
-        'temporal': 'eval/11_temporal.ipynb'}
+        'phantom_calibration': 'phantom/08_calibration.ipynb', 'temporal': 'eval/11_temporal.ipynb'}
 
 # %% ../../nbs/eval/14_results.ipynb #7b8cbb34
 def answer(question:str, # key of QUESTIONS

@@ -61,10 +61,17 @@ auc
 # %% [18] A small table
 assert all(auc.AUROC[auc.focal.astype(bool)] < .9)
 
-# %% [20] How many states there are
+# %% [20] A small table
+text = np.array([s.report.split('FINDINGS:')[1] for s in test])
+hit = hits_at(oracle_scores(test), text[:,None] == text[None], 1)
+ill = np.array([bool(s.info['state']['findings']) for s in test])
+print(f'oracle, R@1: {hit[ill].mean():.2f} with a finding ({ill.sum()} studies), {hit[~ill].mean():.2f} without')
+assert hit[ill].mean() > 4*hit[~ill].mean()
+
+# %% [22] How many states there are
 from medvl.phantom.calibration import (state_key, count_states)
 
-# %% [21] How many states there are
+# %% [23] How many states there are
 test_eq(state_key([Finding('effusion', 'left', .3), Finding('heart')]),
         state_key([Finding('heart'), Finding('effusion', 'left', .4)]))            # order and millilitres are no state
 assert state_key([Finding('effusion', 'left', .3)]) != state_key([Finding('effusion', 'left', .6)])
@@ -72,18 +79,26 @@ numbers = [patient_number(i, V1['seed'], part) for part,n in V1['patients'].item
 visits, states = count_states(numbers, knobs(V1['difficulty']))
 print(f"{V1['name']}: {len(numbers):,} patients, {visits:,} visits, {states:,} distinct states"); assert states > 2000
 
-# %% [23] The table
+# %% [25] The table
 known = Path('../../results/phantom_calibration.json')
 known = json.loads(known.read_text(encoding='utf-8')) if known.exists() else None
-def shown(r):
-    "One difficulty as a column."
-    f = lambda o, c=100, d=1: f"{c*o['value']:.{d}f} ({c*o['low']:.{d}f}-{c*o['high']:.{d}f})"
-    col = {f'{k}, {n} in percent': f(o) for k,v in r['retrieval'].items() for n,o in v.items() if n != 'R@5'}
-    col |= {f"probe, {k}{' (focal)' if k in FOCAL else ''}": f(o, 1, 2) for k,o in r['probe'].items()}
-    return col | {'distinct states': f"{r['states']:,} of {r['visits']:,} visits"}
+def told(o, c=1, d=2): return f"{c*o['value']:.{d}f} ({c*o['low']:.{d}f} to {c*o['high']:.{d}f})"
+def column(r):
+    "One difficulty."
+    hits = {f'{k}, {n}, %': told(v[n], 100, 1) for k,v in r['retrieval'].items() for n in ('R@1','R@10')}
+    probe = {f"probe, {k}{', focal' if k in FOCAL else ''}": told(o) for k,o in r['probe'].items()}
+    return {'test studies': r['test']} | hits | probe | {'distinct states': r['states']}
 
 if known:
-    print(f"{known['data']}; {' / '.join(str(r['test']) for r in known['rows'])} studies; "
-          f"{known['provenance']['date']}, commit {known['provenance']['commit']}")
-    display(pd.DataFrame({r['difficulty']: shown(r) for r in known['rows']}).fillna('').style)
+    print(f"{known['data']}; {known['provenance']['date']}, commit {known['provenance']['commit']}")
+    display(pd.DataFrame({r['difficulty']: column(r) for r in known['rows']}).fillna(''))
 else: print('not run')
+
+# %% [27] The table
+for r in known['rows'] if known else []:
+    hit = {k: v['R@1'] for k,v in r['retrieval'].items()}
+    assert hit['oracle']['low'] > 2*hit['bag of labels']['high'] and hit['oracle']['low'] > 8*hit['raw pixels']['high']
+    assert all(o['high'] < .9 for k,o in r['probe'].items() if k in FOCAL)
+if known:
+    ease = {r['difficulty']: np.mean([o['value'] for o in r['probe'].values()]) for r in known['rows']}
+    assert ease['easy'] > ease['standard'] > ease['hard']; print({k: f'{v:.2f}' for k,v in ease.items()})

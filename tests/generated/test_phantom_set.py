@@ -26,6 +26,7 @@ from io import BytesIO
 from itertools import groupby
 from tempfile import TemporaryDirectory
 import matplotlib.pyplot as plt
+import pandas as pd
 from IPython.display import Image, display
 
 # %% [6] Knobs
@@ -110,10 +111,30 @@ plt.savefig(buf := BytesIO(), format='jpg', dpi=75, pil_kwargs=dict(quality=70))
 display(Image(buf.getvalue()))
 for s in long[:3]: print(s.id, s.info['state']['change'])
 
-# %% [27] phantom-v1
+# %% [27] Speed and memory
+known = Path('../../results/phantom_speed.json')
+known = json.loads(known.read_text(encoding='utf-8')) if known.exists() else None
+def speed(r):
+    "A size as a row, films per second."
+    many = f"clock, {r['workers']} processes"
+    return {'px': r['size'], 'per s of processor': r['cpu'], 'aim, two cores': r['aim'],
+            'clock, one process': r['one'],
+            many: r['many'], 'load': f"{min(r['load'])} to {max(r['load'])}"}
+
+if known:
+    print(f"{known['cores']} cores; {known['provenance']['date']}, commit {known['provenance']['commit']}; "
+          f"the same bytes in two processes: {len(set(known['bytes']['hashes'])) == 1}")
+    display(pd.DataFrame(map(speed, known['rows'])).set_index('px').round(1))
+    m = known['memory']; peaks = [o['peak'] for o in m['marks']]
+    display(pd.DataFrame(m['marks'])[['films','peak','cpu','load']].round(1).rename(columns=dict(
+        peak=f"peak, MB ({m['size']} px)", cpu='films per s of processor')).set_index('films'))
+    assert max(peaks) < 1.05*peaks[0]
+else: print('not run')
+
+# %% [29] phantom-v1
 from medvl.phantom.set import (SIGNATURE, V1, phantom_v1, v1_hashes)
 
-# %% [28] phantom-v1
+# %% [30] phantom-v1
 H = v1_hashes(); test_eq(H['text'], V1['text'])
 test_close(H['signature'], V1['signature'], 1.)
 print('films equal to the byte' if H['films'] == V1['films'] else 'films equal within rounding: another processor')
