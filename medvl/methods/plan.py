@@ -114,7 +114,7 @@ class PLAN(Aligner):
                  size:int=224, # side of the films, pixels
                  up:int|None=299, # enlarge films to this side first; None: don't (ViT)
                  dim:int=768, # width of the shared space
-                 hidden:int=2048, # hidden width of the local heads
+                 hidden:int=2048, # hidden width of the local heads; 0: one linear map each, as GLoRIA's, without batch norm
                  layers:int=4, # of the text tower, summed
                  K:int=2, # looks after the first; 0: none
                  how:str='soft', h:float=.05, tau_i:float=.05, tau_a:float=.1, # importance and regions, see `looks`
@@ -140,8 +140,8 @@ class PLAN(Aligner):
         for k,v in args.items(): setattr(self, k, v)
         self.vision, self.text = CellTower(vision, size, up, init), WordTower(text, layers, glob='mean', vocab=vocab)
         self.head_v, self.head_t = nn.Linear(self.vision.width, dim), nn.Linear(self.text.width, dim)
-        self.head_vs = BatchNormHead(self.vision.width_loc, dim, hidden)
-        self.head_ts = BatchNormHead(self.text.width, dim, hidden)
+        def head(d): return BatchNormHead(d, dim, hidden) if hidden else nn.Linear(d, dim, bias=False)
+        self.head_vs, self.head_ts = head(self.vision.width_loc), head(self.text.width)
         self.active = 1 if curriculum and K else K                       # looks taken in training
         self.config = dict(vision=self.vision.net.config, text=self.text.net.config_dict(), preset=preset, **args)
 
@@ -164,8 +164,8 @@ def encode_text(self,
                ) -> Feat: # glob [b dim]; words [b n dim], unit length, without special tokens
     "Texts in the shared space."
     f = self.text(txt, msk, word)
-    glob = self.head_t(f.glob)
-    return Feat(F.normalize(glob, dim=-1) if norm else glob, F.normalize(self.head_ts(f.loc, f.msk), dim=-1), f.msk)
+    glob, ws = self.head_t(f.glob), self.head_ts(f.loc, *[f.msk]*bool(self.hidden))
+    return Feat(F.normalize(glob, dim=-1) if norm else glob, F.normalize(ws, dim=-1), f.msk)
 
 @patch_to(PLAN)
 def look(self,
@@ -279,7 +279,7 @@ def vit(cls, **kw) -> PLAN: # overrides
 
 @patch_to(PLAN, cls_method=True)
 def small(cls, **kw) -> PLAN: # overrides; `vocab` is the size of your tokenizer
-    "A few million parameters, films of 128 pixels, one channel, 64 cells: for the CPU."
-    own = dict(vision='vit_small_cpu', text='bert-small', size=128, up=None, dim=128, hidden=256, layers=2,
+    "A few million parameters, films of 128 pixels, 64 cells, linear heads and wide regions: for the CPU."
+    own = dict(vision='vit_small_cpu', text='bert-small', size=128, up=None, dim=128, hidden=0, layers=2, tau_a=.5,
                preset='alta-small')
     return cls(**{**own, **kw})
