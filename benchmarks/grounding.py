@@ -247,7 +247,8 @@ def show(title, res, log):
 def against(res):
     "Differences in pairs, by patient: 'a minus b' -> measure -> interval. GLoRIA in the read-out with the higher CNR."
     best = max((k for k in res if k.startswith('GLoRIA')), key=lambda k: res[k].table['macro']['cnr'].value)
-    pairs = ('PLAN K=2','PLAN K=0'), ('PLAN K=2',best), ('PLAN K=0',best)
+    pairs = [('PLAN K=2','PLAN K=0'), ('PLAN K=2',best), ('PLAN K=0',best)]
+    pairs += [(k, o) for k in res if k.startswith('PLAN K=2,') for o in ('PLAN K=2','PLAN K=0',best)]
     return {f'{x} minus {y}': {k: versus(res[x], res[y], k) for k in SHOWN} for x,y in pairs if x in res and y in res}
 
 def compare(res, log):

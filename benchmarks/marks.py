@@ -30,10 +30,10 @@ BERT = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermed
             max_position_embeddings=64, hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
 FAIR = dict(hidden=0, tau_a=.5)  # PLAN's heads and sharpness as GLoRIA's
 SYSTEMS = {'GLoRIA': (GLoRIA, {}), 'PLAN K=0': (PLAN, dict(FAIR, K=0)), 'PLAN K=2': (PLAN, dict(FAIR, K=2)),
-           'PLAN K=2, no importance': (PLAN, dict(FAIR, how='none', K=2)),
-           'PLAN K=0, no importance': (PLAN, dict(FAIR, how='none', K=0))}
+           'PLAN K=2, no importance': (PLAN, dict(FAIR, how='none', K=2))}
 FIRST = {'PLAN K=2, batch-norm heads': (PLAN, dict(hidden=128, tau_a=.5, K=2)),
-         'PLAN K=2, narrow regions': (PLAN, dict(FAIR, tau_a=.1, K=2))}  # one seed
+         'PLAN K=2, narrow regions': (PLAN, dict(FAIR, tau_a=.1, K=2)),
+         'PLAN K=0, no importance': (PLAN, dict(FAIR, how='none', K=0))}  # one seed
 READ = {'three_looks': dict(K=3), 'one_look': dict(K=1)}
 
 def trained(a, name, cls, kw, seed, px, texts, log):
