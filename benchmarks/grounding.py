@@ -6,19 +6,20 @@
 All methods have the same film tower: a narrow ResNet with 256 cells of 8 pixels that has learnt what the training
 reports name, on which side and at what height (read from their sentences by `data.report.entities`; no box, no mask).
 Each such thing is a soft maximum over linear maps of the cells, so that the cells learn to know findings. From there
-on the tower is frozen and its cells are computed once; text tower and heads are trained from nothing, all with the same
-batches, steps and learning rate. A seed changes text tower, heads, batches and order; the film tower is one. Each
-time a film comes up, its text is one sentence of its report that says something is there (GLoRIA's code takes one
-sentence, too); of a report without any, the first of the impression. Sentences that name the same things, on the same
-sides, are right answers of each other. Of the studies without a finding, `--normal` are used. Scored with
-`eval.grounding`: masks projected from the phantom's own anatomy, intervals over patients, of the mean over seeds. GLoRIA
-is read in two ways: cosine of cells and words, and attention of the words. Phrases on findings that show (`visibility`
-in the phantom's truth at least `--faint`) are reported apart, too.
+on the tower is frozen and its cells are computed once; text tower and heads are trained from nothing, all with the
+same batches, steps and learning rate. A seed changes text tower, heads, batches and order; the film tower is one.
+Each time a film comes up, its text is one sentence of its report that says something is there (GLoRIA's code takes
+one sentence, too); of a report without any, the first of the impression. Sentences that name the same things, on the
+same sides, are right answers of each other. Of the studies without a finding, `--normal` are used. Scored with
+`eval.grounding`: masks projected from the phantom's own anatomy, intervals over patients, of the mean over seeds.
+GLoRIA is read in two ways: cosine of cells and words, and attention of the words. Phrases on findings that show
+(`visibility` in the phantom's truth at least `--faint`) are reported apart, too.
 
 Noise in reports (`--noise`): each sentence is dropped, its sides are swapped, a sentence of another report is put
 after it, each with that probability, and GLoRIA and PLAN K=2 are trained again on it (one seed; the film tower's
 reports stay clean). Noise in films: Gaussian, on the films that are scored; nothing is trained again, first seed.
-Control: every phrase on the film of another patient, first seed."""
+PLAN K=2 is read in other ways (`READ`), and after its first look. Control: every phrase on the film of another
+patient."""
 import argparse, hashlib, json, math, re, time
 from collections import Counter
 from copy import copy
@@ -244,6 +245,10 @@ def show(title, res, log):
         log(row(k, g))
         for j in range(len(g.looks)-1): log(row(f'  read at look {j}', g, j))
 
+def early(res):
+    "PLAN K=2 read after its first look, as a system of its own."
+    g = res['PLAN K=2']; return {'PLAN K=2, read at look 0': Grounding(g.info, g.looks[:1], g.rows[:1])}
+
 def against(res):
     "Differences in pairs, by patient: 'a minus b' -> measure -> interval. GLoRIA in the read-out with the higher CNR."
     best = max((k for k in res if k.startswith('GLoRIA')), key=lambda k: res[k].table['macro']['cnr'].value)
@@ -296,7 +301,7 @@ def main():
         for k in SYSTEMS: systems[k].append(train(k, s, clean))
     rough = {k: [train(k, i, dirty, '-noise') for i in range(a.noise_seeds)] for k in ('GLoRIA', 'PLAN K=2')}
     if a.train_only: return
-    res = score(systems, records, tok)
+    res = score(systems, records, tok); res |= early(res)
     show(f"{a.seeds} seeds, clean", res, log); compare(res, log)
     for c in res['PLAN K=2'].table['n']:
         log(f"{c} ({res['PLAN K=2'].table['n'][c]})")
@@ -309,6 +314,7 @@ def main():
     more('plain', f"{sum(plain)} phrases whose finding shows", {k: part(g, plain) for k,g in res.items()})
     more('control', "control: the film of another patient", score(systems, records, tok, control=True))
     first = {k: v[:1] for k,v in systems.items()}
+    more('first_seed', 'clean, first seed', score(first, records, tok))
     more('film_noise', f"films with grain of {a.film_noise}, first seed",
          score(first, noised(records, a.film_noise), tok))
     for name,kw in READ.items():

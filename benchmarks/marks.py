@@ -22,7 +22,7 @@ from medvl.methods.plan import PLAN
 from medvl.phantom.marks import marked_studies
 from medvl.phantom.set import phantom_studies
 
-from grounding import Texts, compare, row, score, show, write
+from grounding import Texts, compare, early, row, score, show, write
 
 PAGE, PROTO = Preset('marks', 64, 64, 64, .4785, .2834), Protocol('marks', sigma=0.)
 TOWER = dict(name='resnet18', size=64, in_chans=1, layers=(1,1,1,1), channels=(24,48,64,64), fine=True)
@@ -79,7 +79,7 @@ def main():
     first = get(FIRST, 1)
     if a.train_only: return
     kw = dict(page=PAGE, proto=PROTO)
-    res = score(systems, records, tok, **kw)
+    res = score(systems, records, tok, **kw); res |= early(res)
     show(f"{a.seeds} seeds, {len(records)} phrases", res, log); compare(res, log)
     for c in res['PLAN K=2'].table['n']:
         log(f"{c} ({res['PLAN K=2'].table['n'][c]})")
