@@ -55,6 +55,7 @@ SYSTEMS = {'GLoRIA': (GLoRIA, {}), 'PLAN K=0': (PLAN, dict(K=0, hidden=0, tau_a=
 READ = {'three_looks': dict(K=3), 'no_importance': dict(how='none'), 'mean_importance': dict(how='mean')}
 SHOWN = ('cnr','miou','pointing')
 PROTO = Protocol('phantom', sigma=.75)
+CLEAR = dict(variety=.5, subtle=0., co=.3, photons=2., pose=.5, typo=0., noise=0.)  # as 'easy', mild findings as well
 AIR = ('opacity','consolidation','pneumonia')  # words for the same shadow
 FINDINGS = ('pleural effusion','edema','airspace','cardiomegaly','atelectasis','pneumothorax','mass','nodule',
             'fracture')
@@ -62,6 +63,8 @@ MORE = ('opacity','consolidation','endotracheal tube','central line','enteric tu
         'pacemaker')
 HEIGHT = {k: h for h,ks in dict(upper=('apex','upper','upper lobe'), mid=('mid','hilar','middle lobe'),
                                 lower=('base','lower','lower lobe')).items() for k in ks}
+
+def level(name): return CLEAR if name == 'clear' else name
 
 def there(report):
     "What a report says is on the film."
@@ -97,7 +100,7 @@ class Texts:
 
 def load(a):
     "Training films, their sentences, these with noise, what their reports name, tokenizer, phrases to look for."
-    def make(n, split): return phantom_studies(n, a.data_seed, 128, split, a.difficulty)
+    def make(n, split): return phantom_studies(n, a.data_seed, 128, split, level(a.difficulty))
     rng, train = np.random.default_rng(0), make(a.train, 'train')
     every = [(s, s.frontals[0], named(s.report)) for s in train]
     used = [o for o in every if o[2] & set(FINDINGS) or rng.random() < a.normal]
@@ -283,7 +286,7 @@ def main():
     for k,v in dict(start_lr=3e-3, lr=1e-3, normal=.3, noise=.3, film_noise=.1, faint=.5).items():
         p.add_argument(f"--{k.replace('_','-')}", type=float, default=v)
     p.add_argument('--train-only', action='store_true', help='score later')
-    p.add_argument('--difficulty', default='easy')
+    p.add_argument('--difficulty', default='clear')
     p.add_argument('--findings', nargs='+', default=['Atelectasis','Cardiomegaly','Consolidation','Edema',
                                                      'Lung Lesion','Pleural Effusion','Pneumothorax'])
     a = p.parse_args(); torch.set_num_threads(1); a.out.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from medvl.methods.plan import PLAN
 from medvl.phantom.marks import marked_studies
 from medvl.phantom.set import phantom_studies
 
-from grounding import Texts, compare, early, row, score, show, write
+from grounding import CLEAR, Texts, compare, early, row, score, show, write
 
 PAGE, PROTO = Preset('marks', 64, 64, 64, .4785, .2834), Protocol('marks', sigma=0.)
 TOWER = dict(name='resnet18', size=64, in_chans=1, layers=(1,1,1,1), channels=(24,48,64,64), fine=True)
@@ -66,7 +66,7 @@ def main():
     def log(s):
         print(s, flush=True)
         with open(a.out/'log.txt', 'a') as f: f.write(s+'\n')
-    def made(n, split, studies, seed): return marked_studies(phantom_studies(n, 0, 64, split, 'easy'), studies, seed)
+    def made(n, split, studies, seed): return marked_studies(phantom_studies(n, 0, 64, split, CLEAR), studies, seed)
     train = made(a.patients, 'train', a.train, 0)
     px = PAGE.norm(torch.from_numpy(np.stack([s.views[0].px for s in train]))[:,None]/255)
     tok = train_tokenizer([s.report for s in train], 200); texts = Texts([[s.report] for s in train], tok, {})
