@@ -3,19 +3,23 @@
     OMP_NUM_THREADS=1 python benchmarks/grounding.py --out runs/grounding                    # goes on where it stopped
     OMP_NUM_THREADS=1 python benchmarks/grounding.py --out runs/grounding --results results  # and writes result files
 
-All methods have the same film tower: a narrow ResNet with 64 cells that has learnt which findings the training
-reports name, and on which side (read from their sentences by `data.report.entities`; no box, no mask). Each finding is
-a soft maximum over linear maps of the cells, so that the cells learn to know findings. From there on the tower is
-frozen and its cells are computed once; text tower and heads are trained from nothing, all methods with the same
-batches, steps and learning rate. A seed changes text tower, heads, batches and order; the film tower is one. Texts are
-impressions; equal texts are right answers of each other. Scored with `eval.grounding`: masks projected from the
-phantom's own anatomy, intervals over patients, of the mean over seeds. GLoRIA is read in two ways: cosine of cells and
-words, and attention of the words.
+All methods have the same film tower: a narrow ResNet with 256 cells of 8 pixels that has learnt what the training
+reports name, on which side and at what height (read from their sentences by `data.report.entities`; no box, no mask).
+Each such thing is a soft maximum over linear maps of the cells, so that the cells learn to know findings. From there
+on the tower is frozen and its cells are computed once; text tower and heads are trained from nothing, all with the
+same batches, steps and learning rate. A seed changes text tower, heads, batches and order; the film tower is one.
+Each time a film comes up, its text is one sentence of its report that says something is there (GLoRIA's code takes
+one sentence, too); of a report without any, the first of the impression. Sentences that name the same things, on the
+same sides, are right answers of each other. Of the studies without a finding, `--normal` are used. Scored with
+`eval.grounding`: masks projected from the phantom's own anatomy, intervals over patients, of the mean over seeds.
+GLoRIA is read in two ways: cosine of cells and words, and attention of the words. Phrases on findings that show
+(`visibility` in the phantom's truth at least `--faint`) are reported apart, too.
 
 Noise in reports (`--noise`): each sentence is dropped, its sides are swapped, a sentence of another report is put
 after it, each with that probability, and GLoRIA and PLAN K=2 are trained again on it (one seed; the film tower's
 reports stay clean). Noise in films: Gaussian, on the films that are scored; nothing is trained again, first seed.
-Control: every phrase on the film of another patient, first seed."""
+PLAN K=2 is read in other ways (`READ`), and after its first look. Control: every phrase on the film of another
+patient."""
 import argparse, hashlib, json, math, re, time
 from collections import Counter
 from copy import copy
@@ -28,13 +32,13 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from medvl.core import Batch, Feat, provenance, save_json
-from medvl.data.batch import StudyData, collate
+from medvl.data.batch import pad_texts
 from medvl.data.films import Preset
-from medvl.data.noise import noisy_samples, noisy_views
+from medvl.data.noise import noisy_reports, noisy_views
 from medvl.data.regions import phrases
 from medvl.data.report import entities, sections
-from medvl.data.study import samples
-from medvl.data.tokens import train_tokenizer
+from medvl.data.text import sentences
+from medvl.data.tokens import encode, train_tokenizer
 from medvl.eval.grounding import METRICS, Grounding, Protocol, grounding, summarise, versus
 from medvl.methods.gloria import GLoRIA
 from medvl.methods.plan import PLAN
@@ -43,46 +47,83 @@ from medvl.models.vision import VisionTower
 from medvl.phantom.set import phantom_studies
 
 PAGE = Preset('benchmark', 128, 128, 128, .4785, .2834)
-TOWER = dict(name='resnet18', size=128, in_chans=1, layers=(1,1,1,1), channels=(24,48,96,192))
+TOWER = dict(name='resnet18', size=128, in_chans=1, layers=(1,2,1,1), channels=(24,96,128,192), fine=True)
 BERT = dict(hidden_size=128, num_hidden_layers=2, num_attention_heads=4, intermediate_size=256,
             max_position_embeddings=96, hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.05)
-SYSTEMS = {'GLoRIA': (GLoRIA, {}), 'PLAN K=0': (PLAN, dict(K=0, hidden=256)),
-           'PLAN K=2': (PLAN, dict(K=2, hidden=256))}
+SYSTEMS = {'GLoRIA': (GLoRIA, {}), 'PLAN K=0': (PLAN, dict(K=0, hidden=0, tau_a=.5)),
+           'PLAN K=2': (PLAN, dict(K=2, hidden=0, tau_a=.5))}
+READ = {'three_looks': dict(K=3), 'no_importance': dict(how='none'), 'mean_importance': dict(how='mean')}
 SHOWN = ('cnr','miou','pointing')
 PROTO = Protocol('phantom', sigma=.75)
+CLEAR = dict(variety=.5, subtle=0., co=.3, photons=2., pose=.5, typo=0., noise=0.)  # as 'easy', mild findings as well
+AIR = ('opacity','consolidation','pneumonia')  # words for the same shadow
+FINDINGS = ('pleural effusion','edema','airspace','cardiomegaly','atelectasis','pneumothorax','mass','nodule',
+            'fracture')
+MORE = ('opacity','consolidation','endotracheal tube','central line','enteric tube','chest tube','widened mediastinum',
+        'pacemaker')
+HEIGHT = {k: h for h,ks in dict(upper=('apex','upper','upper lobe'), mid=('mid','hilar','middle lobe'),
+                                lower=('base','lower','lower lobe')).items() for k in ks}
 
-def impression(r): return sections(r).get('impression') or r
+def level(name): return CLEAR if name == 'clear' else name
+
+def there(report):
+    "What a report says is on the film."
+    return [e for e in entities(report) if e.polarity == 'present' and not e.context and e.labels]
 
 def named(report):
-    "What a report says is there: findings, and findings with a side."
+    "Findings and devices that a report names, the same with a side, and with a side and a height."
     out = set()
-    for e in entities(report):
-        if e.polarity != 'present' or e.context: continue
+    for e in there(report):
         sides = ('left','right') if e.side == 'bilateral' else (e.side,) if e.side else ()
-        out |= {e.name, *(f'{e.name}|{o}' for o in sides)}
+        high = {HEIGHT[z] for z in e.zone.split('+') if z in HEIGHT}
+        for k in ([e.name,'airspace'] if e.name in AIR else [e.name]):
+            out |= {k, *(f'{k}|{o}' for o in sides)}
+            if k not in AIR: out |= {f'{k}|{o}|{h}' for o in sides for h in high}
     return out
 
+def spoken(report, full=''):
+    "Sentences that say something is there; without any, the first of the impression of `full`."
+    s = sentences(report); own = sorted({e.sentence for e in there(report)})
+    last = sections(full or report).get('impression') or full or report
+    return [s[i] for i in own if len(s[i].split()) < 30] or sentences(last)[:1]
+
+class Texts:
+    "The sentences of each report as tokens; equal numbers for sentences that name the same things."
+    def __init__(self, said, tok, keys):
+        e = encode(tok, [s for o in said for s in o], 64); it = iter(zip(e.ids, e.word))
+        self.tok, self.pieces = tok, [[next(it) for _ in o] for o in said]
+        self.ids = [[keys.setdefault(frozenset(named(s)), len(keys)) for s in o] for o in said]
+    def batch(self, ids, rng):
+        at = [int(rng.integers(len(self.pieces[i]))) for i in ids]; t = [self.pieces[i][k] for i,k in zip(ids, at)]
+        txt_id = torch.tensor([self.ids[i][k] for i,k in zip(ids, at)])
+        return Batch(pad_texts(t, self.tok.pad_token_id, max(len(o[0]) for o in t)), txt_id=txt_id)
+
 def load(a):
-    "Training pairs as one batch, the same with noise, what their reports name, the tokenizer, phrases to look for."
-    def make(n, split): return phantom_studies(n, a.data_seed, a.size, split, a.difficulty)
-    st = dict(train=make(a.train, 'train'), test=make(a.test, 'test'))
-    smp = [s for s in samples(st['train'], text=impression, say=None, need_text=True) if s.slots[0] is not None]
-    tok = train_tokenizer([s.text for s in smp], 600)
-    def batch(smp):
-        d = StudyData(smp, tok, PAGE, max_len=64, slots=('current_frontal',))
-        return collate([d[i] for i in range(len(d))], d)[0]
-    clean = batch(smp); p = a.noise
-    dirty = batch(noisy_samples(smp, drop=p, swap=p, add=p, seed=1)) if a.noise_seeds else None
-    said = [named(s.study.report) for s in smp]
-    often = [k for k,n in Counter(k for o in said for k in o).most_common() if n >= len(smp)/64]
-    Y = torch.tensor([[float(k in o) for k in often] for o in said])
-    asked = [p for p in phrases(st['test']) if p.view.kind == 'frontal' and p.label in a.findings]
-    return clean, dirty, Y, often, tok, asked
+    "Training films, their sentences, these with noise, what their reports name, tokenizer, phrases to look for."
+    def make(n, split): return phantom_studies(n, a.data_seed, 128, split, level(a.difficulty))
+    rng, train = np.random.default_rng(0), make(a.train, 'train')
+    every = [(s, s.frontals[0], named(s.report)) for s in train]
+    used = [o for o in every if o[2] & set(FINDINGS) or rng.random() < a.normal]
+    px = torch.from_numpy(np.stack([v.px for _,v,_ in used]))[:,None]
+    reports, keys = [s.report for s,*_ in used], {}
+    said = [spoken(r) for r in reports]; tok = train_tokenizer([s for o in said for s in o], 600)
+    films = [' '.join(o) for o in said]
+    dirty = [spoken(t, r) for t,r in zip(noisy_reports(films, a.noise, a.noise, a.noise, seed=1), reports)]
+    known = [k for k,n in Counter(k for *_,o in used for k in o).most_common()
+             if n >= len(used)/100 and k.split('|')[0] in FINDINGS+MORE]
+    Y = torch.tensor([[float(k in o) for k in known] for *_,o in used])
+    asked = {k: [p for p in phrases(make(n, k)) if p.view.kind == 'frontal' and p.label in a.findings]
+             for k,n in (('val', a.val), ('test', a.test))}
+    return px, Texts(said, tok, keys), Texts(dirty, tok, keys), Y, known, tok, asked
 
 class Stored(nn.Module):
     "Features of the training films in place of the tower; `img` holds their numbers."
     def __init__(self, f): super().__init__(); self.f = f
-    def forward(self, img, msk=None): return self.f.map(lambda x: x[img.flatten().long()])
+    def forward(self, img, msk=None): return self.f.map(lambda x: x[img.flatten().long()].float())
+
+def see(net, x):
+    "The tower in bfloat16."
+    with torch.autocast('cpu', torch.bfloat16): return net(x.contiguous(memory_format=torch.channels_last)).float()
 
 class Remember(nn.Module):
     "A frozen tower that encodes each batch of films once."
@@ -91,16 +132,18 @@ class Remember(nn.Module):
     def forward(self, img, msk=None):
         x = first_film(img, msk); key = hashlib.blake2b(x.numpy().tobytes(), digest_size=12).digest()
         if key not in self.known:
-            with torch.no_grad(): self.known[key] = self.net.eval()(x)
+            with torch.no_grad(): self.known[key] = see(self.net.eval(), x)
         return self.known[key]
+
+def shown(px): return (px.float()/255-PAGE.mean)/PAGE.std
 
 def found(z, sharp=4.):
     "Soft maximum over cells."
     return ((z*sharp).logsumexp(1)-math.log(z.shape[1]))/sharp
 
-def start(a, data, Y, log):
+def start(a, px, Y, log):
     "The common film tower: it has learnt to name findings from cells, and from the whole."
-    f, bs = a.out/'start.safetensors', a.bs
+    f, bs = a.out/'start.safetensors', a.warm_bs
     torch.manual_seed(0)
     net = VisionTower(**TOWER).to(memory_format=torch.channels_last)
     cell, whole = nn.Linear(net.width_loc, Y.shape[1]), nn.Linear(net.width, Y.shape[1])
@@ -112,42 +155,38 @@ def start(a, data, Y, log):
     g, begin, total = torch.Generator().manual_seed(0), time.process_time(), 0.
     order = torch.empty(0, dtype=torch.long)
     for i in range(a.warm):
-        if len(order) < bs: order = torch.randperm(data.bs, generator=g)
+        if len(order) < bs: order = torch.randperm(len(px), generator=g)
         ids, order = order[:bs], order[bs:]
         dy, dx = torch.randint(0, 13, (2,), generator=g).tolist()
-        x = F.pad(data.img[ids][:,0], (6,6,6,6), mode='replicate')[:,:,dy:dy+128,dx:dx+128]
-        o = net.train()(x.contiguous(memory_format=torch.channels_last))
+        o = see(net.train(), F.pad(shown(px[ids]), (6,6,6,6), mode='replicate')[:,:,dy:dy+128,dx:dx+128])
         loss = sum(F.binary_cross_entropy_with_logits(z, Y[ids]) for z in (found(cell(o.loc)), whole(o.glob)))
         opt.zero_grad(); loss.backward(); opt.step(); rate.step(); total += loss.item()
-        if (i+1) % 50 == 0:
-            log(f"  film tower, step {i+1}/{a.warm}: loss {total/50:.3f}, {time.process_time()-begin:.0f} s of CPU")
+        if (i+1) % 100 == 0:
+            log(f"  film tower, step {i+1}/{a.warm}: loss {total/100:.3f}, {time.process_time()-begin:.0f} s of CPU")
             total = 0.
     save_file({k: v.contiguous() for k,v in net.state_dict().items()}, f)
     return net.eval()
 
-def fit(m, data, steps, bs, lr, seed, log):
+def fit(m, texts, n, steps, bs, lr, seed, log):
     "Train on stored cells; CPU seconds go to the log."
-    g, n = torch.Generator().manual_seed(seed), data.bs
+    g, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     opt = torch.optim.AdamW([p for p in m.parameters() if p.requires_grad], lr=lr, weight_decay=.02)
     rate = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps, pct_start=.2)
     begin, total, order = time.process_time(), 0., torch.empty(0, dtype=torch.long)
     for i in range(steps):
         if len(order) < bs: order = torch.randperm(n, generator=g)
         ids, order = order[:bs], order[bs:]
-        b = Batch({k: data[k][ids] for k in ('txt','word','txt_msk','txt_id')})
-        keep = int(b.txt_msk.sum(1).max())
-        for k in ('txt','word','txt_msk'): b[k] = b[k][:,:keep]
-        b['img'] = ids.view(-1,1,1,1,1)
+        b = texts.batch(ids.tolist(), rng); b['img'] = ids.view(-1,1,1,1,1)
         out = m.train()(b); loss = m.loss(out)
         opt.zero_grad(); loss.backward(); torch.nn.utils.clip_grad_norm_(m.parameters(), 1.)
         opt.step(); rate.step()
         total += loss.item()
-        if (i+1) % 50 == 0 or i+1 == steps:
-            log(f"  step {i+1}/{steps}: loss {total/(i%50+1):.3f}, {time.process_time()-begin:.0f} s of CPU")
+        if (i+1) % 100 == 0 or i+1 == steps:
+            log(f"  step {i+1}/{steps}: loss {total/(i%100+1):.3f}, {time.process_time()-begin:.0f} s of CPU")
             total = 0.
     return m.eval()
 
-def trained(a, name, seed, data, tok, tower, films, key, log):
+def trained(a, name, seed, texts, tok, tower, films, key, log):
     "A system of a seed, from its file or trained now."
     cls, kw = SYSTEMS[name]; f = a.out/f"{key}.safetensors"
     torch.manual_seed(seed)
@@ -157,14 +196,14 @@ def trained(a, name, seed, data, tok, tower, films, key, log):
     if f.exists(): m.load_state_dict(load_file(f))
     else:
         log(key); own, m.vision = m.vision, Stored(films)
-        fit(m, data, a.steps, a.bs, a.lr, 100+seed, log)
+        fit(m, texts, len(films.loc), a.steps, a.bs, a.lr, 100+seed, log)
         m.vision = own; save_file(m.state_dict(), f)
     m.vision = Remember(m.vision.net)
     return m.eval()
 
-def encoded(tower, img):
-    "Features of all training films."
-    with torch.no_grad(): parts = [tower(x[:,0].contiguous(memory_format=torch.channels_last)) for x in img.split(32)]
+def encoded(tower, px):
+    "Features of all training films, in half precision."
+    with torch.no_grad(): parts = [see(tower, shown(x)).map(torch.Tensor.half) for x in px.split(32)]
     return Feat(torch.cat([o.glob for o in parts]), torch.cat([o.loc for o in parts]), grid=parts[0].grid)
 
 def noised(records, sigma):
@@ -179,17 +218,27 @@ def pooled(runs):
     rows = [[mean(seeds) for seeds in zip(*looks)] for looks in zip(*(r.rows for r in runs))]
     return Grounding(runs[0].info, [summarise(r, 1000, 0, (*METRICS,'area')) for r in rows], rows)
 
+def visible(r):
+    "How well the finding of a phrase shows on its film, 0 to 1, from the phantom's truth."
+    return max((f['visibility'].get(r.view.id, 0.) for f in r.study.info['state']['findings']
+                if f['name'] == r.label and (not f['side'] or f['side'] in r.text.lower())), default=0.)
+
+def part(g, keep):
+    "Some of the phrases of a result."
+    rows = [[r for r,k in zip(look, keep) if k] for look in g.rows]
+    return Grounding(g.info, [summarise(r, 1000, 0, (*METRICS,'area')) for r in rows], rows)
+
 def row(name, g, look=-1, by='macro'):
     t = g.looks[look][by]
     return f"  {name:34s}" + ''.join(f"{str(t[k]):26s}" for k in SHOWN)
 
-def score(a, systems, records, tok, **kw):
+def score(systems, records, tok, page=PAGE, proto=PROTO, **kw):
     "Each system, pooled over its seeds; GLoRIA in both read-outs."
     out = {}
     for name,models in systems.items():
         for read in ('cosine','attention') if name == 'GLoRIA' else ('',):
             for m in models: m.read = read
-            runs = [grounding(m, tok, records, PAGE, PROTO, side=128, n_boot=0, progress=False, **kw) for m in models]
+            runs = [grounding(m, tok, records, page, proto, side=64, n_boot=0, progress=False, **kw) for m in models]
             out[f'{name} {read}'.strip()] = pooled(runs)
     return out
 
@@ -199,70 +248,85 @@ def show(title, res, log):
         log(row(k, g))
         for j in range(len(g.looks)-1): log(row(f'  read at look {j}', g, j))
 
+def early(res):
+    "PLAN K=2 read after its first look, as a system of its own."
+    g = res['PLAN K=2']; return {'PLAN K=2, read at look 0': Grounding(g.info, g.looks[:1], g.rows[:1])}
+
 def against(res):
     "Differences in pairs, by patient: 'a minus b' -> measure -> interval. GLoRIA in the read-out with the higher CNR."
     best = max((k for k in res if k.startswith('GLoRIA')), key=lambda k: res[k].table['macro']['cnr'].value)
-    pairs = ('PLAN K=2','PLAN K=0'), ('PLAN K=2',best), ('PLAN K=0',best)
+    pairs = [('PLAN K=2','PLAN K=0'), ('PLAN K=2',best), ('PLAN K=0',best)]
+    pairs += [(k, o) for k in res if k.startswith('PLAN K=2,') for o in ('PLAN K=2','PLAN K=0',best)]
     return {f'{x} minus {y}': {k: versus(res[x], res[y], k) for k in SHOWN} for x,y in pairs if x in res and y in res}
 
 def compare(res, log):
     for k,gap in against(res).items(): log(f"  {k:44s}" + ''.join(f"{m} {v!s:26s}" for m,v in gap.items()))
 
-def write(a, res, extra, seeds):
-    "One result file a system."
+def write(a, res, extra, seeds, data, what='grounding', fewer=()):
+    "One result file a system; `fewer`: seeds of those that have fewer."
     iv, gaps = (lambda i: dict(value=i.value, low=i.low, high=i.high)), against(res)
     for k,g in res.items():
         name = 'gloria' if k.startswith('GLoRIA') else 'plan'
-        task = 'grounding, ' + (k.split()[1] if ' ' in k else '')
-        f = a.results/f"{name}_grounding_{re.sub('[^a-z0-9]+', '', k.lower())}.json"
+        f = a.results/f"{name}_{what}_{re.sub('[^a-z0-9]+', '', k.lower())}.json"
         def nums(t): return {m: iv(t[m]) for m in SHOWN}
-        data = f"phantom, {a.difficulty}, {a.train} patients to train, {a.test} to test"
-        save_json(f, dict(method=name, task=task, data=data, n_seeds=seeds, metrics=nums(g.table['macro']),
+        save_json(f, dict(method=name, task='grounding, '+k.partition(' ')[2], data=data,
+            n_seeds=dict(fewer).get(k, seeds), metrics=nums(g.table['macro']),
             looks=[nums(l['macro']) for l in g.looks], area=g.table['macro']['area'].value,
             findings={c: nums(g.table[c]) | dict(n=n) for c,n in g.table['n'].items()},
-            against={o: {m: iv(v) for m,v in gap.items()} for o,gap in gaps.items() if o.startswith(k)},
+            against={o: {m: iv(v) for m,v in gap.items()} for o,gap in gaps.items() if o.startswith(k+' minus')},
             **{t: nums(r[k].table['macro']) for t,r in extra.items() if k in r},
             args={n: v for n,v in vars(a).items() if n not in ('out','results')}, provenance=provenance()))
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('--out', type=Path, required=True); p.add_argument('--results', type=Path)
-    for k,v in dict(train=1200, test=200, data_seed=0, size=256, warm=600, steps=250, bs=32, seeds=3,
+    for k,v in dict(train=3000, val=150, test=400, data_seed=0, warm=1600, warm_bs=32, steps=300, bs=16, seeds=3,
                     noise_seeds=1).items():
         p.add_argument(f"--{k.replace('_','-')}", type=int, default=v)
-    for k,v in dict(start_lr=3e-3, lr=1e-3, noise=.3, film_noise=.1).items():
+    for k,v in dict(start_lr=3e-3, lr=1e-3, normal=.3, noise=.3, film_noise=.1, faint=.5).items():
         p.add_argument(f"--{k.replace('_','-')}", type=float, default=v)
-    p.add_argument('--difficulty', default='standard')
+    p.add_argument('--train-only', action='store_true', help='score later')
+    p.add_argument('--difficulty', default='clear')
     p.add_argument('--findings', nargs='+', default=['Atelectasis','Cardiomegaly','Consolidation','Edema',
                                                      'Lung Lesion','Pleural Effusion','Pneumothorax'])
     a = p.parse_args(); torch.set_num_threads(1); a.out.mkdir(parents=True, exist_ok=True)
     def log(s):
         print(s, flush=True)
         with open(a.out/'log.txt', 'a') as f: f.write(s+'\n')
-    clean, dirty, Y, names, tok, records = load(a)
-    n = len({id(r.view) for r in records})
-    log(f"{clean.bs} training pairs; {len(names)} things named; {len(records)} phrases on {n} films of test patients")
-    tower = start(a, clean, Y, log); films = encoded(tower, clean.img)
-    def train(k, s, data, more=''):
-        return trained(a, k, s, data, tok, tower, films, f"{k.replace(' ','-')}-{s}{more}", log)
-    systems = {k: [train(k, s, clean) for s in range(a.seeds)] for k in SYSTEMS}
-    res = score(a, systems, records, tok)
+    px, clean, dirty, Y, names, tok, asked = load(a)
+    records = asked['test']; n = len({id(r.view) for r in records})
+    log(f"{len(px)} training films; {len(names)} things named; {len(records)} phrases on {n} films of test patients")
+    tower = start(a, px, Y, log); films = encoded(tower, px)
+    def train(k, s, texts, more=''):
+        return trained(a, k, s, texts, tok, tower, films, f"{k.replace(' ','-')}-{s}{more}", log)
+    systems = {k: [] for k in SYSTEMS}
+    for s in range(a.seeds):
+        for k in SYSTEMS: systems[k].append(train(k, s, clean))
+    rough = {k: [train(k, i, dirty, '-noise') for i in range(a.noise_seeds)] for k in ('GLoRIA', 'PLAN K=2')}
+    if a.train_only: return
+    res = score(systems, records, tok); res |= early(res)
     show(f"{a.seeds} seeds, clean", res, log); compare(res, log)
     for c in res['PLAN K=2'].table['n']:
         log(f"{c} ({res['PLAN K=2'].table['n'][c]})")
         for k,g in res.items(): log(row(k, g, by=c))
-    if a.results: write(a, res, {}, a.seeds)
+    extra, data = {}, f"phantom, {a.difficulty}, {a.train} patients to train, {a.test} to test"
+    def more(name, title, got):
+        extra[name] = got; show(title, got, log)
+        if a.results: write(a, res, extra, a.seeds, data)
+    plain = [visible(r) >= a.faint for r in records]
+    more('plain', f"{sum(plain)} phrases whose finding shows", {k: part(g, plain) for k,g in res.items()})
+    more('control', "control: the film of another patient", score(systems, records, tok, control=True))
     first = {k: v[:1] for k,v in systems.items()}
-    extra = {'film_noise': score(a, first, noised(records, a.film_noise), tok)}
-    show(f"films with grain of {a.film_noise}, first seed", extra['film_noise'], log)
-    extra['control'] = score(a, first, records, tok, control=True)
-    show("control: the film of another patient, first seed", extra['control'], log)
-    if a.results: write(a, res, extra, a.seeds)
+    more('first_seed', 'clean, first seed', score(first, records, tok))
+    more('film_noise', f"films with grain of {a.film_noise}, first seed",
+         score(first, noised(records, a.film_noise), tok))
+    for name,kw in READ.items():
+        for m in systems['PLAN K=2']: vars(m).update(kw)
+        more(name, f"PLAN K=2, read with {kw}", score({'PLAN K=2': systems['PLAN K=2']}, records, tok))
+        for m in systems['PLAN K=2']: vars(m).update({k: m.config[k] for k in kw})
     if a.noise_seeds:
-        rough = {k: [train(k, i, dirty, '-noise') for i in range(a.noise_seeds)] for k in ('GLoRIA', 'PLAN K=2')}
-        extra['report_noise'] = score(a, rough, records, tok)
-        show(f"trained on reports with noise {a.noise}, {a.noise_seeds} seeds", extra['report_noise'], log)
+        more('report_noise', f"trained on reports with noise {a.noise}, {a.noise_seeds} seeds",
+             score(rough, records, tok))
         compare(extra['report_noise'], log)
-        if a.results: write(a, res, extra, a.seeds)
 
 if __name__ == '__main__': main()

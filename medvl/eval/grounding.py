@@ -319,7 +319,7 @@ def gallery(res:Grounding, # of `grounding`
             n:int=4, # best, and as many worst
             dpi:int=75 # of the figure
            ) -> Figure:
-    "The best and the worst phrases: map, and truth as a contour. Raises `MedvlError` when none was scored."
+    "The best and the worst phrases: map, truth as a contour, boxes dashed. Raises `MedvlError` when none was scored."
     rows, look = res.rows[-1], len(res.rows)-1
     order = sorted((j for j,r in enumerate(rows) if np.isfinite(r[by])), key=lambda j: -rows[j][by])
     if not order or not res.placed: raise MedvlError(f"no phrase with {by} to show")
@@ -330,6 +330,6 @@ def gallery(res:Grounding, # of `grounding`
     for title,line,part in (('best', axs[0], order[:n]), ('worst', axs[1], worst)):
         for ax,j in zip(line, part):
             o = res.placed[j]; m, mask = o.on_film()
-            heat(o.phrase.view.film().px[0].numpy(), m[look], o.phrase.text, mask, ax=ax, bar=False)
+            heat(o.phrase.view.film().px[0].numpy(), m[look], o.phrase.text, mask, o.phrase.boxes, ax, bar=False)
             ax.set_title(f"{ax.get_title()}\n{title}: {by} {rows[j][by]:.2f}", fontsize=8)
     return fig

@@ -106,7 +106,7 @@ def pool_looks(look:Look, # of some texts and films
 # %% ../../nbs/methods/07_plan.ipynb #aa960c3b
 class PLAN(CellsAndWords):
     "PLAN (arXiv 2502.18047), re-implemented from its abstract. Terms: `glob`, `local`."
-    small_args = CellsAndWords.small_args | dict(hidden=256)
+    small_args = CellsAndWords.small_args | dict(hidden=0, tau_a=.5)
 
     def __init__(self,
                  vision:str|dict='resnet50', # timm model, preset, or VisionTower's arguments
@@ -114,7 +114,7 @@ class PLAN(CellsAndWords):
                  size:int=224, # side of the films, pixels
                  up:int|None=299, # enlarge films to this side first; None: don't (ViT)
                  dim:int=768, # width of the shared space
-                 hidden:int=2048, # hidden width of the local heads
+                 hidden:int=2048, # width of the local heads; 0: one linear map each, as in GLoRIA
                  layers:int=4, # of the text tower, summed
                  K:int=2, # looks after the first; 0: none
                  how:str='soft', h:float=.05, tau_i:float=.05, tau_a:float=.1, # importance and regions, see `looks`
@@ -138,8 +138,8 @@ class PLAN(CellsAndWords):
                          local=local, last=last, curriculum=curriculum, s2=s2, s3=s3, s4=s4, positives=positives,
                          chunk=chunk)
         self.head_t = nn.Linear(self.text.width, dim)
-        self.head_vs = BatchNormHead(self.vision.width_loc, dim, hidden)
-        self.head_ts = BatchNormHead(self.text.width, dim, hidden)
+        def head(d): return BatchNormHead(d, dim, hidden) if hidden else nn.Linear(d, dim, bias=False)
+        self.head_vs, self.head_ts = head(self.vision.width_loc), head(self.text.width)
         self.active = 1 if curriculum and K else K                       # looks taken in training
 
 # %% ../../nbs/methods/07_plan.ipynb #a9b55dfa
@@ -151,7 +151,7 @@ def cells(self, x:Float[Tensor, 'b n w']) -> Float[Tensor, 'b n d']:
 @patch_to(PLAN)
 def words(self, x:Float[Tensor, 'b n w'], msk:Bool[Tensor, 'b n']) -> Float[Tensor, 'b n d']:
     "Words of the tower in the shared space, unit length."
-    return F.normalize(self.head_ts(x, msk), dim=-1)
+    return F.normalize(self.head_ts(x, *[msk]*bool(self.hidden)), dim=-1)
 
 @patch_to(PLAN)
 def look(self,

@@ -82,6 +82,7 @@ class VisionTower(nn.Module):
                  pos:str|None=None, # 'sincos' (fixed) or 'learned'; None: learned if pretrained, else sincos. ViT only
                  mean:tuple|float|None=None, # of the training pixels, per channel; None: timm's
                  std:tuple|float|None=None, # their deviation
+                 fine:bool=False, # cells of stride 8 instead of 16, see below. Convolutional networks only
                  **timm_kw # anything else for timm.create_model: depth, in_chans, drop_path_rate, global_pool ...
                 ):
         super().__init__()
@@ -90,15 +91,17 @@ class VisionTower(nn.Module):
         name, pos, mean, std = kw.pop('name', name), kw.pop('pos', None), kw.pop('mean', None), kw.pop('std', None)
         self.net, self.size = _create(name, size, pretrained, kw), size
         self.is_vit = isinstance(self.net, VisionTransformer)
-        self._set_up_vit(pos, pretrained) if self.is_vit else self._set_up_conv(name, pos, kw.get('in_chans', 3))
+        if self.is_vit and fine: raise MedvlError(f"{name!r} has patches of one size, so fine=True means nothing")
+        self._set_up_vit(pos, pretrained) if self.is_vit else self._set_up_conv(name, pos, kw.get('in_chans', 3), fine)
         mean, std = mean or self.net.pretrained_cfg['mean'], std or self.net.pretrained_cfg['std']
         self.mean, self.std = _channels(mean, self.in_chans), _channels(std, self.in_chans)
         self.config = dict(name=name, size=size, pos=self.pos, mean=self.mean, std=self.std, **kw)
+        if self.fine: self.config['fine'] = True
 
 # %% ../../nbs/models/01_vision.ipynb #a1022122
 @patch_to(VisionTower)
 def _set_up_vit(self, pos, pretrained):
-    pe, net = self.net.patch_embed, self.net
+    pe, net, self.fine = self.net.patch_embed, self.net, False
     self.patch, self.grid, self.in_chans = pe.patch_size[0], tuple(pe.grid_size), pe.proj.in_channels
     self.width = self.width_loc = net.embed_dim
     self.pos = pos or ('learned' if pretrained or net.pos_embed is None else 'sincos')
@@ -113,18 +116,20 @@ def _set_up_vit(self, pos, pretrained):
 
 # %% ../../nbs/models/01_vision.ipynb #9eda0b01
 @patch_to(VisionTower)
-def _set_up_conv(self, name, pos, in_chans):
+def _set_up_conv(self, name, pos, in_chans, fine):
     net, infos = self.net, getattr(self.net, 'feature_info', ())
     if [o['reduction'] for o in infos[-2:]] != [16,32] or not hasattr(net, 'forward_intermediates'):
         raise MedvlError(f"{name!r} is neither a timm VisionTransformer nor a network with stages of stride 16 and 32")
     if pos is not None: raise MedvlError(f"{name!r} has no position table, so pos={pos!r} means nothing")
-    self.pos, self.patch, self.in_chans = None, infos[-2]['reduction'], in_chans
+    own = infos[-3 if fine else -2]  # the stage whose cells are the local features
+    self.pos, self.patch, self.in_chans, self.fine = None, own['reduction'], in_chans, fine
     self.grid = (-(-self.size//self.patch),)*2
-    self.width, self.width_loc = net.num_features, infos[-2]['num_chs']
+    self.width, self.width_loc = net.num_features, own['num_chs']
 
 @patch_to(VisionTower)
 def _forward_conv(self, img):
-    last, (loc, _) = self.net.forward_intermediates(img.expand(-1, self.in_chans, -1, -1), indices=[-2,-1])
+    at = [-3 if self.fine else -2, -1]
+    last, (loc, _) = self.net.forward_intermediates(img.expand(-1, self.in_chans, -1, -1), indices=at)
     return Feat(self.net.forward_head(last), loc.flatten(2).transpose(1,2), grid=tuple(loc.shape[-2:]))
 
 # %% ../../nbs/models/01_vision.ipynb #bebef1ec

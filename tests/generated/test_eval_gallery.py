@@ -6,19 +6,18 @@ import base64, html, io
 from collections import Counter
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from medvl.core import MedvlError
 from medvl.eval.grounding import METRICS, Grounding
 from medvl.eval.maps import heat
 
 # %% [4] Gallery
-from dataclasses import replace
+from textwrap import fill
 from fastcore.test import *
 from medvl.core import Aligner, Feat
 from medvl.data.films import Preset
-from medvl.data.regions import Phrase, phrases
-from medvl.data.study import Box
-from medvl.eval.grounding import Placed, PROTOCOLS, summarise
+from medvl.data.regions import phrases
 from medvl.phantom.set import phantom_studies
 import torch
 
@@ -39,7 +38,7 @@ test_fail(lambda: picked(made([('Heart',np.nan)])), contains='no phrase with mio
 test_fail(lambda: picked(made([('Heart',.5)], placed=False)), contains='no phrase with miou')
 
 # %% [10] A film, and the page
-from medvl.eval.gallery import (film_card, _png, _STYLE, _LEGEND)
+from medvl.eval.gallery import (said, film_card, _png, _STYLE, _LEGEND)
 
 # %% [11] A film, and the page
 from medvl.eval.gallery import (gallery_page)
@@ -51,12 +50,17 @@ class Bright(Aligner):
     def encode_text(self, txt, msk=None, word=None, norm=True): return Feat(torch.ones(len(txt),1))
     def maps(self, img, txt): return img.loc.transpose(1,2).unflatten(-1, img.grid)[None]
 page = Preset('page', 32, 32, 32)
-recs = [r for r in phrases(phantom_studies(12, seed=3, size=64)) if r.view.kind == 'frontal'][:24]
+recs = [r for r in phrases(phantom_studies(12, seed=3, size=128)) if r.view.kind == 'frontal'][:24]
 from medvl.data.tokens import train_tokenizer
 from medvl.eval.grounding import grounding
-res = grounding(Bright(), train_tokenizer([r.text for r in recs]*3, 200), recs, page, side=64, n_boot=20,
+res = grounding(Bright(), train_tokenizer([r.text for r in recs]*3, 200), recs, page, side=128, n_boot=20,
                 progress=False)
-fig = film_card(res, picked(res, n=1)['found'][0]); plt.show()
+fig, axs = plt.subplots(1, 4, figsize=(10,3.4), dpi=47, layout='constrained')
+for ax,(kind,j) in zip(axs, [(k, j) for k,js in picked(res, n=2).items() for j in js]):
+    r = res.rows[-1][j]; film_card(res, j, ax); lines = [fill(f"{kind}: {r['phrase']}", 30), *said(r).split(' · highest')]
+    ax.set_title('\nhighest'.join(['\n'.join(lines[:2]), *lines[2:]]), fontsize=10)
+plt.show()
+test_eq([bool(ax.collections and ax.patches) for ax in axs], [True]*4)        # contour and box on each
 
 # %% [14] A film, and the page
 text = gallery_page(res, 'Brightness <only>', n=3)

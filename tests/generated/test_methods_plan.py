@@ -186,10 +186,10 @@ def by_hand(v, t, msk, K=2):
         M = torch.zeros(4,4)
         for j in range(4):
             x = t[j][msk[j]]
-            own = looks(x, v[j:j+1], [len(x)], K)[k].r[:,0]
+            own = looks(x, v[j:j+1], [len(x)], K, tau_a=m.tau_a)[k].r[:,0]
             sel = own.argsort(descending=True)[:math.ceil(len(x)/2)]
             for i in range(4):
-                l = looks(x, v[i:i+1], [len(x)], K)[k]
+                l = looks(x, v[i:i+1], [len(x)], K, tau_a=m.tau_a)[k]
                 z = F.cosine_similarity(l.A[:,0] @ v[i], x)[sel]
                 M[i,j] = (l.r[sel,0].softmax(0)*(5*z).exp()).sum().log()/5
         total += o*(F.cross_entropy(50*M, torch.arange(4)) + F.cross_entropy(50*M.T, torch.arange(4)))
@@ -202,7 +202,7 @@ with torch.no_grad():
     test_close(m.local_pairs(out.img.loc, out.txt).item(), chunked, eps=1e-5); m.chunk = None
 
 # %% [41] In use
-for kw in ({}, dict(local='words'), dict(K=0), dict(how='mult'), dict(last=True), dict(positives=True)):
+for kw in ({}, dict(local='words'), dict(K=0), dict(how='mult'), dict(last=True), dict(positives=True), dict(hidden=0)):
     x = PLAN.small(**{**tiny, **kw}).train(); x.loss(x(b)).backward()
     test_eq([k for k,p in x.named_parameters() if p.requires_grad and p.grad is None], [])
     test_eq(all(p.grad.isfinite().all() for p in x.parameters() if p.grad is not None), True)
@@ -245,87 +245,98 @@ print(f"mean cosine of a region with its word {l.cos.mean():.2f}, with its quest
 test_eq(bool((u*z).sum(-1).mean() > l.cos.mean()+.15), True)
 
 # %% [49] It learns
-from medvl.data.batch import StudyData, collate
+from medvl.data.batch import pad_texts
 from medvl.data.films import Preset
 from medvl.data.regions import phrases
-from medvl.data.report import sections
-from medvl.data.study import samples
-from medvl.data.tokens import train_tokenizer
+from medvl.data.tokens import encode, train_tokenizer
+from medvl.eval.grounding import Protocol, grounding
 from medvl.eval.maps import film_tensor, heat, phrase_feats
+from medvl.phantom.marks import MARKS, marked_studies
 from medvl.phantom.set import phantom_studies
 
 # %% [50] It learns
-studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
-smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
-smp = [s for s in smp if s.split == 'train' and s.slots[0]]
-tok, page = train_tokenizer([s.text for s in smp], 600), Preset('page', 64, 64, 64, .4785, .2834)
-d = StudyData(smp, tok, page, max_len=48, slots=('current_frontal',))
-seen = collate([d[i] for i in range(len(d))], d)[0]
+page = Preset('page', 64, 64, 64, .4785, .2834)
+train = marked_studies(phantom_studies(40, 0, 64, 'train', 'easy'), 1000)
+recs = phrases(marked_studies(phantom_studies(12, 0, 64, 'test', 'easy'), 60, seed=1))
+tok = train_tokenizer([s.report for s in train], 200); pieces = encode(tok, [s.report for s in train], 48)
+px = film_tensor([s.views[0] for s in train], page)
 torch.manual_seed(0)
 bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermediate_size=192, vocab_size=len(tok),
             max_position_embeddings=64, hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
-vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
-m = PLAN.small(vision=vit, text=bert, size=64, dim=64, hidden=128, layers=1, positives=True)
-print(f"{seen.bs} pairs, cells {m.vision.grid}")
+conv = dict(name='resnet18', size=64, in_chans=1, layers=(1,1,1,1), channels=(24,48,64,64), fine=True)
+m = PLAN.small(vision=conv, text=bert, size=64, dim=64, layers=1)
+print(f"{len(train)} films with reports such as {train[0].report!r}; cells {m.vision.grid}; {len(recs)} phrases to look for")
 
 # %% [51] It learns
-def fit(m, steps=60, lr=3e-3, bs=24):
+def fit(m, steps=200, lr=3e-3, bs=24):
     g = torch.Generator().manual_seed(0); log = []
     opt = torch.optim.AdamW(m.parameters(), lr=lr, weight_decay=.02)
     rate = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps, pct_start=.2)
     for _ in range(steps):
-        ids = torch.randperm(seen.bs, generator=g)[:bs]
-        out = m.train()({k: v[ids] for k,v in seen.items()})
+        ids = torch.randint(len(px), (bs,), generator=g); t = [(pieces.ids[i], pieces.word[i]) for i in ids.tolist()]
+        out = m.train()(dict(pad_texts(t, tok.pad_token_id, max(len(o[0]) for o in t)), img=px[ids]))
         opt.zero_grad(); m.loss(out).backward(); opt.step(); rate.step()
         log.append({k: v.item() for k,v in out.terms.items()})
     m.eval(); return log
 log = fit(m)
 fig, axs = plt.subplots(1, 2, figsize=(5,1.8), dpi=75)
 for ax,k in zip(axs, ('glob','local')):
-    ax.plot([o[k] for o in log]); ax.set_title(k, fontsize=9); ax.set_xlabel('step', fontsize=8)
+    ax.plot([o[k] for o in log]); ax.axhline(2*math.log(24), color='k', ls=':', lw=1)
+    ax.set_title(k, fontsize=9); ax.set_xlabel('step', fontsize=8)
 plt.tight_layout(); plt.show()
-for k in ('glob','local'): test_eq(sum(o[k] for o in log[-10:]) < sum(o[k] for o in log[:10]), True)
+for k in ('glob','local'): test_eq(sum(o[k] for o in log[-10:]) < .8*sum(o[k] for o in log[:10]), True)
 
 # %% [53] It learns
-recs = [p for p in phrases([s.study for s in smp]) if p.view.kind == 'frontal']
-pick = [next(p for p in recs if p.label == k) for k in ('Pleural Effusion','Cardiomegaly')]
-feats = phrase_feats(m, tok, [p.text for p in pick])
-fig, axs = plt.subplots(2, 4, figsize=(7.6,4), dpi=65, layout='constrained')
-for line,p,t in zip(axs, pick, feats):
-    with torch.no_grad(): H = m.maps(m.encode_image(film_tensor([p.view], page)), t)[:,0,0]
-    px, mask = p.view.px, p.mask()
-    for k,ax in enumerate(line[:3]): heat(px, H[k].numpy(), f"look {k}"+f": {p.text}"*(k == 0), mask, ax=ax, bar=False)
-    line[3].imshow(mask, cmap='gray'); line[3].set_title('true mask', fontsize=8); line[3].axis('off')
+P = Protocol('page', sigma=0.)
+res, wrong = (grounding(m, tok, recs, page, P, side=64, n_boot=200, progress=False, control=c) for c in (False, True))
+pick = [next(j for j,r in enumerate(recs) if r.label == k) for k in MARKS]
+fig, axs = plt.subplots(4, 4, figsize=(7.6,7.8), dpi=60, layout='constrained')
+for line,j in zip(axs, pick):
+    r, (maps, mask) = recs[j], res.placed[j].on_film()
+    line[0].imshow(r.view.px, cmap='gray'); line[0].contour(mask, [.5], colors='#27e0b3', linewidths=1)
+    line[0].set_title(r.text.replace(' in ', '\nin '), fontsize=8); line[0].axis('off')
+    for k,ax in enumerate(line[1:]): heat(r.view.px, maps[k], f"look {k}: CNR {res.rows[k][j]['cnr']:.2f}", mask, ax=ax, bar=False)
 plt.show()
 
 # %% [55] It learns
+def macro(t): return {k: round(t['macro'][k].value, 3) for k in ('cnr','miou','pointing')}
+for k,t in enumerate(res.looks): print(f'look {k}:', macro(t))
+print('control:', macro(wrong.table))
+test_eq(res.table['macro']['cnr'].low > wrong.table['macro']['cnr'].high, True)
+
+# %% [57] It learns
+t = phrase_feats(m, tok, [recs[pick[1]].text])[0]
 with torch.no_grad():
-    t = Feat(*(torch.cat([getattr(o,k) for o in feats[:1]]) for k in ('glob','loc')))
-    ls = m.look(t.loc[0], m.encode_image(film_tensor([pick[0].view], page)).loc, [t.loc.shape[1]], K=4)
+    ls = m.look(t.loc[0], m.encode_image(film_tensor([recs[pick[1]].view], page)).loc, [t.loc.shape[1]], K=6)
 def half(A): return int((A.sort(descending=True)[0].cumsum(-1) < .5).sum(-1).float().mean())+1
 print('cells with half of the attention:', [half(l.A) for l in ls])
 print('cosine of words and regions:', [round(l.cos.mean().item(),3) for l in ls])
-test_eq(half(ls[4].A) <= half(ls[0].A), True)
+test_eq(half(ls[6].A) <= half(ls[0].A), True)
 
-# %% [58] Results
+# %% [60] Phantom patients
 from IPython.display import Markdown
 def show(v): return f"{v['value']:.3f}" + (f" ({v['low']:.3f} to {v['high']:.3f})" if v['low'] is not None else '')
 def line(name, d): return f"| {name} | {' | '.join(show(d[k]) for k in ('cnr','miou','pointing'))} |"
-def tables(folder='../../results'):
-    "Grounding results of this page and its baseline: systems, looks, differences, noise, findings."
-    runs = [json.loads(p.read_text()) for p in sorted(Path(folder).glob('*_grounding_*.json'))]
+OTHERWISE = dict(plain='findings that show', control='control', film_noise='grain on the films',
+                 report_noise='noise in the reports', three_looks='read with three looks', one_look='read with one look',
+                 no_importance='read without importance', mean_importance='read with plain means as importance')
+def tables(what, folder='../../results'):
+    "Results of this page and its baseline: systems, looks, differences, other conditions, findings."
+    runs = [json.loads(p.read_text()) for p in sorted(Path(folder).glob(f'*_{what}_*.json'))]
     if not runs: return 'not run'
-    rows = {k: [] for k in ('systems', 'PLAN, read earlier', 'differences', 'noise', 'findings')}
+    rows = {k: [] for k in ('systems', 'PLAN, read earlier', 'differences', 'otherwise', 'findings')}
     for r in runs:
-        name = f"{r['method']}, {r['task'].split(', ')[1]}"
-        run = r['provenance']
-        rows['systems'].append(line(f"{name}, {r['n_seeds']} seeds, {run['date']} {run['commit']}", r['metrics']))
+        name = f"{r['method']}, {r['task'].partition(', ')[2]}"; run = r['provenance']
+        n = f"{r['n_seeds']} seed{'s'*(r['n_seeds'] > 1)}"
+        rows['systems'].append(line(f"{name}; {n}, {run['date']} {run['commit']}", r['metrics']))
         rows['PLAN, read earlier'] += [line(f'{name}, look {k}', o) for k,o in enumerate(r['looks'][:-1])]
         rows['differences'] += [line(k, o) for k,o in r.get('against', {}).items()]
-        rows['noise'] += [line(f"{name}, {k.replace('_', ' ')}", r[k])
-                          for k in ('film_noise','report_noise','control') if k in r]
-        rows['findings'] += [line(f"{c} ({o['n']}), {name}", o) for c,o in r['findings'].items()]
+        rows['otherwise'] += [line(f'{name}: {w}', r[k]) for k,w in OTHERWISE.items() if k in r]
+        rows['findings'] += [line(f"{c} ({o['n']}), {name}", o) for c,o in r['findings'].items() if r['n_seeds'] > 1]
     rows['findings'].sort()
     head = '|  | CNR | mIoU | pointing |\n|---|---|---|---|\n'
     return '\n\n'.join(f'**{k}**\n\n{head}'+'\n'.join(v) for k,v in rows.items() if v)
-Markdown(tables())
+Markdown(tables('grounding'))
+
+# %% [62] Marks
+Markdown(tables('marks'))

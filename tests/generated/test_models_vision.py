@@ -161,6 +161,11 @@ r50 = VisionTower('resnet50').eval()
 with torch.no_grad(): f = r50(x)
 test_eq(f.glob.shape, (1,2048)); test_eq(f.loc.shape, (1,196,1024)); test_eq((f.grid, r50.grid), ((14,14),(14,14)))
 test_eq(VisionTower(**r50.config).width_loc, 1024)
+small = VisionTower('resnet18', 64, fine=True).eval(); y = x[:,:1,:64,:64].expand(-1,3,-1,-1)
+with torch.no_grad(): f, stages = small(y), small.net.forward_intermediates(y)[1]
+test_eq((f.loc.shape, f.grid, small.grid, small.width_loc), ((1,64,128), (8,8), (8,8), 128))
+test_close(f.loc[0,9], stages[2][0,:,1,1])                            # cell (1,1) of stride 8
+test_eq(VisionTower(**small.config).grid, (8,8))
 
 # %% [53] What it refuses
 test_fail(lambda: tower(torch.randn(2,1,448,448)), contains='films of 224 x 224 pixels, got [2, 1, 448, 448]')
@@ -170,3 +175,4 @@ test_fail(lambda: r50(x, idx[:1]), contains='idx needs a ViT')
 test_fail(lambda: VisionTower('resnet50', pos='sincos'), contains='no position table')
 test_fail(lambda: VisionTower('vit_small_cpu', pos='rotary'), contains="got 'rotary'")
 test_fail(lambda: VisionTower('mixer_s32_224'), contains='neither a timm VisionTransformer nor a network')
+test_fail(lambda: VisionTower('vit_small_cpu', fine=True), contains='fine=True means nothing')
