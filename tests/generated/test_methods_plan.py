@@ -290,7 +290,7 @@ for k in ('glob','local'): test_eq(sum(o[k] for o in log[-10:]) < .8*sum(o[k] fo
 P = Protocol('page', sigma=0.)
 res, wrong = (grounding(m, tok, recs, page, P, side=64, n_boot=200, progress=False, control=c) for c in (False, True))
 pick = [next(j for j,r in enumerate(recs) if r.label == k) for k in MARKS]
-fig, axs = plt.subplots(4, 4, figsize=(7.6,7.8), dpi=60, layout='constrained')
+fig, axs = plt.subplots(4, 4, figsize=(7.6,7.8), dpi=40, layout='constrained')
 for line,j in zip(axs, pick):
     r, (maps, mask) = recs[j], res.placed[j].on_film()
     line[0].imshow(r.view.px, cmap='gray'); line[0].contour(mask, [.5], colors='#27e0b3', linewidths=1)
