@@ -108,6 +108,23 @@ def test_readme_leaves_out(tmp_path):
     assert '# B' in make_readme.to_markdown(nb, site=True)[0] and 'x = 1' in make_readme.to_markdown(nb, site=True)[0]
 
 
+def test_tables(tmp_path):
+    "A page whose table of results is older than the files is found, and brought in step."
+    (tmp_path/'results').mkdir()
+    score = dict(method='X', task='toy', metrics={'R@1': dict(value=.5, low=.4, high=.6)})
+    (tmp_path/'results'/'x.json').write_text(json.dumps(score))
+    p = notebook(tmp_path/'a.ipynb', "Markdown(answer('other', result_files('results')))", 'Markdown(other)')
+    nb = json.loads(p.read_text())
+    for c in nb['cells']:
+        c['outputs'] = [dict(output_type='execute_result', data={'text/markdown': 'old'}, metadata={})]
+    p.write_text(json.dumps(nb))
+    new = make_readme.tables(p)
+    shown = [pages.joined(c['outputs'][0]['data']['text/markdown']) for c in new['cells']]
+    assert '| X, toy | 0.500 [0.400, 0.600] |' in shown[0] and shown[1] == 'old'
+    p.write_text(json.dumps(new))
+    assert make_readme.tables(p) is None
+
+
 def test_broken_links(tmp_path):
     good = '<h1 id="top">A</h1><a href="b.html#here">ok</a><a href="#top">ok</a><img src="data:,">'
     (tmp_path/'a.html').write_text(good)

@@ -4,14 +4,33 @@
     python tools/make_readme.py --check   write nothing; fail if running it would change a word
 
 The tables of the index (pages, methods, results) are made by its cells, so they are right only when it was run last.
+The tables of results on other pages are brought in step with results/*.json in the same go.
 """
 import base64, json, re, sys
 from pathlib import Path
-from pages import NBS, ROOT, joined, split
+from pages import NBS, ROOT, joined, notebooks, split
 
 INDEX, README = NBS/'index.ipynb', ROOT/'README.md'
 SITE = '<!-- readme: false -->'  # in prose that only the site shows; `#| readme: false` in code
 HEAD = '<!-- Made by tools/make_readme.py from nbs/index.ipynb: edit the notebook, not this file. -->'
+
+
+SHOW = re.compile(r'^Markdown\((?:answer|summary)\(.*\)\)$', re.M)  # a cell that shows result files
+
+
+def tables(path: Path) -> dict|None:
+    "The notebook with its tables of results as the files are now; None where they are so already."
+    from medvl.eval import results
+    nb, new = json.loads(path.read_text(encoding='utf-8')), False
+    known = dict(answer=results.answer, summary=results.summary, Markdown=str,
+                 result_files=lambda d: results.result_files(path.parent/d))
+    for c in nb['cells']:
+        if c['cell_type'] != 'code' or not (m := SHOW.search(joined(c['source']))): continue
+        for o in (o for o in c['outputs'] if 'text/markdown' in o.get('data', {})):
+            md = eval(m[0], known)
+            new = new or md != joined(o['data']['text/markdown'])
+            o['data']['text/markdown'] = md.splitlines(True)
+    return nb if new else None
 
 
 def run(path: Path) -> dict:
@@ -60,22 +79,25 @@ def relinked(text: str) -> str:
 
 
 def main(check: bool = False) -> int:
+    old = {p: nb for p in notebooks() if p != INDEX and (nb := tables(p))}
     if check:
+        for p in old: print(f'{p.relative_to(ROOT)}: shows other results than results/ holds; run: make prepare')
         nb, was = run(INDEX), json.loads(INDEX.read_text(encoding='utf-8'))
         same = to_markdown(was, True)[0] == to_markdown(nb, True)[0]
         same = same and README.exists() and README.read_text(encoding='utf-8') == to_markdown(nb)[0]
         if not same: print('README.md, nbs/index.ipynb: not what the index shows when it is run; run: make prepare')
-        return not same
-    nb = run(INDEX)
+        return len(old)+(not same)
     from nbdev.clean import clean_nb
     from fastcore.nbio import write_nb, dict2nb
+    for p, nb in old.items(): write_nb(dict2nb(nb), p); print(f'{p.relative_to(ROOT)}: new results')
+    nb = run(INDEX)
     clean_nb(nb)
-    old, new = (to_markdown(o, True)[0] for o in (json.loads(INDEX.read_text(encoding='utf-8')), nb))
-    if old != new: write_nb(dict2nb(nb), INDEX)  # pictures differ from machine to machine: kept while no word changes
+    was, new = (to_markdown(o, True)[0] for o in (json.loads(INDEX.read_text(encoding='utf-8')), nb))
+    if was != new: write_nb(dict2nb(nb), INDEX)  # pictures differ from machine to machine: kept while no word changes
     text, figures = to_markdown(json.loads(INDEX.read_text(encoding='utf-8')))
     for name, png in figures.items(): (ROOT/name).parent.mkdir(exist_ok=True); (ROOT/name).write_bytes(png)
     README.write_text(text, encoding='utf-8')
-    print(f'README.md: {"unchanged" if old == new else "new text"}, {len(figures)} figures')
+    print(f'README.md: {"unchanged" if was == new else "new text"}, {len(figures)} figures')
     return 0
 
 

@@ -41,9 +41,12 @@ def shown(v:dict|float|str|None # a score of a result file
 def made_of(r:dict # a result file
            ) -> str:
     "Data, seeds, date and commit of a run, as far as its file says them."
-    said, run, data = r.get('arguments') or r.get('args') or {}, r.get('provenance', {}), r.get('data', '')
+    said, run, data = r.get('arguments') or r.get('args') or {}, r.get('provenance', {}), r.get('data')
+    data = data if isinstance(data, str) else ''
     if {'difficulty','patients','test'} <= said.keys():
         data = "phantom, {difficulty}, {patients} patients to train, {test} to test".format(**said)
+    elif {'train','test'} <= said.keys() and 'train' not in data:
+        data = '{}, {train} patients to train, {test} to test'.format(data, **said)
     seeds = r.get('n_seeds') or said.get('seeds')
     by = f'{seeds} seeds' if seeds and seeds > 1 else f"seed {said['seed']}" if 'seed' in said else ''
     made = f"{run['date']}, commit {run['commit']}" if run else ''
@@ -137,7 +140,7 @@ QUESTIONS = {
     'other': Question('Other scores', 'By the names that their files give.', '', {}, scored)}
 MORE = {'ablations': 'tutorials/ablations.ipynb', 'ablations_subtle': 'tutorials/ablations.ipynb',
         'local_loss': 'losses/02_local.ipynb', 'phantom_speed': 'phantom/06_set.ipynb',
-        'phantom_calibration': 'phantom/08_calibration.ipynb', 'temporal': 'eval/11_temporal.ipynb'}
+        'temporal': 'eval/11_temporal.ipynb'}
 
 # %% ../../nbs/eval/14_results.ipynb #7b8cbb34
 def answer(question:str, # key of QUESTIONS
@@ -145,19 +148,19 @@ def answer(question:str, # key of QUESTIONS
            up:str='' # from the page that shows it to nbs/, as '../'
           ) -> str: # markdown; 'not run' where no file answers
     "The tables of a question: one for each set of data, seeds and run."
-    q = QUESTIONS[question]; by = {}
-    for r in files.values():
-        if rows := q.systems(r): by.setdefault(made_of(r), {}).update(rows)
+    q, by, of = QUESTIONS[question], {}, {}                               # rows, and files, by what they are made of
+    for name,r in files.items():
+        if rows := q.systems(r): by.setdefault(made_of(r), {}).update(rows); of.setdefault(made_of(r), []).append(name)
     parts = []
     for made,rows in by.items():
         there = {k for o in rows.values() for k in o}
         cols = {k: w for k,w in q.scores.items() if k in there} or {k: k for k in sorted(there)}
         lines = [['', *cols.values()], ['---']*(1+len(cols))]
         lines += [[n, *(shown(o.get(k)) for k in cols)] for n,o in rows.items()]
-        parts += ['\n'.join(f"| {' | '.join(o)} |" for o in lines), f'{made}.' if made else '']
+        parts += ['\n'.join(f"| {' | '.join(o)} |" for o in lines), f"{made or 'A run'} (`{'`, `'.join(of[made])}`)."]
     name = re.sub(r'^\d+_', '', Path(q.page).stem)
     said = q.says+(f' More on the page of [{name}]({up}{q.page}).' if q.page else '')
-    return '\n\n'.join([said, *filter(None, parts)]) if parts else 'not run'
+    return '\n\n'.join([said, *parts]) if parts else 'not run'
 
 def summary(files:dict[str,dict], # of `result_files`
             only:tuple[str,...]=tuple(QUESTIONS), # keys of QUESTIONS

@@ -1,4 +1,4 @@
-"""Four kinds of marks drawn on phantom films, each with a sentence and its place: grounding where nothing else is in the way.
+"""Four kinds of marks drawn on phantom films, each with a sentence and a place: grounding with nothing in the way.
 
 Docs: https://medvl.github.io/medvl/phantom/marks.html.md"""
 

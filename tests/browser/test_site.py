@@ -22,6 +22,7 @@ def site():
 def page(browser, site):
     "A page that lets nothing out; `page.outside` holds what was tried, `page.errors` what the scripts complained of."
     page = browser.new_page(viewport=dict(width=1400, height=900), reduced_motion='reduce')
+    page.set_default_timeout(120_000)  # a busy machine is no fault of the site
     page.outside, page.errors = [], []
     def gate(route):
         host = urlsplit(route.request.url).netloc

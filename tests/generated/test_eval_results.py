@@ -35,6 +35,7 @@ test_eq(shown(dict(value=.5, seeds=[.5, .2, .8])), '0.500 [seeds 0.200, 0.800]')
 one = dict(arguments=dict(seeds=3, difficulty='easy', patients=9, test=4),
            provenance=dict(date='2026-01-02', commit='abc'), data=dict(train=dict(patients=9)))
 test_eq(made_of(one), 'phantom, easy, 9 patients to train, 4 to test; 3 seeds; 2026-01-02, commit abc')
+test_eq(made_of(dict(data='x', args=dict(train=9, test=4))), 'x, 9 patients to train, 4 to test')
 test_eq(made_of(dict(data='noise', args=dict(seed=7))), 'noise; seed 7'); test_eq(made_of({}), '')
 
 # %% [12] From a file to systems and scores
@@ -72,7 +73,7 @@ from medvl.eval.results import (answer, summary)
 # %% [18] The questions
 files = dict(a=dict(two, provenance=dict(date='d', commit='c')), ablations=dict(variants={'ALTA': {}, 'LoRA': {}}))
 test_eq(answer('retrieval', files).split('\n')[2:], ['|  | zero-shot AUROC |', '| --- | --- |',
-        '| ALTA | 0.500 [0.400, 0.600] |', '| CLIP from MRM | - |', '', 'd, commit c.'])
+        '| ALTA | 0.500 [0.400, 0.600] |', '| CLIP from MRM | - |', '', 'd, commit c (`a`).'])
 test_eq(answer('grounding', files), 'not run'); test_eq(summary({}), 'not run')
 assert summary(files).startswith('**Do films and reports find each other?** P@10')
 assert summary(files, up='../').endswith('of their own: [ablations](../tutorials/ablations.ipynb).')

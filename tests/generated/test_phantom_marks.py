@@ -20,7 +20,7 @@ from medvl.phantom.marks import (MARKS, mark)
 rng = np.random.default_rng(0)
 d, m = mark('nodule', (32,32), rng)
 test_close(d.max(), .45); test_eq(bool(d[32,32] > 0 and d[0,0] == 0 and m[32,32] and not m[32,42]), True)
-test_close(m.sum(), np.pi*8.25**2, eps=8)                                # a quarter is lost 8.25 pixels from the middle
+test_close(m.sum(), np.pi*8.25**2, eps=8) # a quarter is lost 8.25 pixels from the middle
 test_eq(bool((mark('air', (20,20), rng)[0] <= 0).all()), True)
 test_close(mark('nodule', (32,32), rng, 128)[1].sum(), 4*m.sum(), eps=24)
 test_fail(lambda: mark('star', (1,1), rng), contains="no mark 'star'")
@@ -41,7 +41,8 @@ plt.show()
 # %% [12] Films with marks
 again = marked_studies(films, 40)
 test_eq([s.report for s in made], [s.report for s in again]); test_eq(made[7].views[0].px, again[7].views[0].px)
-test_eq({len(s.views[0].boxes) for s in made}, {1,2}); test_eq({s.patient for s in made} <= {s.patient for s in films}, True)
+test_eq({len(s.views[0].boxes) for s in made}, {1,2})
+test_eq({s.patient for s in made} <= {s.patient for s in films}, True)
 for p in phrases(made):
     rows, cols = np.nonzero(p.mask()); test_eq(p.mask(), p.view.masks[p.label])
     test_eq(('left' in p.text, 'upper' in p.text), (bool(cols.mean() > 32), bool(rows.mean() < 28)))
