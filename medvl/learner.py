@@ -186,16 +186,16 @@ class BestCB(Callback):
         self.value, self.at, self.enough = None, None, False
 
     @property
-    def name(self) -> str: return getattr(self.metric, 'name', 'metric') if self.metric else 'validation loss'
-    def state(self) -> dict: return dict(value=self.value, at=self.at, stop=self.enough, by=self.name)
+    def asks(self) -> str: return getattr(self.metric, 'name', 'metric') if self.metric else 'validation loss'
+    def state(self) -> dict: return dict(value=self.value, at=self.at, stop=self.enough, by=self.asks)
     def put_back(self, s:Mapping): self.value, self.at, self.enough = s['value'], s['at'], s['stop']
 
     def ask(self) -> float:
         "The metric, of the first process, logged as a row of its own; `MedvlError` for NaN."
         got = [None if rank_distrib() else float(self.metric(self.learn))]
         if dist.is_initialized(): dist.broadcast_object_list(got)
-        if not math.isfinite(got[0]): raise MedvlError(f"{self.name} is {got[0]} after epoch {self.epoch+1}")
-        self.terms_cb.add({'split': 'select', 'step': self.opt_step, 'epoch': self.epoch, self.name: got[0]})
+        if not math.isfinite(got[0]): raise MedvlError(f"{self.asks} is {got[0]} after epoch {self.epoch+1}")
+        self.terms_cb.add({'split': 'select', 'step': self.opt_step, 'epoch': self.epoch, self.asks: got[0]})
         return got[0]
 
     def after_validate(self):

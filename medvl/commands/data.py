@@ -213,7 +213,7 @@ def data_rows(path:Path=ARG, # manifest, folder with one, or a known public layo
               seed:int=0, # written down; nothing here is random
               force:bool=False # replace a table that is there
              ):
-    "The table of studies that the authors' code of ALTA or MRM trains on."
+    "The table that ALTA's or MRM's own code reads."
     from medvl.core import MedvlError
     from medvl.data.manifest import read_studies
     from medvl.data.rows import ABSENT, write_rows

@@ -195,7 +195,7 @@ test_eq(read_config(work/'best/best')['extra']['step'], 8)
 _, res2 = toy_run(work/'best', 6, fit_kw=kw); test_eq(res2['steps'], res['steps'])
 test_fail(lambda: BestCB(mode='largest'), contains="expected 'max' or 'min'")
 nan = lambda l: float('nan') if l.epoch else .5
-test_fail(lambda: toy_run(work/'nan', 6, fit_kw=dict(metric=nan)), contains='metric is nan after epoch 2')
+test_fail(lambda: toy_run(work/'no number', 6, fit_kw=dict(metric=nan)), contains='metric is nan after epoch 2')
 
 # %% [40] Killed, and resumed
 RUN = """

@@ -280,3 +280,21 @@ test_close(sim_map(f, Feat(glob=report[:1])), maps[:,:1], eps=1e-6)
 few = Feat(loc=film[:,:60], grid=(side,side))
 test_fail(lambda: sim_map(few, report), contains='60 cells do not fill a grid of 8 x 8')
 test_fail(lambda: sim_map(Feat(glob=film[:,0]), report), contains='needs local features')
+
+# %% [65] How fast, how large
+found = Path('../../results/local_loss.json')
+run = json.loads(found.read_text()) if found.exists() else None
+def shown(run):
+    cols = {(size,unit): r[k] for size,r in run['runs'].items() for unit,k in (('s','seconds'), ('MB','growth_mb'))}
+    style = pd.DataFrame(cols).loc[list(run['runs']['B=16']['seconds'])].style
+    return style.format({c: '{:.2f}' if c[1] == 's' else '{:.0f}' for c in cols}, na_rep='-')
+if run: display(shown(run)); print(run['provenance'])
+else: print('not run')
+
+# %% [67] How fast, how large
+if run:
+    ratio = {size: r['ratios'] for size,r in run['runs'].items()}
+    display(pd.DataFrame(ratio).style.format('{:.2f}', na_rep='-'))
+    for o in (ratio['B=16'], ratio['B=48']):
+        test_eq((o['times_faster'] >= 1.8, o['share_of_memory'] <= .55, o['times_floor'] <= 1.4), (True,True,True))
+    test_eq(ratio['B=192']['memory_to_48'] <= 4.5, True)
