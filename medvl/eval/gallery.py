@@ -80,7 +80,8 @@ def gallery_page(res:Grounding, # of `grounding`
         return (f'<figure><img src="{_png(film_card(res, j).figure)}" alt="{what}"><figcaption><b>{what}</b>'
                 f"<small>{html.escape(str(r['film']))} · {said(r)}</small></figcaption></figure>")
     show, (t, table) = picked(res, by, n), (html.escape(title), html.escape(str(res)))
-    parts = [f'<h2>{k.capitalize()} ({by}, {w} first)</h2><div class="row">{"".join(map(card, show[k]))}</div>'
+    head = '<h2>{} by {}, no category more than its share</h2><div class="row">{}</div>'
+    parts = [head.format(w.capitalize(), by, ''.join(map(card, show[k])))
              for k,w in (('found','best'), ('missed','worst'))]
     return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{t}</title><style>{_STYLE}</style>'
             f'</head><body><h1>{t}</h1><p>{_LEGEND}</p>{"".join(parts)}'

@@ -57,9 +57,8 @@ res = grounding(Bright(), train_tokenizer([r.text for r in recs]*3, 200), recs, 
                 progress=False)
 fig, axs = plt.subplots(1, 4, figsize=(10,3.4), dpi=47, layout='constrained')
 for ax,(kind,j) in zip(axs, [(k, j) for k,js in picked(res, n=2).items() for j in js]):
-    r = res.rows[-1][j]; film_card(res, j, ax)
-    lines = [fill(f"{kind}: {r['phrase']}", 30), *said(r).split(' · highest')]
-    ax.set_title('\nhighest'.join(['\n'.join(lines[:2]), *lines[2:]]), fontsize=10)
+    r = res.rows[-1][j]; film_card(res, j, ax); scores = said(r).replace(' · highest', '\nhighest')
+    ax.set_title(fill(f"{kind}: {r['phrase']}", 30)+'\n'+scores, fontsize=10)
 plt.show()
 test_eq([bool(ax.collections and ax.patches) for ax in axs], [True]*4)        # contour and box on each
 

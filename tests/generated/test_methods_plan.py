@@ -202,8 +202,8 @@ with torch.no_grad():
     test_close(m.local_pairs(out.img.loc, out.txt).item(), chunked, eps=1e-5); m.chunk = None
 
 # %% [41] In use
-for kw in ({}, dict(local='words'), dict(K=0), dict(how='mult'), dict(last=True), dict(positives=True),
-           dict(hidden=0)):
+ways = dict(local='words'), dict(K=0), dict(how='mult'), dict(last=True), dict(positives=True), dict(hidden=0)
+for kw in ({}, *ways):
     x = PLAN.small(**{**tiny, **kw}).train(); x.loss(x(b)).backward()
     test_eq([k for k,p in x.named_parameters() if p.requires_grad and p.grad is None], [])
     test_eq(all(p.grad.isfinite().all() for p in x.parameters() if p.grad is not None), True)
@@ -266,11 +266,10 @@ bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermed
             max_position_embeddings=64, hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
 conv = dict(name='resnet18', size=64, in_chans=1, layers=(1,1,1,1), channels=(24,48,64,64), fine=True)
 m = PLAN.small(vision=conv, text=bert, size=64, dim=64, layers=1)
-print(f"{len(train)} films with reports such as {train[0].report!r}; "
-      f"cells {m.vision.grid}; {len(recs)} phrases to look for")
+print(f"{len(train)} films, a report: {train[0].report!r}; cells {m.vision.grid}; {len(recs)} phrases to look for")
 
 # %% [51] It learns
-def fit(m, steps=200, lr=3e-3, bs=24):
+def fit(m, steps=300, lr=3e-3, bs=24):
     g = torch.Generator().manual_seed(0); log = []
     opt = torch.optim.AdamW(m.parameters(), lr=lr, weight_decay=.02)
     rate = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps, pct_start=.2)
@@ -292,7 +291,7 @@ for k in ('glob','local'): test_eq(sum(o[k] for o in log[-10:]) < .8*sum(o[k] fo
 P = Protocol('page', sigma=0.)
 res, wrong = (grounding(m, tok, recs, page, P, side=64, n_boot=200, progress=False, control=c) for c in (False, True))
 pick = [next(j for j,r in enumerate(recs) if r.label == k) for k in MARKS]
-fig, axs = plt.subplots(4, 4, figsize=(7.6,7.8), dpi=32, layout='constrained')
+fig, axs = plt.subplots(4, 4, figsize=(7.6,7.8), dpi=60, layout='constrained')
 for line,j in zip(axs, pick):
     r, (maps, mask) = recs[j], res.placed[j].on_film()
     line[0].imshow(r.view.px, cmap='gray'); line[0].contour(mask, [.5], colors='#27e0b3', linewidths=1)
@@ -321,8 +320,8 @@ from IPython.display import Markdown
 def show(v): return f"{v['value']:.3f}" + (f" ({v['low']:.3f} to {v['high']:.3f})" if v['low'] is not None else '')
 def line(name, d): return f"| {name} | {' | '.join(show(d[k]) for k in ('cnr','miou','pointing'))} |"
 OTHERWISE = dict(plain='findings that show', control='control', film_noise='grain on the films',
-                 report_noise='noise in the reports', three_looks='read with three looks',
-                 one_look='read with one look',
+                 report_noise='noise in the reports', first_seed='first seed',
+                 three_looks='read with three looks', one_look='read with one look',
                  no_importance='read without importance', mean_importance='read with plain means as importance')
 def tables(what, folder='../../results'):
     "Results of this page and its baseline: systems, looks, differences, other conditions, findings."
