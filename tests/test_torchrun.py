@@ -161,3 +161,25 @@ def test_command(tmp_path):
     r = json.loads((tmp_path/'run/results.json').read_text())
     assert r['step'] == dict(bs=4, accum=1, samples=8, lr=1e-3, processes=2, precision='fp32')
     assert r['run']['args']['samples_per_step'] == 8 and (tmp_path/'run/model/model.safetensors').exists()
+
+
+def test_select(tmp_path):
+    "`medvl align clip --select`: the first process asks, on all films and not on its share; both take its word."
+    import pandas as pd
+    from medvl.data.manifest import write_manifest
+    from medvl.data.study import samples
+    from medvl.phantom.set import phantom_studies
+    studies = phantom_studies(14, size=64, cache=False)
+    data = write_manifest(studies, tmp_path/'set/manifest.csv')
+    seen = [s for s in samples(studies, 'image', say=None) if s.labels['Pneumonia'] in (0, 1)]
+    rows = [f"{s.slots[0].id}.dcm {s.labels['Pneumonia']:g}" for s in seen]
+    (tmp_path/'val_list.txt').write_text('\n'.join(rows)+'\n')
+    args = ['align', 'clip', '--data', data, '--cache', tmp_path/'cache', '--slots', 'current', '--samples', '8',
+            '--epochs', '3', '--warmup', '0', '--precision', 'fp32', '--vocab', '200', '--max-len', '24', '--select',
+            tmp_path/'set', '--select-list', tmp_path/'val_list.txt', '--patience', '1']
+    said = launch(2, '--no-python', BIN/'medvl', *args, '--out', tmp_path/'run', cwd=tmp_path)
+    assert f'on {len(seen)} films' in said and said.count('best epoch:') == 1, said
+    best = json.loads((tmp_path/'run/results.json').read_text())['run']['best']
+    log = pd.read_csv(tmp_path/'run/log.csv').query("split == 'select'").set_index('epoch')[best['by']]
+    assert best['value'] == pytest.approx(log.max(), abs=1e-9) and best['at'] == log.idxmax()
+    assert (tmp_path/'run/best/model.safetensors').exists() and (tmp_path/'run/model/model.safetensors').exists()

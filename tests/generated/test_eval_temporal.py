@@ -118,7 +118,8 @@ if run:
     t = pd.DataFrame(rows).T.rename_axis(['features','the head sees'])
     first = next(iter(run['features'].values()))['both']['findings']
     a, tr = run['arguments'], run['training']
-    print(*(run['provenance'][k] for k in ('date','commit')), f"{run['pairs']} pairs of {a['train']} training and "
+    print(*(run['provenance'][k] for k in ('date','commit')), sum(run['pairs'].values()), 'pairs of',
+          f"{a['train']} training and "
           f"{a['test']} test patients, {a['difficulty']}, {a['film']} px; tower: {tr['epochs']:.0f} epochs")
     print('AUROC of the tower on test films:', {k: round(v, 2) for k,v in tr['auroc'].items()})
     n = pd.DataFrame({k: o['n'] | {'patients': o['patients']} for k,o in first.items()})
@@ -130,5 +131,11 @@ if run:
     T = run['features']; best = {k: max(by.values(), key=lambda r: r['mean']) for k,by in T.items()}
     assert set(first) >= {'edema','consolidation','pleural effusion','pneumothorax'}      # all computable
     test_eq(best['untrained']['mean'] < best['findings']['mean'] < best['truth']['mean'], True)
-    above = {k: [f for f,o in r['findings'].items() if o['macro_accuracy']['low'] > 1/3] for k,r in best.items()}
-    print('interval above chance:', above)
+    for k,r in best.items():
+        above = [f for f,o in r['findings'].items() if o['macro_accuracy']['low'] > 1/3]
+        way = (r['mean']-1/3)/(best['truth']['mean']-1/3)
+        print(f"{k}, {r['how']}: {way:.0%} of the way from chance to the truth; intervals above chance:",
+              ', '.join(above))
+    low, high = ({f: o['macro_accuracy'] for f,o in best[k]['findings'].items()} for k in ('untrained','findings'))
+    apart = [f for f in low if low[f]['high'] < high[f]['low']]
+    print('learnt features above untrained ones, intervals apart:', ', '.join(apart))
