@@ -29,7 +29,8 @@ VARIANTS = {
     'without MIM': ('losses', ['{m}.weights={"mim":0}']), 'without MLM': ('losses', ['{m}.weights={"mlm":0}']),
     'no prior': ('films', ['{s}.slots=views']), 'no lateral': ('films', ['{s}.slots=frontals']),
     'neither': ('films', ['{s}.slots=current']),
-    'hide 50 %': ('masking', ['{m}.mask=0.5']), 'hide 90 %': ('masking', ['{m}.mask=0.9']),
+    'hide 25 %': ('masking', ['{m}.mask=0.25']), 'hide 75 %': ('masking', ['{m}.mask=0.75']),
+    'hide 90 %': ('masking', ['{m}.mask=0.9']),
     'from MAE and BERT': ('start', ['{s}.init=apart']), 'from nothing': ('start', ['{s}.init=null']),
     'faithful': ('mode', ['{m}.mode=faithful']),
     'CLIP from scratch': ('opponents', 'clip'), 'CLIP from MRM': ('opponents', 'clip_mrm')}
@@ -44,7 +45,8 @@ def key(name:str, # of a variant
 def ablation_stages(only:list[str], # names of variants; none: all
                     seeds:int, # of each
                     given:list[str]=(), # settings of all: 'mrm.epochs=40', 'alta.epochs=4', 'clip.lr=1e-4' ...
-                    epochs:int|None=None # of every stage
+                    epochs:int|None=None, # of every stage
+                    start:Path|None=None # folder of a trained MRM; None: one is trained
                    ) -> dict: # name -> `Stage`
     "The stages of an ablation; raises `MedvlError` for a variant that is not there."
     from dataclasses import replace
@@ -59,7 +61,8 @@ def ablation_stages(only:list[str], # names of variants; none: all
         what = VARIANTS[name][1]
         for seed in range(seeds):
             k, of = key(name, seed), what if isinstance(what, str) else 'alta'
-            out[k] = replace(base[of], seed=seed, model=dict(base[of].model))
+            init = str(start) if start and base[of].init == 'mrm' else base[of].init
+            out[k] = replace(base[of], init=init, seed=seed, model=dict(base[of].model))
             if of != 'alta': continue
             one = with_settings({'x': out[k]}, [o.replace('{s}', 'x').replace('{m}', 'x.model') for o in what])['x']
             bare = dict(vision=FILMS, text=REPORTS, decoder=base['mrm'].model['decoder'])
@@ -136,26 +139,31 @@ def ablate(out:Path=Path('runs/ablate'), # folder for the stages and results.jso
            n_boot:int=1000, # bootstrap draws
            workers:int=2, # processes that draw patients, and train stages side by side; 0: none but this
            seed:int=0, # of patients and bootstrap
-           films:Path|None=None # folder of decoded films; none: in --out
+           films:Path|None=None, # folder of decoded films; none: in --out
+           start:Path|None=None # folder of an MRM to start from, as runs/long/mrm; none: one is trained
           ):
     "ALTA with one thing changed at a time, on simulated patients."
     said = {k: v for k, v in locals().items() if k not in ('out','workers','films')}
     from medvl.commands.demo import is_ours
-    from medvl.commands.stages import Common, needed, patients as drawn, run_stages, shared_tokenizer, told
+    from medvl.commands.stages import (Common, found, needed, patients as drawn, run_stages, shared_tokenizer,
+                                       told)
     from medvl.core import jsonable, provenance, save_json
+    from medvl.data.batch import load_tokenizer
     is_ours(out)
     names = [o.strip() for o in only.split(',') if o.strip()] or list(VARIANTS)
     names = list(dict.fromkeys(['ALTA', *names]))
-    stages = ablation_stages(names, seeds, set, epochs)
+    stages = ablation_stages(names, seeds, set, epochs, start)
+    runs = needed(stages, [key(n, i) for i in range(seeds) for n in names])
     save_json(out/'run.json', dict(command='ablate', arguments=said, provenance=provenance()))
     data = drawn(dict(train=patients, val=val, test=test), film, seed, workers, difficulty=difficulty)
-    tok = shared_tokenizer(out/'tokenizer', [s.report for s in data['train']], vocab, max_len)
+    tok = (load_tokenizer(start/'model') if start else
+           shared_tokenizer(out/'tokenizer', [s.report for s in data['train']], vocab, max_len))
     c = Common(out, data, tok, seed, max_len, films, typer.echo, f'{film} px, seed {seed}, {difficulty}')
-    runs = needed(stages, [key(n, i) for i in range(seeds) for n in names])
     ran, scored = run_stages(c, stages, runs, 0, workers)
     cost = {n: {k: ran[key(n, 0)][k] for k in ('trainable','parameters','multiply_adds_per_sample','samples')}
             for n in names}
     below = {k: ran[k] for k in runs if k in ('mrm','apart')}
+    if start: below['mrm'] = dict(found(start/'stage.json'), plan=found(start/'plan.json'))
     res = dict(data=told(data), plans={k: stages[k] for k in runs}, below=below,
                cost=cost, variants=compare(c, names, seeds, scored, n_boot))
     close_run(out, 'ablate', said, **jsonable(res))

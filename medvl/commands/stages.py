@@ -43,7 +43,7 @@ from ..phantom.set import fingerprint, iter_phantom
 class Stage:
     "One training of the demo."
     method: str  # a name of `core.methods`
-    init: str|None = None  # stage whose weights it starts from
+    init: str|None = None  # stage whose weights it starts from, or the folder of one that another run has trained
     per: str = 'image'  # samples: each 'film' by itself, each frontal ('image'), or each 'study'
     slots: str = 'current'  # films of a sample: a key of `FILMS_OF`
     text: str = 'findings'  # of the report: 'findings' and impression, or the 'impression'
@@ -100,11 +100,15 @@ def with_settings(stages:Mapping[str,Stage], # the stages to start from
 def needed(stages:Mapping[str,Stage], # all of them, in order
            only:Sequence[str]=() # names; none: all
           ) -> list[str]: # in order
-    "The stages to run; raises `MedvlError` for a name that is not there."
+    "The stages to run; raises `MedvlError` for a name that is not there, or a start that is none."
     want = set(only or stages)
     if bad := want-set(stages): raise MedvlError(f"no stage {sorted(bad)[0]!r}; there are: {', '.join(stages)}")
     for k in reversed(stages):
-        if k in want and stages[k].init: want.add(stages[k].init)
+        if k not in want or not (init := stages[k].init): continue
+        if init in stages: want.add(init)
+        elif not (Path(init)/'model'/'config.json').is_file():
+            raise MedvlError(f"{k} is to start from {init!r}, which is neither a stage nor the folder of one that "
+                             "has been trained (model/config.json is not in it)")
     return [k for k in stages if k in want]
 
 # %% ../../nbs/commands/06_stages.ipynb #180361e7
@@ -192,9 +196,14 @@ class Common:
     def plan(self, stages:Mapping[str,Stage], name:str) -> dict:
         "All that decides what a stage becomes."
         st = stages[name]
-        below = self.plan(stages, st.init) if st.init else None
+        below = self.plan(stages, st.init) if st.init in stages else None
+        if st.init and below is None: below = found(Path(st.init)/'plan.json')
         return jsonable(dict(stage=asdict(st), data=told(self.data), films=f'{fingerprint()} {self.films_are}',
                              seed=self.seed_of(st), max_len=self.max_len, vocab=len(self.tok), below=below))
+
+    def start(self, stages:Mapping[str,Stage], init:str) -> Path:
+        "Folder of the model that a stage starts from."
+        return (self.out/init if init in stages else Path(init))/'model'
 
     def samples(self, st:Stage, split:str) -> list:
         "Samples of a split as the stage wants them."
@@ -245,7 +254,7 @@ def train_stage(c:Common, # data and folder
     if dir.exists() and was != plan: c.say(f"{name}: its settings changed, begun anew"); shutil.rmtree(dir)
     save_json(dir/'plan.json', plan)
     seed_everything(c.seed_of(st))
-    model = made(st, c.tok, c.out/st.init/'model' if st.init else None)
+    model = made(st, c.tok, c.start(stages, st.init) if st.init else None)
     preset = model.config['preset']
     dls = dataloaders(c.samples(st, 'train')+c.samples(st, 'val'), c.tok, preset, st.bs, c.cache(preset),
                       max_len=c.max_len, slots=slots_of(st), seed=c.seed_of(st))
@@ -346,7 +355,7 @@ def run_stages(c:Common, # data and folder
         got, todo, busy = {}, list(names), {}
         with ProcessPoolExecutor(workers, multiprocessing.get_context('spawn'), _alone) as ex:
             while todo or busy:
-                for k in [k for k in todo if stages[k].init in (None, *got)]:
+                for k in [k for k in todo if stages[k].init in got or stages[k].init not in stages]:
                     busy[ex.submit(_both, c, stages, k, n_boot)] = k; todo.remove(k)
                 for f in wait(busy, return_when=FIRST_COMPLETED).done: got[busy.pop(f)] = f.result()
     ran, scored = ({k: got[k][i] for k in names} for i in (0, 1))

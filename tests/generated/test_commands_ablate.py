@@ -18,7 +18,7 @@ warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's ow
 from medvl.commands.ablate import (VARIANTS, key)
 
 # %% [7] Variants
-test_eq(key('ratio 1/16', 2), 'ratio_1-16.2'); test_eq(key('hide 50 %', 0), 'hide_50.0')
+test_eq(key('ratio 1/16', 2), 'ratio_1-16.2'); test_eq(key('hide 75 %', 0), 'hide_75.0')
 test_eq(len({key(k, 0) for k in VARIANTS}), len(VARIANTS))
 
 # %% [9] Variants
@@ -59,5 +59,11 @@ test_close(d['minus_alta']['value'], d['value']-res['variants']['ALTA']['text_to
 test_eq(len(d['seeds']), 1); test_eq(set(res['below']), {'mrm'})
 r = run(*TINY, '--only', 'no prior,from nothing,CLIP from scratch')
 test_eq((r.exit_code, r.output.count('done before')), (0, 5))
+far = [o.replace('run', 'far') if o == 'run' else o for o in TINY]
+r = run(*far, '--only', 'CLIP from MRM', '--start', 'run/mrm'); test_eq(r.exit_code, 0)
+test_eq('mrm: ' in r.output, False)                                     # nothing is pretrained again
+below = json.loads(Path('far/results.json').read_text())['below']['mrm']
+test_eq((below['steps'], below['plan']['stage']['method']), (res['below']['mrm']['steps'], 'mrm'))
+r = run(*far, '--start', 'nowhere'); print(r.output.strip()); test_eq(r.exit_code, 2)
 r = run(*TINY, '--only', 'no hope'); print(r.output.strip()); test_eq(r.exit_code, 2)
 os.chdir(home); tmp.cleanup()

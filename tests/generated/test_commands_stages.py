@@ -61,6 +61,9 @@ test_eq(needed(STAGES), ['mrm','alta','clip','clip_mrm'])
 test_eq(needed(STAGES, ['alta']), ['mrm','alta'])
 test_eq(needed(STAGES, ['clip']), ['clip'])
 test_fail(lambda: needed(STAGES, ['clap']), contains="no stage 'clap'; there are: mrm, alta")
+far = with_settings(STAGES, ['alta.init=runs/long/mrm'])
+test_fail(lambda: needed(far, ['alta']), contains="alta is to start from 'runs/long/mrm', which is neither a stage")
+test_eq(needed(far, ['clip']), ['clip'])
 
 # %% [14] Patients
 from medvl.commands.stages import (patients, told)
@@ -130,6 +133,11 @@ test_eq(train_stage(again, tiny, 'alta'), json.loads(Path('demo/alta/stage.json'
 test_eq(lines, ['alta: done before, in demo/alta'])
 test_ne(c.plan(tiny, 'alta'), c.plan(with_settings(tiny, ['mrm.lr=.1']), 'alta'))
 test_eq(c.plan(tiny, 'clip'), c.plan(with_settings(tiny, ['mrm.lr=.1']), 'clip'))
+far = with_settings(tiny, ['alta.init=demo/mrm'])                       # the same MRM, by its folder
+test_eq(needed(far, ['alta']), ['alta'])
+test_eq(c.plan(far, 'alta')['below'], c.plan(tiny, 'alta')['below'])
+alone = train_stage(replace(again, out=Path('far')), {'alta': far['alta']}, 'alta')
+test_eq(alone['train']['loss'], ran['alta']['train']['loss'])
 
 # %% [33] Score
 from medvl.commands.stages import (score_stage)
