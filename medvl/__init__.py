@@ -16,7 +16,11 @@
 - `medvl.readers.openi`: The Indiana University films with reports, as NLM publishes them, as Kaggle repacked them, and as the report generators use them.
 - `medvl.readers.sections`: Which part of a MIMIC-CXR report describes the film: the rules by which everybody's `mimic_cxr_sectioned.csv` was made."""
 
+import warnings
 from importlib.metadata import PackageNotFoundError, version as _v
 
 try: __version__ = _v('medvl')
 except PackageNotFoundError: __version__ = '0+source'  # imported from a checkout that is not installed
+
+# fastai compiles an activation as it is imported, and this torch warns of how; nothing of ours depends on it
+warnings.filterwarnings('ignore', '`torch.jit.script` is deprecated', FutureWarning)

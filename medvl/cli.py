@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/cli.html.md"""
 __all__ = ['FAMILIES', 'app', 'Families', 'top', 'main']
 
 # %% ../nbs/cli.ipynb #65b01183
-import importlib.metadata, os, warnings
+import importlib.metadata, os
 
 from typing import Any
 
@@ -46,5 +46,4 @@ def top(version:bool=typer.Option(False, '--version', help='print the version an
 def main():
     "What `medvl` runs."
     os.environ.setdefault('MPLBACKEND', 'Agg')
-    warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
     app()

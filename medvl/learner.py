@@ -14,6 +14,13 @@ import json, math, os, random, shutil, time
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
+from .core import (Aligner, MedvlError, best_precision, default_device, jsonable, provenance, save_json,
+                        seed_everything)
+from .data.batch import StudyLoaders, check_preset, world_size
+from .models.checkpoint import save_pretrained
+from .training import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, NotFiniteError, StepCB, TermsCB,
+                            WandbCB, bare, lr_at, param_groups, plot_log, scale_lr)
+
 import numpy as np
 import torch
 from fastai.callback.core import Callback, TrainEvalCallback
@@ -26,13 +33,6 @@ from safetensors import safe_open
 from safetensors.torch import load_model, save_model
 from torch import distributed as dist, nn
 from torch.nn.parallel import DistributedDataParallel
-
-from .core import (Aligner, MedvlError, best_precision, default_device, jsonable, provenance, save_json,
-                        seed_everything)
-from .data.batch import StudyLoaders, check_preset, world_size
-from .models.checkpoint import save_pretrained
-from .training import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, NotFiniteError, StepCB, TermsCB,
-                            WandbCB, bare, lr_at, param_groups, plot_log, scale_lr)
 
 # %% ../nbs/learner.ipynb #bdc4661c
 def random_state() -> dict:

@@ -15,6 +15,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Callable, Mapping, Sequence
 
+from .core import MedvlError, Out, best_precision, jsonable, need
+from .data.batch import world_size
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -26,9 +29,6 @@ from fastai.torch_core import rank_distrib
 from torch import Tensor, distributed as dist, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
-
-from .core import MedvlError, Out, best_precision, jsonable, need
-from .data.batch import world_size
 
 # %% ../nbs/training.ipynb #fc53d099
 def param_groups(model:nn.Module, # with or without `groups()`

@@ -105,6 +105,14 @@ def test_help_is_light():
     assert r.stdout.strip() == '[]'
 
 
+def test_no_warning_of_others():
+    "fastai's import makes torch warn of `torch.jit.script`; the package hides that, and only that."
+    say = 'import warnings; warnings.warn("`torch.load` is deprecated", FutureWarning)'
+    r = subprocess.run([sys.executable, '-W', 'default', '-c', f'import medvl.learner; {say}'], capture_output=True,
+                       text=True, check=True)
+    assert 'torch.jit' not in r.stderr and 'torch.load' in r.stderr
+
+
 def test_summary(work):
     out = work/'summary'
     said = medvl('data', 'summary', work/'data', '--out', out)

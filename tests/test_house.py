@@ -249,6 +249,24 @@ def test_page_faults_can_fail(tmp_path):
 def test_pages(): none(beyond([o for p in notebooks() for o in page_faults(p, short(p))], 'pages', debts()))
 
 
+def fastai_first(sources: list[str], name: str) -> list[str]:
+    "Imports of fastai that no import of medvl precedes: a warning would show that `medvl/__init__.py` hides."
+    for s in sources:
+        for m in re.finditer(r'^\s*(?:from|import) (fastai|medvl)\b', s, re.M):
+            return [f'{name}: imports fastai before medvl'] if m[1] == 'fastai' else []
+    return []
+
+
+def test_fastai_first_can_fail():
+    assert fastai_first(['x = 1', 'from fastai.learner import Learner\nimport medvl'], 'f')
+    assert not fastai_first(['from medvl.core import Feat', 'import fastai'], 'f') and not fastai_first(['x'], 'f')
+
+
+def test_fastai_first():
+    none([o for p in notebooks() for o in fastai_first([c.code for c in cells(p)], short(p))])
+    none([o for p in scripts()[1:] if p != Path(__file__) for o in fastai_first([read(p)], short(p))])
+
+
 # ---- files -----------------------------------------------------------------------------------------------------
 
 # In pieces, so that this file does not find itself.

@@ -14,7 +14,6 @@ import torch
 JOB = '''
 import json, os, sys
 import numpy as np, torch
-from fastai.callback.core import Callback
 from torch import distributed as dist, nn
 from torch.nn import functional as F
 from medvl.data.batch import Preset, dataloaders, train_tokenizer
@@ -23,6 +22,7 @@ from medvl.learner import align_learner, fit, init_processes
 from medvl.losses.contrastive import log_scale
 from medvl.losses.local import local_loss
 from medvl.methods import alta, mrm
+from fastai.callback.core import Callback
 
 torch.set_num_threads(1)
 rank, world = init_processes()

@@ -17,12 +17,6 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from fastai.callback.core import Callback
-from torch import nn
-from tqdm import tqdm
-
 from .data import units
 from ..core import CHEXPERT, SLOTS, MedvlError, jsonable, methods, save_json, seed_everything
 from ..data.batch import Preset, dataloaders, load_tokenizer, sample_loader, train_tokenizer
@@ -37,6 +31,12 @@ from ..learner import align_learner, fit
 from ..models.checkpoint import from_pretrained, load_state
 from ..models.compute import count_step
 from ..phantom.set import fingerprint, iter_phantom
+
+import numpy as np
+import torch
+from fastai.callback.core import Callback
+from torch import nn
+from tqdm import tqdm
 
 # %% ../../nbs/commands/06_stages.ipynb #19e5e827
 @dataclass

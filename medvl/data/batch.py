@@ -14,6 +14,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
+from ..core import CHEXPERT, SLOTS, Batch, MedvlError
+from .films import PRESETS, Preset, check_preset, cut, decode_film, draw, resize, sided
+from .study import Sample, Study, View, samples as study_samples
+from .text import sentences
+from .tokens import encode, load_tokenizer, train_tokenizer, txt_id
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -22,12 +28,6 @@ from fastai.data.load import DataLoader
 from fastai.torch_core import num_distrib, rank_distrib
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
-
-from ..core import CHEXPERT, SLOTS, Batch, MedvlError
-from .films import PRESETS, Preset, check_preset, cut, decode_film, draw, resize, sided
-from .study import Sample, Study, View, samples as study_samples
-from .text import sentences
-from .tokens import encode, load_tokenizer, train_tokenizer, txt_id
 
 # %% ../../nbs/data/05_batch.ipynb #7bc6595d
 def film_bytes(view:View, # a film

@@ -90,8 +90,10 @@ def labelled(r:dict # a result file
 # %% ../../nbs/eval/14_results.ipynb #1f50aa22
 def probed(r:dict # a result file
           ) -> dict[str,dict]: # tower -> score -> value
-    "Linear probes of frozen vision towers."
-    return {spelt(k): {'AUROC': o['macro']} for k,o in r.get('towers', {}).items()}
+    "Linear probes of the frozen vision towers of stages."
+    found = r.get('towers', {})
+    if any('worth' in o for o in found.values()): return {}
+    return {spelt(k): {'AUROC': o['macro']} for k,o in found.items()}
 
 def counted(r:dict # a result file
            ) -> dict[str,dict]: # system -> what is counted, in words
@@ -114,32 +116,44 @@ class Question:
     "What is asked of the result files, and how the answer is shown."
     asks: str  # the heading
     says: str  # what the scores mean
+    rows: str  # what the systems are
     page: str  # that explains, below nbs/
     scores: dict[str,str]  # name of a score in the file -> heading of its column; empty: those that there are
     systems: Callable[[dict], dict]  # result file -> system -> score -> value
 
 HIT = {'text_to_image_P@10': 'text to film P@10', 'image_to_text_P@10': 'film to text P@10',
        'AUROC': 'zero-shot AUROC'}
-WORK = {'trainable': 'trained parameters', 'parameters': 'of', 'total': 'multiply-adds'}
+WORK = {'trainable': 'trained parameters', 'parameters': 'all parameters', 'total': 'multiply-adds'}
 QUESTIONS = {
     'retrieval': Question('Do films and reports find each other?',
         'P@10: of the ten answers that come first for a query with a finding, the share that has it, mean over the '
-        'findings. AUROC: a finding put into words, without a label.', 'tutorials/claims.ipynb', HIT, retrieved),
+        'findings. AUROC: a finding put into words, without a label.',
+        '*ALTA* and *CLIP from MRM* begin with the weights of a pretrained MRM, *CLIP from scratch* with none.',
+        'tutorials/claims.ipynb', HIT, retrieved),
     'towers': Question('What does a frozen vision tower know?',
-        'Linear probe for each finding, mean over the findings.', 'tutorials/claims.ipynb', {'AUROC': 'AUROC'},
-        probed),
+        'Linear probe for each finding, mean over the findings.',
+        'The tower of a method after its training; *untrained*: one of the same shape, with random weights.',
+        'tutorials/claims.ipynb', {'AUROC': 'AUROC'}, probed),
     'grounding': Question('Does the map of a phrase lie where the finding is?',
         'CNR: contrast inside against outside; mIoU: overlap; pointing: how often the highest place lies inside.',
+        '*GLoRIA*: the map is the attention of the words, or their cosine with the cells. *PLAN*: it looks at the '
+        'film again, *K* times; *read at look 0*: trained so, but the map is that of the first look. *No importance*: '
+        'all cells count alike. *Batch-norm heads*, *narrow regions*: as PLAN has them at full size; the others have '
+        "GLoRIA's. *Marks* are shapes that nobody can miss.",
         'methods/07_plan.ipynb', {'cnr': 'CNR', 'miou': 'mIoU', 'pointing': 'pointing'}, grounded),
     'labels': Question('Are the labels read from a report right?',
-        'Against what the phantom knows of each patient, all findings together.', 'data/02_report.ipynb',
+        'Against what the phantom knows of each patient, all findings together.',
+        'A finding can be said to be present, uncertain or absent.', 'data/02_report.ipynb',
         {'precision': 'precision', 'recall': 'recall'}, labelled),
     'compute': Question('What does a training sample cost?',
         'Counted at full size on random input, forward and backward.',
+        '*Faithful*: as the published code has it, four films of a study, blank where there is none; *clean*: only '
+        'those that there are. *LoRA*: frozen towers with low-rank adapters.',
         'models/08_compute.ipynb', WORK, counted),
-    'other': Question('Other scores', 'By the names that their files give.', '', {}, scored)}
+    'other': Question('Other scores', 'By the names that their files give.', '', '', {}, scored)}
 MORE = {'ablations': 'tutorials/ablations.ipynb', 'ablations_subtle': 'tutorials/ablations.ipynb',
-        'local_loss': 'losses/02_local.ipynb', 'phantom_speed': 'phantom/06_set.ipynb',
+        'film_worth': 'methods/05_mrm.ipynb', 'local_loss': 'losses/02_local.ipynb',
+        'phantom_calibration': 'phantom/08_calibration.ipynb', 'phantom_speed': 'phantom/06_set.ipynb',
         'temporal': 'eval/11_temporal.ipynb'}
 
 # %% ../../nbs/eval/14_results.ipynb #7b8cbb34
@@ -159,7 +173,7 @@ def answer(question:str, # key of QUESTIONS
         lines += [[n, *(shown(o.get(k)) for k in cols)] for n,o in rows.items()]
         parts += ['\n'.join(f"| {' | '.join(o)} |" for o in lines), f"{made or 'A run'} (`{'`, `'.join(of[made])}`)."]
     name = re.sub(r'^\d+_', '', Path(q.page).stem)
-    said = q.says+(f' More on the page of [{name}]({up}{q.page}).' if q.page else '')
+    said = ' '.join(filter(None, (q.says, q.rows)))+(f' More on the page of [{name}]({up}{q.page}).' if q.page else '')
     return '\n\n'.join([said, *parts]) if parts else 'not run'
 
 def summary(files:dict[str,dict], # of `result_files`

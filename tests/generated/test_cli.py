@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Command line
-import importlib.metadata, os, warnings
+import importlib.metadata, os
 from typing import Any
 import typer
 from typer.core import TyperGroup

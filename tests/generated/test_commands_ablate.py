@@ -9,10 +9,9 @@ import typer
 from medvl.command import LOOK, close_run, command
 
 # %% [4] Ablate
-import os, tempfile, warnings
+import os, tempfile
 from fastcore.test import *
 from typer.testing import CliRunner
-warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
 
 # %% [6] Variants
 from medvl.commands.ablate import (VARIANTS, key)

@@ -14,7 +14,7 @@ from medvl.commands.eval import Scoring, eval_loader, loaded
 from medvl.commands.train import Training, train
 
 # %% [4] Cross-validation
-import os, tempfile, warnings
+import os, tempfile
 from fastcore.test import *
 from typer.testing import CliRunner
 from medvl.core import MedvlError
@@ -47,7 +47,6 @@ from medvl.commands.crossval import (shared)
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
 os.chdir(tmp.name)
 os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
-warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
 studies = phantom_studies(16, size=64, cache=False)
 silent = sorted({s.group for s in studies})[:4]
 for s in studies:

@@ -9,10 +9,9 @@ import typer
 from medvl.command import LOOK, close_run, command
 
 # %% [4] Demo
-import json, re, tempfile, time, warnings
+import json, re, tempfile, time
 from fastcore.test import *
 from typer.testing import CliRunner
-warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
 
 # %% [6] Results of all stages
 from medvl.commands.demo import (whole_cost, compared, draw_page)

@@ -13,7 +13,7 @@ from medvl.commands.data import read, units
 from medvl.commands.train import model_dir
 
 # %% [4] Score
-import json, os, tempfile, warnings
+import json, os, tempfile
 import matplotlib.pyplot as plt
 from fastcore.test import *
 from typer.testing import CliRunner
@@ -34,7 +34,6 @@ from medvl.commands.eval import (loaded, Scoring, settled)
 from medvl.commands.eval import (eval_loader, facts_of)
 
 # %% [11] Evaluation
-warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
 os.chdir(tmp.name)
 os.environ['MEDVL_CACHE'] = os.path.abspath('cache')

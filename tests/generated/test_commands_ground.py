@@ -10,10 +10,6 @@ from medvl.commands.data import read
 from medvl.commands.eval import app as eval_app, loaded
 
 # %% [4] Ground
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
-
-# %% [5] Ground
 import json, tempfile
 import numpy as np
 import pydicom
@@ -27,13 +23,13 @@ from medvl.methods.clip import CLIP
 from medvl.models.checkpoint import save_pretrained
 from medvl.phantom.set import phantom_studies
 
-# %% [6] Ground
+# %% [5] Ground
 from medvl.commands.ground import (app)
 
-# %% [8] A phrase on a film
+# %% [7] A phrase on a film
 from medvl.commands.ground import (ground_film)
 
-# %% [10] A phrase on a film
+# %% [9] A phrase on a film
 root = Path(tempfile.mkdtemp())
 studies = phantom_studies(6, seed=2, size=128)
 tok = train_tokenizer([s.report for s in studies], 1200)
@@ -54,7 +50,7 @@ print(text.replace(str(root), 'RUNS')); test_eq(code, 0)
 with Image.open(root/'a.png') as im: test_eq(im.format, 'PNG'); assert im.size[0] > 600
 assert 'left pleural effusion: highest' in text and text.count('highest') == 2
 
-# %% [12] A phrase on a film
+# %% [11] A phrase on a film
 from medvl.phantom.projection import write_dicom
 write_dicom(film.px/255., root/'film.dcm', 'PA', bits=12)
 code, same = run(root/'film.dcm', 'left pleural effusion', '--model', root/'run', '--out', root/'b.png')
@@ -62,7 +58,7 @@ print(same.replace(str(root), 'RUNS')); test_eq(code, 0)
 high = lambda t: float(t.split('highest')[1].split()[0])
 test_close(high(text), high(same), eps=.02)
 
-# %% [14] A phrase on a film
+# %% [13] A phrase on a film
 Image.fromarray(np.random.default_rng(0).integers(0, 255, (128,128,3), dtype=np.uint8)).save(root/'photo.png')
 (root/'notes.txt').write_text('no picture')
 cases = {('film.png', ''): 'the phrase is empty', ('film.png', ' \t '): 'the phrase is empty',
@@ -78,14 +74,14 @@ for more,want in ((['--model', root/'run', '--out', root/'a.png'], '--force over
                   (['--model', root, '--out', root/'c.png'], 'holds no model')):
     code, said = run(root/'film.png', 'effusion', *more); test_eq(code, 2); assert want in said, said
 
-# %% [16] A phrase on a film
+# %% [15] A phrase on a film
 code, said = run(root/'film.png', 'zqxvkj effusion', '--model', root/'run', '--out', root/'d.png', '--no-looks')
 print(said.replace(str(root), 'RUNS')); test_eq(code, 0); assert 'warning' in said and 'zqxvkj' in said
 
-# %% [18] A set of phrases
+# %% [17] A set of phrases
 from medvl.commands.ground import (eval_grounding)
 
-# %% [19] A set of phrases
+# %% [18] A set of phrases
 def evaluate(*args):
     r = CliRunner().invoke(eval_app, ['grounding', *map(str, args)])
     return r.exit_code, r.output
@@ -110,6 +106,6 @@ test_eq(page.count('<figure>') >= 4, True)
 g = res['grounding']; test_eq(len(g['rows']), g['phrases']); test_eq(set(res['gain']), {'cnr','miou','pointing'})
 assert abs(g['macro']['cnr']['value']) < .8       # an untrained model
 
-# %% [20] A set of phrases
+# %% [19] A set of phrases
 code, said = evaluate('--model', root/'run', '--data', root/'set', '--out', root/'h', '--split', 'val')
 test_eq(code, 2); assert 'no phrase on these films' in said

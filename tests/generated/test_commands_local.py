@@ -10,10 +10,6 @@ from medvl.commands.data import read, units
 from medvl.commands.eval import EVAL_DOCS, Scoring, app as eval_app, eval_loader, facts_of, loaded, set_labels, settled
 
 # %% [4] Scores and boxes
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
-
-# %% [5] Scores and boxes
 import dataclasses, json, os, tempfile
 import numpy as np
 from fastcore.test import *
@@ -27,10 +23,10 @@ from medvl.methods.plan import PLAN
 from medvl.models.checkpoint import save_pretrained
 from medvl.phantom.set import phantom_studies
 
-# %% [7] `medvl eval scores`
+# %% [6] `medvl eval scores`
 from medvl.commands.local import (eval_scores)
 
-# %% [9] `medvl eval scores`
+# %% [8] `medvl eval scores`
 tmp = tempfile.TemporaryDirectory(); root = Path(tmp.name)
 os.environ['MEDVL_CACHE'], cache = str(root/'cache'), os.environ.get('MEDVL_CACHE')
 studies = phantom_studies(14, seed=2, size=64)
@@ -60,10 +56,10 @@ test_eq(set(res['retrieval']), {'glob','local','z'}); test_eq(res['zeroshot']['h
 for r in res['retrieval'].values(): test_eq(0 <= r['image_to_text_R@1'] <= r['image_to_text_R@10'] <= 1, True)
 code, said = run('scores', *base, '--out', root/'s2', '--how', 'best'); test_eq(code, 2)
 
-# %% [11] `medvl eval detect`
+# %% [10] `medvl eval detect`
 from medvl.commands.local import (boxed)
 
-# %% [12] `medvl eval detect`
+# %% [11] `medvl eval detect`
 v = View(id='a', px=np.zeros((80,160), np.uint8), boxes=[Box('Edema', 40, 0, 40, 80), Box('Edema', 0, 0, 30, 80),
                                                         Box('Fracture', 50, 0, 9, 9)])
 _, b = boxed([Study('p', 's', 0., [v], split='test')], 'test', 'Edema', dict(small, resize=64))
@@ -71,10 +67,10 @@ test_close(b[0].numpy(), [[0, 0, .5, 1]])                     # the middle 80 co
 test_eq(boxed([Study('p', 's', 0., [v], split='test')], 'test', 'Mass', small)[1][0].shape, (0,4))
 test_fail(lambda: boxed([], 'val', 'Edema', small), contains="no frontal film in split 'val'")
 
-# %% [14] `medvl eval detect`
+# %% [13] `medvl eval detect`
 from medvl.commands.local import (eval_detect)
 
-# %% [15] `medvl eval detect`
+# %% [14] `medvl eval detect`
 code, said = run('detect', *base, '--out', root/'d', '--label', 'Pleural Effusion', '--steps', 60); print(said)
 test_eq(code, 0)
 res = json.loads((root/'d'/'results.json').read_text())

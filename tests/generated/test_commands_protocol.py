@@ -11,7 +11,7 @@ from medvl.commands.data import read, read_rsna_set, units
 from medvl.commands.eval import Scoring, app, eval_loader, facts_of, loaded, settled
 
 # %% [4] Protocols from a local copy
-import json, os, tempfile, warnings
+import json, os, tempfile
 import numpy as np
 from fastcore.test import *
 from PIL import Image
@@ -53,7 +53,6 @@ print(in_line(dict(protocol='x-v1', hash='ab12', set='cd', films=9, chance=.2,
 from medvl.commands.protocol import (eval_protocol)
 
 # %% [20] On tables and films in their layout
-warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
 os.chdir(tmp.name)
 os.environ['MEDVL_CACHE'] = os.path.abspath('cache')

@@ -2,21 +2,12 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Stages of the demo
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
-
-# %% [4] Stages of the demo
 import json, multiprocessing, os, resource, shutil, time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
-import numpy as np
-import torch
-from fastai.callback.core import Callback
-from torch import nn
-from tqdm import tqdm
 from medvl.commands.data import units
 from medvl.core import CHEXPERT, SLOTS, MedvlError, jsonable, methods, save_json, seed_everything
 from medvl.data.batch import Preset, dataloaders, load_tokenizer, sample_loader, train_tokenizer
@@ -31,18 +22,23 @@ from medvl.learner import align_learner, fit
 from medvl.models.checkpoint import from_pretrained, load_state
 from medvl.models.compute import count_step
 from medvl.phantom.set import fingerprint, iter_phantom
+import numpy as np
+import torch
+from fastai.callback.core import Callback
+from torch import nn
+from tqdm import tqdm
 
-# %% [5] Stages of the demo
+# %% [4] Stages of the demo
 import tempfile
 from fastcore.test import *
 
-# %% [7] A stage
+# %% [6] A stage
 from medvl.commands.stages import (Stage, FILMS_OF, FILMS, REPORTS, STAGES)
 
-# %% [8] A stage
+# %% [7] A stage
 from medvl.commands.stages import (with_settings)
 
-# %% [9] A stage
+# %% [8] A stage
 s = with_settings(STAGES, ['alta.lr=2e-3', 'alta.model.mode=faithful', 'clip.bs=16'], epochs=3)
 print(s['alta'])
 test_eq((s['alta'].lr, s['clip'].bs), (2e-3, 16))
@@ -53,10 +49,10 @@ test_fail(lambda: with_settings(STAGES, ['alta.slots=both']), contains="'both'; 
 for bad in ('alta.speed=1', 'beta.lr=1', 'alta.lr', 'alta.model=1'):
     test_fail(lambda: with_settings(STAGES, [bad]), contains=f'{bad!r}: expected')
 
-# %% [11] A stage
+# %% [10] A stage
 from medvl.commands.stages import (needed)
 
-# %% [12] A stage
+# %% [11] A stage
 test_eq(needed(STAGES), ['mrm','alta','clip','clip_mrm'])
 test_eq(needed(STAGES, ['alta']), ['mrm','alta'])
 test_eq(needed(STAGES, ['clip']), ['clip'])
@@ -65,10 +61,10 @@ far = with_settings(STAGES, ['alta.init=runs/long/mrm'])
 test_fail(lambda: needed(far, ['alta']), contains="alta is to start from 'runs/long/mrm', which is neither a stage")
 test_eq(needed(far, ['clip']), ['clip'])
 
-# %% [14] Patients
+# %% [13] Patients
 from medvl.commands.stages import (patients, told)
 
-# %% [15] Patients
+# %% [14] Patients
 tmp, home = tempfile.TemporaryDirectory(), os.getcwd()
 os.chdir(tmp.name); os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
 data = patients(dict(train=8, val=2, test=4), film=64)
@@ -78,36 +74,36 @@ test_eq(len(set.union(*who)), 8+2+4)                                    # nobody
 test_eq({s.split for s in data['test']}, {'test'})
 assert not any(v.masks for o in data.values() for s in o for v in s.views)
 
-# %% [17] One tokenizer for all
+# %% [16] One tokenizer for all
 from medvl.commands.stages import (found, shared_tokenizer)
 
-# %% [18] One tokenizer for all
+# %% [17] One tokenizer for all
 texts = [s.report for s in data['train']]
 tok = shared_tokenizer('tok', texts, 300)
 again = shared_tokenizer('tok', texts, 300)
 test_eq(tok(texts[0])['input_ids'], again(texts[0])['input_ids'])
 assert len(shared_tokenizer('tok2', texts, 200)) <= 200 < len(tok)
 
-# %% [20] Starting from another stage
+# %% [19] Starting from another stage
 from medvl.commands.stages import (report_tower, made)
 
-# %% [22] Training
+# %% [21] Training
 from medvl.commands.stages import (impression, Common, slots_of)
 
-# %% [24] Training
+# %% [23] Training
 from medvl.commands.stages import (EpochsCB)
 
-# %% [25] Training
+# %% [24] Training
 told_by = []
 cb = EpochsCB('mrm', 10, told_by.append); cb.before_fit()
 for e in range(10):
     cb.learn = type('', (), dict(epoch=e))(); cb.after_epoch()
 print(told_by); test_eq([o.split(',')[0] for o in told_by], [f'mrm: epoch {k} of 10' for k in (2,4,6,8)])
 
-# %% [26] Training
+# %% [25] Training
 from medvl.commands.stages import (train_stage)
 
-# %% [27] Training
+# %% [26] Training
 tiny = with_settings(STAGES, ['mrm.bs=8','alta.bs=4','clip.bs=4','clip_mrm.bs=4'], epochs=1)
 c = Common(Path('demo'), data, tok, max_len=48)
 ran = {k: train_stage(c, tiny, k) for k in needed(tiny, ['alta','clip_mrm'])}
@@ -118,7 +114,7 @@ test_eq(ran['clip_mrm']['steps'], told(data)['train']['frontals']//4)
 few, all_of = ran['alta'], ran['clip_mrm']
 assert few['trainable'] < few['parameters']//2 and few['trainable'] < all_of['trainable']
 
-# %% [29] Training
+# %% [28] Training
 start = made(tiny['clip_mrm'], tok, Path('demo/mrm/model'))
 below = from_pretrained('demo/mrm/model')
 a, b = start.state_dict(), below.state_dict()
@@ -126,7 +122,7 @@ same = [k for k in a if k.startswith('vision.') and a[k].equal(b[k])]
 test_eq(len(same), sum(k.startswith('vision.') for k in a))
 assert a['text.net.encoder.layer.0.output.dense.weight'].equal(b['text.net.bert.encoder.layer.0.output.dense.weight'])
 
-# %% [31] Training
+# %% [30] Training
 lines = []
 again = replace(c, say=lines.append)
 test_eq(train_stage(again, tiny, 'alta'), json.loads(Path('demo/alta/stage.json').read_text()))
@@ -139,10 +135,10 @@ test_eq(c.plan(far, 'alta')['below'], c.plan(tiny, 'alta')['below'])
 alone = train_stage(replace(again, out=Path('far')), {'alta': far['alta']}, 'alta')
 test_eq(alone['train']['loss'], ran['alta']['train']['loss'])
 
-# %% [33] Score
+# %% [32] Score
 from medvl.commands.stages import (score_stage)
 
-# %% [34] Score
+# %% [33] Score
 scores = {k: score_stage(c, tiny, k, n_boot=50) for k in ('alta','clip_mrm')}
 rep = scores['alta']['retrieval']
 test_eq(rep['n_pairs'], told(data)['test']['frontals'])
@@ -151,10 +147,10 @@ assert rep['full']['image_to_text_R@10'] >= rep['full']['image_to_text_R@1']
 test_eq(scores['alta']['findings'], {})                                # four patients are too few for it
 test_eq(labels_of(c.samples(tiny['alta'], 'test')).shape, (rep['n_pairs'], 12))
 
-# %% [36] Who is ahead, and by how much
+# %% [35] Who is ahead, and by how much
 from medvl.commands.stages import (hits, ahead)
 
-# %% [37] Who is ahead, and by how much
+# %% [36] Who is ahead, and by how much
 ids = torch.arange(4)
 right = Embeddings(torch.eye(4), torch.eye(4), torch.ones(4, dtype=torch.bool), ids)
 half = replace(right, t=torch.eye(4)[[0,1,3,2]])                        # two texts exchanged
@@ -169,10 +165,10 @@ lab = np.repeat([[1.,0.],[0.,1.]], 10, 0)
 d = ahead(ten, turned, range(20), ks=[1], n_boot=50, lab=lab)
 test_eq([d[f'{w}_P@1'].value for w in WAYS], [1.,1.])
 
-# %% [39] Two at a time
+# %% [38] Two at a time
 from medvl.commands.stages import (_both, _alone, run_stages)
 
-# %% [40] Two at a time
+# %% [39] Two at a time
 ran2, scored2 = run_stages(replace(c, say=lambda o: None), tiny, needed(tiny, ['alta']), n_boot=50)
 test_eq((list(ran2), list(scored2)), (['mrm','alta'], ['alta'])); test_eq(scored2['alta'], scores['alta'])
 os.chdir(home); tmp.cleanup()

@@ -12,7 +12,7 @@ from medvl.commands.data import read, units
 from medvl.commands.eval import Scoring, app, eval_loader, loaded, settled
 
 # %% [4] Change between two visits, as a command
-import os, tempfile, warnings
+import os, tempfile
 import numpy as np
 from fastcore.test import *
 from typer.testing import CliRunner
@@ -69,7 +69,6 @@ from medvl.commands.temporal import (film_features)
 from medvl.commands.temporal import (eval_temporal)
 
 # %% [15] Features
-warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
 os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
 medvl = typer.Typer(); medvl.add_typer(train.app); medvl.add_typer(app, name='eval')    # as `medvl` itself does it
 def run(*args):

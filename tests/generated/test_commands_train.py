@@ -13,7 +13,7 @@ from medvl.command import ARG, LOOK, close_run, command, open_run
 from medvl.commands.data import read, read_rsna_set, units
 
 # %% [4] Train
-import os, tempfile, warnings
+import os, tempfile
 import pandas as pd
 import torch
 from fastcore.test import *
@@ -29,7 +29,6 @@ from medvl.commands.train import (app)
 from medvl.commands.train import (model_dir, tokenizer, settings)
 
 # %% [8] Training
-warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
 os.chdir(tmp.name)
 test_fail(lambda: model_dir(root), contains='holds no model')

@@ -2,14 +2,15 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Batches
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
-
-# %% [4] Batches
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Mapping, Sequence
+from medvl.core import CHEXPERT, SLOTS, Batch, MedvlError
+from medvl.data.films import PRESETS, Preset, check_preset, cut, decode_film, draw, resize, sided
+from medvl.data.study import Sample, Study, View, samples as study_samples
+from medvl.data.text import sentences
+from medvl.data.tokens import encode, load_tokenizer, train_tokenizer, txt_id
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -18,23 +19,18 @@ from fastai.data.load import DataLoader
 from fastai.torch_core import num_distrib, rank_distrib
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
-from medvl.core import CHEXPERT, SLOTS, Batch, MedvlError
-from medvl.data.films import PRESETS, Preset, check_preset, cut, decode_film, draw, resize, sided
-from medvl.data.study import Sample, Study, View, samples as study_samples
-from medvl.data.text import sentences
-from medvl.data.tokens import encode, load_tokenizer, train_tokenizer, txt_id
 
-# %% [5] Batches
+# %% [4] Batches
 import os
 from fastcore.test import *
 
-# %% [7] Items
+# %% [6] Items
 from medvl.data.batch import (film_bytes, check_samples)
 
-# %% [8] Items
+# %% [7] Items
 from medvl.data.batch import (StudyData)
 
-# %% [10] Items
+# %% [9] Items
 def film(i, side=72): # a synthetic picture: two dark ovals and a bright disc that wanders with i
     y, x = np.mgrid[:side, :side]/side
     lungs = np.minimum(((x-.3)/.15)**2+((y-.5)/.3)**2, ((x-.7)/.15)**2+((y-.5)/.3)**2)
@@ -58,14 +54,14 @@ it, i = data[0]
 test_eq(sorted(map(str, it['films'])), ['0','1','2','3','big']); test_eq(it['lbl'], [1.]); test_eq(i, 0)
 test_eq(list(data[2][0]['films']), [1]); test_eq(len(data[1][0]['txt'][0]), 0)
 
-# %% [12] Items
+# %% [11] Items
 v = smp[0].slots[0]
 twin = StudyData([replace(smp[0], slots=(v,v,v,v))], tok, replace(tiny, big=0), train=True)
 f = twin[0][0]['films']
 test_eq(f[0], f[2]); test_eq(f[1], f[3]); test_ne(f[0], f[1])
 twin.epoch = 1; test_ne(twin[0][0]['films'][0], f[0])  # another epoch, another wobble
 
-# %% [14] Items
+# %% [13] Items
 long = [replace(smp[0], text='Left-sided effusion. No pneumothorax. Heart enlarged.')]
 order = []
 for train in (True, False):
@@ -74,14 +70,14 @@ for train in (True, False):
 test_eq(len({t for train,t in order if train}) > 1, True); test_eq(len({t for train,t in order if not train}), 1)
 test_eq({tuple(sorted(t.split())) for _,t in order}, {tuple(sorted(order[-1][1].split()))})
 
-# %% [16] Collate
+# %% [15] Collate
 from medvl.data.batch import (pad_texts, collate)
 
-# %% [17] Collate
+# %% [16] Collate
 b, ids = collate([data[i] for i in range(4)], data)
 {k: tuple(v.shape) for k,v in b.items()}
 
-# %% [18] Collate
+# %% [17] Collate
 test_eq(b.img_msk, torch.tensor([[1,1,1,1],[1,0,0,0],[0,1,0,0],[1,0,0,0]]).bool())
 test_eq(b.img[1,1:].abs().sum(), 0.); test_eq(b.big[2].abs().sum(), 0.)
 test_eq(b.txt_msk.any(1), torch.tensor([True, False, True, True]))
@@ -91,10 +87,10 @@ test_eq(b.lbl.isnan()[:,0], torch.tensor([False, True, True, True]))
 test_close(b.img[0,0], tiny.norm(resize(tiny.denorm(b.big[0]), 32)), eps=1e-5)
 test_eq(collate([data[0]], data, pad='max_len')[0].txt.shape, (1,32))
 
-# %% [20] A loader
+# %% [19] A loader
 from medvl.data.batch import (world_size, StudyDL)
 
-# %% [21] A loader
+# %% [20] A loader
 dl = StudyDL(data, bs=2, shuffle=True, drop_last=True)
 test_eq(len(dl), 3)
 def seen(dl): return [ids.tolist() for _,ids in dl]
@@ -103,11 +99,11 @@ test_eq(sorted(sum(one, [])), list(range(6)))
 dl.start = 2; test_eq(seen(dl), one[2:]); test_eq(len(dl), 1); dl.start = 0
 data.epoch = 1; test_ne(seen(dl), one); data.epoch = 0
 
-# %% [23] A loader
+# %% [22] A loader
 two = StudyDL(data, bs=2, shuffle=True, drop_last=True, num_workers=2)
 for (b0,i0),(b2,i2) in zip(dl, two): test_eq(i0, i2); test_eq(b0.img, b2.img); test_eq(b0.txt, b2.txt)
 
-# %% [25] A loader
+# %% [24] A loader
 four, shares = seen(StudyDL(data, bs=4, shuffle=True)), []
 for rank in '01':
     os.environ.update(RANK=rank, WORLD_SIZE='2')
@@ -115,29 +111,29 @@ for rank in '01':
 for k in ('RANK','WORLD_SIZE'): os.environ.pop(k)
 test_eq([a+b for a,b in zip(*shares)], four)
 
-# %% [27] What can't be loaded
+# %% [26] What can't be loaded
 from medvl.data.batch import (missing_films, leave_out)
 
-# %% [28] What can't be loaded
+# %% [27] What can't be loaded
 gone = [replace(smp[1], slots=(View(id='g', path='/no/film.png'),None,None,None)), smp[3]]
 bad = missing_films(gone); test_eq(list(bad), ['/no/film.png'])
 test_fail(lambda: leave_out(gone, bad), contains='row 0 (s1), /no/film.png: no such file')
 test_eq([s.id for s in leave_out(gone, bad, errors='skip')], ['s3'])
 test_fail(lambda: leave_out(gone, bad, errors='ignore'), contains="expected 'raise' or 'skip'")
 
-# %% [30] DataLoaders
+# %% [29] DataLoaders
 from medvl.data.batch import (StudyLoaders)
 
-# %% [32] DataLoaders
+# %% [31] DataLoaders
 from medvl.data.batch import (readable, label_names)
 
-# %% [33] DataLoaders
+# %% [32] DataLoaders
 test_eq(label_names(smp), ['Edema']); test_eq(label_names([sample(0, '', b=1., a=0.)]), ['a','b'])
 
-# %% [34] DataLoaders
+# %% [33] DataLoaders
 from medvl.data.batch import (dataloaders)
 
-# %% [35] DataLoaders
+# %% [34] DataLoaders
 notes = ['Left-sided pleural effusion, 12 cm.', 'No pneumothorax. The heart is not enlarged.', 'Effusion.']
 many = [sample(i, notes[i%3] if i%4 else '', (1, i%2, i%3 == 0, 0), 'train' if i < 12 else 'val', Edema=float(i%2))
         for i in range(16)]
@@ -150,7 +146,7 @@ test_eq(dls.config()['n'], {'train': 12, 'val': 4})
 test_eq(dataloaders(many, tok, tiny, bs=4, max_len=32, pad='max_len').one_batch()[0]['txt'].shape, (4,32))
 val = next(iter(dls.valid))[0]; test_eq(val['img'], next(iter(dls.valid))[0]['img'])
 
-# %% [37] DataLoaders
+# %% [36] DataLoaders
 test_fail(lambda: dataloaders(smp, tok, tiny, bs=2, flip=True), contains="says 'Left'")
 test_eq(dataloaders(smp, tok, tiny, bs=2, flip=True, sided='allow', max_len=32).preset.flip, True)
 test_fail(lambda: dataloaders([smp[4]], tok, tiny), contains="no training sample: 1 samples with the splits ['val']")
@@ -160,30 +156,30 @@ test_fail(lambda: dataloaders(smp, None, tiny, bs=2, need_mask=True), contains='
 test_fail(lambda: dataloaders(smp, tok, tiny, bs=2, slots=('frontal',)), contains="unknown slots ['frontal']")
 test_fail(lambda: dls.loader('tset'), contains='there are: train, val')
 
-# %% [39] DataLoaders
+# %% [38] DataLoaders
 wordy = dataloaders([replace(many[0], text='effusion '*10_000), *many[1:]], tok, tiny, bs=4, max_len=32)
 test_eq(len(wordy.train_ds.pieces.ids[0]), 32)
 holes = View(id='with holes', px=np.where(film(0) > 200, np.nan, film(0)/255.))
 nan = dataloaders([replace(many[0], slots=(holes,None,None,None)), *many[1:]], tok, tiny, bs=4, max_len=32)
 test_fail(lambda: nan.train_ds[0], contains='NaN')
 
-# %% [41] DataLoaders
+# %% [40] DataLoaders
 from medvl.data.batch import (sample_loader)
 
-# %% [42] DataLoaders
+# %% [41] DataLoaders
 dl = sample_loader(many[:5], tok, tiny, bs=2, max_len=32)
 test_eq(seen(dl), [[0,1],[2,3],[4]]); test_eq(next(iter(dl))[0].txt_msk.any(1), torch.tensor([False, True]))
 os.environ.update(RANK='1', WORLD_SIZE='2')                                # all of them, in each process
 test_eq((seen(dl), len(dl)), ([[0,1],[2,3],[4]], 3))
 for k in ('RANK','WORLD_SIZE'): os.environ.pop(k)
 
-# %% [44] A look at a batch
+# %% [43] A look at a batch
 from medvl.data.batch import (show_batch)
 
-# %% [45] A look at a batch
+# %% [44] A look at a batch
 dls.show_batch(3);
 
-# %% [47] A look at a batch
+# %% [46] A look at a batch
 wordy = dataloaders([replace(m, text='effusion '*500) for m in many], tok, tiny, bs=4, max_len=256)
 fig = show_batch(wordy, 2, chars=2000); fig.canvas.draw(); width = fig.axes[0].get_position().width; plt.close()
 test_eq(width > .2, True)

@@ -2,10 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Cache
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
-
-# %% [4] Cache
 import json, os
 from pathlib import Path
 from typing import Iterable
@@ -21,24 +17,24 @@ from medvl.data.films import decode_film
 from medvl.data.image import file_hash
 from medvl.data.study import View
 
-# %% [5] Cache
+# %% [4] Cache
 import multiprocessing, shutil, signal, tempfile, time
 from fastcore.test import *
 from PIL import Image
 
-# %% [7] Keys
+# %% [6] Keys
 from medvl.data.cache import (film_key, stamp)
 
-# %% [8] Keys
+# %% [7] Keys
 a = View(px=np.arange(6, dtype='uint8').reshape(2,3))
 b, c = View(px=a.px.reshape(3,2)), View(px=a.px.copy(), id='other')
 test_ne(film_key(a), film_key(b)); test_eq(film_key(a), film_key(c))
 test_eq(stamp('/no/such/file'), None)
 
-# %% [10] On the disk
+# %% [9] On the disk
 from medvl.data.cache import (RECORD, record, whole_records)
 
-# %% [11] On the disk
+# %% [10] On the disk
 px = np.full((2,3), 7, 'uint8')
 raw = record(film_key(a), 0, px)+record(film_key(b), 6, px)
 test_eq(len(raw), 96)
@@ -47,22 +43,22 @@ test_eq(len(whole_records(raw, 11)), 1)  # the second film's last byte is missin
 test_eq(len(whole_records(raw[:-1], 12)), 1)  # torn record
 test_eq(len(whole_records(raw[:48]+bytes(48), 12)), 1)  # zeros, as some file systems leave after a power cut
 
-# %% [13] On the disk
+# %% [12] On the disk
 from medvl.data.cache import (keys_of)
 
-# %% [14] On the disk
+# %% [13] On the disk
 test_eq(keys_of(np.frombuffer(record('ab'*15+'00', 0, px), RECORD)), ['ab'*15+'00'])
 
-# %% [16] The cache
+# %% [15] The cache
 from medvl.data.cache import (_as_it_is, _Decode)
 
-# %% [17] The cache
+# %% [16] The cache
 from medvl.data.cache import (ImageCache)
 
-# %% [19] The cache
+# %% [18] The cache
 from medvl.data.cache import (_append, _cut_tail, _write)
 
-# %% [22] The cache
+# %% [21] The cache
 root = Path(tempfile.mkdtemp())
 def make_film(i, h=220, w=180):
     y, x = np.mgrid[:h,:w]
@@ -76,7 +72,7 @@ cache = ImageCache(root/'cache', 96)
 bad = cache.build(views)
 cache, {Path(k).name: v.replace(str(root), '...')[:70] for k,v in bad.items()}
 
-# %% [23] The cache
+# %% [22] The cache
 good = [v for v in views if v.id != 'broken']
 test_eq(len(cache), 21)  # 20 files and one in memory; the copy has the same content
 test_eq([Path(k).name for k in bad], ['broken.png'])
@@ -87,7 +83,7 @@ test_fail(lambda: cache.get(views[-3]), contains='not in the cache of size 96')
 test_fail(lambda: ImageCache(root/'cache', 96).build(views, errors='raise'), contains='broken.png')
 test_eq(len(ImageCache(root/'cache', 96)), 21)
 
-# %% [25] The cache
+# %% [24] The cache
 before = cache.films.stat().st_size
 (root/'05.png').rename(root/'moved.png')
 test_eq(cache.build([View(path=str(root/'moved.png'))]), {}); test_eq(cache.films.stat().st_size, before)
@@ -98,7 +94,7 @@ two = ImageCache(root/'two', 96); two.build(good, num_workers=2)
 same_files = lambda a, b: all(getattr(a, k).read_bytes() == getattr(b, k).read_bytes() for k in ('films','index'))
 test_eq(same_files(two, cache), True)
 
-# %% [27] Killed half-way
+# %% [26] Killed half-way
 def build_slowly(where):
     ImageCache.sync_every = 3
     ImageCache(where, 96).build(good)
@@ -118,7 +114,7 @@ for n in range(5):
     test_eq(same_files(k, cache), True)
 print('films found after each kill:', left, ' at the end:', len(k))
 
-# %% [29] Killed half-way
+# %% [28] Killed half-way
 for extra in (b'12345', record('ab'*16, 10**9, px), b'x'*30):
     with k.films.open('ab') as f: f.write(b'pixels of a film that was never entered')
     with k.index.open('ab') as f: f.write(extra)

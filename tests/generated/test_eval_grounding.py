@@ -2,10 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Grounding
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
-
-# %% [4] Grounding
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -22,7 +18,7 @@ from medvl.data.study import View
 from medvl.eval.maps import evaluating, film_tensor, ground, heat, on_film, phrase_feats, window
 from medvl.eval.metrics import Interval, MetricError, OneClass, draw_counts, paired_bootstrap
 
-# %% [5] Grounding
+# %% [4] Grounding
 from fastcore.test import *
 from torchvision.ops import box_iou
 from medvl.data.regions import draw_box, phrases
@@ -30,10 +26,10 @@ from medvl.data.study import Box, Study
 from medvl.data.tokens import train_tokenizer
 from medvl.phantom.set import phantom_studies
 
-# %% [7] Contrast
+# %% [6] Contrast
 from medvl.eval.grounding import (_seen, cnr)
 
-# %% [9] Contrast
+# %% [8] Contrast
 m = np.array([[4,6,1,np.nan],[1,3,3,np.nan]], float); y = np.zeros((2,4), bool); y[0,:2] = True
 test_close(cnr(m, y), 3/2**.5)
 test_close(cnr(-5*m+9, y), -3/2**.5)   # upside down: as bad as the other was good
@@ -43,10 +39,10 @@ test_fail(lambda: cnr(np.where(y, np.nan, m), y), contains='no pixel of the 2')
 test_fail(lambda: cnr(m, np.ones((2,4), bool)), contains='covers all')
 test_fail(lambda: cnr(m, y[:1]), contains='the mask (1, 4)')
 
-# %% [11] Overlap
+# %% [10] Overlap
 from medvl.eval.grounding import (overlap)
 
-# %% [13] Overlap
+# %% [12] Overlap
 a, b = draw_box(0,0,4,4,(8,8)), draw_box(2,2,4,4,(8,8))
 test_close([o.item() for o in overlap(a.ravel(), b.ravel())], [1/7, 1/4])
 test_eq([o.item() for o in overlap(np.zeros(64, bool), b.ravel())], [0., 0.])
@@ -58,19 +54,19 @@ for _ in range(50):
     t = torch.tensor([[x1,y1,x1+w1,y1+h1],[x2,y2,x2+w2,y2+h2]]).float()
     test_close(ours, box_iou(t[:1], t[1:]).item(), eps=1e-6)
 
-# %% [15] Pointing
+# %% [14] Pointing
 from medvl.eval.grounding import (pointing)
 
-# %% [16] Pointing
+# %% [15] Pointing
 test_eq(pointing(m, y), 1.)                    # 6 is the highest
 test_eq(pointing(-m, y), 0.)
 test_eq(pointing(np.ones((2,4)), y), 2/8)      # flat: the mask's share of the film
 test_eq(pointing(np.minimum(m, 3), y), 2/4)    # four pixels share the maximum 3, two of them inside
 
-# %% [18] Protocols
+# %% [17] Protocols
 from medvl.eval.grounding import (Protocol, PROTOCOLS, cells_to_film, score_map)
 
-# %% [20] Protocols
+# %% [19] Protocols
 row = np.arange(10.)[None]; top = row > 6
 r = score_map(row, top)
 test_close(list(r['iou'].values()), [3/5, 3/4, 3/4, 1, 1]); test_close(r['miou'], .82)
@@ -84,7 +80,7 @@ test_fail(lambda: Protocol.of('coco'), contains='known: mscxr')
 test_fail(lambda: Protocol('x', 'log'), contains="scale is 'log'")
 test_fail(lambda: Protocol('x', thresholds=()), contains='at least one')
 
-# %% [22] Protocols
+# %% [21] Protocols
 cells = np.array([[0,0],[0,.1]])
 got = cells_to_film(cells, PROTOCOLS['rsna'], window(64,64,'clip'), (64,64))
 test_close([got[63,63], got[0,0]], [np.e/(np.e+3), 1/(np.e+3)])
@@ -94,10 +90,10 @@ got = cells_to_film(peak, PROTOCOLS['rsna'], window(224,224,'clip'), (224,224))
 r = score_map(got, draw_box(80,64,16,16,(224,224)), 'rsna')
 test_eq((r['miou'], r['dice'], r['pointing']), (1., 1., 1.))
 
-# %% [24] Many phrases: means and intervals
+# %% [23] Many phrases: means and intervals
 from medvl.eval.grounding import (METRICS, _means, summarise)
 
-# %% [26] Many phrases: means and intervals
+# %% [25] Many phrases: means and intervals
 def made(cat, patient, c): return dict(category=cat, patient=patient) | {k: c for k in METRICS}
 rows = [made('Effusion','a',1.), made('Effusion','b',3.), made('Pneumothorax','a',0.), made('Pneumothorax','c',np.nan)]
 s = summarise(rows)
@@ -109,10 +105,10 @@ one = summarise([made('x','a',1.), made('x','a',3.)])['mean']['cnr']
 test_eq((one.value, str(one)), (2., '2.000 [no interval]'))
 test_fail(lambda: summarise([]), contains='no phrase')
 
-# %% [28] A model on a set of phrases
+# %% [27] A model on a set of phrases
 from medvl.eval.grounding import (_canvas, centre, Placed)
 
-# %% [29] A model on a set of phrases
+# %% [28] A model on a set of phrases
 test_eq(_canvas((2000,1000), 512), (1024,512)); test_eq(_canvas((300,400), 512), (300,400))
 test_close(centre((512,512), .875).sum(), 448**2); test_eq(centre((100,40), .5).any(1).sum(), 20)
 v = View(id='f', px=np.zeros((100,200), np.uint8), boxes=[Box('Edema', 60, 20, 40, 40, 'edema')])
@@ -126,21 +122,21 @@ test_eq(of().scores()[0]['in_view'], 1.)
 v.boxes[0].x = 0                                                   # moved out of view: said, not scored
 assert of().scores()[0]['reason'].startswith('no pixel of the 1600') and np.isnan(of().scores()[0]['cnr'])
 
-# %% [31] A model on a set of phrases
+# %% [30] A model on a set of phrases
 from medvl.eval.grounding import (Grounding)
 
-# %% [33] A model on a set of phrases
+# %% [32] A model on a set of phrases
 from medvl.eval.grounding import (grounding)
 
-# %% [34] A model on a set of phrases
+# %% [33] A model on a set of phrases
 from medvl.eval.grounding import (_all_maps, next_patient)
 
-# %% [36] An oracle, a liar and a coin
+# %% [35] An oracle, a liar and a coin
 studies = phantom_studies(14, seed=2, size=128)
 recs = [r for r in phrases(studies) if r.label != 'Support Devices' and r.view.kind == 'frontal']
 print(len(recs), 'phrases, such as:', recs[0].text)
 
-# %% [37] An oracle, a liar and a coin
+# %% [36] An oracle, a liar and a coin
 class Paint(Aligner):
     "Cells know the truth of the phrase whose number they are asked for; `how` says what they do with it."
     def __init__(self, recs, how): super().__init__(); self.recs, self.how, self.at = recs, how, -1
@@ -161,7 +157,7 @@ res = {how: run(how) for how in ('oracle','liar','coin')}
 print(res['oracle'])
 for h,r in res.items(): print(f"{h:8s}", ', '.join(f"{k} {r.table['macro'][k].value:.2f}" for k in METRICS))
 
-# %% [38] An oracle, a liar and a coin
+# %% [37] An oracle, a liar and a coin
 o, l, c = (res[h].table['mean'] for h in ('oracle','liar','coin'))
 assert o['cnr'].value > 1.5 and o['pointing'].value > .85 and o['miou'].value > .5
 test_close(o['cnr'].value, -l['cnr'].value, eps=1e-5); test_close(o['cnr_abs'].value, l['cnr_abs'].value, eps=1e-5)
@@ -173,15 +169,15 @@ test_eq(sum(res['coin'].to_dict()['n'].values()), len(recs))
 test_eq(len(res['coin'].to_dict(rows=True)['rows']), len(recs))
 test_fail(lambda: grounding(Paint(recs, 'coin'), ptok, [], 'clip'), contains='no phrase to look for')
 
-# %% [40] An oracle, a liar and a coin
+# %% [39] An oracle, a liar and a coin
 v = [View(id=str(i), px=np.zeros((32,32), np.uint8)) for i in range(3)]; st = [Study(p, p) for p in 'aab']
 test_eq([o.id for o in next_patient(list(zip(v, st)))], ['2','2','0'])
 test_fail(lambda: next_patient([(v[0], st[0]), (v[1], st[1])]), contains='two patients')
 
-# %% [42] Two models on the same phrases
+# %% [41] Two models on the same phrases
 from medvl.eval.grounding import (versus)
 
-# %% [43] Two models on the same phrases
+# %% [42] Two models on the same phrases
 d = versus(res['oracle'], res['coin'], n_boot=200)
 test_close(d.value, res['oracle'].table['macro']['cnr'].value-res['coin'].table['macro']['cnr'].value, eps=1e-6)
 assert d.low > 0 and d.p < .05
@@ -190,13 +186,13 @@ short = replace(res['coin'], rows=[res['coin'].rows[-1][1:]])
 test_fail(lambda: versus(res['oracle'], short), contains='not the same')
 print('oracle - coin:', d)
 
-# %% [45] Figures
+# %% [44] Figures
 from medvl.eval.grounding import (bars, gallery)
 
-# %% [46] Figures
+# %% [45] Figures
 res['oracle'].figure(); plt.show()
 
-# %% [47] Figures
+# %% [46] Figures
 fig = gallery(res['coin'], n=2, dpi=45); plt.show()
 test_eq(sum(bool(ax.get_title()) for ax in fig.axes), 4)
 test_fail(lambda: gallery(replace(res['coin'], placed=[])), contains='to show')

@@ -2,10 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Maps
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
-
-# %% [4] Maps
 import textwrap
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
@@ -26,15 +22,15 @@ from medvl.data.study import Box, View
 from medvl.data.tokens import encode
 from medvl.losses.local import sim_map
 
-# %% [5] Maps
+# %% [4] Maps
 from fastcore.test import *
 from medvl.data.tokens import train_tokenizer
 from medvl.models.vision import VisionTower
 
-# %% [7] What the model sees of a film
+# %% [6] What the model sees of a film
 from medvl.eval.maps import (Window, window)
 
-# %% [9] What the model sees of a film
+# %% [8] What the model sees of a film
 test_eq(window(1000, 2000, 'alta'), Window(62.5, 562.5, 875., 875.))
 test_eq(window(2000, 1000, 'alta'), Window(562.5, 62.5, 875., 875.))
 test_eq(window(300, 300, 'clip'), Window(0., 0., 300., 300.))  # all of a square film
@@ -42,10 +38,10 @@ odd = window(333, 517, 'alta')  # rounding to whole bytes moves an edge by less 
 assert abs(odd.height-333*.875) < 1 and abs(odd.top+odd.height/2-333/2) < 1 and abs(odd.left+odd.width/2-517/2) < 1
 odd
 
-# %% [11] Boxes there and back
+# %% [10] Boxes there and back
 from medvl.eval.maps import (to_square, to_film)
 
-# %% [13] Boxes there and back
+# %% [12] Boxes there and back
 win = window(1000, 2000, 'alta')
 box = [[1000., 500., 250., 125.], [462.5, 62.5, 275., 875.], [0., 0., 50., 50.]]
 got = to_square(box, win, 224)
@@ -54,7 +50,7 @@ test_close(got[2,2:], [0., 0.])                                     # never seen
 test_close(to_film(to_square(box, win, 224, clip=False), win, 224), box)  # and back, all three
 test_close(to_film([[0,0,224,224]], win, 224), [[win.left, win.top, win.width, win.height]])
 
-# %% [15] Boxes there and back
+# %% [14] Boxes there and back
 def painted(h, w, x, y, bw, bh):
     px = np.zeros((h, w), np.uint8); px[y:y+bh, x:x+bw] = 255
     return View(id=f'{h}x{w}', px=px)
@@ -67,10 +63,10 @@ for h,w,b in ((512,512,(128,64,100,200)), (600,900,(400,150,160,90)), (900,600,(
         bright = [x.min(), y.min(), x.max()+1-x.min(), y.max()+1-y.min()]
         test_close(to_square([b], window(h, w, p), p.size)[0], bright, eps=1.01)  # to a pixel of the square
 
-# %% [17] From cells to pixels
+# %% [16] From cells to pixels
 from medvl.eval.maps import (axis_weights, on_film)
 
-# %% [19] From cells to pixels
+# %% [18] From cells to pixels
 W, inside = axis_weights(4, 0, 4, 2)
 test_close(W, [[1,0],[.75,.25],[.25,.75],[0,1]])
 test_eq(axis_weights(4, 0, 4, 2, nearest=True)[0], [[1,0],[1,0],[0,1],[0,1]])
@@ -81,7 +77,7 @@ test_close(on_film(g, Window(0,0,150,90), (150,90)), torch_way.numpy(), eps=1e-5
 blocks = torch.nn.functional.interpolate(torch.tensor(g)[None], (112,112), mode='nearest')[0]
 test_close(on_film(g, Window(0,0,112,112), (112,112), nearest=True), blocks.numpy(), eps=1e-5)
 
-# %% [21] From cells to pixels
+# %% [20] From cells to pixels
 one = np.zeros((7,7)); one[2,4] = 1
 h, w, win = 600, 900, window(600, 900, 'alta')
 blk = on_film(one, win, (h,w), nearest=True)
@@ -98,16 +94,16 @@ assert np.nanmax(wide) < .1 and abs(np.nansum(wide)/np.nansum(soft)-1) < .05  # 
 bad = np.ones((3,3)); bad[1,1] = np.nan
 test_fail(lambda: on_film(bad, win, (h,w)), contains='1 cells without a value')
 
-# %% [22] From cells to pixels
+# %% [21] From cells to pixels
 fig, axs = plt.subplots(1, 3, figsize=(7,1.9), dpi=75, layout='constrained')
 for ax,(t,m) in zip(axs, {'blocks': blk, 'bilinear': soft, 'Gaussian first': wide}.items()):
     ax.imshow(m, cmap='viridis'); ax.set_title(t, fontsize=8); ax.axis('off'); ax.set_facecolor('k')
 plt.show()
 
-# %% [24] Phrases
+# %% [23] Phrases
 from medvl.eval.maps import (check_phrase)
 
-# %% [25] Phrases
+# %% [24] Phrases
 tok = train_tokenizer(['left pleural effusion', 'right basal opacity', 'no pneumothorax or effusion']*5, 200)
 test_eq(check_phrase(tok, 'left effusion'), [])
 test_eq(check_phrase(tok, 'left эффузия'), ["not in the vocabulary: 'эффузия'"])
@@ -117,13 +113,13 @@ test_fail(lambda: check_phrase(tok, ' \n'), contains='empty')
 test_fail(lambda: check_phrase(tok, 'выпот слева'), contains="knows no word of 'выпот слева'")
 test_fail(lambda: check_phrase(tok, 'effusion '*600), contains='602 tokens (5,400 characters)')
 
-# %% [26] Phrases
+# %% [25] Phrases
 from medvl.eval.maps import (evaluating, phrase_feats)
 
-# %% [28] One function for every method
+# %% [27] One function for every method
 from medvl.eval.maps import (ground, film_tensor)
 
-# %% [30] One function for every method
+# %% [29] One function for every method
 class Shade(Aligner):
     "Cells of 16 x 16 pixels; bright is (1,0), dark is (0,1)."
     calls = 0
@@ -151,7 +147,7 @@ toy.grounds_by = 'words'
 both = phrase_feats(toy, btok, ['bright dark'])
 test_close(ground(toy, img, both)[0,:,0], torch.full((2,4,4), .5))
 
-# %% [32] One function for every method
+# %% [31] One function for every method
 toy.calls = 0
 f = toy.encode_image(img)
 test_eq(ground(toy, f, phrase_feats(toy, btok, ['bright']*5)).shape, (1,2,5,4,4)); test_eq(toy.calls, 1)
@@ -170,10 +166,10 @@ class Blind(Shade):
     def encode_image(self, img, msk=None): return Feat(torch.ones(len(img),2))
 test_fail(lambda: ground(Blind(btok), img, both), contains='no local features')
 
-# %% [34] Asking
+# %% [33] Asking
 from medvl.eval.maps import (Asker)
 
-# %% [35] Asking
+# %% [34] Asking
 tiny = Preset('tiny', 64, 64, 64)
 toy.calls, toy.grounds_by = 0, 'glob'
 asker, film = Asker(toy, btok, tiny), painted(64, 96, 48, 16, 16, 16)  # rows, columns, and a bright rectangle
@@ -186,7 +182,7 @@ test_eq((toy.calls, len(asker.maps)), (1, 2))                           # one fi
 test_fail(lambda: asker.ask(film, ''), contains='empty')
 test_fail(lambda: asker.ask(View(id='lost', path='/no/such.png'), 'dark'), contains='/no/such.png')
 
-# %% [37] Asking
+# %% [36] Asking
 tower = VisionTower('vit_small_cpu', size=128)
 x = torch.zeros(1,1,128,128); r = tower.patch; x[:,:,2*r:3*r,5*r:6*r] = 1
 with torch.no_grad():
@@ -194,10 +190,10 @@ with torch.no_grad():
     cell = tower.net.patch_embed(x)[0].sum(-1).view(tower.grid)
 test_eq(divmod(int(cell.argmax()), tower.grid[1]), (2,5))
 
-# %% [39] The figure
+# %% [38] The figure
 from medvl.eval.maps import (heat)
 
-# %% [40] The figure
+# %% [39] The figure
 from medvl.phantom.set import phantom_studies
 v = next(v for s in phantom_studies(2, seed=2, size=128) for v in s.frontals if 'Pleural Effusion' in v.masks)
 truth, (h, w) = v.masks['Pleural Effusion'], v.px.shape
@@ -209,10 +205,10 @@ test_eq(ax.get_title(), 'a made-up map of an effusion')
 test_eq(len(ax.figure.axes), 2)  # the film, and the colour bar
 test_eq(len(heat(v.px, m, 'x'*99, bar=False).get_title().replace('\n', '')), 60); plt.close()
 
-# %% [42] The figure
+# %% [41] The figure
 from medvl.eval.maps import (heats)
 
-# %% [43] The figure
+# %% [42] The figure
 fig, said = heats(Asker(two.eval(), btok, tiny), film, ['bright','dark'], dpi=50)
 test_eq([ax.get_title() for ax in fig.axes[:4]], ['bright (look 0)','dark (look 0)','bright (look 1)','dark (look 1)'])
 test_eq((said[0]['y'], said[0]['x']), (23,55)); assert 1.75 < said[0]['highest'] <= 2

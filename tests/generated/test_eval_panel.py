@@ -2,10 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] A panel
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
-
-# %% [4] A panel
 import html, io
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +15,7 @@ from medvl.data.regions import Phrase, phrases
 from medvl.data.study import Study
 from medvl.eval.maps import Asker, heat
 
-# %% [5] A panel
+# %% [4] A panel
 import torch
 from fastcore.test import *
 from medvl.core import Feat
@@ -28,7 +24,7 @@ from medvl.data.tokens import train_tokenizer
 from medvl.losses.local import sim_map
 from medvl.phantom.set import phantom_studies
 
-# %% [7] A panel
+# %% [6] A panel
 class Bright(Aligner):
     def __init__(self): super().__init__(); self.p = torch.nn.Parameter(torch.ones(1))
     def encode_image(self, img, msk=None):
@@ -44,13 +40,13 @@ tok = train_tokenizer([s.report for s in studies], 800)
 m, notes = Asker(Bright(), tok, 'alta-small').ask(studies[0].frontals[0], 'left pleural effusion')
 test_eq(m.shape, (2,128,128)); assert np.nanmin(m[0]) < 0 <= np.nanmin(m[1])  # a square
 
-# %% [9] The widgets
+# %% [8] The widgets
 from medvl.eval.panel import (png)
 
-# %% [10] The widgets
+# %% [9] The widgets
 from medvl.eval.panel import (Panel)
 
-# %% [12] The widgets
+# %% [11] The widgets
 panel = Panel(Bright(), tok, 'alta-small', studies)
 test_eq((panel.look.max, panel.look.value, panel.say.value), (1, 1, ''))
 first = bytes(panel.image.value); assert first.startswith(b'\x89PNG')
@@ -64,7 +60,7 @@ panel.text.value = panel.text.options[0]
 assert panel.figure(panel.asker.ask(own[1], panel.text.value)[0]).axes[0].collections  # its outline is drawn
 plt.close('all')
 
-# %% [14] The widgets
+# %% [13] The widgets
 for bad,word in (('', 'empty'), ('эффузия', 'knows no word'), ('word '*2000, 'trained on at most')):
     panel.text.value = bad
     assert word in panel.say.value and panel.image.layout.visibility == 'hidden', panel.say.value
@@ -73,7 +69,7 @@ assert panel.image.layout.visibility == 'visible' and '<b>' not in panel.say.val
 test_fail(lambda: Panel(Bright(), tok, 'alta-small', []), contains='none of 0 studies')
 test_fail(lambda: Panel(Bright(), tok, 'alta-small', studies, kinds=('other',)), contains='of kind other')
 
-# %% [16] The widgets
+# %% [15] The widgets
 panel = Panel(Bright(), tok, 'alta-small', studies, phrase='pleural effusion')
 fig = panel.figure(panel.asker.ask(panel.film.value[1], 'pleural effusion')[0])
 fig.set_dpi(60); test_eq(fig.axes[0].get_title(), 'pleural effusion'); plt.show()

@@ -2,10 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Scores of pairs
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
-
-# %% [4] Scores of pairs
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,16 +17,16 @@ from medvl.eval.metrics import MetricError, ranks
 from medvl.eval.retrieval import WAYS, rank_metrics
 from medvl.eval.zeroshot import binary_labels, multilabel_table
 
-# %% [5] Scores of pairs
+# %% [4] Scores of pairs
 import matplotlib.pyplot as plt
 from fastcore.test import *
 from medvl.eval.retrieval import retrieval
 torch.set_num_threads(1);
 
-# %% [7] Features of a data set
+# %% [6] Features of a data set
 from medvl.eval.scores import (Features, join_feats, features)
 
-# %% [9] Features of a data set
+# %% [8] Features of a data set
 from medvl.methods.gloria import GLoRIA
 torch.manual_seed(0)
 bert = dict(hidden_size=24, num_hidden_layers=1, num_attention_heads=2, intermediate_size=48, vocab_size=50)
@@ -52,10 +48,10 @@ test_fail(lambda: features(m, batches(lens=(0,0))), contains='no sample of this 
 two = [Feat(torch.zeros(1,2), grid=o) for o in ((1,1), (2,2))]
 test_fail(lambda: join_feats(two), contains='expected one')
 
-# %% [11] All pairs
+# %% [10] All pairs
 from medvl.eval.scores import (pair_scores)
 
-# %% [12] All pairs
+# %% [11] All pairs
 S = pair_scores(m, f.img, f.txt)
 test_eq({k: v.shape for k,v in S.items()}, dict(glob=(9,9), local=(9,9)))
 for k,s in pair_scores(m, f.img, f.txt, block=2).items(): test_close(s, S[k], eps=1e-4)
@@ -63,20 +59,20 @@ test_close(S['glob'], f.img.glob @ f.txt.glob.T, eps=1e-5)
 bad = Feat(f.img.glob*torch.nan, f.img.loc, grid=f.img.grid)
 test_fail(lambda: pair_scores(m, bad, f.txt), contains='glob: the score of film 0 and text 0 is nan')
 
-# %% [14] Several kinds, one number
+# %% [13] Several kinds, one number
 from medvl.eval.scores import (combine)
 
-# %% [15] Several kinds, one number
+# %% [14] Several kinds, one number
 test_eq(combine(S, 'local'), S['local']); test_close(combine(S, 'mean'), (S['glob']+S['local'])/2)
 z = combine(S); test_close(z.mean().item(), 0., eps=1e-5)
 test_eq(combine(dict(glob=S['glob'])).argsort(1), S['glob'].argsort(1))
 test_fail(lambda: combine(S, 'max'), contains="'z', 'mean', or one of glob, local")
 test_fail(lambda: combine(dict(glob=torch.ones(2,2))), contains='all 4 scores are equal')
 
-# %% [17] Retrieval
+# %% [16] Retrieval
 from medvl.eval.scores import (score_retrieval)
 
-# %% [18] Retrieval
+# %% [17] Retrieval
 got, want = score_retrieval(S['glob'], f.txt_id), retrieval(f.img.glob, f.txt.glob, f.txt_id)
 test_eq(got.keys(), want.keys())
 for k in want: test_close(got[k], float(want[k]), eps=1e-6)
@@ -85,7 +81,7 @@ test_eq((eye['image_to_text_R@1'], eye['text_to_image_mean_rank']), (1., 1.))
 test_eq(score_retrieval(torch.tensor([[0.,1],[1,0]]), torch.arange(2))['image_to_text_R@1'], 0.)
 test_fail(lambda: score_retrieval(torch.eye(2), torch.arange(2), torch.tensor([0,5])), contains='no right candidate')
 
-# %% [20] Where it matters
+# %% [19] Where it matters
 g = torch.Generator().manual_seed(2)
 codes = F.normalize(torch.randn(8,16,generator=g), dim=-1)
 cells, words = .3*torch.randn(8,9,16,generator=g), torch.randn(8,4,16,generator=g)
@@ -104,10 +100,10 @@ plt.tight_layout(); plt.show()
 local = score_retrieval(parts['local'], ids, ks=(1,))
 test_eq(local['image_to_text_R@1'] > .6 > score_retrieval(parts['glob'], ids, ks=(1,))['image_to_text_R@1'], True)
 
-# %% [22] Zero-shot
+# %% [21] Zero-shot
 from medvl.eval.scores import (prompt_scores, score_zeroshot)
 
-# %% [23] Zero-shot
+# %% [22] Zero-shot
 from medvl.data.tokens import train_tokenizer
 texts = ['pleural effusion', 'effusion on the left', 'no effusion', 'heart is enlarged']
 tok = train_tokenizer(texts*5, 50)

@@ -2,10 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] The epoch that a protocol likes best
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
-
-# %% [4] The epoch that a protocol likes best
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,7 +14,7 @@ from medvl.eval.zeroshot import embed_prompts, zeroshot
 from medvl.learner import AlignLearner
 from medvl.training import bare
 
-# %% [5] The epoch that a protocol likes best
+# %% [4] The epoch that a protocol likes best
 import math, tempfile
 import numpy as np, torch
 from pathlib import Path
@@ -31,10 +27,10 @@ from medvl.eval.protocols import judged_parts
 from medvl.learner import align_learner, fit
 from medvl.models.checkpoint import read_state
 
-# %% [7] The epoch that a protocol likes best
+# %% [6] The epoch that a protocol likes best
 from medvl.eval.select import (with_prompts, protocol_metric)
 
-# %% [9] By hand
+# %% [8] By hand
 class Turn(Aligner):
     "Films by brightness, on a half circle; `by` turns them. Statements: two opposite points."
     def __init__(self, by=0.):
@@ -67,14 +63,14 @@ a = brightness[0]/255*math.pi/2+1.7; s = np.sin(a)-np.cos(a)           # turned 
 pairs = [(x > y)+.5*(x == y) for x in s[brightness[1]] for y in s[~brightness[1]]]
 test_close(asked(1.7), np.mean(pairs)); assert 0 < asked(1.7) < 1
 
-# %% [11] By hand
+# %% [10] By hand
 other = with_prompts('rsna-zs-plain-v1', 'chexpert14-plain-v1'); print(other.id, other.hash[:8])
 test_eq(other.id, 'rsna-zs-plain-v1+chexpert14-plain-v1'); test_ne(other.hash, protocol('rsna-zs-plain-v1').hash)
 test_eq(with_prompts('rsna-zs-plain-v1', None), protocol('rsna-zs-plain-v1'))
 for k in ('chexpert5x200-zs-v1','chexpert8x200-t2i-v1'):
     test_fail(lambda: protocol_metric(k, dl, tok), contains='has no AUROC')
 
-# %% [13] A training that goes past its best
+# %% [12] A training that goes past its best
 def run(out, **kw):
     seed_everything(0)
     dls = dataloaders(films, tok, plain, 8, slots=['current_frontal'], classes=['Pneumonia'], seed=0)

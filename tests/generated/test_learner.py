@@ -2,13 +2,15 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Learner
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
-
-# %% [4] Learner
 import json, math, os, random, shutil, time
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
+from medvl.core import (Aligner, MedvlError, best_precision, default_device, jsonable, provenance, save_json,
+                        seed_everything)
+from medvl.data.batch import StudyLoaders, check_preset, world_size
+from medvl.models.checkpoint import save_pretrained
+from medvl.training import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, NotFiniteError, StepCB, TermsCB,
+                            WandbCB, bare, lr_at, param_groups, plot_log, scale_lr)
 import numpy as np
 import torch
 from fastai.callback.core import Callback, TrainEvalCallback
@@ -21,14 +23,8 @@ from safetensors import safe_open
 from safetensors.torch import load_model, save_model
 from torch import distributed as dist, nn
 from torch.nn.parallel import DistributedDataParallel
-from medvl.core import (Aligner, MedvlError, best_precision, default_device, jsonable, provenance, save_json,
-                        seed_everything)
-from medvl.data.batch import StudyLoaders, check_preset, world_size
-from medvl.models.checkpoint import save_pretrained
-from medvl.training import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, NotFiniteError, StepCB, TermsCB,
-                            WandbCB, bare, lr_at, param_groups, plot_log, scale_lr)
 
-# %% [5] Learner
+# %% [4] Learner
 import io, signal, subprocess, sys, tempfile
 from contextlib import redirect_stdout
 import pandas as pd
@@ -38,7 +34,7 @@ from torch.nn.functional import normalize
 from medvl.models.checkpoint import from_pretrained, read_config
 torch.set_num_threads(1);
 
-# %% [7] A toy
+# %% [6] A toy
 TOY = '''
 import numpy as np, torch
 from torch import nn
@@ -92,23 +88,23 @@ class MeanToy(Toy):
 work = Path(tempfile.mkdtemp()); (work/'toy.py').write_text(TOY); sys.path.insert(0, str(work))
 from toy import MeanToy, Toy, toy_loaders
 
-# %% [9] Random states
+# %% [8] Random states
 from medvl.learner import (random_state, set_random_state)
 
-# %% [10] Random states
+# %% [9] Random states
 def draws(): return random.random(), np.random.rand(), np.random.randn(), torch.rand(1).item()
 s = random_state(); a = draws(); test_ne(draws(), a)
 set_random_state(s); test_eq(draws(), a)
 buf = io.BytesIO(); torch.save(s, buf); buf.seek(0)
 set_random_state(torch.load(buf, weights_only=True)); test_eq(draws(), a)
 
-# %% [12] Checkpoints
+# %% [11] Checkpoints
 from medvl.learner import (signature, save_checkpoint, last_checkpoint)
 
-# %% [14] Checkpoints
+# %% [13] Checkpoints
 from medvl.learner import (MAY_CHANGE, check_weights, flat, check_run)
 
-# %% [15] Checkpoints
+# %% [14] Checkpoints
 test_eq(flat(dict(a=1, b=dict(c=2, d=dict(e=3)))), {'a': 1, 'b.c': 2, 'b.d.e': 3})
 s = dict(method='A', config=dict(d=4), args=dict(lr=.1, world=1, data=dict(n=3)))
 check_run(s, {**s, 'args': dict(lr=.1, world=2, data=dict(n=3))}, 'here')  # more processes: the same run
@@ -116,28 +112,28 @@ test_fail(lambda: check_run(s, {**s, 'method': 'B'}, 'here'), contains='is a che
 test_fail(lambda: check_run(s, {**s, 'args': dict(lr=.1, data=dict(n=4))}, 'here'), contains='data.n was 3, now 4')
 test_fail(lambda: check_run(s, {**s, 'config': dict(d=8)}, 'here'), contains='config.d was 4, now 8')
 
-# %% [17] Checkpoints
+# %% [16] Checkpoints
 from medvl.learner import (load_checkpoint, ResumeCB)
 
-# %% [19] The best epoch
+# %% [18] The best epoch
 from medvl.learner import (BestCB)
 
-# %% [21] Several processes
+# %% [20] Several processes
 from medvl.learner import (init_processes, DistCB)
 
-# %% [23] At chance
+# %% [22] At chance
 from medvl.learner import (ChanceCB)
 
-# %% [25] All together
+# %% [24] All together
 from medvl.learner import (align_learner)
 
-# %% [27] All together
+# %% [26] All together
 from medvl.learner import (save_run, write_results)
 
-# %% [28] All together
+# %% [27] All together
 from medvl.learner import (begin, fit)
 
-# %% [29] All together
+# %% [28] All together
 def toy_run(out=None, epochs=3, make=Toy, seed=0, quiet=True, fit_kw={}, **kw):
     seed_everything(seed); m = make()
     learn = align_learner(toy_loaders(seed=seed), m, **{**dict(lr=5e-3, out=out, seed=seed, precision='fp32'), **kw})
@@ -146,7 +142,7 @@ def toy_run(out=None, epochs=3, make=Toy, seed=0, quiet=True, fit_kw={}, **kw):
 learn, res = toy_run(work/'one', 4, quiet=False, precision='bf16', fit_kw=dict(warmup=1))
 sorted(p.relative_to(work/'one').as_posix() for p in (work/'one').rglob('*') if p.is_file() and 'token' not in p.name)
 
-# %% [30] All together
+# %% [29] All together
 test_eq(res['steps'], 16); test_eq(json.loads((work/'one/results.json').read_text())['args']['lr'], 5e-3)
 train = learn.table.query("split == 'train'")
 test_eq(train.lr.iloc[[0,4]].tolist(), [0., 5e-3])  # a warm-up of one epoch: 4 steps
@@ -155,7 +151,7 @@ again = from_pretrained(work/'one/model', Toy)
 for a, b in zip(again.parameters(), learn.model.parameters()): test_eq(a, b.cpu())
 test_eq(read_config(work/'one/model')['extra']['preset']['name'], 'toy')
 
-# %% [32] All together
+# %% [31] All together
 learn, res = toy_run(epochs=10, fit_kw=dict(warmup=1, stop_at=3))
 test_eq(res['steps'], 12)
 test_close(learn.table.query("split == 'train'").lr.iloc[-1], lr_at(11, 5e-3, 40, 4), eps=1e-9)
@@ -168,14 +164,14 @@ with redirect_stdout(io.StringIO()) as said: auto = align_learner(learn.dls, Toy
 test_eq(auto.args['precision'], best_precision(default_device()))  # what was chosen goes into results.json
 test_eq(said.getvalue(), f"precision: {auto.args['precision']}, the best of this {default_device().type}\n")
 
-# %% [34] All together
+# %% [33] All together
 learn = align_learner(toy_loaders(), Toy(), precision='fp32')
 before = learn.model.t.weight.clone()
 learn.path, learn.bar_cb.lines = work, False
 learn.fit(8, cbs=LRFinder(num_it=30)); test_eq(learn.model.t.weight, before)
 lrs = learn.recorder.lrs; print(f'learning rates tried: {lrs[0]:.0e} to {lrs[-1]:.0e}, {len(lrs)} steps')
 
-# %% [36] All together
+# %% [35] All together
 class Alike(Toy):
     def encode_image(self, img, msk=None): return Feat(glob=normalize(self.v(img[:,0])*0+1, dim=-1))
 
@@ -184,7 +180,7 @@ test_eq(said.getvalue().count('at chance for 5 epochs'), 1); print(said.getvalue
 with redirect_stdout(io.StringIO()) as said: toy_run(epochs=7, quiet=True)
 test_eq(said.getvalue(), '')
 
-# %% [38] All together
+# %% [37] All together
 kw = dict(metric=lambda l: -abs(l.epoch-1), patience=2)
 learn, res = toy_run(work/'best', 6, fit_kw=kw)
 test_eq(res['best'], dict(value=0., at=1, stop=True, by='metric'))
@@ -197,7 +193,7 @@ test_fail(lambda: BestCB(mode='largest'), contains="expected 'max' or 'min'")
 nan = lambda l: float('nan') if l.epoch else .5
 test_fail(lambda: toy_run(work/'no number', 6, fit_kw=dict(metric=nan)), contains='metric is nan after epoch 2')
 
-# %% [40] Killed, and resumed
+# %% [39] Killed, and resumed
 RUN = """
 import sys; sys.path.insert(0, {work!r})
 import torch; torch.set_num_threads(1)
@@ -225,7 +221,7 @@ os.kill(p.pid, signal.SIGKILL); p.wait()
 at = last_checkpoint(work/'killed/checkpoints').name; test_eq((work/'killed/results.json').exists(), False)
 print(start(work/'killed').communicate()[0])
 
-# %% [41] Killed, and resumed
+# %% [40] Killed, and resumed
 toy_run(work/'whole', 6)
 a, b = weights(work/'whole'), weights(work/'killed')
 differ = [k for k in a if not torch.equal(a[k], b[k])]
@@ -235,7 +231,7 @@ old, new = (pd.read_csv(work/k/'log.csv').drop(columns='samples_per_s') for k in
 pd.testing.assert_frame_equal(old, new)  # the log has no gap, no double, and the same numbers
 test_eq(list((work/'killed/checkpoints').glob('.part*')), [])
 
-# %% [43] Killed, and resumed
+# %% [42] Killed, and resumed
 test_fail(lambda: toy_run(work/'killed', 6, lambda: Toy(d=8)), contains='config.d was 16, now 8')
 test_fail(lambda: toy_run(work/'killed', 6, MeanToy), contains='is a checkpoint of Toy, and the model is a MeanToy')
 test_fail(lambda: toy_run(work/'killed', 7), contains='epochs was 6, now 7')
@@ -243,7 +239,7 @@ test_fail(lambda: toy_run(work/'killed', 6, wd=.1), contains='wd was 0.05, now 0
 file = last_checkpoint(work/'killed/checkpoints')/'model.safetensors'
 test_fail(lambda: check_weights(Toy(d=8), file), contains='(100, 16) in the file and (100, 8) in the model')
 
-# %% [45] Killed, and resumed
+# %% [44] Killed, and resumed
 class Late(Toy): # goes wrong in the sixth batch it trains on
     n = 0
     def forward(self, batch):
@@ -254,7 +250,7 @@ test_fail(late, contains='the loss is nan at epoch 1, step 5')
 test_eq([p.name for p in (work/'nan/checkpoints').iterdir()], ['step-00000005-0001'])
 test_eq((work/'nan/results.json').exists(), False)
 
-# %% [47] Two processes
+# %% [46] Two processes
 two.communicate()
 toy_run(work/'alone', 6, lambda: MeanToy(drop=0.))
 a, b = weights(work/'alone'), weights(work/'ranks')
@@ -267,5 +263,5 @@ test_close(*val, eps=1e-4)
 state = torch.load(last_checkpoint(work/'ranks/checkpoints')/'state.pt', weights_only=True)
 test_eq(len(state['random']), 2)  # each process has its own
 
-# %% [48] Two processes
+# %% [47] Two processes
 shutil.rmtree(work)

@@ -2,10 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] CLIP
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
-
-# %% [4] CLIP
 from pathlib import Path
 from typing import Mapping
 import torch
@@ -21,14 +17,14 @@ from medvl.models.local import first_film, load_vision, text_pairs
 from medvl.models.text import TextTower, pool_words
 from medvl.models.vision import VisionTower
 
-# %% [5] CLIP
+# %% [4] CLIP
 import json, math, tempfile
 import matplotlib.pyplot as plt
 from fastcore.test import *
 from medvl.core import Batch
 torch.set_num_threads(1);
 
-# %% [7] The idea
+# %% [6] The idea
 fig, ax = plt.subplots(figsize=(7,2.3), dpi=75); ax.axis('off'); ax.set(xlim=(0,10), ylim=(0,4))
 def box(x, y, s, c): ax.text(x, y, s, ha='center', va='center', bbox=dict(boxstyle='round,pad=.5', fc=c, ec='.4'))
 def arrow(x0, y0, x1, y1): ax.annotate('', (x1,y1), (x0,y0), arrowprops=dict(arrowstyle='->', color='.4'))
@@ -38,32 +34,32 @@ for y,names in ((3,('film','VisionTower','head','v')), (1,('report','TextTower',
 box(8.4, 2, r'$L=\mathrm{CE}_{rows}+\mathrm{CE}_{columns}$'+'\nof '+r'$s\,v_i\cdot t_j$', '#f4cccc')
 arrow(6.5,3,7.2,2.3); arrow(6.5,1,7.2,1.7); plt.show()
 
-# %% [9] Two heads
+# %% [8] Two heads
 from medvl.methods.clip import (make_head)
 
-# %% [10] Two heads
+# %% [9] Two heads
 test_eq(make_head('linear', 8, 4)(torch.zeros(2,8)).abs().sum().item(), 0.)  # no bias: nothing in, nothing out
 test_eq(len(list(make_head('mlp', 8, 4).parameters())), 4)
 test_fail(lambda: make_head('deep', 8, 4), contains="expected 'linear' or 'mlp'")
 
-# %% [12] One vector per sample
+# %% [11] One vector per sample
 slots = torch.arange(8.).view(2,4,1,1,1)
 test_eq(first_film(slots, torch.tensor([[1,0,0,1],[0,1,1,0]]).bool()).flatten(), torch.tensor([0.,5]))
 empty = torch.tensor([[1,0,0,1],[0,0,0,0]]).bool()
 test_fail(lambda: first_film(slots, empty), contains='sample 1 of the batch has no film')
 
-# %% [14] One vector per sample
+# %% [13] One vector per sample
 from medvl.methods.clip import (pool_text)
 
-# %% [15] One vector per sample
+# %% [14] One vector per sample
 f = Feat(glob=torch.tensor([[9.]]), loc=torch.tensor([[[1.],[3.],[50.]]]), msk=torch.tensor([[True,True,False]]))
 test_eq([pool_text(f, k).item() for k in ('cls','mean','max')], [9.,2.,3.])
 test_fail(lambda: pool_text(f, 'last'), contains="'last'")
 
-# %% [18] The model
+# %% [17] The model
 from medvl.methods.clip import (CLIP)
 
-# %% [27] A batch in, an `Out` out
+# %% [26] A batch in, an `Out` out
 torch.manual_seed(0)
 m = CLIP.small(vocab=50, size=32, vision=dict(name='vit_small_cpu', size=32, depth=2))
 b = Batch(img=torch.randn(4,4,1,32,32), img_msk=torch.tensor([[1,0,0,0],[1,1,0,0],[1,0,1,0],[0,1,0,0]]).bool(),
@@ -76,7 +72,7 @@ test_close(out.img.glob.norm(dim=-1), torch.ones(3), eps=1e-5)
 again = CLIP(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 test_close(again.eval().encode_image(b.img, b.img_msk).glob, m.eval().encode_image(b.img, b.img_msk).glob, eps=1e-6)
 
-# %% [28] A batch in, an `Out` out
+# %% [27] A batch in, an `Out` out
 none = Batch(b, txt_msk=torch.zeros(4,4).bool())
 test_fail(lambda: m(none), contains='learns from pairs only')
 test_fail(lambda: CLIP.small(slots='last'), contains="expected 'first' or 'mean'")
@@ -87,7 +83,7 @@ test_eq(t.loc.shape, (2,2,128)); test_eq(t.msk, torch.tensor([[True,True],[True,
 raw = m.encode_text(*two, norm=False).glob  # as projected: for prompts that are averaged before they are normalised
 test_close(F.normalize(raw, dim=-1), t.glob, eps=1e-6); test_eq(bool((raw.norm(dim=-1)-1).abs().min() > .01), True)
 
-# %% [30] A batch in, an `Out` out
+# %% [29] A batch in, an `Out` out
 mm = CLIP.small(vocab=50, vision=m.vision.config, slots='mean').eval(); mm.load_state_dict(m.state_dict())
 noisy = b.img.clone(); noisy[~b.img_msk] = 7.
 with torch.no_grad(): one, mean, same = (k.encode_image(x, b.img_msk) for k,x in ((m,b.img), (mm,b.img), (mm,noisy)))
@@ -96,14 +92,14 @@ moved = (one.glob-mean.glob).abs().amax(1) > 1e-5
 test_eq(moved, torch.tensor([False,True,True,False]))  # samples with two films
 test_close(mean.loc, one.loc, eps=1e-5)  # local features are those of the first film in both
 
-# %% [32] A batch in, an `Out` out
+# %% [31] A batch in, an `Out` out
 m.train().loss(m(b)).backward()
 without = [k for k,p in m.named_parameters() if p.grad is None]
 print('without gradient:', without)
 test_eq(without, ['vision.net.pos_embed'])  # the fixed sine table
 test_eq(CLIP.convirt(vision=m.vision.config, text=m.text.config_dict()).log_scale.requires_grad, False)
 
-# %% [34] A batch in, an `Out` out
+# %% [33] A batch in, an `Out` out
 from medvl.models.checkpoint import save_pretrained
 with tempfile.TemporaryDirectory() as d:
     save_pretrained(m, d)
@@ -112,14 +108,14 @@ with tempfile.TemporaryDirectory() as d:
     test_eq(taker.vision.config, m.vision.config)
     test_fail(lambda: CLIP.small(vocab=50, init=d, vision='vit_small_cpu'), contains='of another size')
 
-# %% [36] A batch in, an `Out` out
+# %% [35] A batch in, an `Out` out
 with torch.device('meta'): full = {k: f() for k,f in dict(paper=CLIP.paper, convirt=CLIP.convirt).items()}
 for k,o in full.items():
     n = {p: sum(x.numel() for x in getattr(o,p).parameters())/1e6 for p in ('vision','text','head_v','head_t')}
     print(f"{k:8s}", ', '.join(f"{p} {x:.2f} M" for p,x in n.items()))
 test_eq(full['paper'].head_v.weight.shape, (512,768)); test_eq(full['convirt'].head_v[0].weight.shape, (2048,2048))
 
-# %% [38] The classic mistake: one report, many films
+# %% [37] The classic mistake: one report, many films
 # three films of one study, and a perfect model
 v = F.normalize(torch.eye(3)[[0,0,0,1,2]], dim=-1); ids = torch.tensor([7,7,7,8,9])
 best = (v@v.T).argmax(1)
@@ -128,7 +124,7 @@ print('top-1 by row number:', by_row, ' by text:', by_text)
 test_eq((ids[best] == ids).all().item(), True)
 test_eq((best == torch.arange(5)).float().mean().item() < 1, True)
 
-# %% [40] It learns
+# %% [39] It learns
 from medvl.data.batch import StudyData, collate
 from medvl.data.films import Preset
 from medvl.data.report import sections
@@ -137,7 +133,7 @@ from medvl.data.tokens import train_tokenizer
 from medvl.eval.retrieval import retrieval
 from medvl.phantom.set import phantom_studies
 
-# %% [41] It learns
+# %% [40] It learns
 studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
 smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
 tok = train_tokenizer([s.text for s in smp if s.split == 'train'], 600)
@@ -149,7 +145,7 @@ seen, held = whole(True), whole(False)
 films = seen.img_msk.sum(1).float().mean().item()
 print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample: {films:.2f}")
 
-# %% [42] It learns
+# %% [41] It learns
 vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
 bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3,
             intermediate_size=192, max_position_embeddings=64,
@@ -181,7 +177,7 @@ def chance(b, n=200):
         got.append(float(retrieval(v, t, b.txt_id, b.txt_id)['image_to_text_MRR']))
     return sum(got)/n
 
-# %% [43] It learns
+# %% [42] It learns
 torch.manual_seed(0)
 m = CLIP(vision=vit, text=bert, size=64, dim=64, text_pool='mean', preset='alta-small')
 log = fit(m, 90, 1e-3)
@@ -192,11 +188,11 @@ fig, ax = plt.subplots(figsize=(4.5,2.3), dpi=75)
 ax.plot([o['glob'] for o in log]); ax.axhline(math.log(32), c='.6', ls=':'); ax.set(xlabel='step', ylabel='glob')
 plt.tight_layout(); plt.show()
 
-# %% [44] It learns
+# %% [43] It learns
 test_eq(log[-1]['glob'] < .75*log[0]['glob'], True)
 test_eq(min(score(m, seen)[f'{k}_MRR'] for k in ('image_to_text','text_to_image')) > 2*chance(seen), True)
 
-# %% [46] It learns
+# %% [45] It learns
 from medvl.losses.local import sim_map
 i = int(seen.txt_msk.sum(1).lt(14).nonzero()[0])
 one = Batch({k: x[i:i+1] for k,x in seen.items()})
@@ -210,7 +206,7 @@ for ax in axs: ax.axis('off')
 plt.tight_layout(); plt.show()
 test_eq(maps.shape[1:], (8,8))
 
-# %% [49] Results
+# %% [48] Results
 from IPython.display import Markdown
 from medvl.eval.results import answer, result_files
 Markdown(answer('retrieval', result_files('../../results'), up='../'))

@@ -2,10 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] GLoRIA
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
-
-# %% [4] GLoRIA
 from pathlib import Path
 from typing import Mapping
 import torch
@@ -18,14 +14,14 @@ from medvl.losses.contrastive import clip_loss, gather, same_text
 from medvl.losses.local import attend, local_loss, over_texts, regions
 from medvl.models.local import CellsAndWords
 
-# %% [5] GLoRIA
+# %% [4] GLoRIA
 import json, tempfile, time
 import matplotlib.pyplot as plt
 from fastcore.test import *
 from medvl.core import Batch
 torch.set_num_threads(1);
 
-# %% [7] The idea
+# %% [6] The idea
 fig, ax = plt.subplots(figsize=(8.5,2.9), dpi=75); ax.axis('off'); ax.set(xlim=(0,12), ylim=(0,4.4))
 def box(x, y, s, c):
     ax.text(x, y, s, ha='center', va='center', fontsize=8.5, bbox=dict(boxstyle='round,pad=.35', fc=c, ec='.4'))
@@ -39,10 +35,10 @@ arrow(3.9,1,4.7,1.5); arrow(3.9,1,4.5,.6)
 box(10, 2.2, 'local: each word\nfinds its cells', '#f4cccc'); box(10, .8, 'global', '#f4cccc')
 arrow(7.3,2.8,9.1,2.3); arrow(7.3,1.6,9.1,2.1); arrow(7.5,3.9,9.6,1.1); arrow(7.6,.5,9.5,.8); plt.show()
 
-# %% [9] The model
+# %% [8] The model
 from medvl.methods.gloria import (GLoRIA)
 
-# %% [15] In use
+# %% [14] In use
 tiny = dict(vision=dict(name='vit_small_cpu', size=64, patch_size=16, depth=1, embed_dim=24, num_heads=2),
             text=dict(hidden_size=24, num_hidden_layers=1, num_attention_heads=2, intermediate_size=48, vocab_size=50,
                       hidden_dropout_prob=0., attention_probs_dropout_prob=0.), size=64, dim=16, layers=1)
@@ -59,7 +55,7 @@ torch.manual_seed(0); b = batch(); m = GLoRIA.small(**tiny)
 out = m.train()(b); print({k: round(v.item(),3) for k,v in out.terms.items()})
 test_eq((out.img.loc.shape, out.txt.loc.shape, out.txt.msk.sum(1).tolist()), ((4,16,16), (4,5,16), [5,2,4,5]))
 
-# %% [17] In use
+# %% [16] In use
 def as_written(v, words, s1=4., s2=5., s3=10.):
     sims = []
     for w in words:                                                    # [k d], one report
@@ -75,7 +71,7 @@ with torch.no_grad():
     test_close(out.terms['glob'].item(), (F.cross_entropy(cos, y)+F.cross_entropy(cos.T, y)).item(), eps=1e-4)
     test_close(m.loss(out).item(), out.terms['glob'].item()+out.terms['local'].item(), eps=1e-5)
 
-# %% [19] In use
+# %% [18] In use
 m.eval()
 args = b.txt[:4], b.txt_msk[:4], b.word[:4]
 with torch.no_grad(): t, whole = m.encode_text(*args), m._texts(*args)
@@ -86,7 +82,7 @@ for kw in ({}, dict(cls_word=False), dict(mean=True), dict(positives=True)):
 torch.manual_seed(0); p = GLoRIA.small(**tiny, positives=True); p.load_state_dict(m.state_dict())
 test_eq(bool((p.train()(b).terms['glob']-out.terms['glob']).abs() > 1e-3), True)
 
-# %% [21] In use
+# %% [20] In use
 with torch.no_grad(): f = m.encode_image(b.img, b.img_msk); s = m.scores(f, t)
 w, v = t.loc[2][t.msk[2]], f.loc[5]
 with torch.no_grad():
@@ -98,7 +94,7 @@ test_eq(H.shape, (1,6,4,4,4)); test_close(H[0,5,2].flatten(), A.mean(0), eps=1e-
 test_close(H.sum((-2,-1)), torch.ones(1,6,4), eps=1e-4)
 m.read = 'cosine'
 
-# %% [23] In use
+# %% [22] In use
 from medvl.models.checkpoint import save_pretrained
 again = GLoRIA(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 with torch.no_grad(): test_close(again.eval().encode_image(b.img, b.img_msk).loc, f.loc, eps=1e-6)
@@ -115,7 +111,7 @@ test_fail(lambda: GLoRIA.small(**tiny, read='gradient'), contains="'cosine' or '
 test_fail(lambda: m(Batch(b, txt_msk=torch.zeros(6,9).bool())), contains='no sample of this batch has a text')
 test_fail(lambda: m(Batch(b, img_msk=torch.zeros(6,1).bool())), contains='has no film in any slot')
 
-# %% [25] The classic mistake: words with their padding
+# %% [24] The classic mistake: words with their padding
 with torch.no_grad():
     alone = m.scores(f, Feat(t.glob[1:2], t.loc[1:2,:1], t.msk[1:2,:1]))['local'][:,0]
     test_close(alone, s['local'][:,1], eps=1e-5)
@@ -125,7 +121,7 @@ with torch.no_grad():
 print(f"packed {alone[0]:.4f}; padded, beside nobody {padded[0]:.4f}, beside a report of 31 words {padded[1]:.4f}")
 test_close(padded[0], alone[0].item(), eps=1e-4); test_eq(abs(padded[1]-padded[0]) > 1e-4, True)
 
-# %% [27] It learns
+# %% [26] It learns
 from medvl.data.batch import StudyData, collate
 from medvl.data.films import Preset
 from medvl.data.report import sections
@@ -133,7 +129,7 @@ from medvl.data.study import samples
 from medvl.data.tokens import train_tokenizer
 from medvl.phantom.set import phantom_studies
 
-# %% [28] It learns
+# %% [27] It learns
 studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
 smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
 smp = [s for s in smp if s.split == 'train' and s.slots[0]]
@@ -173,11 +169,11 @@ for ax,k in zip(axs, ('glob','local')):
     ax.plot([o[k] for o in log]); ax.set_title(k, fontsize=9); ax.set_xlabel('step', fontsize=8)
 plt.tight_layout(); plt.show()
 
-# %% [29] It learns
+# %% [28] It learns
 for k in ('glob','local'): test_eq(sum(o[k] for o in log[-10:]) < sum(o[k] for o in log[:10]), True)
 test_eq(after['glob'] > before['glob'], True)
 
-# %% [32] Results
+# %% [31] Results
 from IPython.display import Markdown
 from medvl.eval.results import answer, result_files
 Markdown(answer('grounding', result_files('../../results'), up='../'))

@@ -18,22 +18,18 @@ from medvl.core import Batch, MedvlError
 from medvl.models.adapters import trainable
 
 # %% [4] Compute, counted
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
-
-# %% [5] Compute, counted
 import json, math
 from fastcore.test import *
 from torch.nn import functional as F
 torch.set_num_threads(1);
 
-# %% [7] What torch's counter does not see
+# %% [6] What torch's counter does not see
 q = torch.randn(1, 2, 5, 4)                                            # b h n d
 with FlopCounterMode(display=False) as c: F.scaled_dot_product_attention(q, q, q)
 print('torch counts', c.get_total_flops(), 'for', 2*2*2*5*5*4, 'floating-point operations')
 test_eq(c.get_total_flops(), 0)
 
-# %% [9] What torch's counter does not see
+# %% [8] What torch's counter does not see
 from medvl.models.compute import (_aten,
     _mm,
     _added,
@@ -45,7 +41,7 @@ from medvl.models.compute import (_aten,
     _Seen,
     multiply_adds)
 
-# %% [10] What torch's counter does not see
+# %% [9] What torch's counter does not see
 def total(f): return multiply_adds(f)[0].total()
 a, b = torch.randn(7,3), torch.randn(3,5)
 test_eq(total(lambda: a @ b), 7*3*5)
@@ -57,7 +53,7 @@ test_eq(total(lambda: F.conv2d(torch.zeros(1,3,32,32), torch.zeros(8,3,16,16), s
 test_eq(total(lambda: torch.relu(a).softmax(-1)), 0)
 test_fail(lambda: total(lambda: torch.cdist(a, a)), contains='no formula for aten._cdist_forward')
 
-# %% [12] A step
+# %% [11] A step
 x = torch.randn(7, 3)
 def chain(*train):
     net = nn.Sequential(nn.Linear(3,3), nn.Linear(3,3), nn.Linear(3,3))
@@ -69,10 +65,10 @@ test_eq(chain(1,1,1), 5)   # three for the weights, two for inputs: the first la
 test_eq(chain(0,0,1), 1)   # only the last layer's weights
 test_eq(chain(1,0,0), 3)   # down through two frozen layers, and the first one's weights
 
-# %% [14] A step
+# %% [13] A step
 from medvl.models.compute import (StepCount, kept_bytes, count_step)
 
-# %% [15] A step
+# %% [14] A step
 class Line(nn.Module):
     def __init__(self): super().__init__(); self.a, self.b = nn.Linear(3,5,bias=False), nn.Linear(5,1,bias=False)
     def forward(self, b): return self.b(self.a(b['img']))
@@ -86,10 +82,10 @@ line.a.requires_grad_(False)
 test_eq(count_step(line, Batch(img=x)).backward, 5)
 test_fail(lambda: count_step(line.requires_grad_(False), Batch(img=x)), contains='nothing in Line trains')
 
-# %% [17] Measured, too
+# %% [16] Measured, too
 from medvl.models.compute import (_high_water, _give_back, peak_bytes, seconds)
 
-# %% [18] Measured, too
+# %% [17] Measured, too
 big = 64_000_000
 grown = peak_bytes(lambda: torch.ones(big//4))
 print('a tensor of 64 MB adds', grown and round(grown/1e6), 'MB')
@@ -97,16 +93,16 @@ test_eq(grown is None or .8*big < grown < 1.5*big, True)
 test_eq(0 < seconds(lambda: sum(range(100_000)), 3) < 2, True)
 test_fail(lambda: seconds(print, 0), contains='repeat=0')
 
-# %% [20] A batch of noise
+# %% [19] A batch of noise
 from medvl.models.compute import (noise_batch)
 
-# %% [21] A batch of noise
+# %% [20] A batch of noise
 b = noise_batch(2, 32, 64, films=3, l=8)
 test_eq((b.img.shape, b.big.shape, b.img_msk[0].tolist()), ((2,4,1,32,32), (2,1,64,64), [True]*3+[False]))
 test_eq(b.word[0], torch.tensor([-1,0,1,2,3,4,5,-1]))
 test_fail(lambda: noise_batch(1, films=5), contains='films=5')
 
-# %% [23] The counter against a calculation by hand
+# %% [22] The counter against a calculation by hand
 from medvl.core import methods
 def blank(build):
     with torch.device('meta'): m = build()
@@ -126,7 +122,7 @@ print('MRM, forward:', said(counted=mrm_ops.total()), '; by hand', said(encoder=
 test_close(mrm_ops.total()/(encoder+decoder+text), 1, eps=.001)
 del mrm
 
-# %% [25] The counter against a calculation by hand
+# %% [24] The counter against a calculation by hand
 def adapted(n, d): return block(n, d) + 4*n*d*(d//4)       # two adapters, down and up
 alta, n = blank(methods['alta'].paper); test_eq(n, 242_177_854)
 torch.manual_seed(0)
@@ -144,7 +140,7 @@ print(f"one whole frontal at test time: {look/1e9:.2f} G")
 test_close(look/1e9, 18.96, eps=.2)
 del alta
 
-# %% [27] What grows with the batch
+# %% [26] What grows with the batch
 from medvl.losses.local import local_loss
 def local(n):
     vs, ws = (torch.randn(n, k, 128, requires_grad=True) for k in (196, 127))
@@ -158,10 +154,10 @@ ahead, back = by_hand(96)/96, (pairs[4][1]-2*pairs[2][1])/8*96  # of one sample 
 print(f"local loss in a batch of 96, a sample: {ahead/1e9:.2f} G forward, {back/1e9:.2f} G backward")
 test_eq(ahead < .03*alta_ops.total(), True)
 
-# %% [29] A whole training
+# %% [28] A whole training
 from medvl.models.compute import (whole_training, mixed, most_samples)
 
-# %% [30] A whole training
+# %% [29] A whole training
 test_eq(whole_training(s, 10, 2), (s.forward+s.backward)*20)
 test_eq(mixed({1: 10., 4: 40.}, {1: .5, 4: .5}), 25.)
 test_eq(most_samples(2., 10, 1000.), 10)                        # 10 samples x 10 epochs x 2 = a fifth of 1,000
@@ -169,7 +165,7 @@ test_fail(lambda: mixed({1: 10.}, {1: .5}), contains='add up to 0.5')
 test_fail(lambda: mixed({1: 10.}, {2: 1.}), contains='2 films')
 test_fail(lambda: whole_training(1., 0, 1), contains='samples=0')
 
-# %% [32] The two sentences
+# %% [31] The two sentences
 found = Path('../../results/compute.json')
 run = json.loads(found.read_text()) if found.exists() else None
 G = {**dict.fromkeys(('forward','backward','total','seconds'), '{:.1f}'), **dict.fromkeys(('kept','peak'), '{:.0f}'),
@@ -182,7 +178,7 @@ def shown(run):
 if run: display(shown(run).style.format(G, na_rep='-')); print(run['provenance'])
 else: print('not run')
 
-# %% [34] The two sentences
+# %% [33] The two sentences
 if run:
     w = run['whole']
     print(f"one sample: ALTA (faithful) {w['per_sample']:.2f} x MRM")
@@ -194,7 +190,7 @@ if run:
     row = {r['system']: r for r in run['rows']}
     test_close(w['per_sample'], row['alta faithful, 4 films']['total']/row['mrm']['total'], eps=1e-6)
 
-# %% [36] The two sentences
+# %% [35] The two sentences
 if run and 'readings' in run:
     said = pd.DataFrame(run['readings'])
     said['ratio'] = [f"{100*x:.2f} %" if '%' in s else f'{x:.2f}' for s,x in zip(said.sentence, said.ratio)]

@@ -2,14 +2,12 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Training, step by step
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
-
-# %% [4] Training, step by step
 import csv, math, os, time
 from datetime import timedelta
 from pathlib import Path
 from typing import Callable, Mapping, Sequence
+from medvl.core import MedvlError, Out, best_precision, jsonable, need
+from medvl.data.batch import world_size
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -21,11 +19,9 @@ from fastai.torch_core import rank_distrib
 from torch import Tensor, distributed as dist, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
-from medvl.core import MedvlError, Out, best_precision, jsonable, need
-from medvl.data.batch import world_size
 
-# %% [5] Training, step by step
-import tempfile
+# %% [4] Training, step by step
+import tempfile, warnings
 from functools import partial
 from fastai.callback.core import TrainEvalCallback
 from fastai.callback.fp16 import MixedPrecision
@@ -37,7 +33,7 @@ from medvl.core import Aligner, Batch, Feat, default_device, seed_everything
 from medvl.data.batch import Preset, dataloaders, train_tokenizer
 from medvl.data.study import Sample, Study, View
 
-# %% [7] A toy
+# %% [6] A toy
 def toy_sample(i, n, rng):
     large, lower, left = rng.integers(0, 2, 3)
     px, r = rng.integers(0, 60, (32,32)).astype('uint8'), (4, 7)[large]
@@ -74,10 +70,10 @@ torch.set_num_threads(1)
 seed_everything(0); dls, model = toy_loaders(), Toy()
 dls.show_batch(2);
 
-# %% [9] Who is decayed, and how fast it learns
+# %% [8] Who is decayed, and how fast it learns
 from medvl.training import (param_groups)
 
-# %% [10] Who is decayed, and how fast it learns
+# %% [9] Who is decayed, and how fast it learns
 g = param_groups(model, .05)
 test_eq([o['weight_decay'] for o in g], [.05, 0.]); test_eq(len(g[0]['params']), 3)  # two matrices, an embedding
 test_eq(any(p is model.log_scale for p in g[1]['params']), True)
@@ -93,10 +89,10 @@ class Twice(Toy):
     def groups(self): return [dict(params=self.parameters()), dict(params=[self.log_scale])]
 test_fail(lambda: param_groups(Twice()), contains='twice')
 
-# %% [12] Schedules
+# %% [11] Schedules
 from medvl.training import (lr_at, scale_lr)
 
-# %% [13] Schedules
+# %% [12] Schedules
 alta = partial(lr_at, peak=scale_lr(1.5e-4, 96), total=100*50, warmup=10*50)  # 50 steps an epoch
 test_close(alta(500), 5.625e-5, eps=1e-12); test_close(alta(250), 5.625e-5/2, eps=1e-12); test_eq(alta(0), 0)
 test_close(alta(30*50)/5.625e-5, .883, eps=1e-3)
@@ -104,7 +100,7 @@ test_close(lr_at(5, 1., 10), .5); test_eq(lr_at(10, 1., 10), 0.); test_eq(lr_at(
 test_close(lr_at(25, 1., 100, schedule='one_cycle'), 1.); test_close(lr_at(0, 1., 100, schedule='one_cycle'), .04)
 test_fail(lambda: lr_at(0, 1., 1, schedule='cosin'), contains='known: cosine, one_cycle')
 
-# %% [14] Schedules
+# %% [13] Schedules
 fig, ax = plt.subplots(figsize=(5,2.2), dpi=75)
 e = np.arange(5000)/50
 ax.plot(e, [alta(s) for s in range(5000)], label='ALTA: laid over 100')
@@ -112,7 +108,7 @@ ax.plot(e, [lr_at(s, 5.625e-5, 5000, schedule='one_cycle') for s in range(5000)]
 ax.axvline(30, c='k', lw=.8, ls=':'); ax.text(31, 1e-5, 'stops at 30', fontsize=8)
 ax.set(xlabel='epoch', ylabel='lr'); ax.legend(fontsize=8);
 
-# %% [16] The loss is called
+# %% [15] The loss is called
 called = []
 def spy(out, *ids): called.append(ids); return model.loss(out)
 class NoTarget: # the same loader without ids
@@ -127,20 +123,20 @@ test_eq(called, []); test_eq(model.t.weight, before)  # an epoch went by, nothin
 Learner(dls, model, **plain).fit(1)
 test_eq(len(called), len(dls.train)+len(dls.valid)); test_ne(model.t.weight, before)
 
-# %% [18] The learner
+# %% [17] The learner
 from medvl.training import (bare, scales, AlignLearner, NotFiniteError)
 
-# %% [19] The learner
+# %% [18] The learner
 adamw = partial(OptimWrapper, opt=torch.optim.AdamW)
 def toy_fit(m, *cbs, bs=8, epochs=1, lr=1e-3):
     learn = AlignLearner(toy_loaders(bs), m, loss_func=lambda o, ids: m.loss(o), opt_func=adamw, default_cbs=False,
                          cbs=[TrainEvalCallback, *cbs])
     learn.fit(epochs, lr=lr); return learn
 
-# %% [21] Steps
+# %% [20] Steps
 from medvl.training import (StepCB)
 
-# %% [22] Steps
+# %% [21] Steps
 rates = []
 class Rates(Callback):
     order = 13
@@ -148,7 +144,7 @@ class Rates(Callback):
 learn = toy_fit(Toy(), StepCB(3, lambda s: s/100), Rates(), epochs=2)  # 4 batches an epoch: a step of 3, a step of 1
 test_close(rates, [0., .01, .02, .03]); test_eq(learn.opt_step, 4)
 
-# %% [24] Steps
+# %% [23] Steps
 class MeanToy(Toy): # a loss that is a mean over samples
     def forward(self, batch):
         out = super().forward(batch)
@@ -168,7 +164,7 @@ a, b = first_gradient(Toy, 4, 2), first_gradient(Toy, 8, 1)
 print(f'contrastive, accumulated against whole: gradients differ by {(a-b).norm()/b.norm():.0%}')
 test_eq((a-b).norm() > .1*b.norm(), True)
 
-# %% [26] Precision
+# %% [25] Precision
 class Probe(Callback):
     def before_fit(self): self.hook = self.model.v[2].register_forward_hook(self.look)
     def look(self, m, args, out): self.dtype = out.dtype
@@ -183,10 +179,10 @@ with warnings.catch_warnings():
             cbs=[TrainEvalCallback, MixedPrecision(amp_mode='bf16'), probe]).fit(1)
 if not torch.cuda.is_available(): test_eq(probe.dtype, torch.float32)  # "bf16", it said
 
-# %% [28] Precision
+# %% [27] Precision
 from medvl.training import (PRECISIONS, AutocastCB)
 
-# %% [29] Precision
+# %% [28] Precision
 for name, dtype in {**PRECISIONS, 'auto': PRECISIONS[best_precision(default_device())]}.items():
     learn = toy_fit(Toy(), StepCB(), AutocastCB(name), probe)
     test_eq(probe.dtype, dtype or torch.float32); test_eq(learn.model.t.weight.dtype, torch.float32)
@@ -198,10 +194,10 @@ test_fail(lambda: toy_fit(Breaks(), StepCB(), AutocastCB('bf16')), contains='on 
 test_eq(torch.is_autocast_enabled('cpu'), False)  # nothing is left switched on
 test_fail(lambda: AutocastCB('bf61'), contains='known: auto, fp32, bf16, fp16')
 
-# %% [31] Clipping, clamping, and what isn't a number
+# %% [30] Clipping, clamping, and what isn't a number
 from medvl.training import (ClipCB)
 
-# %% [32] Clipping, clamping, and what isn't a number
+# %% [31] Clipping, clamping, and what isn't a number
 class Length(Callback):
     order = 13
     def before_step(self): self.now = torch.cat([p.grad.flatten() for p in self.model.parameters()]).norm().item()
@@ -224,19 +220,19 @@ class BadGrad(Toy): # the loss is fine, its gradient is not: the square root of 
         return Out({'glob': out.terms['glob'], 'root': (self.log_scale*0).sqrt()})
 test_fail(lambda: toy_fit(BadGrad(), StepCB(), ClipCB()), contains='gradient of log_scale is not finite at epoch 0')
 
-# %% [34] Clipping, clamping, and what isn't a number
+# %% [33] Clipping, clamping, and what isn't a number
 from medvl.training import (ClampScaleCB)
 
-# %% [35] Clipping, clamping, and what isn't a number
+# %% [34] Clipping, clamping, and what isn't a number
 test_eq(list(scales(nn.ModuleDict(dict(a=Toy())))), ['a.log_scale'])
 for start, lo, hi in ((9., 4.6, math.log(100)+1e-6), (-9., 0., .1)):
     m = Toy(); m.log_scale.data.fill_(start)
     toy_fit(m, StepCB(), ClampScaleCB()); test_eq(lo <= m.log_scale.item() <= hi, True)
 
-# %% [37] The log
+# %% [36] The log
 from medvl.training import (term_counts, mean_terms)
 
-# %% [38] The log
+# %% [37] The log
 test_eq(mean_terms([dict(a=1., b=2.), dict(a=4., b=2.)], [dict(a=2, b=2), dict(a=1, b=1)]), dict(a=2., b=2.))
 # 3 samples with a text of the first 8, none of the next 8 (whatever a method returns there), one of the last 4
 rows = [dict(img=1., txt=5.), dict(img=1., txt=0.), dict(img=2., txt=7.)]
@@ -246,18 +242,18 @@ test_eq(mean_terms([], []), {})
 out = Out(dict(img=torch.tensor(1.), txt=torch.tensor(5.)), n=dict(txt=torch.tensor(3)))
 test_eq(term_counts(out, 8), dict(img=8, txt=3))
 
-# %% [39] The log
+# %% [38] The log
 from medvl.training import (write_rows)
 
-# %% [40] The log
+# %% [39] The log
 work = Path(tempfile.mkdtemp())
 write_rows(work/'rows/a.csv', [dict(a=1), dict(a=2, b=3)], ['a','b'])
 test_eq((work/'rows/a.csv').read_text(), 'a,b\n1,\n2,3\n')
 
-# %% [41] The log
+# %% [40] The log
 from medvl.training import (TermsCB)
 
-# %% [42] The log
+# %% [41] The log
 terms = TermsCB(work/'log.csv'); learn = toy_fit(Toy(), StepCB(), ClipCB(), terms)
 log = pd.read_csv(work/'log.csv')
 test_eq(list(log.columns), 'split step epoch lr samples_per_s loss glob norm log_scale grad_norm'.split())
@@ -267,7 +263,7 @@ with (work/'log.csv').open('a') as f: f.write('train,5,0,0.1')  # torn by a kill
 terms.back_to(3); test_eq(pd.read_csv(work/'log.csv').step.tolist(), [1,2,3])
 log.round(3)
 
-# %% [43] The log
+# %% [42] The log
 class Half(Toy): # a second term, of the notes that say 'large'; a batch may have none
     def forward(self, batch):
         out, b = super().forward(batch), Batch.of(batch)
@@ -286,27 +282,27 @@ test_close(log['pull'].iloc[-1], sum(v*n for v,n in terms)/sum(n for _,n in term
 wrong = np.mean([v for v,_ in terms])
 print(f"validation: {log['pull'].iloc[-1]:.3f} over those that have it, {wrong:.3f} over batches with zeros")
 
-# %% [45] The log
+# %% [44] The log
 from medvl.training import (WandbCB)
 
-# %% [46] The log
+# %% [45] The log
 os.environ.pop('WANDB_MODE', None); os.environ['WANDB_SILENT'] = 'true'
 toy_fit(Toy(), StepCB(), ClipCB(), TermsCB(), WandbCB(work))
 run = list((work/'wandb').glob('offline-run-*')); test_eq(len(run), 1)
 test_eq(len(list(run[0].glob('*.wandb'))), 1)
 
-# %% [48] Progress
+# %% [47] Progress
 from medvl.training import (BarCB)
 
-# %% [49] Progress
+# %% [48] Progress
 learn = toy_fit(Toy(), StepCB(), ClipCB(), TermsCB(), BarCB(), epochs=5, lr=5e-3)
 val = learn.table.query("split == 'val'").loss.tolist(); test_eq(val[-1] < val[0], True)
 
-# %% [51] Progress
+# %% [50] Progress
 from medvl.training import (plot_log)
 
-# %% [52] Progress
+# %% [51] Progress
 plot_log(learn.table);
 
-# %% [54] What was not run
+# %% [53] What was not run
 import shutil; shutil.rmtree(work)

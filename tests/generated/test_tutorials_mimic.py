@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [2] From a MIMIC-CXR download to pairs
-import tempfile, warnings
+import tempfile
 from pathlib import Path
 from fastcore.test import *
 from medvl.data.batch import dataloaders, show_batch, train_tokenizer
@@ -14,7 +14,6 @@ from medvl.phantom.set import phantom_studies
 from medvl.readers.rehearsal import write_mimic
 
 # %% [3] From a MIMIC-CXR download to pairs
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
 tmp = tempfile.TemporaryDirectory(); root = Path(tmp.name)
 made = phantom_studies(12, seed=3, size=128)
 folder = write_mimic(made, root/'mimic-cxr-jpg')

@@ -2,10 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [2] Your own data
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
-
-# %% [3] Your own data
 import os, tempfile
 from pathlib import Path
 
@@ -21,7 +17,7 @@ from medvl.data.table import write_table
 from medvl.data.tokens import train_tokenizer
 from medvl.phantom.export import export_set
 
-# %% [4] Your own data
+# %% [3] Your own data
 tmp, home = tempfile.TemporaryDirectory(), os.getcwd()
 os.chdir(tmp.name)
 export_set('made', 12, size=96, dicom=True, masks=False, bar=False)
@@ -32,17 +28,17 @@ reports.to_csv('reports.csv', index=False)                              # ... an
 Path('archive/readme.dcm').write_bytes(b'films of the clinic')
 for p in sorted(Path('archive').iterdir())[:3]: print(p.name, [o.name for o in sorted(p.iterdir())][:3])
 
-# %% [6] From a folder to a table
+# %% [5] From a folder to a table
 table = scan_dicom('archive', 'reports.csv', bar=False)
 table[['image','patient_id','time','view','view_class','photometric']].head(5)
 
-# %% [8] From a folder to a table
+# %% [7] From a folder to a table
 write_table(table.assign(image=['archive/'+o for o in table.image], source='clinic'), 'manifest.csv')
 studies = read_manifest('manifest.csv')
 test_eq(sum(len(s.views) for s in studies), len(table))
 test_eq(sum(bool(s.report) for s in studies), len(studies))             # every study has found its report
 
-# %% [10] From a folder to a table
+# %% [9] From a folder to a table
 bad = pd.read_csv('manifest.csv', dtype=str, keep_default_na=False)
 bad.loc[3, 'time'] = '31.1.2000'
 bad.to_csv('bad.csv', index=False)
@@ -50,13 +46,13 @@ try: read_manifest('bad.csv')
 except ValueError as e: print(e)
 test_fail(lambda: read_manifest('bad.csv'), contains="row 5, column 'time': '31.1.2000'; expected an ISO date")
 
-# %% [12] What is in it?
+# %% [11] What is in it?
 split_by_patient(studies)
 s = summary(studies, decode=True, bar=False)
 print(s)
 s.figure();
 
-# %% [14] Does anything leak?
+# %% [13] Does anything leak?
 train = next(s for s in studies if s.split == 'train')
 other = next(s for s in studies if s.split == 'test')
 test_eq(leakage(studies, bar=False).ok, True)
@@ -67,12 +63,12 @@ found = leakage(studies, bar=False)
 print(found)
 found.table()[['kind','a','split_a','b','split_b']]
 
-# %% [15] Does anything leak?
+# %% [14] Does anything leak?
 test_eq(found.ok, False)
 test_eq((found.count['film'], found.count['patient']), (1, 0))
 other.frontals[0].path, other.frontals[0].hash = was, None
 
-# %% [17] Pairs
+# %% [16] Pairs
 smp = samples(studies, 'image', impression_findings, need_text=True)
 tok = train_tokenizer([s.text for s in smp if s.split == 'train'], 800)
 dls = dataloaders(smp, tok, 'alta-small', bs=4, seed=0)
@@ -81,5 +77,5 @@ print({k: tuple(batch[k].shape) for k in ('img','img_msk','txt')})
 test_eq(batch['img'].shape[1], len(SLOTS))
 show_batch(dls, 2, chars=90);
 
-# %% [18] Pairs
+# %% [17] Pairs
 os.chdir(home); tmp.cleanup()

@@ -2,10 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [2] Quickstart
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script`')  # of torch's own compiler
-
-# %% [3] Quickstart
 import math
 from dataclasses import asdict
 
@@ -23,7 +19,7 @@ from medvl.learner import align_learner, fit
 from medvl.methods.clip import CLIP
 from medvl.phantom.set import phantom_studies
 
-# %% [5] Patients
+# %% [4] Patients
 studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
 s = next(s for s in studies if s.prior and s.laterals)
 fig, axs = plt.subplots(1, 3, figsize=(7, 2.6), dpi=70)
@@ -31,11 +27,11 @@ for ax, (name, v) in zip(axs, {'now': s.frontals[0], 'lateral': s.laterals[0], '
     ax.imshow(v.px, cmap='gray'); ax.set_title(name, fontsize=9); ax.axis('off')
 print(s.report)
 
-# %% [7] Patients
+# %% [6] Patients
 print(leakage(studies, bar=False))
 test_eq(leakage(studies, bar=False).ok, True)
 
-# %% [9] Samples, words, batches
+# %% [8] Samples, words, batches
 smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
 tok = train_tokenizer([s.text for s in smp if s.split == 'train'], 600)
 small = Preset('small', 64, 64, 64, .4785, .2834)
@@ -43,7 +39,7 @@ dls = dataloaders(smp, tok, small, bs=14, max_len=48, slots=SLOTS[:1], seed=0)
 print({k: len(o.dataset) for k, o in zip(dls.names, dls.loaders)}, 'samples;', len(tok), 'pieces')
 show_batch(dls, 2);
 
-# %% [11] A model and its training
+# %% [10] A model and its training
 vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
 bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermediate_size=192,
             max_position_embeddings=64, vocab_size=len(tok), hidden_dropout_prob=0.,
@@ -58,10 +54,10 @@ ax.plot(log.step, log.loss); ax.axhline(math.log(14), c='.6', ls=':'); ax.set(xl
 first, last = log.loss.iloc[:5].mean(), log.loss.iloc[-5:].mean()
 print(f"{run['steps']} steps, loss {first:.2f} -> {last:.2f}; guessing: log 14 = {math.log(14):.2f}")
 
-# %% [12] A model and its training
+# %% [11] A model and its training
 assert last < .6*first
 
-# %% [14] Who finds what?
+# %% [13] Who finds what?
 emb, split = {}, {k: [s for s in smp if s.split == k] for k in ('train','test')}
 for k, rows in split.items():
     dl = sample_loader(rows, tok, small, max_len=48, slots=SLOTS[:1])
@@ -70,16 +66,16 @@ for k, rows in split.items():
     print(f"{k}: {len(e)} films; R@5 film to text {r['image_to_text_R@5']:.2f}, text to film "
           f"{r['text_to_image_R@5']:.2f}; guessing: about {5/len(e):.2f}")
 
-# %% [15] Who finds what?
+# %% [14] Who finds what?
 seen = retrieval(emb['train'].v, emb['train'].t, emb['train'].txt_id)
 assert min(seen[f'{w}_R@5'] for w in ('image_to_text','text_to_image')) > 3*5/len(emb['train'])
 
-# %% [17] Who finds what?
+# %% [16] Who finds what?
 rows, k = [0, 20, 40], 'train'
 def film(i): return split[k][i].slots[0].px
 def text(i): return split[k][i].text
 text_to_film(emb[k], film, text, rows, k=4, dpi=60);
 
-# %% [19] Who finds what?
+# %% [18] Who finds what?
 k = 'test'
 film_to_text(emb[k], film, text, [0, 5], k=3, size=1.3, dpi=70);
