@@ -29,7 +29,7 @@ VARIANTS = {
     'without MIM': ('losses', ['{m}.weights={"mim":0}']), 'without MLM': ('losses', ['{m}.weights={"mlm":0}']),
     'no prior': ('films', ['{s}.slots=views']), 'no lateral': ('films', ['{s}.slots=frontals']),
     'neither': ('films', ['{s}.slots=current']),
-    'hide 25 %': ('masking', ['{m}.mask=0.25']), 'hide 75 %': ('masking', ['{m}.mask=0.75']),
+    'hide 50 %': ('masking', ['{m}.mask=0.5']), 'hide 75 %': ('masking', ['{m}.mask=0.75']),
     'hide 90 %': ('masking', ['{m}.mask=0.9']),
     'from MAE and BERT': ('start', ['{s}.init=apart']), 'from nothing': ('start', ['{s}.init=null']),
     'faithful': ('mode', ['{m}.mode=faithful']),

@@ -65,12 +65,12 @@ STAGES = dict(mrm=Stage('mrm', per='film', text='impression', epochs=16, bs=32,
                         model=dict(vision=FILMS, text=REPORTS, decoder=dict(width=128, depth=1, heads=4), zoom=1,
                                    mask=.5, word_mask=.9, film_norm=True, weights=dict(img=.1), preset='mrm-pocket')),
               alta=Stage('alta', 'mrm', slots='all', text='impression', epochs=8, bs=32, lr=1e-3,
-                         model=dict(views='present', zoom=1, preset='alta-pocket', mask=.5, positives=True,
-                                    also=['text.*'])),
+                         model=dict(text=REPORTS, views='present', zoom=1, preset='alta-pocket', mask=.25,
+                                    positives=True, film_norm=True, also=['text.*'])),
               clip=Stage('clip', text='impression', epochs=8, bs=32, lr=1e-3,
-                         model=dict(vision=FILMS, text=REPORTS, preset='alta-pocket')),
+                         model=dict(vision=FILMS, text=REPORTS, film_norm=True, preset='alta-pocket')),
               clip_mrm=Stage('clip', 'mrm', text='impression', epochs=8, bs=32, lr=1e-3,
-                             model=dict(text=REPORTS, preset='alta-pocket')))
+                             model=dict(text=REPORTS, film_norm=True, preset='alta-pocket')))
 
 # %% ../../nbs/commands/06_stages.ipynb #28713a73
 def with_settings(stages:Mapping[str,Stage], # the stages to start from
@@ -169,7 +169,7 @@ def made(st:Stage, # what to make
     "The model of a stage, at the small size of its method."
     kw = dict(mask_id=tok.mask_token_id) if st.method != 'clip' else {}
     if init is not None: kw['init'] = str(init)
-    if st.method != 'alta' or init is None: kw['vocab'] = len(tok)      # else the vocabulary is that of `init`
+    kw['vocab'] = len(tok)
     model = methods[st.method].small(**kw | st.model)
     if st.method == 'clip' and init is not None: report_tower(model, init)
     return model

@@ -24,7 +24,7 @@ from ..losses.contrastive import clip_loss, gather, log_scale, same_text
 from ..losses.local import local_loss
 from ..models.adapters import add_adapters, add_lora, freeze, unfreeze
 from ..models.checkpoint import cxr_bert_keys, load_state, mrm_keys, read_config
-from ..models.heads import ProjectionHead, ViewTimeEmbedding, fuse_views
+from ..models.heads import BatchScale, ProjectionHead, ViewTimeEmbedding, fuse_views
 from ..models.masked import PatchDecoder, mask_words, patchify, pick_patches, pixel_loss, token_loss
 from ..models.text import TextTower, pool_words, text_presets
 from ..models.vision import VisionTower, init_mae
@@ -79,6 +79,7 @@ class ALTA(Aligner):
                  tau:float=.07, # all four scales start at 1/tau
                  views:str='frontal', # films encoded at test time: the current 'frontal', or all that are 'present'
                  positives:bool=False, # equal texts are all right answers
+                 film_norm:bool=False, # standardise the fused film vector over the batch before its head (ours)
                  also:tuple[str,...]=(), # patterns of more parameters to train, e.g. 'text.*' for an untrained BERT
                  text_up:str|None=None, # start of the text adapters: 'zero' or 'normal'; None: as `mode` says
                  vocab:int|None=None, # size of the vocabulary; None: the text tower's own
@@ -100,11 +101,13 @@ class ALTA(Aligner):
         text_up = text_up or ('normal' if mode == 'faithful' else 'zero')
         train = self._adapt(adapters, ratio, rank, text_up)
         self._build_rest(dim, tau, text)
+        self.film_norm = BatchScale(self.vision.width) if film_norm else nn.Identity()
         self.weigh(weights)
         self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, zoom=zoom,
                            decoder=self.decoder.config, dim=dim, adapters=adapters, ratio=ratio, rank=rank,
                            word_mask=word_mask, mask_id=mask_id, tau=tau, views=views, positives=positives,
-                           text_up=text_up, also=list(also), preset=preset, weights=self.weights, mode=mode, mask=mask)
+                           text_up=text_up, also=list(also), preset=preset, weights=self.weights, mode=mode, mask=mask,
+                           film_norm=film_norm)
         unfreeze(freeze(self), [*train, *also] + ['to_text.*']*(mode == 'clean'))
 
 # %% ../../nbs/methods/06_alta.ipynb #a959f102
@@ -222,7 +225,7 @@ def contrast(self,
             ) -> dict[str, Tensor]:
     "Global and local contrast of films and reports, over all processes."
     target = same_text(gather(txt_id)) if self.positives and txt_id is not None else None
-    v, u = (F.normalize(x, dim=-1) for x in (self.head_v(g), self.head_t(t.glob)))
+    v, u = (F.normalize(x, dim=-1) for x in (self.head_v(self.film_norm(g)), self.head_t(t.glob)))
     s1, s2, s3 = (o.exp() for o in (self.log_scale_cells, self.log_scale_words, self.log_scale_local))
     return {'glob': clip_loss(gather(v), gather(u), self.log_scale.exp(), target),
             'local': local_loss(vs, self.head_ts(t.loc[:,1:]), msk[:,1:], vs_msk, s1, s2, s3, target)}
@@ -300,7 +303,7 @@ def encode_image(self,
         raise MedvlError(f"samples {bad} have no {which}film (views={self.views!r})")
     x, slot = pack_films(img, msk)
     f = self.vision(x, add=self.slot(slot))
-    v = self.head_v(fuse_views(unpack_films(f.glob, msk), msk))
+    v = self.head_v(self.film_norm(fuse_views(unpack_films(f.glob, msk), msk)))
     loc = unpack_films(self.head_vs(f.loc), msk).flatten(1,2)
     return Feat(F.normalize(v, dim=-1), loc, None if msk.all() else msk.repeat_interleave(f.loc.shape[1], 1), f.grid)
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..core import Aligner, Feat, MedvlError, Out
 from ..losses.contrastive import clip_loss, gather, log_scale, same_text
 from ..models.checkpoint import read_config
-from ..models.heads import fuse_views
+from ..models.heads import BatchScale, fuse_views
 from ..models.local import first_film, load_vision, text_pairs
 from ..models.text import TextTower, pool_words
 from ..models.vision import VisionTower
@@ -63,6 +63,7 @@ class CLIP(Aligner):
                  text_pool:str='cls', # 'cls', 'mean' or 'max' over pieces
                  slots:str='first', # films of a sample: the 'first', or the 'mean' of all that are there
                  positives:bool=True, # equal texts are all right answers
+                 film_norm:bool=False, # standardise the film's vector over the batch before the head (ours)
                  vocab:int|None=None, # size of the vocabulary; None: the text tower's own
                  preset:str='clip', # how films are prepared, see `data.batch`
                  init:str|Path|None=None # checkpoint of the vision tower, see `load_vision`
@@ -76,11 +77,12 @@ class CLIP(Aligner):
         if init: load_vision(self.vision, init)
         self.text = TextTower(text, **({} if vocab is None else dict(vocab_size=vocab)))
         self.head_v, self.head_t = (make_head(head, o.width, dim) for o in (self.vision, self.text))
+        self.film_norm = BatchScale(self.vision.width) if film_norm else nn.Identity()
         self.log_scale = log_scale(tau).requires_grad_(learn_tau)
         self.w, self.text_pool, self.slots, self.positives = w, text_pool, slots, positives
         self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, dim=dim,
                            head=head, tau=tau, learn_tau=learn_tau, w=w, text_pool=text_pool, slots=slots,
-                           positives=positives, preset=preset)
+                           positives=positives, film_norm=film_norm, preset=preset)
 
 # %% ../../nbs/methods/01_clip.ipynb #61fa6a9c
 @patch_to(CLIP)
@@ -93,10 +95,10 @@ def film_vector(self,
     if msk is None: msk = torch.ones(img.shape[:2], dtype=torch.bool, device=img.device)
     if self.slots == 'first':
         f = self.vision(first_film(img, msk))
-        return self.head_v(f.glob), f
+        return self.head_v(self.film_norm(f.glob)), f
     f = self.vision(img[msk])                                         # only films that are there, [m c h w]
     glob = f.glob.new_zeros(*msk.shape, f.glob.shape[-1]).masked_scatter(msk[...,None], f.glob)
-    return self.head_v(fuse_views(glob, msk)), f.map(lambda x: x[(msk.cumsum(1) == 1)[msk]])
+    return self.head_v(self.film_norm(fuse_views(glob, msk))), f.map(lambda x: x[(msk.cumsum(1) == 1)[msk]])
 
 @patch_to(CLIP)
 def encode_image(self,
@@ -105,7 +107,7 @@ def encode_image(self,
                 ) -> Feat: # glob [b dim] of unit length; loc [b n dim] of the first film, where patches have its width
     "Films in the shared space. Raises `MedvlError` for a sample without a film."
     v, f = self.film_vector(img, msk)
-    loc = self.head_v(f.loc) if f.loc.shape[-1] == self.vision.width else None
+    loc = self.head_v(self.film_norm(f.loc)) if f.loc.shape[-1] == self.vision.width else None
     return Feat(F.normalize(v, dim=-1), loc, grid=f.grid)
 
 # %% ../../nbs/methods/01_clip.ipynb #a13b5ae9

@@ -20,7 +20,7 @@ from medvl.losses.contrastive import clip_loss, gather, log_scale, same_text
 from medvl.losses.local import local_loss
 from medvl.models.adapters import add_adapters, add_lora, freeze, unfreeze
 from medvl.models.checkpoint import cxr_bert_keys, load_state, mrm_keys, read_config
-from medvl.models.heads import ProjectionHead, ViewTimeEmbedding, fuse_views
+from medvl.models.heads import BatchScale, ProjectionHead, ViewTimeEmbedding, fuse_views
 from medvl.models.masked import PatchDecoder, mask_words, patchify, pick_patches, pixel_loss, token_loss
 from medvl.models.text import TextTower, pool_words, text_presets
 from medvl.models.vision import VisionTower, init_mae
@@ -252,6 +252,8 @@ with torch.no_grad():
     one = m.encode_image(b.img[:,0])
     frontal = m.encode_image(b.img, b.img_msk)
     m.views = 'present'; every = m.encode_image(b.img, b.img_msk)
+    far = example('clean', film_norm=True).eval(); far.film_norm.running_mean += 1e3   # a part that all share
+    test_eq(bool((far.encode_image(b.img[:,0]).glob-one.glob).abs().max() > .1), True)  # is taken away
 test_close(one.glob, frontal.glob, eps=1e-6); test_eq((one.loc.shape, one.grid), ((4,16,32), (4,4)))
 test_close(every.glob[0], one.glob[0], eps=1e-5); test_eq(bool((every.glob[1]-one.glob[1]).abs().max() > 1e-3), True)
 test_eq(every.loc.shape, (4,64,32)); test_eq(every.msk.sum(1), torch.tensor([16,64,32,32]))

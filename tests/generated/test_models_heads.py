@@ -47,10 +47,20 @@ test_eq([k for k,_ in BatchNormHead(6, bias=False, norm_out=False).named_paramet
         ['hidden.weight', 'norm.weight', 'norm.bias', 'out.weight'])
 test_fail(lambda: head(words, msk[:,:2]), contains='the mask is [4, 2], the vectors [4, 5, 6]')
 
-# %% [12] Several films, one vector
+# %% [12] One vector, standardised
+from medvl.models.heads import (BatchScale)
+
+# %% [13] One vector, standardised
+same = 50+torch.randn(64,3)*torch.tensor([.1,1.,10.]); scale = BatchScale(3)
+test_close(scale(same).mean(0), torch.zeros(3), eps=1e-3); test_close(scale(same).var(0), torch.ones(3), eps=.03)
+test_eq(scale(same[:1]).shape, (1,3)); test_eq(list(scale.parameters()), [])
+was = scale.running_mean.clone(); scale(same.view(8,8,3)); test_eq(scale.running_mean, was)   # patches leave no trace
+test_close(scale(same.view(8,8,3))[2,1], scale(same[17:18])[0])
+
+# %% [15] Several films, one vector
 from medvl.models.heads import (fuse_views)
 
-# %% [14] Several films, one vector
+# %% [17] Several films, one vector
 cls, msk = torch.tensor([[[2.],[9.],[4.],[9.]]]), torch.tensor([[True,False,True,False]])
 test_eq(fuse_views(cls, msk), torch.tensor([[3.]])); test_eq(fuse_views(cls), torch.tensor([[6.]]))
 cls[0,1] = torch.nan; test_eq(fuse_views(cls, msk), torch.tensor([[3.]]))  # an absent slot may hold anything
@@ -58,24 +68,24 @@ test_eq(fuse_views(cls[:,:1], msk[:,:1]), torch.tensor([[2.]]))
 test_fail(lambda: fuse_views(torch.zeros(2,1,1), torch.tensor([[True],[False]])), contains='samples [1] of the batch')
 test_fail(lambda: fuse_views(cls, msk[:,:3]), contains='the mask is [1, 3]')
 
-# %% [16] What a slot is
+# %% [19] What a slot is
 from medvl.models.heads import (ViewTimeEmbedding)
 
-# %% [18] What a slot is
+# %% [21] What a slot is
 emb = ViewTimeEmbedding(1); test_eq(emb().abs().sum().item(), 0.)
 with torch.no_grad(): emb.view[0,1] = 1; emb.time[0,1] = 10
 dict(zip(SLOTS, emb()[:,0].int().tolist()))
 
-# %% [19] What a slot is
+# %% [22] What a slot is
 test_eq(emb()[:,0].detach(), torch.tensor([0.,1,10,11]))
 test_eq(emb(torch.tensor([3,0]))[:,0].detach(), torch.tensor([11.,0]))
 test_eq([('lateral' in s) + 10*('prior' in s) for s in SLOTS], [0,1,10,11])  # the order of the slots is core's
 emb().sum().backward(); test_eq(emb.view.grad[0,:,0], torch.tensor([2.,2.]))  # each row serves two slots
 
-# %% [21] Queries that gather
+# %% [24] Queries that gather
 from medvl.models.heads import (QueryPool)
 
-# %% [22] Queries that gather
+# %% [25] Queries that gather
 pool, x = QueryPool(24, n=3, heads=2).eval(), torch.randn(2,6,24)
 msk = torch.tensor([[True]*6, [True]*4 + [False]*2])
 with torch.no_grad():
@@ -89,7 +99,7 @@ assert not torch.allclose(y[0,0], y[0,1], atol=1e-3)  # queries differ
 test_fail(lambda: pool(x, torch.zeros_like(msk)), contains='samples [0, 1] have nothing to gather from')
 test_fail(lambda: QueryPool(20), contains="12 heads don't divide a width of 20")
 
-# %% [24] Queries that gather
+# %% [27] Queries that gather
 kinds = torch.randn(3,24)
 def toy(b, g):
     kind, at = torch.randint(3, (b,), generator=g), torch.randint(16, (b,), generator=g)
@@ -109,10 +119,10 @@ for _ in range(250):
 x, kind = toy(1000, g)
 with torch.no_grad(): right = {k: (m(x).argmax(1) == kind).float().mean().item() for k,m in ways.items()}
 
-# %% [25] Queries that gather
+# %% [28] Queries that gather
 fig, ax = plt.subplots(figsize=(4.6,2.4), dpi=75, layout='constrained')
 for k,v in losses.items(): ax.plot(v, label=f'{k}: {right[k]:.0%} right')
 ax.legend(); ax.set(xlabel='step', ylabel='cross-entropy', title='which kind? (chance: 33 %)', ylim=(0,1.5));
 
-# %% [26] Queries that gather
+# %% [29] Queries that gather
 assert right['queries'] > right['mean'] > .4 and right['queries'] > .8
