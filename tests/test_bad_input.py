@@ -23,10 +23,11 @@ from medvl.data.cache import ImageCache
 from medvl.data.films import Preset
 from medvl.data.image import ImageError, as_film, read_dicom, read_image
 from medvl.data.manifest import read_manifest
-from medvl.data.report import chexpert_labels, entities, impression_findings, sections, sentences
+from medvl.data.report import chexpert_labels, entities, sections, sentences
 from medvl.data.scan import scan_dicom
 from medvl.data.study import Sample, Study, View, samples
 from medvl.data.table import ReadLog, write_table
+from medvl.data.text import impression_findings
 from medvl.data.tokens import train_tokenizer
 from medvl.methods.alta import ALTA
 from medvl.methods.mrm import MRM

@@ -47,7 +47,7 @@ def read_rsna_set(data:Path, # RSNA's folder, or a manifest with the label Pneum
                   splits:Path|None=None # table of group and split; none: the lineage's draw, or the set's own
                  ) -> tuple[list,str]: # studies; whose parts they are in
     "Films for the RSNA protocol."
-    from medvl.data.manifest import find_layouts
+    from medvl.data.sets import find_layouts
     from medvl.readers.regions import read_rsna
     raw = data.is_dir() and 'rsna' in find_layouts(data)
     if raw and splits is None: return read_rsna(data, split='gloria'), 'gloria'
@@ -62,8 +62,8 @@ def units(studies:list, # of `read`
          ) -> list: # samples
     "Samples of studies; raises `MedvlError` when none is left."
     from medvl.core import MedvlError
-    from medvl.data.report import impression_findings
     from medvl.data.study import Sample, samples
+    from medvl.data.text import impression_findings
     words = impression_findings if text == 'findings' else str
     if per != 'film': return samples(studies, per, words, need_text, split, say=typer.echo)
     def one(v, s): # a film in the first slot
@@ -83,7 +83,7 @@ def reading(path:Path, # a set
     "What a reader is told. Raises `MedvlError` for `images` where films lie in the set itself."
     from inspect import signature
     from medvl.core import MedvlError
-    from medvl.data.manifest import find_layouts, readers
+    from medvl.data.sets import find_layouts, readers
     kw = {} if missing is None else dict(missing=missing)
     if images is None: return kw
     found = [kind] if kind else find_layouts(path)
@@ -95,7 +95,7 @@ def reading(path:Path, # a set
     return kw | {name: images}
 
 # %% ../../nbs/commands/01_data.ipynb #19c453da
-@command(app, 'summary', 'medvl.data.manifest:summary', 'medvl.data.manifest:read_studies')
+@command(app, 'summary', 'medvl.data.summary:summary', 'medvl.data.manifest:read_studies')
 def data_summary(path:Path=ARG, # manifest, folder with one, or a known public layout
                  kind:str|None=None, # layout of a public set, or 'manifest'; none: found out
                  missing:str|None=None, # films that aren't there: 'error', 'skip', 'ignore'; none: the reader's way
@@ -109,7 +109,8 @@ def data_summary(path:Path=ARG, # manifest, folder with one, or a known public l
     "What a set holds, what can't be read, what leaks. The set itself is never changed."
     said = open_run(out, 'data summary', dict(data=path, **locals()))
     from medvl.core import save_json
-    from medvl.data.manifest import read_studies, summary
+    from medvl.data.manifest import read_studies
+    from medvl.data.summary import summary
     s = summary(read_studies(path, kind, **reading(path, kind, missing, images)), decode, near)
     typer.echo(str(s))
     if out is None: return
@@ -144,7 +145,7 @@ def layout_of(folder:Path, # of films, or of a public set
              ) -> str: # a layout, or 'scan'
     "What the folder is to be read as. Raises `MedvlError` where that can't be told, or where options don't fit."
     from medvl.core import MedvlError
-    from medvl.data.manifest import find_layouts, readers
+    from medvl.data.sets import find_layouts, readers
     if not folder.is_dir(): raise MedvlError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
     if kind is None and own: return 'scan'
     found = [kind] if kind else find_layouts(folder)
@@ -183,7 +184,8 @@ def data_manifest(folder:Path=ARG, # films: DICOM, PNG, JPEG, in any subfolders;
                  ):
     "Make a manifest of a folder of films, or of a public set. What is left out is listed beside it."
     from medvl.core import MedvlError, provenance, save_json
-    from medvl.data.manifest import read_manifest, readers, write_manifest
+    from medvl.data.manifest import read_manifest, write_manifest
+    from medvl.data.sets import readers
     from medvl.data.table import ReadLog
     if out.suffix not in ('.csv','.parquet'): raise MedvlError(f"{out}: a manifest is .csv or .parquet")
     if out.exists() and not force: raise MedvlError(f"{out} exists already; --force replaces it")

@@ -167,7 +167,7 @@ def eval_zeroshot(model:Path=..., # run or folder of the model
     args = dict(model=model, data=data, out=out, prompts=prompts, protocol=protocol, task=task,
                 label_column=label_column, tau=tau, uncertain=uncertain, blank=blank)
     said = open_run(out, 'eval zeroshot', args|vars(a))
-    from medvl.data.report import load_prompts
+    from medvl.data.prompts import load_prompts
     from medvl.eval.retrieval import embed
     from medvl.eval.zeroshot import zeroshot
     ps = load_prompts(prompts)

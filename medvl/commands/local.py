@@ -30,7 +30,7 @@ def eval_scores(model:Path=..., # run or folder of the model
     "Retrieval and zero-shot by a method's own scores. Of film and text as wholes, by words and cells, and both."
     a = settled(opts)
     said = open_run(out, 'eval scores', dict(model=model, data=data, out=out, how=how, prompts=prompts, ks=ks)|vars(a))
-    from medvl.data.report import load_prompts
+    from medvl.data.prompts import load_prompts
     from medvl.eval.scores import combine, features, pair_scores, score_retrieval, score_zeroshot
     m, tok, cfg = loaded(model); ps = load_prompts(prompts); names = list(ps.classes)
     smp, left = set_labels(units(read(data, a.source, a.splits)[0], a.per, a.text, True, a.split), ps)

@@ -21,7 +21,8 @@ from .data import units
 from ..core import CHEXPERT, SLOTS, MedvlError, jsonable, methods, save_json, seed_everything
 from ..data.batch import Preset, dataloaders, load_tokenizer, sample_loader, train_tokenizer
 from ..data.cache import ImageCache
-from ..data.report import load_prompts, sections
+from ..data.prompts import load_prompts
+from ..data.report import sections
 from ..data.study import Sample
 from ..eval.findings import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
 from ..eval.metrics import paired_bootstrap

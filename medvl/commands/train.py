@@ -182,7 +182,7 @@ def chooser(a:Any, # arguments
     from medvl.core import SLOTS, MedvlError, cache_dir
     from medvl.data.batch import Preset, sample_loader
     from medvl.data.cache import ImageCache
-    from medvl.data.report import load_prompts
+    from medvl.data.prompts import load_prompts
     from medvl.eval.protocols import judged_parts
     from medvl.eval.select import protocol_metric, with_prompts
     from medvl.eval.zeroshot import embed_prompts

@@ -1,4 +1,4 @@
-"""What a report says of the film: entities with polarity, side and change, labels; and prompts as versioned files.
+"""What a report says of the film: entities with polarity, side and change; and labels.
 
 Docs: https://medvl.github.io/medvl/data/report.html.md"""
 
@@ -6,19 +6,14 @@ Docs: https://medvl.github.io/medvl/data/report.html.md"""
 
 # %% auto #0
 __all__ = ['PARENT', 'ENTITY_KINDS', 'Entity', 'entities', 'chexpert_labels', 'Mention', 'mentions', 'prior_mentions',
-           'temporal_cues', 'temporal_cue', 'impression_findings', 'prompt_hash', 'PromptSet', 'prompt_sets',
-           'load_prompts', 'as_text', 'sections', 'sentences', 'sentence_spans', 'about_film']
+           'temporal_cues', 'temporal_cue', 'as_text', 'sections', 'sentences', 'sentence_spans', 'about_film']
 
 # %% ../../nbs/data/02_report.ipynb #51f42091
-import json, re
-from dataclasses import dataclass, field
-from hashlib import sha256
-from importlib.resources import files
-from itertools import product
-from pathlib import Path
+import re
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..core import CHEXPERT, MedvlError
+from ..core import CHEXPERT
 from .text import about_film, as_text, lexicon, lower, sections, sentence_spans, sentences, words_known
 
 # %% ../../nbs/data/02_report.ipynb #43d9ff34
@@ -341,102 +336,3 @@ def temporal_cue(report:str|bytes|None # one report
     "The report as a whole: worsening and improvement together are mixed, either of them outweighs stable."
     said = [(h.roles.get('chg') or h.roles.get('weak'), deny) for h,_,deny in _changes(as_text(report))]
     return _mixed(w for w,deny in said if w and (not deny or w in ('stable','resolved')))
-
-# %% ../../nbs/data/02_report.ipynb #23e59dc7
-def impression_findings(report:str|bytes|None # one report
-                       ) -> str: # '' for a report that describes nothing
-    "Findings, then impression, as clean sentences; falls back to whichever exists, then to any text on the film."
-    text,by = as_text(report),{}
-    for n,a,z in sentence_spans(text):
-        s = ' '.join(text[a:z].split()).rstrip(' ,;:')
-        by.setdefault(n, []).append(s if s[-1:] in '.!?' else s+'.')
-    want = ['findings','findings and impression','impression']
-    if not by.keys() & set(want[:2]): want = [n for n in by if about_film(n) and n!='impression'] + ['impression']
-    return ' '.join(s for n in want for s in by.get(n, ()))
-
-# %% ../../nbs/data/02_report.ipynb #ac31d99c
-def prompt_hash(classes:dict # as in `PromptSet`
-               ) -> str: # 64 hex digits
-    "sha256 over the classes as JSON with sorted keys and no white space: equal words give equal hashes."
-    return sha256(json.dumps(classes, sort_keys=True, separators=(',',':')).encode()).hexdigest()
-
-@dataclass(frozen=True)
-class PromptSet:
-    "Statements for zero-shot reading: per class some that agree with it, and some that deny it."
-    id: str  # name, e.g. 'rsna-pneumonia-v1'
-    version: int  # rises with every change of words
-    classes: dict[str, dict[str, list[str]]]  # {'Pneumonia': {'pos': [...], 'neg': [...]}}; 'neg' may be empty
-    note: str = ''  # where the words come from
-    values: dict[str, list[str]] = field(default_factory=dict)  # class -> the words of a label column that mean it
-    hash: str = ''  # sha256 of the classes; set by itself
-
-    def __post_init__(self): object.__setattr__(self, 'hash', prompt_hash(self.classes))
-    def __str__(self):
-        n = ', '.join(f"{k} {len(c['pos'])}+{len(c['neg'])}" for k,c in self.classes.items())
-        return f"{self.id} (sha256 {self.hash[:12]}; {n})"
-    @property
-    def names(self) -> list[str]: return list(self.classes)
-
-# %% ../../nbs/data/02_report.ipynb #0a94af0a
-def _strings(o, where):
-    if not (isinstance(o, list) and o and all(isinstance(s,str) for s in o)):
-        raise MedvlError(f"{where} must be a list of strings, got {o!r:.80}")
-    return o
-
-def _object(o, where, keys):
-    if not isinstance(o, dict) or not set(keys) >= set(o):
-        raise MedvlError(f"{where} must be an object with the keys {', '.join(keys)}, got {o!r:.80}")
-    return o
-
-def _written(d, where):
-    "The classes of a prompt file, its pairs and cross products written out."
-    out = {k: dict(_object(c, f'{where}: classes.{k}', ('pos','neg'))) for k,c in d.get('classes', {}).items()}
-    for k,o in d.get('cross', {}).items():
-        if k in out: raise MedvlError(f"{where}: class {k!r} stands under both 'classes' and 'cross'")
-        _object(o, f'{where}: cross.{k}', parts := ('severity','subtype','location'))
-        lists = [_strings(o.get(p), f'{where}: cross.{k}.{p}') for p in parts]
-        out[k] = dict(pos=[' '.join(' '.join(w).split()) for w in product(*lists)])
-    if 'pairs' in d:
-        p = {s: _strings(d['pairs'].get(s), f'{where}: pairs.{s}') for s in ('names','pos','neg')}
-        out |= {n: {s: [t.replace('{name}', n.lower()) for t in p[s]] for s in ('pos','neg')} for n in p['names']}
-    return out
-
-def _checked(classes, where):
-    "`classes`, or an error that names the class at fault."
-    if not classes: raise MedvlError(f"{where} names no class: expected one of the keys 'classes', 'pairs', 'cross'")
-    for k,c in classes.items():
-        if not c.get('pos'): raise MedvlError(f"{where}: class {k!r} has no prompts under 'pos'")
-        c['neg'] = c.get('neg') or []
-        for s,v in c.items():
-            if v and not all(o.strip() for o in _strings(v, f'{where}: classes.{k}.{s}')):
-                raise MedvlError(f"{where}: classes.{k}.{s} holds an empty prompt")
-            twice = sorted({o for o in v if v.count(o)>1})
-            if twice: raise MedvlError(f"{where}: classes.{k}.{s} says {twice[0]!r} twice")
-    return classes
-
-# %% ../../nbs/data/02_report.ipynb #3d40dc95
-def prompt_sets() -> list[str]:
-    "Ids of the prompt sets that come with medvl."
-    names = [f.name for f in (files('medvl.data')/'prompts').iterdir()]
-    return sorted(n.removesuffix('.json') for n in names if n.endswith('.json'))
-
-def load_prompts(id_or_path:str|Path # one of `prompt_sets()`, or a JSON file of the same form
-                ) -> PromptSet:
-    "A prompt set by name or from a file; `MedvlError` says which key is missing or malformed."
-    own = Path(id_or_path).suffix=='.json'
-    path = Path(id_or_path) if own else files('medvl.data')/'prompts'/f'{id_or_path}.json'
-    if not path.is_file():
-        raise MedvlError((f"no prompt file {id_or_path}" if own else f"unknown prompt set {str(id_or_path)!r}")
-                         + f"; known ids: {', '.join(prompt_sets())}")
-    where = path.name
-    try: d = json.loads(path.read_text(encoding='utf-8'))
-    except (json.JSONDecodeError,UnicodeDecodeError) as e: raise MedvlError(f"{where} is not JSON: {e}") from e
-    _object(d, where, ('id','version','note','classes','pairs','cross','values'))
-    for k,t in dict(id=str, version=int, note=str, classes=dict, pairs=dict, cross=dict, values=dict).items():
-        if (k in d or k in ('id','version')) and not isinstance(d.get(k), t):
-            raise MedvlError(f"{where}: key {k!r} must be {t.__name__}, got {d.get(k)!r:.80}")
-    classes = _checked(_written(d, where), where)
-    for k,v in d.get('values', {}).items():
-        if k not in classes: raise MedvlError(f"{where}: values.{k} is not one of the classes {list(classes)}")
-        _strings(v, f'{where}: values.{k}')
-    return PromptSet(d['id'], d['version'], classes, d.get('note',''), d.get('values',{}))

@@ -15,9 +15,9 @@ from typing import Callable, Iterable
 import pandas as pd
 
 from ..core import MedvlError
-from .report import impression_findings
 from .study import Study, View, samples
 from .table import write_table
+from .text import impression_findings
 
 # %% ../../nbs/data/10_rows.ipynb #40155c92
 FILES = dict(alta=('image_path','auxview_image_path','last_image_path','last_auxview_image_path','report'),

@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float
 
 from ..core import Aligner, MedvlError, jsonable
-from ..data.report import load_prompts
+from ..data.prompts import load_prompts
 from ..data.study import Sample
 from .metrics import bootstrap
 from .retrieval import class_precision

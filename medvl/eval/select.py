@@ -14,7 +14,7 @@ from typing import Any
 
 from ..core import MedvlError
 from ..data.batch import StudyDL
-from ..data.report import load_prompts
+from ..data.prompts import load_prompts
 from .protocols import Protocol, protocol
 from .retrieval import embed
 from .zeroshot import embed_prompts, zeroshot

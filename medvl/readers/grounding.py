@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 
 from ..core import MedvlError
-from ..data.manifest import NESTED, Row
+from ..data.manifest import Row
 from ..data.regions import cut_box
+from ..data.sets import NESTED
 from ..data.study import Box, Study
 from ..data.table import ReadLog, check_columns, read_table
 from .layout import close_log, look, need_table, open_log, split_films, to_studies

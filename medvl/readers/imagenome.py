@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from ..core import MedvlError
 from ..data.image import view_kind
-from ..data.manifest import NESTED
 from ..data.regions import cut_box
+from ..data.sets import NESTED
 from ..data.study import Box, Study, View, link_priors
 from ..data.table import ReadLog, check_columns, read_table
 from .grounding import SPLIT_WORDS, mimic_file

@@ -22,8 +22,9 @@ from tqdm import tqdm
 
 from ..core import CHEXPERT, MedvlError
 from ..data.image import ImageError, view_kind
-from ..data.manifest import NESTED, count_found
+from ..data.manifest import count_found
 from ..data.scan import dicom_header, odd_date
+from ..data.sets import NESTED
 from ..data.study import Study, View, link_priors
 from ..data.table import ReadLog, check_columns, read_table
 from .sections import add_reports, find_reports

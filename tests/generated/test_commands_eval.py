@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from medvl.commands import train
 from medvl.core import SLOTS
 from medvl.data.manifest import write_manifest
-from medvl.data.report import PromptSet
+from medvl.data.prompts import PromptSet
 from medvl.data.study import Sample, Study, View
 from medvl.phantom.set import phantom_studies
 

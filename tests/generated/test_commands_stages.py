@@ -12,7 +12,8 @@ from medvl.commands.data import units
 from medvl.core import CHEXPERT, SLOTS, MedvlError, jsonable, methods, save_json, seed_everything
 from medvl.data.batch import Preset, dataloaders, load_tokenizer, sample_loader, train_tokenizer
 from medvl.data.cache import ImageCache
-from medvl.data.report import load_prompts, sections
+from medvl.data.prompts import load_prompts
+from medvl.data.report import sections
 from medvl.data.study import Sample
 from medvl.eval.findings import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
 from medvl.eval.metrics import paired_bootstrap

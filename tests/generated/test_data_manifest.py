@@ -2,27 +2,23 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Manifests
-import gzip, json, math, os, re, shutil
+import json, math, os, re, shutil
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Iterable, NamedTuple, Sequence
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from PIL import Image
-from tqdm import tqdm
-from medvl.core import MedvlError, Registry, jsonable
-from medvl.data.image import ImageError, view_kind
-from medvl.data.scan import odd_date, scan_dicom
-from medvl.data.study import Box, Leakage, Study, View, days_between, leakage, link_priors, slots, split_by_patient
+from medvl.core import MedvlError, jsonable
+from medvl.data.image import view_kind
+from medvl.data.scan import odd_date
+from medvl.data.sets import MARKS, find_layouts, readers
+from medvl.data.study import Box, Study, View, link_priors, slots
 from medvl.data.table import ReadLog, read_table, write_table
 
 # %% [4] Manifests
 import tempfile
-import matplotlib.pyplot as plt
 from fastcore.test import *
 
 # %% [6] The columns
@@ -162,62 +158,15 @@ test_fail(lambda: write_manifest([Study('p','s',labels={'a|b': 1.},views=[View(i
           contains="can't hold | or =")
 
 # %% [33] Any path
-from medvl.data.manifest import (readers, NESTED, MARKS)
+from medvl.data.manifest import (read_studies)
 
-# %% [35] Any path
-from medvl.data.manifest import (first_line, find_layouts, read_studies)
-
-# %% [36] Any path
+# %% [34] Any path
 table(d, head+body[0]); test_eq(len(read_studies(d, log=ReadLog())), 1)
 test_eq(len(read_studies(d/'manifest.csv', log=ReadLog())), 1)
 test_fail(lambda: read_studies(d/'films'), contains='no known layout. Known: covid (metadata.csv), ')
 test_fail(lambda: read_studies(d/'nowhere'), contains='no such file or folder')
 test_fail(lambda: read_studies(d/'films', kind='mimik'), contains="unknown layout 'mimik'")
 test_fail(lambda: read_studies(d/'manifest.csv', kind='covid'), contains='wants a folder')
-table(d/'films', 'Patientid,offset\n', 'metadata.csv'); test_eq(find_layouts(d/'films'), ['covid'])
-with gzip.open(d/'films/Data_Entry_2017.csv.gz', 'wt') as f: f.write('Image Index,Finding Labels\n')
-test_eq(find_layouts(d/'films'), ['covid','nih'])
+table(d/'films', 'Patientid,offset\n', 'metadata.csv'); table(d/'films', 'Image Index,\n', 'Data_Entry_2017.csv')
 test_fail(lambda: read_studies(d/'films'), contains='looks like covid and nih: say which with kind=')
-table(d/'films', 'not packed at all', 'Data_Entry_2017.csv.gz'); test_eq(find_layouts(d/'films'), ['covid'])
-# a packed table, and a release where `wget -r` leaves it
-deep = d/'wget'/'physionet.org'/'files'/'mimic-cxr-jpg'/'2.1.0'; deep.mkdir(parents=True)
-(deep/'mimic-cxr-2.0.0-metadata.csv.gz').write_bytes(gzip.compress(b'dicom_id,subject_id\n1,2\n'))
-test_eq([find_layouts(o) for o in (d/'wget', deep.parent, deep)], [['mimic']]*3)
-
-# %% [38] What is in a set
-from medvl.data.manifest import (Summary)
-
-# %% [40] What is in a set
-from medvl.data.manifest import (summary)
-
-# %% [42] What is in a set
-from medvl.data.manifest import (films_table, split_table, label_table, finding_table, open_all)
-
-# %% [44] What is in a set
-from medvl.data.manifest import (TINTS, bars, hist, draw_summary)
-
-# %% [46] What is in a set
-gen, made = np.random.default_rng(5), []
-for p in range(60):
-    for t in range(1 + p%3):
-        films = [View(id=f'{p}.{t}', px=gen.integers(0, 255, (40,40), np.uint8), pos='PA' if p%4 else 'AP')]
-        if t: films.append(View(id=f'{p}.{t}l', kind='lateral', pos='LL', px=gen.integers(0, 255, (40,40), np.uint8)))
-        said = 'Clear lungs.' if p%2 else f'Effusion of {p} and {t} millimetres.'
-        made.append(Study(f'p{p}', f's{p}.{t}', 10.*t+p%7*t, films, said, {'Effusion': float(p%2 == 0)},
-                          source='made'))
-link_priors(made, say=None); split_by_patient(made); sm = summary(made, decode=True, bar=False); print(sm)
-test_eq(sm.counts['studies'], 20*(1+2+3)); test_eq(sm.counts['studies with a prior'], 20+40)
-test_eq(sm.counts['laterals'], 60)
-test_eq(sm.splits.studies.sum(), 120); test_eq(sm.films['all'].sum(), 180)
-test_eq(sm.labels.loc['Effusion'].tolist(), [sum(1+p%3 for p in range(0,60,2)), sum(1+p%3 for p in range(1,60,2)), 0])
-test_eq(sm.texts['count'], 120); test_eq(sm.texts['distinct'], 1+sum(1+p%3 for p in range(0,60,2)))
-test_eq((sm.leak.ok, sm.unreadable), (True, []))
-json.dumps(sm.to_dict()); sm.figure();
-
-# %% [48] What is in a set
-(d/'films/b.png').write_bytes((d/'films/b.png').read_bytes()[:900])
-few = read_manifest(table(d, head+'\n'.join(body)), log=ReadLog())
-test_eq(summary(few, bar=False).unreadable, None); test_eq(len(summary(few, decode=True, bar=False).unreadable), 1)
-test_eq('b.png: can' in str(summary(few, decode=True, bar=False)), True)
-test_fail(lambda: summary([]), contains='no study')
-tmp.cleanup(); plt.close('all')
+tmp.cleanup()

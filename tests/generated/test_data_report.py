@@ -2,24 +2,22 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Reports
-import json, re
-from dataclasses import dataclass, field
-from hashlib import sha256
-from importlib.resources import files
-from itertools import product
-from pathlib import Path
+import re
+from dataclasses import dataclass
 from typing import NamedTuple
-from medvl.core import CHEXPERT, MedvlError
+from medvl.core import CHEXPERT
 from medvl.data.text import about_film, as_text, lexicon, lower, sections, sentence_spans, sentences, words_known
 
 # %% [4] Reports
 from medvl.data.report import (_all_)
 
 # %% [5] Reports
-import re, tarfile, tempfile, xml.etree.ElementTree as ET
+import json, re, tarfile, xml.etree.ElementTree as ET
+from pathlib import Path
 import pandas as pd, matplotlib.pyplot as plt
 from fastcore.test import *
-from medvl.core import need, save_json
+from medvl.core import MedvlError, need
+from medvl.data.text import impression_findings
 
 # %% [7] What is found
 from medvl.data.report import (Entity)
@@ -363,21 +361,7 @@ test_eq(temporal_cue('No significant interval change.'), 'stable')
 test_eq([temporal_cue(s) for s in ('No new consolidation.', 'Small effusion.', '')], ['']*3)
 test_eq(temporal_cue('The edema has resolved, the heart is stable.'), 'improved')
 
-# %% [45] The text to learn from
-from medvl.data.report import (impression_findings)
-
-# %% [46] The text to learn from
-impression_findings(report)
-
-# %% [47] The text to learn from
-test_eq(impression_findings('IMPRESSION:\n 1. Clear lungs\n 2. No\n effusion.'), 'Clear lungs. No effusion.')
-test_eq(impression_findings('IMPRESSION: B.\nFINDINGS: A.'), 'A. B.')
-test_eq(impression_findings('Clear lungs.'), 'Clear lungs.')
-test_eq(impression_findings('STERNUM: Intact.\nIMPRESSION: Normal.'), 'Intact. Normal.')
-test_eq(impression_findings('COMPARISON: None.\n\n Clear lungs.\n\n IMPRESSION: Normal.'), 'Clear lungs. Normal.')
-test_eq([impression_findings(o) for o in (None, '', 'INDICATION: Cough.')], ['']*3)
-
-# %% [49] The text to learn from
+# %% [45] The earlier film
 long = 'There is no effusion, but a small nodule is seen at the left base. ' * 800
 print(f'{len(long.split()):,} words, {len(entities(long)):,} entities')
 test_eq(len(entities(long)), 1600)
@@ -388,7 +372,7 @@ test_eq([entities(o) for o in (None, '', '\n', '___', float('nan'))], [[]]*5); t
 test_fail(lambda: entities(['No effusion.']), contains='got list')
 test_fail(lambda: chexpert_labels(b'\x00\x01\x02'), contains='are not text')
 
-# %% [51] On real reports
+# %% [47] On real reports
 def open_i():
     "(id, text, MeSH major terms) of each Open-i report in torchxrayvision's wheel."
     xrv = need('torchxrayvision', 'to read the Open-i reports that its wheel carries')
@@ -404,7 +388,7 @@ except MedvlError as err: real = []; print('not run:', err)
 read = [(sections(x), es := entities(x), chexpert_labels(es)) for _,x,_ in real]
 if real: print(f"{len(read):,} of {len(real):,} reports were read without an error")
 
-# %% [52] On real reports
+# %% [48] On real reports
 if real:
     n = pd.Series([k for s,*_ in read for k in s]).value_counts()
     print('sections:', ', '.join(f'{k} {v:,}' for k,v in n.items() if v>2))
@@ -414,7 +398,7 @@ if real:
 said = pd.DataFrame([(e.name,e.polarity) for _,es,_ in read for e in es], columns=['name','polarity'])
 pd.crosstab(said.name, said.polarity).sort_values('present', ascending=False).head(12) if real else said
 
-# %% [53] On real reports
+# %% [49] On real reports
 mesh = {'Cardiomegaly': 'Cardiomegaly|Cardiac Shadow/enlarged', 'Atelectasis': 'Pulmonary Atelectasis',
         'Pleural Effusion': 'Pleural Effusion|Hydropneumothorax|Hemothorax', 'Consolidation': 'Consolidation',
         'Edema': 'Pulmonary Edema|Pulmonary Congestion|Heart Failure', 'Pneumonia': 'Pneumonia',
@@ -439,7 +423,7 @@ def agree(k, terms):
 agreement = pd.DataFrame([agree(k, v) for k,v in mesh.items()]) if real else pd.DataFrame()
 agreement
 
-# %% [54] On real reports
+# %% [50] On real reports
 if real:
     fig,ax = plt.subplots(figsize=(6.4,3.2), dpi=75)
     o = agreement.sort_values('R?')
@@ -449,7 +433,7 @@ if real:
     ax.legend(frameon=False, fontsize=8); ax.tick_params(labelsize=8)
     ax.spines[['top','right']].set_visible(False); plt.tight_layout(); plt.show()
 
-# %% [57] Where the answer is known
+# %% [53] Where the answer is known
 known = Path('../../results/labeller.json')
 known = json.loads(known.read_text(encoding='utf-8')) if known.exists() else None
 
@@ -465,7 +449,7 @@ if known:
           f"denied by the state; {known['provenance']['date']}, commit {known['provenance']['commit']}")
 pd.DataFrame(map(told, known['rows'])).set_index('finding').round(3) if known else 'not run'
 
-# %% [59] Where the answer is known
+# %% [55] Where the answer is known
 if known and (o := known['samples']):
     print(f"{o['source']}: {o['mentioned_same']} of the {o['mentioned']} labels that it gives are ours too "
           f"({o['same']} of {o['cells']} cells, {o['reports']} reports)")
@@ -476,67 +460,10 @@ if known and (o := known['samples']):
     display(pd.DataFrame.from_dict(o, orient='index', columns=cols).astype(object).fillna('-'))
 else: print('samples of chexpert-labeler: not run')
 
-# %% [61] Where the answer is known
+# %% [57] Where the answer is known
 if known:  # a result that contradicts itself is not shown
     for r in known['rows']:
         for v in ('present','uncertain','absent'): assert r[v]['hit'] <= min(r[v]['said'], r[v]['read'])
         shares = [x for k,x in r['truth'].items() if k != 'present' and x is not None]
         assert not shares or abs(sum(shares)-1) < 1e-9, r['finding']
     test_eq(known['claims_denied_by_state'], 0)
-
-# %% [63] Prompts
-from medvl.data.report import (prompt_hash, PromptSet)
-
-# %% [65] Prompts
-from medvl.data.report import (_strings, _object, _written, _checked)
-
-# %% [66] Prompts
-from medvl.data.report import (prompt_sets, load_prompts)
-
-# %% [67] Prompts
-for o in prompt_sets(): print(load_prompts(o))
-
-# %% [69] Prompts
-test_eq({k: len(c['pos']) for k,c in load_prompts('chexpert5-cross-v1').classes.items()},
-        {'Atelectasis': 210, 'Cardiomegaly': 15, 'Consolidation': 192, 'Edema': 18, 'Pleural Effusion': 54})
-test_eq([len(v) for v in load_prompts('rsna-pneumonia-v1').classes['Pneumonia'].values()], [4,4])
-plain = load_prompts('chexpert14-plain-v1')
-test_eq(plain.classes['Pleural Effusion'], dict(pos=['pleural effusion'], neg=['no pleural effusion']))
-test_eq(set(plain.names), set(CHEXPERT))
-normal = load_prompts('chexpert14-normal-v1'); test_eq(set(normal.names), set(CHEXPERT))
-test_eq(set(normal.classes['Edema']['neg']), set(normal.classes['No Finding']['pos']))
-test_eq(load_prompts('covid-real-v1').values['COVID-19'][0], 'COVID-19')
-
-# %% [71] Prompts
-def says(p, k): return chexpert_labels(p)[k]
-for o in ('rsna-pneumonia-v1','chexpert14-plain-v1','chexpert14-normal-v1','chexpert5-cross-v1'):
-    for k,c in load_prompts(o).classes.items():
-        if k in ('No Finding','Support Devices','Pleural Other'): continue
-        test_eq({says(p, k) for p in c['pos']} - {1.}, set())
-        assert 1. not in {says(p, k) for p in c['neg']}, (o,k)
-
-# %% [73] Prompts
-folder = Path(tempfile.mkdtemp())
-def mine(name='mine.json', **kw): return save_json(folder/name, dict(id='mine', version=1) | kw)
-a = load_prompts(mine(pairs=dict(names=['Edema'], pos=['{name}'], neg=['no {name}'])))
-b = load_prompts(mine('other.json', id='another', classes={'Edema': {'neg': ['no edema'], 'pos': ['edema']}}))
-test_eq(a.hash, b.hash); test_eq(a.hash, prompt_hash(a.classes)); test_eq(len(a.hash), 64)
-assert load_prompts(mine(classes={'Edema': {'pos': ['oedema'], 'neg': ['no edema']}})).hash != a.hash
-
-# %% [74] Prompts
-bad = [(dict(classes={'Edema': {'neg': ['no edema']}}), "class 'Edema' has no prompts under 'pos'"),
-       (dict(version='1', classes={}), "key 'version' must be int"),
-       (dict(classes={'Edema': ['edema']}), 'classes.Edema must be an object'),
-       (dict(classes={'Edema': {'pos': [3]}}), 'classes.Edema.pos must be a list'),
-       (dict(classes={'Edema': {'pos': ['edema','edema']}}), 'twice'),
-       (dict(cross={'Edema': {'severity': ['mild'], 'subtype': ['edema']}}), 'cross.Edema.location'),
-       (dict(pairs={'names': ['Edema']}), 'pairs.pos'), (dict(), 'names no class'),
-       (dict(clases={}), 'with the keys id'),
-       (dict(classes={'Edema': {'pos': ['edema']}}, values={'Oedema': ['x']}), 'values.Oedema')]
-for d,msg in bad: test_fail(lambda: load_prompts(mine(**d)), contains=msg)
-(folder/'broken.json').write_text('{"id": "x",')
-test_fail(lambda: load_prompts(folder/'broken.json'), contains='is not JSON')
-test_fail(lambda: load_prompts('rsna'), contains='known ids: chexpert14-normal-v1')
-test_fail(lambda: load_prompts(folder/'none.json'), contains='no prompt file')
-try: load_prompts(folder/'broken.json')
-except MedvlError as err: print(err)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Callable, Iterable
 import pandas as pd
 from medvl.core import MedvlError
-from medvl.data.report import impression_findings
 from medvl.data.study import Study, View, samples
 from medvl.data.table import write_table
+from medvl.data.text import impression_findings
 
 # %% [4] Rows for the authors' code
 import tempfile

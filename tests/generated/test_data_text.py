@@ -116,39 +116,53 @@ naive = [o.strip() for o in mimic.replace('\n', ' ').split('.') if o.strip()]
 print(len(naive), 'pieces, among them', [o for o in naive if len(o)<4])
 assert len(naive) > len(sentences(mimic))
 
-# %% [26] The dictionary
+# %% [26] The text to learn from
+from medvl.data.text import (impression_findings)
+
+# %% [27] The text to learn from
+print(impression_findings(mimic))
+
+# %% [28] The text to learn from
+test_eq(impression_findings('IMPRESSION:\n 1. Clear lungs\n 2. No\n effusion.'), 'Clear lungs. No effusion.')
+test_eq(impression_findings('IMPRESSION: B.\nFINDINGS: A.'), 'A. B.')
+test_eq(impression_findings('Clear lungs.'), 'Clear lungs.')
+test_eq(impression_findings('STERNUM: Intact.\nIMPRESSION: Normal.'), 'Intact. Normal.')
+test_eq(impression_findings('COMPARISON: None.\n\n Clear lungs.\n\n IMPRESSION: Normal.'), 'Clear lungs. Normal.')
+test_eq([impression_findings(o) for o in (None, '', 'INDICATION: Cough.')], ['']*3)
+
+# %% [30] The dictionary
 from medvl.data.text import (expand)
 
-# %% [27] The dictionary
+# %% [31] The dictionary
 test_eq(expand('opacit(y|ies)'), ['opacity', 'opacities'])
 test_eq(expand('air-space'), ['airspace', 'air space'])
 test_eq(expand('(hemi|)diaphragm(s)'), ['hemidiaphragm', 'hemidiaphragms', 'diaphragm', 'diaphragms'])
 test_eq(expand('not (seen|visuali(s|z)ed)'), ['not seen', 'not visualised', 'not visualized'])
 
-# %% [29] The dictionary
+# %% [33] The dictionary
 from medvl.data.text import (_roles, _MODAL, _spellings)
 
-# %% [31] The dictionary
+# %% [35] The dictionary
 from medvl.data.text import (WORD, lexicon)
 
-# %% [32] The dictionary
+# %% [36] The dictionary
 lex = lexicon()
 kinds = pd.Series([o['kind'] for o in lex['info'].values()]).value_counts()
 print(f"{sum(kinds)} entities ({', '.join(f'{v} {k}' for k,v in kinds.items())}), {len(lex['rules'])} structures")
 test_eq(lex['info']['pleural effusion']['labels'], ('Pleural Effusion',))
 test_eq(lex['info']['hydropneumothorax']['labels'], ('Pneumothorax','Pleural Effusion'))
 
-# %% [34] The dictionary
+# %% [38] The dictionary
 from medvl.data.text import (Hit, _STARTS, lower, words_known, _joins)
 
-# %% [35] The dictionary
+# %% [39] The dictionary
 def show(s):
     rows = [dict(text=s[h.start:h.end], roles=' '.join(h.roles), ends=h.ends) for h in words_known(lower(s))]
     return pd.DataFrame(rows)
 
 show('No left effusion, edema or nodule, mild cardiomegaly, and the lungs are clear.')
 
-# %% [36] The dictionary
+# %% [40] The dictionary
 found = words_known('no effusion, edema or nodule, mild cardiomegaly, and the lungs are clear')
 test_eq([(o.key,o.ends) for o in found if 'joiner' in o.roles or 'alternative' in o.roles],
         [(',',''), ('or',''), (',','list'), (',',''), ('and','clause')])

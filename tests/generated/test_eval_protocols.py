@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from medvl.core import Aligner, MedvlError, jsonable
-from medvl.data.report import load_prompts
+from medvl.data.prompts import load_prompts
 from medvl.data.study import Sample
 from medvl.eval.metrics import bootstrap
 from medvl.eval.retrieval import class_precision

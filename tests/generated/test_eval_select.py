@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from medvl.core import MedvlError
 from medvl.data.batch import StudyDL
-from medvl.data.report import load_prompts
+from medvl.data.prompts import load_prompts
 from medvl.eval.protocols import Protocol, protocol
 from medvl.eval.retrieval import embed
 from medvl.eval.zeroshot import embed_prompts, zeroshot

@@ -17,7 +17,8 @@ from medvl.readers.layout import (STRENGTH, close_log, films_in, find_table, lin
 import importlib.util, io, tempfile
 from fastcore.test import *
 from PIL import Image
-from medvl.data.manifest import find_layouts, read_studies
+from medvl.data.manifest import read_studies
+from medvl.data.sets import find_layouts
 from medvl.data.study import samples
 
 # %% [6] A row

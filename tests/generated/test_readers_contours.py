@@ -19,8 +19,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 from fastcore.test import *
-from medvl.data.manifest import find_layouts, read_studies
+from medvl.data.manifest import read_studies
 from medvl.data.regions import coco_encode, draw_polygon, phrases, read_mask
+from medvl.data.sets import find_layouts
 
 # %% [6] Masks
 from medvl.readers.contours import (TASKS, task_masks, empty)

@@ -16,8 +16,10 @@ import tempfile
 import numpy as np
 from fastcore.test import *
 from PIL import Image
-from medvl.data.manifest import find_layouts, read_studies, summary
+from medvl.data.manifest import read_studies
+from medvl.data.sets import find_layouts
 from medvl.data.study import samples
+from medvl.data.summary import summary
 
 # %% [6] The columns, then and now
 from medvl.readers.covid import (LATER, later_name)

@@ -8,8 +8,9 @@ from typing import Iterable, Sequence
 import numpy as np
 import pandas as pd
 from medvl.core import MedvlError
-from medvl.data.manifest import NESTED, Row
+from medvl.data.manifest import Row
 from medvl.data.regions import cut_box
+from medvl.data.sets import NESTED
 from medvl.data.study import Box, Study
 from medvl.data.table import ReadLog, check_columns, read_table
 from medvl.readers.layout import close_log, look, need_table, open_log, split_films, to_studies
@@ -18,8 +19,9 @@ from medvl.readers.regions import read_json
 # %% [4] Phrases on films of MIMIC-CXR
 import json, tempfile
 from fastcore.test import *
-from medvl.data.manifest import find_layouts, read_studies
+from medvl.data.manifest import read_studies
 from medvl.data.regions import attach, phrases
+from medvl.data.sets import find_layouts
 from medvl.data.study import View
 
 # %% [6] Where a film of MIMIC-CXR is

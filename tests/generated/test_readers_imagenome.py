@@ -11,8 +11,8 @@ import pandas as pd
 from tqdm import tqdm
 from medvl.core import MedvlError
 from medvl.data.image import view_kind
-from medvl.data.manifest import NESTED
 from medvl.data.regions import cut_box
+from medvl.data.sets import NESTED
 from medvl.data.study import Box, Study, View, link_priors
 from medvl.data.table import ReadLog, check_columns, read_table
 from medvl.readers.grounding import SPLIT_WORDS, mimic_file
@@ -22,8 +22,9 @@ from medvl.readers.layout import add_label, close_log, find_table, look, need_ta
 import tempfile
 from collections import Counter
 from fastcore.test import *
-from medvl.data.manifest import find_layouts, read_studies
+from medvl.data.manifest import read_studies
 from medvl.data.regions import phrases
+from medvl.data.sets import find_layouts
 
 # %% [6] Names
 from medvl.readers.imagenome import (IMAGENOME, DEVICES, scene_labels)

@@ -18,8 +18,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 from fastcore.test import *
-from medvl.data.manifest import find_layouts, read_studies
+from medvl.data.manifest import read_studies
 from medvl.data.regions import draw_ellipse, read_mask
+from medvl.data.sets import find_layouts
 
 # %% [6] The tables
 from medvl.readers.jsrt import (NODULE, jsrt_lines, jsrt_table, jsrt_number)

@@ -17,7 +17,8 @@ import importlib.util, tempfile
 from fastcore.test import *
 from PIL import Image
 from medvl.core import CHEXPERT
-from medvl.data.manifest import find_layouts, read_studies
+from medvl.data.manifest import read_studies
+from medvl.data.sets import find_layouts
 from medvl.data.study import leakage
 from medvl.phantom.projection import write_dicom
 

@@ -11,8 +11,9 @@ import pandas as pd
 from tqdm import tqdm
 from medvl.core import CHEXPERT, MedvlError
 from medvl.data.image import ImageError, view_kind
-from medvl.data.manifest import NESTED, count_found
+from medvl.data.manifest import count_found
 from medvl.data.scan import dicom_header, odd_date
+from medvl.data.sets import NESTED
 from medvl.data.study import Study, View, link_priors
 from medvl.data.table import ReadLog, check_columns, read_table
 from medvl.readers.sections import add_reports, find_reports
@@ -22,9 +23,11 @@ import shutil, tempfile
 import numpy as np
 from fastcore.test import *
 from PIL import Image
-from medvl.data.manifest import find_layouts, read_studies, summary
-from medvl.data.report import impression_findings
+from medvl.data.manifest import read_studies
+from medvl.data.sets import find_layouts
 from medvl.data.study import samples, show_timeline, slots
+from medvl.data.summary import summary
+from medvl.data.text import impression_findings
 from medvl.phantom.projection import write_dicom
 from medvl.phantom.set import phantom_studies
 from medvl.readers.rehearsal import mimic_id, write_mimic

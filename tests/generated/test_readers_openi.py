@@ -20,9 +20,10 @@ import tempfile
 import pandas as pd
 from fastcore.test import *
 from PIL import Image
-from medvl.data.manifest import find_layouts, read_studies
-from medvl.data.report import impression_findings
+from medvl.data.manifest import read_studies
+from medvl.data.sets import find_layouts
 from medvl.data.study import leakage, samples
+from medvl.data.text import impression_findings
 from medvl.phantom.projection import write_dicom
 from medvl.phantom.set import phantom_studies
 

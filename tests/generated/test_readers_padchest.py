@@ -19,7 +19,8 @@ from datetime import datetime
 from fastcore.test import *
 from PIL import Image
 from medvl.core import CHEXPERT
-from medvl.data.manifest import find_layouts, read_studies
+from medvl.data.manifest import read_studies
+from medvl.data.sets import find_layouts
 
 # %% [6] Names
 from medvl.readers.padchest import (REMARKS, KINDS, SAME)

@@ -21,8 +21,9 @@ import tempfile
 import matplotlib.pyplot as plt
 from PIL import Image
 from fastcore.test import *
-from medvl.data.manifest import find_layouts, read_studies
+from medvl.data.manifest import read_studies
 from medvl.data.regions import draw_ellipse, phrases, read_mask, rle_encode
+from medvl.data.sets import find_layouts
 from medvl.phantom.projection import write_dicom
 
 # %% [6] The lineage's draw

@@ -16,7 +16,7 @@ from medvl.data.text import as_text
 # %% [4] The sections of a MIMIC-CXR report
 import tempfile
 from fastcore.test import *
-from medvl.data.report import impression_findings
+from medvl.data.text import impression_findings
 from medvl.data.text import sections
 from medvl.phantom.set import phantom_studies
 

@@ -17,8 +17,9 @@ import json, tempfile
 import numpy as np
 from PIL import Image
 from fastcore.test import *
-from medvl.data.manifest import find_layouts, read_studies
+from medvl.data.manifest import read_studies
 from medvl.data.regions import read_mask
+from medvl.data.sets import find_layouts
 
 # %% [6] TBX11K
 from medvl.readers.tb import (TBX11K, TBX_FOLDERS, tbx_labels, tbx_films, read_tbx11k)

@@ -6,10 +6,11 @@ import tempfile
 from pathlib import Path
 from fastcore.test import *
 from medvl.data.batch import dataloaders, show_batch, train_tokenizer
-from medvl.data.manifest import read_studies, summary
-from medvl.data.report import impression_findings
+from medvl.data.manifest import read_studies
 from medvl.data.study import samples, show_timeline
+from medvl.data.summary import summary
 from medvl.data.table import ReadLog
+from medvl.data.text import impression_findings
 from medvl.phantom.set import phantom_studies
 from medvl.readers.rehearsal import write_mimic
 

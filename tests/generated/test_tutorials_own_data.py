@@ -9,11 +9,12 @@ import pandas as pd
 from fastcore.test import test_eq, test_fail
 from medvl.core import SLOTS
 from medvl.data.batch import dataloaders, show_batch
-from medvl.data.manifest import read_manifest, summary
-from medvl.data.report import impression_findings
+from medvl.data.manifest import read_manifest
 from medvl.data.scan import scan_dicom
 from medvl.data.study import leakage, samples, split_by_patient
+from medvl.data.summary import summary
 from medvl.data.table import write_table
+from medvl.data.text import impression_findings
 from medvl.data.tokens import train_tokenizer
 from medvl.phantom.export import export_set
 

@@ -1,0 +1,39 @@
+# nbs/data/03_sets.ipynb: runs against the imported medvl.data.sets.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] Public sets
+import gzip, re
+from pathlib import Path
+from medvl.core import Registry
+
+# %% [4] Public sets
+import tempfile
+import pandas as pd
+from fastcore.test import *
+
+# %% [6] Who reads it
+from medvl.data.sets import (readers)
+
+# %% [8] The marks
+from medvl.data.sets import (NESTED, MARKS)
+
+# %% [9] The marks
+pd.set_option('display.max_colwidth', 60)
+test_eq(sorted(MARKS), sorted(readers))
+pd.DataFrame([dict(layout=k, file=globs.split('|')[0], says=says) for k,(globs,says) in MARKS.items()])
+
+# %% [11] Found
+from medvl.data.sets import (first_line, find_layouts)
+
+# %% [13] Found
+with tempfile.TemporaryDirectory() as d:
+    d = Path(d); test_eq(find_layouts(d), [])
+    (d/'metadata.csv').write_text('Patientid,offset\n'); test_eq(find_layouts(d), ['covid'])
+    test_eq(first_line(d/'metadata.csv'), 'Patientid,offset\n')
+    nih = d/'Data_Entry_2017.csv.gz'; nih.write_bytes(gzip.compress(b'Image Index,Finding Labels\n'))
+    test_eq(find_layouts(d), ['covid','nih'])
+    nih.write_text('not packed at all'); test_eq((first_line(nih), find_layouts(d)), ('', ['covid']))
+    deep = d/'wget'/'physionet.org'/'files'/'mimic-cxr-jpg'/'2.1.0'; deep.mkdir(parents=True)
+    (deep/'mimic-cxr-2.0.0-metadata.csv.gz').write_bytes(gzip.compress(b'dicom_id,subject_id\n1,2\n'))
+    test_eq([find_layouts(o) for o in (d/'wget', deep.parent, deep)], [['mimic']]*3)
+test_fail(lambda: readers['mimik'], contains="unknown layout 'mimik'; known: covid, chexpert")
