@@ -16,7 +16,7 @@ GLoRIA is read in two ways: cosine of cells and words, and attention of the word
 (`visibility` in the phantom's truth at least `--faint`) are reported apart, too.
 
 Noise in reports (`--noise`): each sentence is dropped, its sides are swapped, a sentence of another report is put
-after it, each with that probability, and GLoRIA and PLAN K=2 are trained again on it (one seed; the film tower's
+after it, each with that probability, and GLoRIA and PLAN K=2 are trained again on it (`--noise-seeds`; the film tower's
 reports stay clean). Noise in films: Gaussian, on the films that are scored; nothing is trained again, first seed.
 PLAN K=2 is read in other ways (`READ`), and after its first look. Control: every phrase on the film of another
 patient."""
@@ -280,8 +280,8 @@ def write(a, res, extra, seeds, data, what='grounding', fewer=()):
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('--out', type=Path, required=True); p.add_argument('--results', type=Path)
-    for k,v in dict(train=3000, val=150, test=400, data_seed=0, warm=1600, warm_bs=32, steps=300, bs=16, seeds=3,
-                    noise_seeds=1).items():
+    for k,v in dict(train=3000, val=150, test=400, data_seed=0, warm=1600, warm_bs=32, steps=1000, bs=16, seeds=3,
+                    noise_seeds=3).items():
         p.add_argument(f"--{k.replace('_','-')}", type=int, default=v)
     for k,v in dict(start_lr=3e-3, lr=1e-3, normal=.3, noise=.3, film_noise=.1, faint=.5).items():
         p.add_argument(f"--{k.replace('_','-')}", type=float, default=v)
