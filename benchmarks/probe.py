@@ -4,8 +4,8 @@
 
 Features are [CLS] and the mean of the patches of each training patient's frontal films, the classifier is logistic
 regression (scikit-learn), the AUROC is that of the test patients, with intervals by patient. An untrained tower of the
-same shape stands beside them. Patients, size and difficulty are those of the folder's run.json: the probe is
-trained on the patients that the towers were trained on, and tested on those that they never saw."""
+same shape stands beside them. A stage of another run is named by its folder. Patients, size and difficulty are those
+of the folder's run.json: the probe is trained on these patients, and tested on those that no tower ever saw."""
 import argparse, json
 from pathlib import Path
 
@@ -61,7 +61,8 @@ def main():
                     difficulty=said['difficulty'])
     train, test = films(data['train']), films(data['test'])
     seed_everything(0)
-    towers = {'untrained': VisionTower(**FILMS)} | {k: from_pretrained(a.run/k/'model').vision for k in a.stage}
+    at = {Path(k).name: Path(k) if (Path(k)/'model').is_dir() else a.run/k for k in a.stage}
+    towers = {'untrained': VisionTower(**FILMS)} | {k: from_pretrained(o/'model').vision for k,o in at.items()}
     res = {k: probe(t, train, test, a.n_boot) for k,t in towers.items()}
     for k,r in res.items(): print(f"{k:24} macro AUROC {r['macro']}")
     kept = {k: said[k] for k in ('patients','test','film','difficulty','seed','set')}
