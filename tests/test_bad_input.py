@@ -20,14 +20,16 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittle
 from medvl.core import MedvlError
 from medvl.data.batch import StudyData, dataloaders
 from medvl.data.cache import ImageCache
+from medvl.data.dicom import read_dicom
 from medvl.data.films import Preset
-from medvl.data.image import ImageError, as_film, read_dicom, read_image
+from medvl.data.image import read_image
 from medvl.data.manifest import read_manifest
-from medvl.data.report import chexpert_labels, entities, sections, sentences
+from medvl.data.pixels import ImageError, as_film
+from medvl.data.report import chexpert_labels, entities
 from medvl.data.scan import scan_dicom
 from medvl.data.study import Sample, Study, View, samples
 from medvl.data.table import ReadLog, write_table
-from medvl.data.text import impression_findings
+from medvl.data.text import impression_findings, sections, sentences
 from medvl.data.tokens import train_tokenizer
 from medvl.methods.alta import ALTA
 from medvl.methods.mrm import MRM

@@ -53,9 +53,10 @@ def scripts() -> list[Path]:
 # ---- layers ----------------------------------------------------------------------------------------------------
 
 @functools.cache
-def numbers() -> dict[str, int]:
-    "Module name ('data.image') -> number of its notebook in its folder; 0 where it has none."
-    return {page_name(p): int((re.match(r'\d+', p.name) or '0')[0]) for p in notebooks()}
+def numbers() -> dict[str, float]:
+    "Module name ('data.image') -> place of its notebook in its folder: its number, `00b` after `00`; 0 without one."
+    found = {page_name(p): re.match(r'(\d+)([a-z]?)_', p.name) for p in notebooks()}
+    return {k: int(m[1])+' abcdefgh'.index(m[2] or ' ')/10 if m else 0 for k, m in found.items()}
 
 
 def imported(name: str, source: str, known) -> list[tuple[int, str]]:
@@ -72,7 +73,7 @@ def imported(name: str, source: str, known) -> list[tuple[int, str]]:
     return sorted({(n, o.removeprefix('medvl.')) for n, o in res if o.startswith('medvl.')})
 
 
-def wrong_arrows(name: str, source: str, order: dict[str, int]) -> list[str]:
+def wrong_arrows(name: str, source: str, order: dict[str, float]) -> list[str]:
     "Imports that go against the layers; `order`: number of each module in its folder."
     bad, me = [], name.removeprefix('medvl.')
     top = me.split('.')[0]

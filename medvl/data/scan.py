@@ -19,8 +19,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..core import MedvlError
-from .image import (ImageError, check_dicom, check_size, dicom_info, file_kind, not_chest, open_dicom,
-                              view_kind)
+from .dicom import check_dicom, dicom_info, not_chest, open_dicom, view_kind
+from .image import file_kind
+from .pixels import ImageError, check_size
 from .table import ReadLog, check_columns, read_table, write_table
 
 # %% ../../nbs/data/02_scan.ipynb #050af7a9

@@ -19,7 +19,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..core import MedvlError
-from ..data.image import view_kind
+from ..data.dicom import view_kind
 from ..data.regions import cut_box
 from ..data.sets import NESTED
 from ..data.study import Box, Study, View, link_priors

@@ -21,8 +21,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..core import CHEXPERT, MedvlError
-from ..data.image import ImageError, view_kind
+from ..data.dicom import view_kind
 from ..data.manifest import count_found
+from ..data.pixels import ImageError
 from ..data.scan import dicom_header, odd_date
 from ..data.sets import NESTED
 from ..data.study import Study, View, link_priors

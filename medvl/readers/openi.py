@@ -19,8 +19,9 @@ from typing import Iterator
 from xml.etree import ElementTree
 
 from ..core import MedvlError
-from ..data.image import ImageError, view_kind
+from ..data.dicom import view_kind
 from ..data.manifest import count_found
+from ..data.pixels import ImageError
 from ..data.scan import dicom_header
 from ..data.study import Study, View, link_priors, split_by_patient
 from ..data.table import ReadLog, read_table

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..core import MedvlError
-from ..data.image import view_kind
+from ..data.dicom import view_kind
 from ..data.scan import odd_date
 from ..data.study import Study, link_priors
 from ..data.table import ReadLog, read_table

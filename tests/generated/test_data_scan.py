@@ -10,8 +10,9 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 from medvl.core import MedvlError
-from medvl.data.image import (ImageError, check_dicom, check_size, dicom_info, file_kind, not_chest, open_dicom,
-                              view_kind)
+from medvl.data.dicom import check_dicom, dicom_info, not_chest, open_dicom, view_kind
+from medvl.data.image import file_kind
+from medvl.data.pixels import ImageError, check_size
 from medvl.data.table import ReadLog, check_columns, read_table, write_table
 
 # %% [4] Scanning a folder

@@ -10,7 +10,7 @@ from typing import Iterable, Iterator
 import pandas as pd
 from tqdm import tqdm
 from medvl.core import MedvlError
-from medvl.data.image import view_kind
+from medvl.data.dicom import view_kind
 from medvl.data.regions import cut_box
 from medvl.data.sets import NESTED
 from medvl.data.study import Box, Study, View, link_priors

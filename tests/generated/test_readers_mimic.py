@@ -10,8 +10,9 @@ from typing import Iterable
 import pandas as pd
 from tqdm import tqdm
 from medvl.core import CHEXPERT, MedvlError
-from medvl.data.image import ImageError, view_kind
+from medvl.data.dicom import view_kind
 from medvl.data.manifest import count_found
+from medvl.data.pixels import ImageError
 from medvl.data.scan import dicom_header, odd_date
 from medvl.data.sets import NESTED
 from medvl.data.study import Study, View, link_priors

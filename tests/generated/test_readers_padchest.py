@@ -6,7 +6,7 @@ import ast, re
 from pathlib import Path
 import pandas as pd
 from medvl.core import MedvlError
-from medvl.data.image import view_kind
+from medvl.data.dicom import view_kind
 from medvl.data.scan import odd_date
 from medvl.data.study import Study, link_priors
 from medvl.data.table import ReadLog, read_table
