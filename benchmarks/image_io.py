@@ -4,12 +4,12 @@
     python benchmarks/image_io.py --repeat 9
 
 Synthetic films with the noise of a detector are written to a temporary folder as JPEG, PNG and DICOM (12 bits,
-uncompressed, JPEG 2000, RLE). Each way reads the same file, in turns, on one thread; medians of process time.
-`to the model` adds what each library does to make its network's input, so the sizes differ: medvl shrinks the shorter
-side to 256 (antialiased) and cuts 224; torchxrayvision cuts a square and resizes to 224 with scikit-image, its
-default; hi-ml shrinks to 512 and cuts 448. torchxrayvision is the installed package.
-hi-ml's own reader runs where it is installed; else its way is re-created from its description: scikit-image
-reads, the range is stretched in float64 to uint8, then Pillow and torchvision. It has no DICOM path here.
+uncompressed, JPEG 2000, RLE). Each way reads the same file, in turns, on one thread; medians of process time. `to the
+model` adds what each library does to make its network's input, so the sizes differ: medvl keeps bytes of 512 on the
+shorter side, and cuts ALTA's centre of 224 out of them; torchxrayvision cuts a square and resizes to 224 with
+scikit-image, its default; hi-ml shrinks to 512 and cuts 448. torchxrayvision is the installed package. hi-ml's own
+reader runs where it is installed; else its way is re-created from its description: scikit-image reads, the range is
+stretched in float64 to uint8, then Pillow and torchvision. It has no DICOM path here.
 Agreement of the pictures comes first, or nothing is timed."""
 import argparse, io, tempfile, warnings
 from pathlib import Path
@@ -22,7 +22,9 @@ from pydicom.uid import (ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
 from _bench import interleave, show
 from medvl.core import need
-from medvl.data.image import center_crop, load_image, resize_shorter
+from medvl.data.films import PRESETS, cut, decode_film
+from medvl.data.image import load_image
+from medvl.data.study import View
 
 def film(h, w, seed=0):
     "A drawn thorax with quantum noise (stronger where little arrives) and a little blur, 0 to 1."
@@ -76,7 +78,8 @@ def ways(path):
     xrv = need('torchxrayvision', 'to be compared with', 'torchxrayvision==1.5.7')
     crop, size = xrv.datasets.XRayCenterCrop(), xrv.datasets.XRayResizer(224)
     himl = T.Compose([T.Resize(512), T.CenterCrop(448), T.ToTensor()])
-    res = {'medvl': (lambda: load_image(path), lambda: center_crop(resize_shorter(load_image(path), 256), 224)),
+    alta, view = PRESETS['alta'], View(str(path))
+    res = {'medvl': (lambda: load_image(path), lambda: cut(decode_film(view, alta.decode), alta, alta.size)),
            'torchxrayvision': (lambda: torch.from_numpy(xrv.utils.load_image(str(path))),
                                lambda: torch.from_numpy(size(crop(xrv.utils.load_image(str(path))))))}
     if path.suffix != '.dcm':

@@ -12,9 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from _bench import interleave
-from medvl.data.report import chexpert_labels, entities, sections, sentences
-from medvl.data.text import impression_findings
-from medvl.data.text import lexicon, lower, words_known
+from medvl.data.report import chexpert_labels, entities
+from medvl.data.text import impression_findings, lexicon, lower, sections, sentences, words_known
 
 WRITTEN = ['The heart is mildly enlarged.', 'No pleural effusion, pneumothorax or focal consolidation is seen.',
            'The lungs are clear.', 'Opacity may represent pneumonia.', 'Pneumonia cannot be excluded.',

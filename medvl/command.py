@@ -70,17 +70,19 @@ def _guarded(f, groups):
         raise typer.Exit(code)
     return run
 
-def _option(p, said, whose):
-    "The parameter `p` as typer wants it, with its help."
+def _option(p, said, whose, also=None):
+    "The parameter `p` as typer wants it, with its help and, if it has one, its other name."
     if p.name not in said: raise LookupError(f"{whose}: nobody explains {p.name!r}")
     kind, how = (typer.Argument, dict(metavar=p.name.upper())) if p.default is ARG else (typer.Option, {})
-    flag = [f"--{p.name.replace('_','-')}"] if p.default is False else []  # no --no-x for what is off anyway
+    flag = [f"--{p.name.replace('_','-')}"] if p.default is False or also else []  # no --no-x for what is off anyway
+    flag += [also] if also else []
     return p.replace(kind=p.KEYWORD_ONLY, default=p.empty if p.default in (ARG, ...) else p.default,
                      annotation=Annotated[p.annotation, kind(*flag, help=said[p.name], **how)])
 
 def command(to:typer.Typer, # where it hangs
             name:str, # what is typed
-            *docs:str|dict # 'module:name' whose docments explain arguments, the first first; or {argument: help}
+            *docs:str|dict, # 'module:name' whose docments explain arguments, the first first; or {argument: help}
+            also:dict[str,str]|None=None # argument -> another name that its option answers to
            ) -> Callable: # a decorator
     "Make a command of a function; raises `LookupError` for an argument that is nowhere explained."
     def wrap(f):
@@ -94,7 +96,7 @@ def command(to:typer.Typer, # where it hangs
             pars += [P(o.name, P.KEYWORD_ONLY, default=getattr(p.default, o.name), annotation=o.type)
                      for o in fields(p.annotation)]
         pars.append(P('debug', P.KEYWORD_ONLY, default=False, annotation=bool))
-        run, opts = _guarded(f, groups), [_option(p, said, f.__name__) for p in pars]
+        run, opts = _guarded(f, groups), [_option(p, said, f.__name__, (also or {}).get(p.name)) for p in pars]
         run.__signature__, run.__annotations__ = inspect.Signature(opts), {p.name: p.annotation for p in opts}
         to.command(name)(run)
         return f

@@ -5,7 +5,7 @@ there; an empty report; pixels that are not numbers; a checkpoint of another siz
 download of MIMIC-CXR-JPG that is none, half of one, cut short, in another encoding, with columns swapped, with a visit
 before the birth. The messages are printed with `-s`.
 """
-import gzip, json, shutil, time
+import gzip, json, re, shutil, time
 from pathlib import Path
 
 import numpy as np
@@ -20,18 +20,22 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittle
 from medvl.core import MedvlError
 from medvl.data.batch import StudyData, dataloaders
 from medvl.data.cache import ImageCache
+from medvl.data.dicom import read_dicom
 from medvl.data.films import Preset
-from medvl.data.image import ImageError, as_film, read_dicom, read_image
+from medvl.data.image import read_image
 from medvl.data.manifest import read_manifest
-from medvl.data.report import chexpert_labels, entities, sections, sentences
+from medvl.data.pixels import ImageError, as_film
+from medvl.data.report import chexpert_labels, entities
 from medvl.data.scan import scan_dicom
+from medvl.data.sets import readers
 from medvl.data.study import Sample, Study, View, samples
 from medvl.data.table import ReadLog, write_table
-from medvl.data.text import impression_findings
+from medvl.data.text import impression_findings, sections, sentences
 from medvl.data.tokens import train_tokenizer
 from medvl.methods.alta import ALTA
 from medvl.methods.mrm import MRM
 from medvl.models.checkpoint import from_pretrained, save_pretrained
+from medvl.readers.grounding import MSCXRT
 from medvl.readers.mimic import read_mimic
 from medvl.readers.rehearsal import write_mimic
 from test_cli import listing, make_set, medvl
@@ -248,9 +252,15 @@ def test_half_a_download(jpg):
     films = sorted((jpg/'files').rglob('*.jpg'))
     films[0].unlink()
     got, log = read(jpg)
-    assert log.left == [('film is not there', str(films[0]))] and sum(len(s.views) for s in got) == len(films)-1
+    row = 2+pd.read_csv(jpg/META).dicom_id.tolist().index(films[0].stem)
+    assert log.left == [('film is not there', f'{META} row {row}: {films[0]}')]
+    assert sum(len(s.views) for s in got) == len(films)-1
+    why = {w: o for w, o in log.noted}
+    assert re.match(r'mimic-cxr-2.0.0-split.csv row \d+: '+films[0].stem, why['split of a film that is not here'])
     strict = lambda: read_mimic(jpg, missing='error', log=ReadLog())
-    refused(strict, f'1 of {len(films)} films are not there', films[0].name)
+    refused(strict, f'1 of {len(films)} films are not there', films[0].name, f'{META} row {row}')
+    medvl('data', 'summary', jpg, '--out', jpg.parent/'sum')  # the screen shows two of a kind, the file all
+    assert json.loads((jpg.parent/'sum/log.json').read_text())['left'] == [list(o) for o in log.left]
     said = medvl('data', 'manifest', jpg, '--out', jpg.parent/'m.csv')
     assert '1 x film is not there' in said and films[0].name in said
     for t in ('split', 'chexpert'): (jpg/f'mimic-cxr-2.0.0-{t}.csv').unlink()
@@ -289,7 +299,9 @@ def test_reports_are_absent_or_odd(jpg):
 def test_twelve_films(jpg):
     got, log = read(jpg)
     many, = [s for s in got if len(s.views) > 1]
-    assert len(many.views) == 12 and log.noted == [('more than 10 films', f'study {many.id}: 12 films')]
+    assert len(many.views) == 12
+    (why, where), = log.noted
+    assert why == 'more than 10 films' and re.fullmatch(rf'{META} row \d+: study {many.id}: 12 films', where)
 
 
 def test_dates_that_can_not_be(jpg, tmp_path, data):
@@ -363,6 +375,70 @@ def test_columns_swapped(jpg, data, tmp_path):
     refused(lambda: read_mimic(jpg, log=ReadLog()), "no column 'Edema'; did you mean 'edema'?")
     bad = spoilt(data, tmp_path/'bad', lambda df: df.rename(columns=dict(image='patient_id', patient_id='image')))
     told('data', 'summary', bad, says=["row 2, column 'image'", 'no such file'])
+
+
+# ---- other layouts ----------------------------------------------------------------------------------------------
+
+NIH = 'Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position\n'
+VOTES = 'image_id,rad_id,Edema\na,R1,1\n'
+DRAWN = 'image_id,rad_id,class_name,x_min,y_min,x_max,y_max\n'
+PAD = 'ImageID,ImageDir,StudyDate_DICOM,StudyID,PatientID,PatientBirth,Projection,MethodLabel,Labels\n'
+PHRASES = 'dicom_id,category_name,label_text,path,x,y,w,h,image_width,image_height\n'
+PAIRS = 'dicom_id,previous_dicom_id,'+','.join(f'{k}_progression' for k in MSCXRT)+'\n'
+PLUS = 'path_to_image,frontal_lateral,patient_report_date_order,report\n'
+TB = dict(images=[dict(id=1, file_name='tb/a.png', height=9, width=9)],
+          categories=[dict(id=1, name='ActiveTuberculosis')])
+SPOILT = [  # layout, files, what is said
+    ('rsna', {'stage_2_train_labels.csv.zip': b'PK\x03\x04 half'}, ['labels.csv.zip: not a whole zip file']),
+    ('imagenome', {'silver_dataset/scene_graph.zip': b'PK\x03\x04 half'}, ['scene_graph.zip: not a whole zip file']),
+    ('nih', {'Data_Entry_2017.csv': NIH+'1_000.png,Mass,x,1,58,M,PA\n'}, ['2017.csv: row 2', "'Follow-up #'", "'x'"]),
+    ('nih', {'Data_Entry_2017.csv': NIH+'1_000.png,Mass,0,1,58,M,PA\n', 'test_list.txt': b'1_000.png\nGr\xf6\n'},
+     ['test_list.txt: line 2, byte 12 is not UTF-8']),
+    ('vindr', {'annotations/image_labels_train.csv': VOTES,
+               'annotations/annotations_train.csv': DRAWN+'a,R1,Edema,1,n,3,4'},
+     ['annotations_train.csv: row 2', "'y_min'", "'n'"]),
+    ('padchest', {'PADCHEST_x.csv': PAD+"a.png,0,20151301,1,2,1930,PA,Physician,['normal']\n"},
+     ['row 2', "'20151301'"]),
+    ('mscxr', {'MS_CXR_Local_Alignment_v1.0.0.csv': PHRASES+'a,Edema,edema,p10/p1/s5/a.jpg,1,2,3,4,,9\n'},
+     ['v1.0.0.csv: row 2', "'image_width'"]),
+    ('mscxr', {'MS_CXR_Local_Alignment_v1.0.0.csv': PHRASES+'a,Edema,edema,a.jpg,1,2,3,4,9,9\n'}, ['row 2', "'path'"]),
+    ('mscxrt', {'MS_CXR_T_temporal_image_classification_v1.0.0.csv': PAIRS+'bad,p10/p1/s5/a,,,,,\n'},
+     ['row 2', "'dicom_id'", "'bad'"]),
+    ('tbx11k', {'annotations/json/TBX11K_train.json': json.dumps(dict(TB, images=[dict(id=1)]))}, ["'file_name'"]),
+    ('tbx11k', {'annotations/json/TBX11K_train.json': json.dumps(dict(
+        TB, annotations=[dict(image_id=1, category_id=1, bbox=[1, 2, 3])]))}, ['annotation 0: [1, 2, 3]']),
+    ('covidx', {'labels/train_COVIDx5.txt': b'1 a.png normal rsna\n1 gr\xf6.png normal rsna\n'}, ['line 2, byte 24']),
+    ('chexpert_plus', {'df_chexpert_plus_240401.csv': PLUS+'train/patient1/study1/view1_frontal.jpg,Frontal,x,hi\n'},
+     ['row 2', "'patient_report_date_order'"]),
+    ('r2gen', {'annotation.json': '{"train": ["a"]}'}, ["train, record 0: 'a'"]),
+    ('r2gen', {'annotation.json': '{"train": {"a": 1}}'}, ['train holds a dict; expected a list'])]
+
+
+@pytest.mark.parametrize('kind, files, says', SPOILT)
+def test_other_layouts(kind, files, says, tmp_path):
+    for name, text in files.items():
+        (tmp_path/name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path/name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    refused(lambda: readers[kind](tmp_path, log=ReadLog()), *says)
+
+
+def test_films_twice_and_boxes_turned(tmp_path):
+    row = '1_000.png,Mass,0,1,58,M,PA\n'
+    (tmp_path/'Data_Entry_2017.csv').write_text(NIH+row+row.replace('Mass', 'Hernia'))
+    boxes = 'Image Index,Finding Label,Bbox [x,y,w,h],,,\n1_000.png,Mass,5,5,-3,9\n'
+    (tmp_path/'BBox_List_2017.csv').write_text(boxes)
+    s, = readers['nih'](tmp_path, log=(log := ReadLog()))
+    assert len(s.views) == 1 and s.labels == {'Lung Lesion': 1.} and not s.views[0].boxes
+    assert ('the same film again', 'Data_Entry_2017.csv row 3: 1_000.png') in log.left
+    assert 'BBox_List_2017.csv row 2: (5.0, 5.0, -3.0, 9.0)' in dict(log.left)['box without area']
+    (tmp_path/'PADCHEST_x.csv').write_text(PAD+2*"a.png,0,20150101,1,2,1930,PA,Physician,['normal']\n")
+    s, = readers['padchest'](tmp_path, log=(log := ReadLog()))
+    assert len(s.views) == 1 and log.left == [('the same film again', 'PADCHEST_x.csv row 3: a.png')]
+    (tmp_path/'annotations').mkdir(); (tmp_path/'annotations/image_labels_train.csv').write_text(VOTES)
+    (tmp_path/'annotations/annotations_train.csv').write_text(DRAWN+'a,R1,Edema,10,1,3,4\na,R1,Edema,1,1,,4\n')
+    s, = readers['vindr'](tmp_path, log=(log := ReadLog()))
+    assert not s.views[0].boxes and [w for w, _ in log.left] == ['box without area', 'box with a number missing']
+    assert all(o.startswith(f'annotations_train.csv row {i}:') for (_, o), i in zip(log.left, (2, 3)))
 
 
 # ---- weights ---------------------------------------------------------------------------------------------------

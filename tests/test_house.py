@@ -53,9 +53,10 @@ def scripts() -> list[Path]:
 # ---- layers ----------------------------------------------------------------------------------------------------
 
 @functools.cache
-def numbers() -> dict[str, int]:
-    "Module name ('data.image') -> number of its notebook in its folder; 0 where it has none."
-    return {page_name(p): int((re.match(r'\d+', p.name) or '0')[0]) for p in notebooks()}
+def numbers() -> dict[str, float]:
+    "Module name ('data.image') -> place of its notebook in its folder: its number, `00b` after `00`; 0 without one."
+    found = {page_name(p): re.match(r'(\d+)([a-z]?)_', p.name) for p in notebooks()}
+    return {k: int(m[1])+' abcdefgh'.index(m[2] or ' ')/10 if m else 0 for k, m in found.items()}
 
 
 def imported(name: str, source: str, known) -> list[tuple[int, str]]:
@@ -72,7 +73,7 @@ def imported(name: str, source: str, known) -> list[tuple[int, str]]:
     return sorted({(n, o.removeprefix('medvl.')) for n, o in res if o.startswith('medvl.')})
 
 
-def wrong_arrows(name: str, source: str, order: dict[str, int]) -> list[str]:
+def wrong_arrows(name: str, source: str, order: dict[str, float]) -> list[str]:
     "Imports that go against the layers; `order`: number of each module in its folder."
     bad, me = [], name.removeprefix('medvl.')
     top = me.split('.')[0]
@@ -224,9 +225,15 @@ def test_misdeeds(): none([o for p in modules()+scripts() for o in misdeeds(read
 def test_width(): none(beyond([o for p in scripts() for o in wide(read(p), short(p))], 'width', debts()))
 
 
+def page_links(path: Path) -> list[str]:
+    "Links of a notebook's prose to pages of a site, which JupyterLab can't follow."
+    prose = (''.join(c['source']) for c in json.loads(read(path))['cells'] if c['cell_type'] == 'markdown')
+    return [o for t in prose for o in re.findall(r'\]\(([^)#]*\.html)', t)]
+
+
 def page_faults(path: Path, name: str) -> list[str]:
-    "Code of a notebook: its width, star imports other than fastcore.test, exported cells that are too long."
-    bad = []
+    "Of a notebook: width, star imports other than fastcore.test, exported cells that are too long; dead links."
+    bad = [f'{name}: a link to {o}; pages link to notebooks' for o in page_links(path) if '://' not in o]
     for c in cells(path):
         at = f'{name}, cell {c.n}'
         bad += wide(c.code, at)
@@ -241,8 +248,10 @@ def test_page_faults_can_fail(tmp_path):
     sources = ['#| export\n' + 'x = 1\n'*61, 'from os import *', 'y = "' + 'z'*130 + '"',
                'from fastcore.test import *', '#| export\nfrom fastcore.test import *']
     code = [dict(cell_type='code', source=s, outputs=[], metadata={}) for s in sources]
+    code.append(dict(cell_type='markdown', source='[a](b.html) and [c](https://d.org/e.html)', metadata={}))
     (tmp_path/'01_bad.ipynb').write_text(json.dumps(dict(cells=code, metadata={}, nbformat=4, nbformat_minor=5)))
     found = page_faults(tmp_path/'01_bad.ipynb', 'bad')
+    assert found.pop(0) == 'bad: a link to b.html; pages link to notebooks'
     assert [re.search(r'cell (\d)', o)[1] for o in found] == ['1', '2', '3', '5']
 
 

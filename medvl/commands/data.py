@@ -102,7 +102,7 @@ def data_summary(path:Path=ARG, # manifest, folder with one, or a known public l
                  images:Path|None=None, # folder of the films, for sets that have none of their own
                  decode:bool=True, # open every film, to find the unreadable ones
                  near:int|None=None, # also look for near-duplicates between splits, at most so many bits apart
-                 out:Path|None=None, # folder for summary.json, summary.png and results.json; none: only print
+                 out:Path|None=None, # folder for summary, figure, results, log (each row left out); none: only print
                  seed:int=0, # written down; nothing here is random
                  force:bool=False # write into a folder that holds something else
                 ):
@@ -111,9 +111,14 @@ def data_summary(path:Path=ARG, # manifest, folder with one, or a known public l
     from medvl.core import save_json
     from medvl.data.manifest import read_studies
     from medvl.data.summary import summary
-    s = summary(read_studies(path, kind, **reading(path, kind, missing, images)), decode, near)
+    from medvl.data.table import ReadLog
+    log = None if out is None else ReadLog(str(path))
+    studies = read_studies(path, kind, log=log, **reading(path, kind, missing, images))
+    if log: typer.echo(str(log))
+    s = summary(studies, decode, near)
     typer.echo(str(s))
     if out is None: return
+    save_json(out/'log.json', log.to_dict(rows=True))
     save_json(out/'summary.json', s.to_dict()); save_figure(s.figure(), out/'summary.png')
     close_run(out, 'data summary', said, summary=s.to_dict())
 
@@ -197,7 +202,7 @@ def data_manifest(folder:Path=ARG, # films: DICOM, PNG, JPEG, in any subfolders;
         studies = with_films(readers[what](folder, log=log, **reading(folder, what, missing, images)), missing, log)
         write_manifest(studies, out, 'error' if inside(folder, out) else 'absolute')
     typer.echo(str(log))
-    said = dict(log.to_dict(), left=log.left, notes=log.noted, provenance=provenance())
+    said = log.to_dict(rows=True) | dict(provenance=provenance())
     save_json(out.with_suffix('.log.json'), said)
     back = read_manifest(out, missing='ignore' if missing == 'ignore' else 'error', log=ReadLog(str(out)))
     typer.echo(f"wrote {out} ({sum(len(s.views) for s in back)} films of {len(back)} studies); "

@@ -18,7 +18,7 @@ from ..command import LOOK, command
 # %% ../../nbs/commands/05_phantom.ipynb #b257a9e9
 app = typer.Typer(**LOOK)
 
-@command(app, 'phantom', 'medvl.phantom.export:export_set')
+@command(app, 'phantom', 'medvl.phantom.export:export_set', also=dict(patients='--n'))
 def phantom(patients:int=..., # how many; about 2.2 studies and 3.7 films each
             out:Path=..., # folder of the set; made if absent, gone on with if it was begun with the same settings
             dicom:bool=False, # DICOM with 12 to 15 bits, as archives have them; else PNG

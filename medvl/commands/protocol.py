@@ -45,7 +45,7 @@ def five(p:Any, data:Path, table:Path|None, seed:int # protocol; folder or manif
         ) -> Asked:
     "CheXpert 5x200. Raises `MedvlError` when reports are asked for and there are none."
     from medvl.core import MedvlError
-    from medvl.data.report import sections
+    from medvl.data.text import sections
     from medvl.eval.protocols import clean_impression, draw_set, only_class, read_list
     from medvl.readers.chexpert import read_5x200
     texts = p.kind == 'retrieval'

@@ -22,8 +22,8 @@ from ..core import CHEXPERT, SLOTS, MedvlError, jsonable, methods, save_json, se
 from ..data.batch import Preset, dataloaders, load_tokenizer, sample_loader, train_tokenizer
 from ..data.cache import ImageCache
 from ..data.prompts import load_prompts
-from ..data.report import sections
 from ..data.study import Sample
+from ..data.text import sections
 from ..eval.findings import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
 from ..eval.metrics import paired_bootstrap
 from ..eval.retrieval import WAYS, Embeddings, embed, match_ranks, retrieval_report

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from ..core import MedvlError
 from .films import decode_film
-from .image import file_hash
+from .pixels import file_hash
 from .study import View
 
 # %% ../../nbs/data/06_cache.ipynb #9eb7f271

@@ -21,7 +21,8 @@ from torch.nn import functional as F
 from torchvision.transforms.v2 import InterpolationMode, functional as TF
 
 from ..core import MedvlError
-from .image import ImageError, load_image
+from .image import load_image
+from .pixels import ImageError
 from .study import View
 
 # %% ../../nbs/data/04_films.ipynb #c2387f31

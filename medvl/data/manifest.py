@@ -21,7 +21,7 @@ import pandas as pd
 from PIL import Image
 
 from ..core import MedvlError, jsonable
-from .image import view_kind
+from .dicom import view_kind
 from .scan import odd_date
 from .sets import MARKS, find_layouts, readers
 from .study import Box, Study, View, link_priors, slots

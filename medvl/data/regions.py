@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..core import MedvlError
-from .image import ImageError, first_line
+from .pixels import ImageError, first_line
 from .study import Box, Study, View
 from .table import ReadLog
 

@@ -19,8 +19,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..core import MedvlError
-from .image import (ImageError, check_dicom, check_size, dicom_info, file_kind, not_chest, open_dicom,
-                              view_kind)
+from .dicom import check_dicom, dicom_info, not_chest, open_dicom, view_kind
+from .image import file_kind
+from .pixels import ImageError, check_size
 from .table import ReadLog, check_columns, read_table, write_table
 
 # %% ../../nbs/data/02_scan.ipynb #050af7a9
@@ -171,10 +172,13 @@ def report_of(r:dict # a row of a table of reports
 
 def read_text(p:Path # .txt file
              ) -> str:
-    "A text file in UTF-8. Raises `MedvlError` with the byte that isn't."
+    "A text file in UTF-8. Raises `MedvlError` with the line and the byte that isn't."
     try: return p.read_text(encoding='utf-8-sig').strip()
-    except UnicodeDecodeError as e: raise MedvlError(f"{p}: byte {e.start} is not UTF-8; save it as UTF-8") from e
+    except UnicodeDecodeError as e:
+        line = e.object[:e.start].count(b'\n')+1
+        raise MedvlError(f"{p}: line {line}, byte {e.start} is not UTF-8; save it as UTF-8") from e
 
+# %% ../../nbs/data/02_scan.ipynb #a4e19f03
 def match_reports(df:pd.DataFrame, # a scan
                   reports:str|Path|pd.DataFrame, # table, or folder of .txt files
                   log:ReadLog # gets what did not match
@@ -192,5 +196,9 @@ def match_reports(df:pd.DataFrame, # a scan
         if key: got.add(index[key][0]); used[key[0]] += 1
         else: log.note('film without a report', r['image'])
     for name in sorted({n for n,_ in index.values()}-got): log.leave('report without a film', name)
+    if index and not got:
+        say = lambda keys: ', '.join(f'{k} {v!r}' for k,v in keys)
+        log.lines.append(f"no report fits a film: a report goes by {say(index)[:200]} ...; a film by "
+                         f"{say(keys_of(df.iloc[0].to_dict()))}")
     log.found.update({f'films given a report by {k}': n for k,n in used.items()})
     return df.assign(report=texts)

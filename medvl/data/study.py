@@ -28,7 +28,9 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from ..core import SLOTS, MedvlError
-from .image import Film, ImageError, as_film, file_hash, phash, pixel_hash, read_image, view_kind
+from .dicom import view_kind
+from .image import read_image
+from .pixels import Film, ImageError, as_film, file_hash, phash, pixel_hash
 
 # %% ../../nbs/data/03_study.ipynb #6a6a5e15
 @dataclass

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from ..core import MedvlError, jsonable
-from .image import ImageError
+from .pixels import ImageError
 from .study import Leakage, Study, View, days_between, leakage, slots
 
 # %% ../../nbs/data/04_summary.ipynb #3d0bfe30

@@ -9,7 +9,7 @@ Docs: https://medvl.github.io/medvl/data/table.html.md"""
 __all__ = ['MOST', 'ReadLog', 'not_utf8', 'damaged', 'read_table', 'parquet_text', 'check_columns', 'write_table']
 
 # %% ../../nbs/data/00_table.ipynb #91b73435
-import difflib, gzip, os, zlib
+import difflib, gzip, os, zipfile, zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,10 +33,11 @@ class ReadLog:
 
     def leave(self, why:str, where:str): self.left.append((why, str(where)))
     def note(self, why:str, where:str): self.noted.append((why, str(where)))
-    def to_dict(self) -> dict:
-        "Counts by reason."
-        return dict(name=self.name, found=dict(self.found), left_out=dict(Counter(w for w,_ in self.left)),
-                    noted=dict(Counter(w for w,_ in self.noted)))
+    def to_dict(self, rows:bool=False) -> dict:
+        "Counts by reason; with `rows` also every place."
+        out = dict(name=self.name, found=dict(self.found), left_out=dict(Counter(w for w,_ in self.left)),
+                   noted=dict(Counter(w for w,_ in self.noted)))
+        return out | dict(left=self.left, notes=self.noted, lines=self.lines) if rows else out
     def __str__(self):
         out = [f"{self.name}: " + (', '.join(f'{v} {k}' for k,v in self.found.items()) or 'nothing found')]
         for title,rows in (('left out',self.left), ('note',self.noted)):
@@ -69,6 +70,7 @@ def not_utf8(path:Path # a text file, also .gz
 def damaged(path:Path # a file
            ) -> str: # for a message; '' if it is whole, or not packed
     "What is wrong with a packed file."
+    if path.suffix == '.zip' and not zipfile.is_zipfile(path): return 'not a whole zip file; fetch it again'
     if path.suffix != '.gz': return ''
     try:
         with gzip.open(path, 'rb') as f:
@@ -79,8 +81,9 @@ def damaged(path:Path # a file
     return ''
 
 # %% ../../nbs/data/00_table.ipynb #3bdcc16f
-def read_table(path:str|Path, # .csv (also .csv.gz) or .parquet
-               need:Iterable[str]=() # columns that must be there
+def read_table(path:str|Path, # .csv (also .csv.gz, .csv.zip) or .parquet
+               need:Iterable[str]=(), # columns that must be there
+               sep:str=',' # between the cells of a text file
               ) -> pd.DataFrame: # all text; empty cells are ''
     "A table as text. Raises `MedvlError` with the file, and what it lacks."
     path = Path(path)
@@ -88,9 +91,10 @@ def read_table(path:str|Path, # .csv (also .csv.gz) or .parquet
     if not path.stat().st_size: raise MedvlError(f"{path}: the file is empty (0 bytes)")
     try:
         df = parquet_text(path) if path.suffix == '.parquet' else \
-            pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig', header=None)
+            pd.read_csv(path, sep=sep, dtype=str, keep_default_na=False, encoding='utf-8-sig', header=None)
     except UnicodeDecodeError as e: raise MedvlError(f"{path}: {damaged(path) or not_utf8(path)}") from e
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError, EOFError, zlib.error, ValueError) as e:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError, EOFError, zipfile.BadZipFile, zlib.error,
+            ValueError) as e:
         raise MedvlError(f"{path}: {damaged(path) or f'can not be read as a table: {e}'}") from e
     if path.suffix != '.parquet': df = df.iloc[1:].set_axis([str(c).strip() for c in df.iloc[0]], axis=1)
     twice = [c for c,n in Counter(df.columns).items() if n > 1 and c]

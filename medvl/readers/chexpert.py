@@ -19,10 +19,11 @@ import numpy as np
 import pandas as pd
 
 from ..core import CHEXPERT, MedvlError
+from ..data.scan import read_text
 from ..data.study import Study
 from ..data.table import ReadLog, check_columns, read_table
-from .layout import (STRENGTH, close_log, films_in, find_table, link_by_number, look, need_table,
-                                  open_log, read_cells, to_studies)
+from .layout import (STRENGTH, close_log, each_once, films_in, find_table, link_by_number, look,
+                                  need_table, open_log, read_cells, to_studies)
 
 # %% ../../nbs/readers/04_chexpert.ipynb #f36d8483
 PATH = (r'^(?:.*/)?(?P<part>train|valid|val|test)/(?P<patient>patient\d+)/study(?P<order>\d+)/'
@@ -112,11 +113,10 @@ def chexpert_rows(table:Path, root:Path, log:ReadLog # with a `Path` column; see
 def chexpert_films(df:pd.DataFrame, log:ReadLog # of `chexpert_rows`
                   ) -> pd.DataFrame: # without second rows of a film
     "Log what is said twice, and frontals in a lateral position."
-    again = df.film.duplicated()
-    for r,f in zip(df.row[again], df.film[again]): log.leave('the same film again', f'{r}: {f}')
+    df = each_once(df, log)
     odd = df.kind.eq('frontal') & df.pos.isin(['LL','RL'])
     for r,p in zip(df.row[odd], df.pos[odd]): log.note('marked Frontal, but in a lateral position', f'{r}: {p}')
-    return df[~again]
+    return df
 
 # %% ../../nbs/readers/04_chexpert.ipynb #e2fa7fb0
 FILMS = (('PNG/PNG','.png'), ('PNG','.png'), ('DICOM/Uncompressed','.dcm'), ('DICOM','.dcm'), ('','.jpg'))
@@ -138,7 +138,7 @@ def plus_labels(root:Path, which:str, log:ReadLog # see `read_chexpert_plus`
     table = find_table(root, f'{which}_fixed.json', f'*/{which}_fixed.json')
     if table is None: log.lines.append(f'no {which}_fixed.json: no labels'); return {}
     out = {}
-    for i,line in enumerate(table.read_text(encoding='utf-8').splitlines()):
+    for i,line in enumerate(read_text(table).splitlines()):
         if not line.strip(): continue
         try: o = json.loads(line); out[o['path_to_image']] = {k: label_value(o[k]) for k in CHEXPERT
                                                               if o.get(k) is not None}
@@ -167,7 +167,7 @@ def read_chexpert_plus(path:str|Path, # folder with df_chexpert_plus_240401.csv
     given = [said.get(p, {}) for p in raw['path_to_image']]
     df = df.assign(path=os.path.join(root, base, '')+stem+end, kind=raw['frontal_lateral'].str.lower(),
                    pos=raw.get('ap_pa', ''), report=plus_reports(raw),
-                   order=raw['patient_report_date_order'].map(order_number),
+                   order=read_cells(raw['patient_report_date_order'], order_number, table),
                    **{c: raw[c] for c in ('deid_patient_id','age','sex','race') if c in raw})
     keep = look(chexpert_films(df, log), missing, log)
     given = pd.Series(given, index=df.index, dtype=object)[keep.index].tolist()

@@ -14,9 +14,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from ..core import MedvlError
+from ..data.dicom import view_kind
 from ..data.manifest import Row
 from ..data.study import Study, View, link_priors
-from ..data.image import view_kind
 from ..data.table import ReadLog, check_columns, read_table
 
 # %% ../../nbs/readers/01_covid.ipynb #c9404619

@@ -19,7 +19,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..core import MedvlError
-from ..data.image import view_kind
+from ..data.dicom import view_kind
 from ..data.regions import cut_box
 from ..data.sets import NESTED
 from ..data.study import Box, Study, View, link_priors
@@ -105,6 +105,8 @@ def scene_files(root:Path, # the release, or its silver_dataset
     if folders: return
     if not (root/'scene_graph.zip').is_file():
         raise MedvlError(f"{root}: expected scene_graph.zip or the folder scene_graph")
+    if not zipfile.is_zipfile(root/'scene_graph.zip'):
+        raise MedvlError(f"{root/'scene_graph.zip'}: not a whole zip file; fetch it again")
     with zipfile.ZipFile(root/'scene_graph.zip') as z:
         for n in sorted(filter(wanted, z.namelist())): yield n, z.read(n)
 
@@ -161,9 +163,10 @@ def silver(root:Path, films:set[str]|None, words:bool, log:ReadLog # see `read_i
     (split, avoid), out = scene_splits(root), []
     for name,text in tqdm(scene_files(root, films), 'scene graphs', leave=False, delay=2):
         if Path(name).name[:-16] in avoid: log.leave('film of a gold patient (images_to_avoid.csv)', name); continue
-        try: g = json.loads(text)
+        try: v, labels = scene_view(g := json.loads(text), log, words)
+        except (MedvlError, KeyError, TypeError, AttributeError) as e:  # MedvlError is a ValueError too
+            log.leave('scene graph of another form', f'{name}: {e!r}'); continue
         except ValueError as e: log.leave('scene graph that is cut short', f'{name}: {e}'); continue
-        v, labels = scene_view(g, log, words)
         time = when(g.get('StudyDateTime'))
         out.append((v, labels, dict(patient=str(g.get('patient_id', '')), study=str(g.get('study_id', '')), time=time,
                                     split=split.get(v.id))))
@@ -196,8 +199,7 @@ def gold_sentences(root:Path # gold_dataset
                   ) -> dict[str,list[tuple[str,str,str]]]: # film -> (region, sentence, token)
     "Rows of the table of findings (separated by TAB)."
     t, out = need_table(root, 'gold_attributes_relations_500pts_500studies1st.txt'), defaultdict(list)
-    df = pd.read_csv(t, sep='\t', dtype=str, keep_default_na=False)
-    check_columns(df.columns, ['image_id','bbox','sentence','categoryID','label_name','context'], t)
+    df = read_table(t, ['image_id','bbox','sentence','categoryID','label_name','context'], '\t')
     for o in df.to_dict('records'):
         token = f"{o['categoryID']}|{o['context']}|{o['label_name']}"
         out[o['image_id'].removesuffix('.dcm')].append((o['bbox'], ' '.join(o['sentence'].split()), token))
@@ -208,7 +210,7 @@ def gold_patients(root:Path # gold_dataset
     "Who a film is of, by the table of findings and by the list of all films."
     out = {}
     t = need_table(root, 'gold_attributes_relations_500pts_500studies1st.txt')
-    tables = [(pd.read_csv(t, sep='\t', dtype=str, keep_default_na=False), ('image_id','patient_id','study_id'))]
+    tables = [(read_table(t, sep='\t'), ('image_id','patient_id','study_id'))]
     if (u := find_table(root.parent, 'utils/cxr-record-list_view.csv')):
         tables.append((read_table(u), ('dicom_id','subject_id','study_id')))
     for df,cols in tables:

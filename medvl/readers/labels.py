@@ -18,10 +18,13 @@ import numpy as np
 import pandas as pd
 
 from ..core import MedvlError
+from ..data.manifest import Row
+from ..data.regions import cut_box
+from ..data.scan import read_text
 from ..data.study import Box, Study
 from ..data.table import ReadLog, read_table
-from .layout import (close_log, films_in, find_table, link_by_number, look, need_table, open_log,
-                                  our_names, read_cells, to_studies)
+from .layout import (close_log, each_once, films_in, find_table, link_by_number, look, need_table,
+                                  open_log, our_names, read_cells, to_studies)
 
 # %% ../../nbs/readers/04_labels.ipynb #7beedb03
 NIH = {'Atelectasis':'Atelectasis', 'Cardiomegaly':'Cardiomegaly', 'Consolidation':'Consolidation', 'Edema':'Edema',
@@ -59,7 +62,8 @@ def nih_boxes(root:Path, names:str, log:ReadLog # see `read_nih`
         if own not in NIH: raise MedvlError(f"{table}: row {i+2}: {row[1]!r}; expected one of {', '.join(NIH)}")
         try: x, y, w, h = map(float, row[2:6])
         except ValueError as e: raise MedvlError(f"{table}: row {i+2}: {row[2:6]}; expected x, y, w, h") from e
-        out.setdefault(row[0], []).append(Box(NIH[own].lstrip('<') if names == 'ours' else own, x, y, w, h))
+        b = Box(NIH[own].lstrip('<') if names == 'ours' else own, x, y, w, h)
+        if (b := cut_box(b, (1024,1024), log, f'{table.name} row {i+2}')): out.setdefault(row[0], []).append(b)
     return out
 
 # %% ../../nbs/readers/04_labels.ipynb #08b3a44e
@@ -78,16 +82,16 @@ def read_nih(path:str|Path, # folder with Data_Entry_2017*.csv
     films = films_in([root/'images', *(root/f'images_{i:03}/images' for i in range(1, 13))])
     out = pd.DataFrame(dict(film=df['Image Index'], study=df['Image Index'].str[:-4], patient=df['Patient ID'],
                             row=[f'{table.name} row {i+2}' for i in range(len(df))], pos=df['View Position'],
-                            order=df['Follow-up #'].astype(int), finding=df['Finding Labels']))
+                            order=read_cells(df['Follow-up #'], int, table)))
     out['sex'] = df['Patient Sex'] if 'Patient Sex' in df else df.get('Patient Gender', '')
     out['age'] = df['Patient Age'].map({o: nih_age(o) for o in df['Patient Age'].unique()}).astype(object)
     out['path'] = [films.get(o) or str(root/'images'/o) for o in out.film]
     out['split'] = nih_split(out.film, root, log)
     odd = out.age.isna()
     for r,a in zip(out.row[odd], df['Patient Age'][odd]): log.note('not the age of a person', f'{r}: {a!r}')
-    out = look(out.assign(age=out.age.where(~odd, None)), missing, log)
-    labels = read_cells(out.finding, lambda o: nih_labels(o, names, closed), table)
-    studies, boxes = to_studies(out.drop(columns='finding'), labels, 'nih', log), nih_boxes(root, names, log)
+    out = look(each_once(out.assign(age=out.age.where(~odd, None)), log), missing, log)
+    labels = read_cells(df['Finding Labels'][out.index], lambda o: nih_labels(o, names, closed), table)
+    studies, boxes = to_studies(out, labels, 'nih', log), nih_boxes(root, names, log)
     for s in studies: s.views[0].boxes = boxes.pop(s.views[0].id, [])
     for film in boxes: log.leave('boxes of a film that is not here', f'BBox_List_2017.csv: {film}')
     log.found['boxes'] = sum(len(s.views[0].boxes) for s in studies)
@@ -105,7 +109,7 @@ def nih_split(films:pd.Series, root:Path, log:ReadLog # ids; see `read_nih`
     of = {}
     for split,name in (('train','train_val_list.txt'), ('test','test_list.txt')):
         if not (root/name).is_file(): log.lines.append(f'no {name}: its films have no split'); continue
-        of |= dict.fromkeys((root/name).read_text(encoding='utf-8').split(), split)
+        of |= dict.fromkeys(read_text(root/name).split(), split)
     gone = of.keys() - set(films)
     for o in sorted(gone): log.leave('a list names a film that is not here', o)
     return [of.get(o) for o in films]
@@ -144,18 +148,19 @@ def vindr_votes(table:Path # image_labels_*.csv, or Kaggle's train.csv
     group = df[names].astype(float).astype(int).groupby(df['image_id'], sort=False)
     return group.sum(), group.size()
 
-def vindr_boxes(table:Path|None, names:str # annotations_*.csv, or Kaggle's train.csv; 'ours' or 'own'
+def vindr_boxes(table:Path|None, names:str, log:ReadLog # annotations_*.csv, or Kaggle's train.csv; see `read_vindr`
                ) -> dict[str,list[tuple[Box,str]]]: # film -> boxes and their readers
-    "Boxes as drawn; rows of `No finding` have none."
+    "Boxes as drawn; rows of `No finding` have none. Raises `MedvlError` with the row."
     if table is None: return {}
-    df = read_table(table, ['image_id','class_name','x_min','y_min','x_max','y_max'])
-    df = df[df['x_min'].ne('')]
-    x, y, x2, y2 = (pd.to_numeric(df[c]) for c in ('x_min','y_min','x_max','y_max'))
-    out, readers = {}, df['rad_id'] if 'rad_id' in df else ['']*len(df)
-    for film,name,who,*box in zip(df['image_id'], df['class_name'], readers, x, y, x2-x, y2-y):
-        name = name.replace('Other disease', 'Other diseases') if name == 'Other disease' else name
+    corners, out = ('x_min','y_min','x_max','y_max'), {}
+    for i,cells in enumerate(read_table(table, ['image_id','class_name',*corners]).to_dict('records')):
+        r = Row(table, i, cells); vs = [r.number(c) for c in corners]
+        if vs == [None]*4: continue
+        name = 'Other diseases' if r['class_name'] == 'Other disease' else r['class_name']
         label = VINDR.get(name, name).lstrip('<') if names == 'ours' else name
-        out.setdefault(film, []).append((Box(label, *map(float, box)), who))
+        x, y, x2, y2 = (np.nan if v is None else v for v in vs)
+        b = cut_box(Box(label, x, y, x2-x, y2-y), None, log, f'{table.name} row {i+2}')
+        if b: out.setdefault(r['image_id'], []).append((b, r['rad_id']))
     return out
 
 # %% ../../nbs/readers/04_labels.ipynb #b3cb9097
@@ -175,7 +180,7 @@ def read_vindr(path:str|Path, # folder with annotations/, or with Kaggle's train
         table = find_table(root, f'annotations/image_labels_{part}.csv', f'{part}.csv')
         if table is None: log.lines.append(f'no labels of the {part} part'); continue
         boxes = find_table(root, f'annotations/annotations_{part}.csv', f'{part}.csv')
-        studies += vindr_part(root, part, table, vindr_boxes(boxes, names), names, merge, missing, log)
+        studies += vindr_part(root, part, table, vindr_boxes(boxes, names, log), names, merge, missing, log)
     log.found['boxes'] = sum(len(v.boxes) for s in studies for v in s.views)
     log.lines.append(f'labels of several readers merged by {merge!r}; no patient is named, each film stands for one')
     if (root/'sample_submission.csv').is_file(): log.lines.append("Kaggle's test films have no labels: not read")
@@ -248,9 +253,7 @@ def read_covidx(path:str|Path, # COVID-Net's folder, or Kaggle's
     root, log, mine = open_log('COVIDx', path, missing, log)
     parts = [covidx_part(file, k, root, log) for k,file in covidx_lists(root, version, log).items()]
     df = pd.concat(parts, ignore_index=True)
-    twice = df.film.duplicated()
-    for r,f in zip(df.row[twice], df.film[twice]): log.leave('the same film again', f'{r}: {f}')
-    df = look(df[~twice], missing, log)
+    df = look(each_once(df, log), missing, log)
     studies = to_studies(df.drop(columns='label'), [COVIDX[o] for o in df.label], 'covidx', log)
     log.found.update({f'class {k}': int(n) for k,n in df.label.value_counts().items()})
     return close_log(studies, split, log, mine)
@@ -259,7 +262,7 @@ def covidx_part(file:Path, split:str, root:Path, log:ReadLog # a list, of 'train
                ) -> pd.DataFrame: # columns of `to_studies`, and label
     "The films of a list. Raises `MedvlError` with the line."
     rows = []
-    for i,line in enumerate(file.read_text(encoding='utf-8').splitlines()):
+    for i,line in enumerate(read_text(file).splitlines()):
         if not line.strip(): continue
         try: rows.append((f'{file.name} line {i+1}', *covidx_line(line)))
         except ValueError as e: raise MedvlError(f"{file}: line {i+1}: {e}") from e

@@ -21,8 +21,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..core import CHEXPERT, MedvlError
-from ..data.image import ImageError, view_kind
+from ..data.dicom import view_kind
 from ..data.manifest import count_found
+from ..data.pixels import ImageError
 from ..data.scan import dicom_header, odd_date
 from ..data.sets import NESTED
 from ..data.study import Study, View, link_priors
@@ -90,13 +91,14 @@ def film_place(df:pd.DataFrame, # with clean ids
                folders:list[Path], # in which files/ may be
                few:int=40 # films that are tried
               ) -> tuple[Path,str]: # folder that holds files/, ending
-    "Where the films are, and of which sort, by trying some; the first folder and .jpg if none is there."
+    "Where the films are, and of which sort, by trying some, then by looking; else the first folder and .jpg."
     some = df.iloc[::max(1, len(df)//few)]
     for p,s,d in zip(some.subject_id, some.study_id, some.dicom_id):
         for folder in folders:
             for end in ENDS:
                 if os.path.isfile(f'{folder}/files/p{p[:2]}/p{p}/s{s}/{d}{end}'): return folder, end
-    return folders[0], ENDS[0]
+    some = ((o, p.suffix) for o in folders for p in (o/'files').glob('p1*/p*/s*/*') if p.suffix in ENDS)
+    return next(some, (folders[0], ENDS[0]))  # a film or two of a third of a million
 
 def header_table(df:pd.DataFrame, # cxr-record-list, with clean ids
                  root:Path, # folder that holds files/
@@ -109,6 +111,7 @@ def header_table(df:pd.DataFrame, # cxr-record-list, with clean ids
         file = f'files/p{p[:2]}/p{p}/s{s}/{d}.dcm'
         try: h = dicom_header(root/file, chest=False)
         except (ImageError, OSError) as e: log.leave('header can not be read', f'{file}: {e}'); continue
+        if 'StudyDate' in h['warnings']: log.note('a date that can not be: kept', f"{file}: {h['warnings']}")
         day, _, time = h['time'].partition('T')
         rows[i] = dict(dicom_id=d, subject_id=p, study_id=s, ViewPosition=h['view'], Rows=str(h['height']),
                        Columns=str(h['width']), StudyDate=day.replace('-', ''), StudyTime=time.replace(':', ''))
@@ -150,8 +153,10 @@ def group_films(df:pd.DataFrame, # metadata with clean ids
         if s not in out:
             out[s] = Study(p, s, when, [], source=source, info=dict(procedure=keep(proc)) if proc else {})
         add_film(out[s], v, p, when, f'{table.name} row {i+2}', log)
-    for s in out.values():
-        if len(s.views) > MANY: log.note(f'more than {MANY} films', f'study {s.id}: {len(s.views)} films')
+    many = {s.id: s for s in out.values() if len(s.views) > MANY}
+    for i,s in zip(df.index[::-1], df.study_id[::-1]) if many else ():  # the last row of each
+        if (o := many.pop(s, None)):
+            log.note(f'more than {MANY} films', f'{table.name} row {i+2}: study {s}: {len(o.views)} films')
     log.found.update(n)
     return out
 
@@ -172,10 +177,13 @@ VALUES = {'': None, '1': 1., '1.0': 1., '0': 0., '0.0': 0., '-1': -1., '-1.0': -
 
 def add_splits(studies:dict[str,Study], # `split` is set
                table:Path, # dicom_id and split
-               log:ReadLog # gets films that have none
+               log:ReadLog # gets films that have none, and rows without a film
               ):
     "The official split. Raises `MedvlError` for an unknown word, or films of one study in two splits."
     df = read_table(table, ['dicom_id','split'])
+    here = {v.id for s in studies.values() for v in s.views}
+    for i in df.index[~df.dicom_id.isin(here)]:
+        log.note('split of a film that is not here', f'{table.name} row {i+2}: {df.dicom_id[i]}')
     for i in df.index[~df.split.isin(SPLITS)]:
         raise MedvlError(f"{table}: row {i+2}: split is {df.split[i]!r}; expected {', '.join(SPLITS)}")
     split = dict(zip(df.dicom_id.tolist(), df.split.map(SPLITS).tolist()))
@@ -198,15 +206,17 @@ def add_labels(studies:dict[str,Study], # `labels` is set
         raise MedvlError(f"{table}: row {df.index[i]+2}, column {names[c]!r}: {df[names[c]].iloc[i]!r}; "
                          "expected 1.0, 0.0, -1.0 or nothing")
     lacking = set(studies)
-    for s,*cells in zip(df.study_id.tolist(), *(df[c].tolist() for c in names)):
-        if s not in studies: log.note('labels of a study that is not here', f'{table.name}: {s}'); continue
+    for i,s,*cells in zip(df.index, df.study_id.tolist(), *(df[c].tolist() for c in names)):
+        where = f'{table.name} row {i+2}: {s}'
+        if s not in studies: log.note('labels of a study that is not here', where); continue
         lacking.discard(s)
         studies[s].labels = {LABELS[c]: VALUES[x] for c,x in zip(names, cells) if x}
-        if not studies[s].labels: log.note('a row of labels that says nothing', f'{table.name}: {s}')
+        if not studies[s].labels: log.note('a row of labels that says nothing', where)
     for s in (o for o in studies if o in lacking): log.note('study without a row of labels', f'{table.name}: {s}')
 
 # %% ../../nbs/readers/02_mimic.ipynb #705fabbf
 def check_films(studies:dict[str,Study], # absent films are taken out
+                df:pd.DataFrame, table:Path, # the rows that they are from
                 missing:str, # 'glance', 'error', 'skip', 'ignore'
                 log:ReadLog, # gets them
                 few:int=500 # films that a glance looks at
@@ -214,16 +224,21 @@ def check_films(studies:dict[str,Study], # absent films are taken out
     "Look for the files. Raises `MedvlError` with missing='error', or if nothing is there."
     if missing == 'ignore': return studies
     films = [v for s in studies.values() for v in s.views]
-    if missing == 'glance' and all(os.path.isfile(v.path) for v in films[::max(1, len(films)//few)]): return studies
+    some = films[::max(1, len(films)//few)] if missing == 'glance' else []
+    if some and all(os.path.isfile(v.path) for v in some):
+        if len(some) < len(films):
+            log.lines.append(f"{len(some)} of {len(films)} films were looked for, and are there (missing='skip': all)")
+        return studies
     gone = {id(v) for v in films if not os.path.isfile(v.path)}
     if not gone: return studies
-    first = next(v for v in films if id(v) in gone)
+    first, row = next(v for v in films if id(v) in gone), dict(zip(df.dicom_id, df.index+2))
     if missing == 'error' or len(gone) == len(films):
-        raise MedvlError(f"{len(gone)} of {len(films)} films are not there, e.g. {first.path}; films= names another "
-                         "folder that holds files/, missing='skip' goes on without those that are absent")
+        raise MedvlError(f"{len(gone)} of {len(films)} films are not there, e.g. {first.path} ({table.name} row "
+                         f"{row[first.id]}); films= names another folder that holds files/, missing='skip' goes on "
+                         "without those that are absent")
     for s in studies.values():
         for v in s.views:
-            if id(v) in gone: log.leave('film is not there', v.path)
+            if id(v) in gone: log.leave('film is not there', f'{table.name} row {row[v.id]}: {v.path}')
         s.views = [v for v in s.views if id(v) not in gone]
     return {k: s for k,s in studies.items() if s.views}
 
@@ -251,7 +266,7 @@ def read_mimic(path:str|Path, # folder of MIMIC-CXR-JPG or MIMIC-CXR, or one abo
     if not len(df): raise MedvlError(f"{table}: no film\n{log}")
     root, end = film_place(df, [Path(os.path.abspath(films))] if films else folders)
     if 'metadata' not in table.name: df = header_table(df, root, log)
-    studies = check_films(group_films(df, table, root, end, log), missing, log)
+    studies = check_films(group_films(df, table, root, end, log), df, table, missing, log)
     add_tables(studies, folders, labels, log)
     add_texts(studies, folders, reports, text, log)
     out = link_priors(studies.values(), max_days, log.lines.append)

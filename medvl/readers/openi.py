@@ -19,8 +19,9 @@ from typing import Iterator
 from xml.etree import ElementTree
 
 from ..core import MedvlError
-from ..data.image import ImageError, view_kind
+from ..data.dicom import view_kind
 from ..data.manifest import count_found
+from ..data.pixels import ImageError
 from ..data.scan import dicom_header
 from ..data.study import Study, View, link_priors, split_by_patient
 from ..data.table import ReadLog, read_table
@@ -213,7 +214,8 @@ def openi_split(studies:list[Study], # `split` is set
         alone = [replace(s, id=v.id, views=[v], group=v.id) for s in studies for v in s.views]
         return split_by_patient(alone, .7, .1, .2)
     if split == 'r2gen':
-        of = {re.match(r'CXR\d+', o['id'])[0]: k for k,rows in read_annotation(annotation).items() for o in rows}
+        of = {m[0]: k for k,rows in read_annotation(annotation).items() for o in rows
+              if (m := re.match(r'CXR\d+', o['id']))}
         for s in studies: s.split = of.get(s.id)
         if not any(s.split for s in studies): raise MedvlError(f"{annotation}: none of its reports is in this set")
     return studies
@@ -229,7 +231,9 @@ def read_annotation(path:str|Path # annotation.json
     if not isinstance(d, dict) or not set(d) & {'train','val','test'}:
         raise MedvlError(f"{path}: expected lists under train, val and test")
     for k,rows in d.items():
+        if not isinstance(rows, list): raise MedvlError(f"{path}: {k} holds a {type(rows).__name__}; expected a list")
         for i,o in enumerate(rows):
+            if not isinstance(o, dict): raise MedvlError(f"{path}: {k}, record {i}: {o!r}; expected id, image_path")
             if not o.get('id') or not o.get('image_path'):
                 raise MedvlError(f"{path}: {k}, record {i}: no {'id' if not o.get('id') else 'image_path'}")
     return d

@@ -14,11 +14,11 @@ from pathlib import Path
 import pandas as pd
 
 from ..core import MedvlError
-from ..data.image import view_kind
+from ..data.dicom import view_kind
 from ..data.scan import odd_date
 from ..data.study import Study, link_priors
 from ..data.table import ReadLog, read_table
-from .layout import close_log, look, need_table, open_log, our_names, read_cells, to_studies
+from .layout import close_log, each_once, look, need_table, open_log, our_names, read_cells, to_studies
 
 # %% ../../nbs/readers/04_padchest.ipynb #648f8427
 REMARKS = ('unchanged', 'exclude', 'suboptimal study')
@@ -107,7 +107,7 @@ def read_padchest(path:str|Path, # folder with PADCHEST_chest_x_ray_images_label
     if (c := 'LabelsLocalizationsBySentence') in raw: df['where'] = read_cells(raw[c], places, table)
     n = sum(not o['labels'] for o in said)
     log.lines.append(f'{n} films: labels say nothing (empty, nan or only remarks); they are kept')
-    df = look(df, missing, log)
+    df = look(each_once(df, log), missing, log)
     studies = to_studies(df, [said[i]['labels'] for i in df.index], 'padchest', log)
     return close_log(link_priors(studies, say=log.lines.append), split, log, mine)
 

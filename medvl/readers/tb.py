@@ -19,7 +19,7 @@ from ..data.regions import cut_box
 from ..data.study import Box, Study
 from ..data.table import ReadLog, check_columns
 from .layout import close_log, films_in, look, open_log
-from .regions import read_json, with_regions
+from .regions import read_coco, with_regions
 
 # %% ../../nbs/readers/09_tb.ipynb #1290e956
 TBX11K = dict(ActiveTuberculosis='Active Tuberculosis', ObsoletePulmonaryTuberculosis='Obsolete Tuberculosis',
@@ -39,15 +39,12 @@ def tbx_labels(name:str, # of the film, below imgs/
 def tbx_films(file:Path, log:ReadLog # a COCO file; gets what is odd
              ) -> dict[str,dict]: # film -> its size, boxes
     "Films and boxes. Raises `MedvlError` for an annotation of an unknown film or category."
-    d = read_json(file, ['images','categories'])
-    names, used = {o['id']: o['name'] for o in d['categories']}, set()
+    (images, names, marks), used = read_coco(file), set()
     if bad := [n for n in names.values() if n not in TBX11K]:
         raise MedvlError(f"{file}: category {bad[0]!r}; expected {', '.join(TBX11K)}")
-    films = {o['id']: dict(film=o['file_name'], size=(o['height'], o['width']), boxes=[]) for o in d['images']}
-    for i,a in enumerate(d.get('annotations', [])):
-        check_columns(a, ['image_id','category_id','bbox'], f'{file}: annotation {i}')
-        if a['image_id'] not in films or a['category_id'] not in names:
-            raise MedvlError(f"{file}: annotation {i}: image {a['image_id']} or category {a['category_id']} unknown")
+    for k,o in images.items(): check_columns(o, ['file_name','height','width'], f'{file}: image {k}')
+    films = {k: dict(film=o['file_name'], size=(o['height'], o['width']), boxes=[]) for k,o in images.items()}
+    for i,a in enumerate(marks):
         f, name = films[a['image_id']], names[a['category_id']]; used.add(name)
         b = cut_box(Box(TBX11K[name], *map(float, a['bbox'])), f['size'], log, f"{file.name} annotation {i}")
         if b: f['boxes'].append(b)

@@ -58,7 +58,7 @@ def _(): pass
 class Ways:
     way:Literal['plain','odd'] = 'plain'
 
-@command(toy, 'add', {'way': 'how'}, 'medvl.eval.retrieval:retrieval')
+@command(toy, 'add', {'way': 'how'}, 'medvl.eval.retrieval:retrieval', also={'ks': '--k'})
 def add(a:int=ARG, # first number
         ks:int=3,
         opts:Ways=Ways('plain') # in groups, these need no words
@@ -72,6 +72,7 @@ print(run(toy, ['add','--help']).output)
 h = run(toy, ['add','--help']).output
 for o in ('first number', 'how', 'list lengths', 'show the traceback'): assert o in h, o
 test_eq(run(toy, ['add','2']).output.strip(), '5')
+test_eq([run(toy, ['add','2',o,'4']).output.strip() for o in ('--ks','--k')], ['6','6'])
 r = run(toy, ['add','2','--way','odd'])
 test_eq((r.exit_code, r.output.strip()), (2, 'Error: a=2 cannot be; added oddly'))
 test_eq(type(run(toy, ['add','2','--way','odd','--debug']).exception).__name__, 'MedvlError')

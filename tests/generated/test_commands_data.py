@@ -88,7 +88,8 @@ def run(*args): return CliRunner().invoke(medvl, ['data', *map(str, args)])
 r = run('summary', path, '--out', root/'summary')
 print(r.output)
 test_eq(r.exit_code, 0)
-test_eq(sorted(p.name for p in (root/'summary').iterdir()), ['results.json','run.json','summary.json','summary.png'])
+test_eq(sorted(p.name for p in (root/'summary').iterdir()),
+        ['log.json','results.json','run.json','summary.json','summary.png'])
 res = json.loads((root/'summary/results.json').read_text())
 test_eq(res['command'], 'data summary')
 test_eq(res['summary'], json.loads((root/'summary/summary.json').read_text()))
@@ -127,9 +128,14 @@ test_eq(known(mine), known(told))
 test_eq(sum(len(s.views) for s in mine), n['films'])
 
 # %% [37] `medvl data manifest`
-r = run('manifest', 'archive/films', '--reports', 'archive/reports', '--out', 'bare.csv')
+run('manifest', 'archive/films', '--reports', 'archive/reports', '--out', 'named.csv')
+test_eq(known(read(Path('named.csv'))[0]), known(told))
+Path('letters').mkdir()
+for p in Path('archive/reports').iterdir(): Path('letters', f'letter-{p.name}').write_text(p.read_text())
+r = run('manifest', 'archive/films', '--reports', 'letters', '--out', 'bare.csv')
 print(r.output)
 test_eq(r.exit_code, 0); assert f"{n['films']} x film without a report" in r.output
+assert "no report fits a film: a report goes by accession 'letter-" in r.output
 test_eq({s.report for s in read(Path('bare.csv'))[0]}, {''})
 
 # %% [39] `medvl data manifest`

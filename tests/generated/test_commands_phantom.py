@@ -23,7 +23,7 @@ os.chdir(tmp.name)
 medvl = typer.Typer()
 medvl.add_typer(app); medvl.add_typer(data.app, name='data')            # as `medvl` itself does it
 def run(*args): return CliRunner().invoke(medvl, list(map(str, args)))
-r = run('phantom', '--patients', 5, '--out', 'set', '--film', 64, '--workers', 0)
+r = run('phantom', '--n', 5, '--out', 'set', '--film', 64, '--workers', 0)
 print(r.output)
 test_eq(r.exit_code, 0)
 test_eq(len({s.patient for s in read_studies('set')}), 5)

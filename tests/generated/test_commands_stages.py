@@ -13,8 +13,8 @@ from medvl.core import CHEXPERT, SLOTS, MedvlError, jsonable, methods, save_json
 from medvl.data.batch import Preset, dataloaders, load_tokenizer, sample_loader, train_tokenizer
 from medvl.data.cache import ImageCache
 from medvl.data.prompts import load_prompts
-from medvl.data.report import sections
 from medvl.data.study import Sample
+from medvl.data.text import sections
 from medvl.eval.findings import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
 from medvl.eval.metrics import paired_bootstrap
 from medvl.eval.retrieval import WAYS, Embeddings, embed, match_ranks, retrieval_report

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 from medvl.core import MedvlError
 from medvl.data.films import decode_film
-from medvl.data.image import file_hash
+from medvl.data.pixels import file_hash
 from medvl.data.study import View
 
 # %% [4] Cache

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from medvl.core import MedvlError, jsonable
-from medvl.data.image import view_kind
+from medvl.data.dicom import view_kind
 from medvl.data.scan import odd_date
 from medvl.data.sets import MARKS, find_layouts, readers
 from medvl.data.study import Box, Study, View, link_priors, slots

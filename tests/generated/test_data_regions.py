@@ -9,7 +9,7 @@ from typing import Callable, Iterable
 import numpy as np
 from PIL import Image, ImageDraw
 from medvl.core import MedvlError
-from medvl.data.image import ImageError, first_line
+from medvl.data.pixels import ImageError, first_line
 from medvl.data.study import Box, Study, View
 from medvl.data.table import ReadLog
 

@@ -10,8 +10,9 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 from medvl.core import MedvlError
-from medvl.data.image import (ImageError, check_dicom, check_size, dicom_info, file_kind, not_chest, open_dicom,
-                              view_kind)
+from medvl.data.dicom import check_dicom, dicom_info, not_chest, open_dicom, view_kind
+from medvl.data.image import file_kind
+from medvl.data.pixels import ImageError, check_size
 from medvl.data.table import ReadLog, check_columns, read_table, write_table
 
 # %% [4] Scanning a folder
@@ -97,9 +98,12 @@ test_fail(lambda: scan_dicom(d/'junk', log=ReadLog('junk')), contains='no usable
 test_fail(lambda: scan_dicom(d/'nowhere'), contains='no such folder')
 
 # %% [18] The reports
-from medvl.data.scan import (KEYS, keys_of, read_reports, report_of, read_text, match_reports)
+from medvl.data.scan import (KEYS, keys_of, read_reports, report_of, read_text)
 
-# %% [19] The reports
+# %% [20] The reports
+from medvl.data.scan import (match_reports)
+
+# %% [21] The reports
 said = pd.DataFrame([dict(accession='A1', report='Clear.'), dict(accession='A2', report='Effusion.'),
                      dict(accession='A9', report='Lost.'), dict(accession='', report='')])
 log = ReadLog('scan of clinic'); both = scan_dicom(d, said, log=log); show(log)
@@ -116,10 +120,13 @@ test_fail(lambda: match_reports(df, pd.DataFrame([dict(accession='A1', Reports='
           contains="no column 'report'; did you mean 'Reports'?")
 test_fail(lambda: match_reports(df, pd.DataFrame([dict(name='A1', report='x')]), ReadLog()),
           contains='no column to match films by')
-(d/'letters/x.txt').write_bytes('Größe'.encode('latin-1'))
-test_fail(lambda: match_reports(df, d/'letters', ReadLog()), contains='x.txt: byte 2 is not UTF-8')
+(d/'letters/x.txt').write_bytes('Clear.\nGröße'.encode('latin-1'))
+test_fail(lambda: match_reports(df, d/'letters', ReadLog()), contains='x.txt: line 2, byte 9 is not UTF-8')
+# where nothing fits, it is said what was compared
+log = ReadLog(); match_reports(df, pd.DataFrame([dict(accession='B1', report='x')]), log); print(log.lines[0])
+assert log.lines[0].startswith("no report fits a film: a report goes by accession 'B1' ...; a film by "), log.lines
 
-# %% [21] The reports
+# %% [23] The reports
 write_table(both, d/'manifest.csv')
 test_eq(read_table(d/'manifest.csv', ['image','patient_id']).report.tolist(), both.report.tolist())
 tmp.cleanup()

@@ -17,7 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 from medvl.core import SLOTS, MedvlError
-from medvl.data.image import Film, ImageError, as_film, file_hash, phash, pixel_hash, read_image, view_kind
+from medvl.data.dicom import view_kind
+from medvl.data.image import read_image
+from medvl.data.pixels import Film, ImageError, as_film, file_hash, phash, pixel_hash
 
 # %% [4] Studies
 import pickle, tempfile

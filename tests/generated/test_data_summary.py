@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tqdm import tqdm
 from medvl.core import MedvlError, jsonable
-from medvl.data.image import ImageError
+from medvl.data.pixels import ImageError
 from medvl.data.study import Leakage, Study, View, days_between, leakage, slots
 
 # %% [4] What is in a set

@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Tables
-import difflib, gzip, os, zlib
+import difflib, gzip, os, zipfile, zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from medvl.data.table import (MOST, ReadLog)
 log = ReadLog('films.csv'); log.found['films'] += 3
 for r in (4,7,9): log.leave('no such file', f'row {r}')
 print(log); test_eq('3 x no such file (row 4; row 7 ...)' in str(log), True)
-test_eq(log.to_dict()['left_out'], {'no such file': 3})
+test_eq(log.to_dict()['left_out'], {'no such file': 3}); test_eq(log.to_dict(rows=True)['left'], log.left)
 for r in range(20): log.note(f'oddity {r}', f'row {r}')
 test_eq('8 x 8 other reasons' in str(log), True)
 
@@ -56,6 +56,10 @@ gz = bytearray(gzip.compress(plain.encode()))
 def held(name, data): (d/name).write_bytes(data); return lambda: read_table(d/name)
 test_eq(held('t.csv.gz', gz)().equals(held('t.csv', plain.encode())()), True)
 test_fail(held('cut.csv.gz', gz[:len(gz)//2]), contains='damaged or not whole')
+with zipfile.ZipFile(d/'t.csv.zip', 'w') as z: z.writestr('t.csv', plain)
+test_eq(read_table(d/'t.csv.zip').equals(read_table(d/'t.csv')), True)
+test_fail(held('cut.csv.zip', (d/'t.csv.zip').read_bytes()[:900]), contains='cut.csv.zip: not a whole zip file')
+held('tab.txt', b'a\tb\n1,2\t3\n'); test_eq(read_table(d/'tab.txt', ['b'], '\t').a[0], '1,2')
 gz[len(gz)//2] ^= 255
 test_fail(held('flip.csv.gz', gz), contains='damaged or not whole')
 test_fail(held('plain.csv.gz', b'a,b\n1,2\n'), contains='not packed with gzip, as its name says')

@@ -141,8 +141,8 @@ test_eq((best == torch.arange(5)).float().mean().item() < 1, True)
 # %% [41] It learns
 from medvl.data.batch import StudyData, collate
 from medvl.data.films import Preset
-from medvl.data.report import sections
 from medvl.data.study import samples
+from medvl.data.text import sections
 from medvl.data.tokens import train_tokenizer
 from medvl.eval.retrieval import retrieval
 from medvl.phantom.set import phantom_studies

@@ -124,8 +124,8 @@ test_close(padded[0], alone[0].item(), eps=1e-4); test_eq(abs(padded[1]-padded[0
 # %% [26] It learns
 from medvl.data.batch import StudyData, collate
 from medvl.data.films import Preset
-from medvl.data.report import sections
 from medvl.data.study import samples
+from medvl.data.text import sections
 from medvl.data.tokens import train_tokenizer
 from medvl.phantom.set import phantom_studies
 

@@ -26,10 +26,12 @@ import matplotlib.pyplot as plt
 from fastcore.test import *
 from medvl.data.image import read_image
 from medvl.data.manifest import read_studies
+from medvl.data.scan import scan_dicom
+from medvl.data.table import ReadLog
 from medvl.phantom.set import draw_studies, patient_number, phantom_studies
 
 # %% [6] One film
-from medvl.phantom.export import (write_film)
+from medvl.phantom.export import (number_dicom, write_film)
 
 # %% [7] One film
 tmp, home = tempfile.TemporaryDirectory(), os.getcwd()
@@ -97,4 +99,8 @@ print({k: film.info[k] for k in ('kind','bits','photometric','view_position')})
 test_eq(film.info['kind'], 'dicom'); test_eq(film.info['view_position'], v.pos)
 uids = pd.read_csv('dcm/reports.csv').study_uid
 test_eq(len(set(uids)), len(read_studies('dcm')))
+# as a stranger would: a scan of the films, with the reports as a table or as text files
+for reports, by in (('dcm/reports.csv', 'study'), ('dcm/reports', 'accession')):
+    log = ReadLog(); found = scan_dicom('dcm/films', reports, log=log)
+    test_eq(log.found[f'films given a report by {by}'], len(found)); test_eq((log.left, log.noted), ([], []))
 os.chdir(home); tmp.cleanup()

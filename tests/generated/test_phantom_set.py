@@ -99,7 +99,7 @@ test_eq(len(first), 24); assert len(buf.getvalue()) < 100_000
 # %% [23] The grid
 for i,s in enumerate(first, 1): print(f"{i}. {' '.join(s.report.split('FINDINGS:')[1].split())}\n")
 
-# %% [25] The grid
+# %% [26] The grid
 long = max((list(g) for _,g in groupby(S, key=lambda s: s.patient)),
            key=lambda p: sum(c in ('worse','better','new') for s in p for c in s.info['state']['change'].values()))
 fig,ax = plt.subplots(1, 6, figsize=(12,2.3)); films = [v for s in long for v in s.views][:6]
@@ -111,7 +111,7 @@ plt.savefig(buf := BytesIO(), format='jpg', dpi=75, pil_kwargs=dict(quality=70))
 display(Image(buf.getvalue()))
 for s in long[:3]: print(s.id, s.info['state']['change'])
 
-# %% [27] Speed and memory
+# %% [28] Speed and memory
 known = Path('../../results/phantom_speed.json')
 known = json.loads(known.read_text(encoding='utf-8')) if known.exists() else None
 def speed(r):
@@ -129,10 +129,10 @@ if known:
     assert max(peaks) < 1.05*peaks[0] and all(r['many'] > r['aim'] for r in known['rows'] if r['aim'])
 else: print('not run')
 
-# %% [29] phantom-v1
+# %% [30] phantom-v1
 from medvl.phantom.set import (SIGNATURE, V1, phantom_v1, v1_hashes)
 
-# %% [30] phantom-v1
+# %% [31] phantom-v1
 H = v1_hashes(); test_eq(H['text'], V1['text'])
 test_close(H['signature'], V1['signature'], 1.)
 print('films equal to the byte' if H['films'] == V1['films'] else 'films equal within rounding: another processor')

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from medvl.core import CHEXPERT, MedvlError
+from medvl.data.scan import read_text
 from medvl.data.study import Study
 from medvl.data.table import ReadLog, check_columns, read_table
-from medvl.readers.layout import (STRENGTH, close_log, films_in, find_table, link_by_number, look, need_table,
-                                  open_log, read_cells, to_studies)
+from medvl.readers.layout import (STRENGTH, close_log, each_once, films_in, find_table, link_by_number, look,
+                                  need_table, open_log, read_cells, to_studies)
 
 # %% [4] CheXpert
 import importlib.util, io, tempfile
@@ -42,6 +43,8 @@ def labels_of(line):
 test_eq(labels_of('1.0'+','*12+',1.0'), [{'No Finding': 1, 'Support Devices': 1}])
 test_eq(labels_of(','*4+'-1.0,0.0'+','*8), [{'Lung Lesion': -1, 'Edema': 0}]); test_eq(labels_of(','*13), [{}])
 test_fail(lambda: labels_of('2.0'+','*13), contains="t.csv: row 2, column 'labels'")
+other = pd.DataFrame([{n.replace('Lung Opacity', 'Airspace Opacity'): '1.0' for n in CHEXPERT}])  # as some say it
+test_eq(label_columns(other, Path('t.csv'))[0]['Lung Opacity'], 1.)
 swapped = pd.DataFrame({n: [str(float(i == 5))] for i,n in enumerate(reversed(CHEXPERT))})
 test_eq([k for k,v in label_columns(swapped, Path('t.csv'))[0].items() if v], [CHEXPERT[8]])
 
@@ -192,6 +195,10 @@ eight = read_8x200(e, full, log := ReadLog('8x200')); print(log)
 test_eq((len(eight.candidates), eight.texts), (8, [('Edema','Mild edema.'),('Fracture','A broken rib.')]))
 test_eq([(c, s.labels, s.patient) for c,s in eight.images], [('Edema', {'Edema': 1.}, 'patient00009')])
 test_eq([[k for k,v in s.labels.items() if v] for s in eight.candidates], [[n] for n in EIGHT])
+good = (e/'image-retrieval/candidate.csv').read_text()  # a row of two classes is none of the set
+(e/'image-retrieval/candidate.csv').write_text(good.replace(onehot(2, 8), onehot(2, 8).replace('0.0', '1.0', 1)))
+test_fail(lambda: read_8x200(e, full, ReadLog()), contains='candidate.csv: row 4')
+(e/'image-retrieval/candidate.csv').write_text(good)
 (e/'text-retrieval/query.csv').write_bytes(b'Variable,Text\r\nOedema,Mild edema.')
 test_fail(lambda: read_8x200(e, full, log), contains="row 2: 'Oedema'")
 tmp.cleanup()

@@ -6,9 +6,9 @@ import os, re
 from collections import defaultdict
 from pathlib import Path
 from medvl.core import MedvlError
+from medvl.data.dicom import view_kind
 from medvl.data.manifest import Row
 from medvl.data.study import Study, View, link_priors
-from medvl.data.image import view_kind
 from medvl.data.table import ReadLog, check_columns, read_table
 
 # %% [4] COVID-19 Image Data Collection

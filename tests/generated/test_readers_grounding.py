@@ -14,7 +14,7 @@ from medvl.data.sets import NESTED
 from medvl.data.study import Box, Study
 from medvl.data.table import ReadLog, check_columns, read_table
 from medvl.readers.layout import close_log, look, need_table, open_log, split_films, to_studies
-from medvl.readers.regions import read_json
+from medvl.readers.regions import read_coco
 
 # %% [4] Phrases on films of MIMIC-CXR
 import json, tempfile
@@ -25,7 +25,7 @@ from medvl.data.sets import find_layouts
 from medvl.data.study import View
 
 # %% [6] Where a film of MIMIC-CXR is
-from medvl.readers.grounding import (mimic_ids, mimic_file)
+from medvl.readers.grounding import (mimic_ids, row_ids, mimic_file)
 
 # %% [7] Where a film of MIMIC-CXR is
 test_eq(mimic_ids('files/p10/p10000032/s50414267/02aa-b.jpg'), ('10000032','50414267','02aa-b'))

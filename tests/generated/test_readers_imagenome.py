@@ -10,7 +10,7 @@ from typing import Iterable, Iterator
 import pandas as pd
 from tqdm import tqdm
 from medvl.core import MedvlError
-from medvl.data.image import view_kind
+from medvl.data.dicom import view_kind
 from medvl.data.regions import cut_box
 from medvl.data.sets import NESTED
 from medvl.data.study import Box, Study, View, link_priors
@@ -95,6 +95,8 @@ with zipfile.ZipFile(s/'scene_graph.zip', 'w') as z:
     for o in graphs+[scene('gg', 50000009, 1)]:
         z.writestr(f"scene_graph/{o['image_id']}_SceneGraph.json", json.dumps(o))
     z.writestr('scene_graph/dd_SceneGraph.json', '{"image_id": "d')
+    z.writestr('scene_graph/ee_SceneGraph.json', '{"image_id": "ee", "attributes": [], "objects": [{"x1": 1}]}')
+    z.writestr('scene_graph/ff_SceneGraph.json', '["ff"]')
 for f,ids in (('train','aa bb'), ('valid','cc'), ('test',''), ('images_to_avoid','gg')):
     lines = [',subject_id,study_id,dicom_id,path,ViewPosition']
     lines += [f'{i},1,2,{o},files/p10/{o}.dcm,AP' for i,o in enumerate(ids.split())]
@@ -108,7 +110,7 @@ both = next(p for p in phrases(studies) if p.text.startswith('Opacity'))
 test_eq([b.label for b in both.boxes], ['right lung','left lung'])
 test_eq(Counter(w for w,_ in log.left), {'film of a gold patient (images_to_avoid.csv)': 1, 'box without area': 3,
         'region without coordinates on the film': 3, 'phrases about regions without a box': 3,
-        'scene graph that is cut short': 1})
+        'scene graph that is cut short': 1, 'scene graph of another form': 2})
 
 # %% [20] Gold
 deep = s/'scene_graph/scene_graph'; deep.mkdir(parents=True)

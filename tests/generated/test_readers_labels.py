@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from medvl.core import MedvlError
+from medvl.data.manifest import Row
+from medvl.data.regions import cut_box
+from medvl.data.scan import read_text
 from medvl.data.study import Box, Study
 from medvl.data.table import ReadLog, read_table
-from medvl.readers.layout import (close_log, films_in, find_table, link_by_number, look, need_table, open_log,
-                                  our_names, read_cells, to_studies)
+from medvl.readers.layout import (close_log, each_once, films_in, find_table, link_by_number, look, need_table,
+                                  open_log, our_names, read_cells, to_studies)
 
 # %% [4] Labelled sets: NIH, VinDr, COVIDx
 import importlib.util, tempfile
@@ -82,6 +85,7 @@ for early in (True, False):
             ('00000001_001','train'), ('00000002_000','test'), ('00000003_000',None)])
     test_eq([s.prior and s.prior.id for s in studies], [None,'00000001_001','00000001_000',None,None])
     test_eq([s.views[0].info.get('age') for s in studies], [57,58,58,None,40])
+    test_eq({s.views[0].info['sex'] for s in studies}, {'M'})  # of Patient Gender and of Patient Sex
     test_eq(log.to_dict()['left_out'], {'boxes of a film that is not here': 1})
     if early: assert studies[1].views[0].path.endswith('images_007/images/00000001_002.png')
     assert studies[2].views[0].film().px.shape == (1,64,64)
@@ -101,7 +105,7 @@ assert leakage(own, bar=False).ok
 test_fail(lambda: read_nih(d/'nihTrue', names='theirs', log=log), contains="names is 'theirs'")
 test_fail(lambda: read_nih(d, log=log), contains='expected Data_Entry_2017_v2020.csv or Data_Entry_2017.csv')
 table = d/'nihTrue/Data_Entry_2017.csv'; table.write_text(table.read_text().replace('Mass|', 'Masses|'))
-test_fail(lambda: read_nih(d/'nihTrue', log=log), contains="row 6, column 'finding': 'Masses|Nodule': unknown finding")
+test_fail(lambda: read_nih(d/'nihTrue', log=log), contains="row 6, column 'Finding Labels': 'Masses|Nodule': unknown")
 
 # %% [20] VinDr-CXR
 from medvl.readers.labels import (VINDR, MERGE, merge_votes)
@@ -151,6 +155,8 @@ test_eq([(o.label, o.w) for o in a.views[0].boxes], [('Cardiomegaly',962),('Card
 test_eq(a.views[0].info['box_readers'], ['R1','R2','R8'])
 test_eq(e.views[0].boxes, [Box('Pleural Effusion',10,20,20,40)])
 test_eq(e.labels['Other diseases'], 1.)
+(d/'x.csv').write_text('image_id,class_name,x_min,y_min,x_max,y_max\nk,Other disease,1,1,2,2\n')
+test_eq([b.label for b,_ in vindr_boxes(d/'x.csv', 'own', ReadLog())['k']], ['Other diseases'])
 test_eq(log.left, [('boxes of a film that is not here', f"train: {hexa('c')}")])
 assert a.views[0].path.endswith('.dicom'); px = a.views[0].film().px[0]  # MONOCHROME1, and still white is dense
 assert px[0,-1] > .9 and px[0,0] < .1
@@ -201,7 +207,7 @@ test_eq([(s.patient, s.id, s.split) for s in studies],
          ('419639-003251','MIDRC-0.png','train'), ('77','t.png','test'), ('3','u.png','test')])
 test_eq(studies[0].labels, {'Pneumonia': 1, 'COVID-19': 0}); test_eq(studies[1].labels, {'COVID-19': 1})
 test_eq(studies[2].labels, {'No Finding': 1, 'Pneumonia': 0, 'COVID-19': 0})
-test_eq(studies[2].views[0].info, {'origin':'rsna'})
+test_eq(studies[2].views[0].info, {'origin':'rsna'}); test_eq([len(s.views) for s in studies], [1]*6)
 test_eq(log.to_dict()['left_out'], {'the same film again': 1})
 test_eq(log.to_dict()['noted'], {"source 'rnsa' read as 'rsna'": 2, 'no source given': 1})
 test_eq(log.lines[0], "version 8A of 8A, 6 (version= takes another; '' is 1)")

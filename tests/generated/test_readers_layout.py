@@ -5,11 +5,12 @@
 import os, re
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Iterable
+from typing import Any, Callable, Iterable
 import pandas as pd
 import xxhash
 from medvl.core import MedvlError
 from medvl.data.manifest import count_found
+from medvl.data.scan import read_text
 from medvl.data.study import Study, View, link_priors, split_by_patient
 from medvl.data.table import ReadLog
 
@@ -53,7 +54,7 @@ test_eq(our_names({'Nodule': -1, 'Mass': 0}, example), {'Lung Lesion': -1})
 test_fail(lambda: add_label({'a': 1.}, 'a', 2), contains="label 'a' is 2; expected 1, 0 or -1")
 
 # %% [15] Names of findings
-from medvl.readers.layout import (read_cells)
+from medvl.readers.layout import (each_once, read_cells)
 
 # %% [16] Names of findings
 asked = []
@@ -61,6 +62,10 @@ def pairs(cell): asked.append(cell); return {'a': float(cell)}
 test_eq(read_cells(pd.Series(['1','0','1'], name='a'), pairs, d/'t.csv'), [{'a': 1},{'a': 0},{'a': 1}])
 test_eq(asked, ['1','0'])
 test_fail(lambda: read_cells(pd.Series(['1','x'], name='a'), pairs, 't.csv'), contains="row 3, column 'a': 'x'")
+left = pd.Series(['1','1','x'], name='a')[[0,2]]  # a row before it was left out
+test_fail(lambda: read_cells(left, pairs, 't.csv'), contains="row 4, column 'a': 'x'")
+log = ReadLog(); films = pd.DataFrame(dict(film=['a','b','a'], row=['t.csv row 2','t.csv row 3','t.csv row 4']))
+test_eq(each_once(films, log).index.tolist(), [0,1]); test_eq(log.left, [('the same film again','t.csv row 4: a')])
 
 # %% [18] From rows to studies
 from medvl.readers.layout import (FILM, to_studies)

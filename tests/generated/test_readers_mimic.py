@@ -10,8 +10,9 @@ from typing import Iterable
 import pandas as pd
 from tqdm import tqdm
 from medvl.core import CHEXPERT, MedvlError
-from medvl.data.image import ImageError, view_kind
+from medvl.data.dicom import view_kind
 from medvl.data.manifest import count_found
+from medvl.data.pixels import ImageError
 from medvl.data.scan import dicom_header, odd_date
 from medvl.data.sets import NESTED
 from medvl.data.study import Study, View, link_priors
@@ -19,10 +20,11 @@ from medvl.data.table import ReadLog, check_columns, read_table
 from medvl.readers.sections import add_reports, find_reports
 
 # %% [4] MIMIC-CXR and MIMIC-CXR-JPG
-import shutil, tempfile
+import re, shutil, tempfile
 import numpy as np
 from fastcore.test import *
 from PIL import Image
+from pydicom import dcmread
 from medvl.data.manifest import read_studies
 from medvl.data.sets import find_layouts
 from medvl.data.study import samples, show_timeline, slots
@@ -96,6 +98,8 @@ def csv(text): (root/'t.csv').write_text(text); return root/'t.csv'
 rows = 'dicom_id,study_id,subject_id,split\n50000001-a,1,1,validate\n50000001-b,1,1,validate\n'
 log = ReadLog(); add_splits(two, csv(rows), log)
 test_eq([s.split for s in two.values()], ['val',None]); test_eq(log.noted, [('film without a split','study 50000002')])
+log = ReadLog(); add_splits(two, csv(rows+'elsewhere,1,1,test\n'), log)  # as where the metadata were cut short
+test_eq(log.noted[0], ('split of a film that is not here','t.csv row 4: elsewhere'))
 test_fail(lambda: add_splits(two, csv('dicom_id,split\n50000001-a,valid\n'), log), contains="row 2: split is 'valid'")
 test_fail(lambda: add_splits(two, csv('dicom_id,split\n50000001-a,test\n50000001-b,train\n'), log),
           contains='films of study 50000001 are in test and train')
@@ -230,6 +234,17 @@ log = ReadLog('half'); few = read_mimic(half, log=log); print(str(log).replace(s
 test_eq(len(log.left), sum(len(s.views) for s in own)); assert gone not in {s.patient for s in few}
 test_fail(lambda: read_mimic(half, missing='error', log=ReadLog()), contains='films are not there, e.g.')
 test_eq(len(read_mimic(half, missing='ignore', log=ReadLog())), len(studies))
+assert all(re.match(r'mimic-cxr-2.0.0-metadata.csv.gz row \d+: .*\.jpg$', o) for _,o in log.left), log.left
+# a film to try with, of a set of which only the tables are there; a glance at few says how few
+one = root/'one'/'mimic-cxr-jpg'/'2.1.0'
+shutil.copytree(jpg, one, ignore=shutil.ignore_patterns('files'))
+last = studies[-1].views[-1].path; p = one/os.path.relpath(last, jpg)
+p.parent.mkdir(parents=True); shutil.copy(last, p)
+ids = clean_ids(read_table(next(one.glob('*metadata*'))), Path('m.csv'), ReadLog())
+test_eq(film_place(ids, release_folders(root/'one'), few=1), (one.absolute(), '.jpg'))
+test_eq([v.path for s in read_mimic(root/'one', log=ReadLog()) for v in s.views], [str(p.absolute())])
+log = ReadLog(); check_films({s.id: s for s in studies}, meta, Path('m.csv'), 'glance', log, few=3)
+assert log.lines[0].endswith("of 17 films were looked for, and are there (missing='skip': all)"), log.lines
 # as wget leaves both releases
 w = root/'both'/'physionet.org'/'files'; shutil.copytree(jpg, w/'mimic-cxr-jpg'/'2.1.0')
 (w/'mimic-cxr'/'2.1.0').mkdir(parents=True)
@@ -253,6 +268,7 @@ for s in studies[:3]:
     for v in s.views:
         rel = f'files/p{s.patient[:2]}/p{s.patient}/s{s.id}/{v.id}.dcm'; (dcm/rel).parent.mkdir(exist_ok=True)
         write_dicom(v.film().px[0].numpy(), dcm/rel, v.pos, patient=s.patient, study=s.id, when=s.time)
+        if not rows[1:]: ds = dcmread(dcm/rel); ds.PatientBirthDate = '21900101'; ds.save_as(dcm/rel)
         rows.append((s.patient, s.id, v.id, rel))
 cols = ['subject_id','study_id','dicom_id','path']
 pd.DataFrame(rows, columns=cols).to_csv(dcm/'cxr-record-list.csv.gz', index=False)
@@ -262,6 +278,7 @@ pd.DataFrame([(s.patient, s.id, 'P1', '') for s in studies], columns=['subject_i
 log = ReadLog('MIMIC-CXR'); films = read_mimic(dcm, log=log); print(str(log).replace(str(root), '...'))
 test_eq([s.time for s in films], [s.time.replace(microsecond=0) for s in studies[:3]])
 test_eq({s.report for s in films}, {'FINDINGS: Clear.'}); test_eq(films[0].info['attending_provider_id'], 'P1')
+assert 'is before the birth (21900101)' in dict(log.noted)['a date that can not be: kept'], log.noted
 test_eq(log.left[0][0], 'header can not be read'); test_eq({s.source for s in films}, {'mimic-cxr'})
 test_eq(sum(len(s.views) for s in films), len(rows)-1); films[0].views[0].film().px.shape
 
@@ -283,4 +300,6 @@ lines = [f'{mimic_id(str(i))},10000032,50414267,PA,,2180050{6+(i > 5)},1.0' for 
 put('mimic-cxr-2.0.0-metadata.csv', '\n'.join([head]+lines).encode())
 log = ReadLog(); s, = read_mimic(trap, missing='ignore', log=log); test_eq((len(s.views), s.time.day), (12, 6))
 assert {'more than 10 films','films of one study on several days'} <= {w for w,_ in log.noted}
+test_eq(log.noted[-1], ('film without a split','study 50414267')); test_eq(dict(log.noted)['more than 10 films'],
+        'mimic-cxr-2.0.0-metadata.csv row 13: study 50414267: 12 films')
 tmp.cleanup()

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Iterator
 from xml.etree import ElementTree
 from medvl.core import MedvlError
-from medvl.data.image import ImageError, view_kind
+from medvl.data.dicom import view_kind
 from medvl.data.manifest import count_found
+from medvl.data.pixels import ImageError
 from medvl.data.scan import dicom_header
 from medvl.data.study import Study, View, link_priors, split_by_patient
 from medvl.data.table import ReadLog, read_table

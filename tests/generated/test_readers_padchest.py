@@ -6,11 +6,11 @@ import ast, re
 from pathlib import Path
 import pandas as pd
 from medvl.core import MedvlError
-from medvl.data.image import view_kind
+from medvl.data.dicom import view_kind
 from medvl.data.scan import odd_date
 from medvl.data.study import Study, link_priors
 from medvl.data.table import ReadLog, read_table
-from medvl.readers.layout import close_log, look, need_table, open_log, our_names, read_cells, to_studies
+from medvl.readers.layout import close_log, each_once, look, need_table, open_log, our_names, read_cells, to_studies
 
 # %% [4] PadChest
 import importlib.util, tempfile

@@ -37,7 +37,7 @@ assert max(map(len, twice.values())) == 2  # rows of one film in two parts
 test_eq(lineage_split(list('abcdefghij')), lineage_split(list('abcdefghij')))
 
 # %% [9] The lineage's draw
-from medvl.readers.regions import (read_json)
+from medvl.readers.regions import (read_json, read_coco)
 
 # %% [10] The lineage's draw
 with tempfile.TemporaryDirectory() as t:

@@ -10,7 +10,7 @@ from medvl.data.regions import cut_box
 from medvl.data.study import Box, Study
 from medvl.data.table import ReadLog, check_columns
 from medvl.readers.layout import close_log, films_in, look, open_log
-from medvl.readers.regions import read_json, with_regions
+from medvl.readers.regions import read_coco, with_regions
 
 # %% [4] TBX11K, Shenzhen, Montgomery
 import json, tempfile

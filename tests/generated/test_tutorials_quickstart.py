@@ -11,8 +11,8 @@ from fastcore.test import test_eq
 from medvl.core import SLOTS, seed_everything
 from medvl.data.batch import dataloaders, sample_loader, show_batch
 from medvl.data.films import Preset
-from medvl.data.report import sections
 from medvl.data.study import leakage, samples
+from medvl.data.text import sections
 from medvl.data.tokens import train_tokenizer
 from medvl.eval.retrieval import embed, film_to_text, retrieval, text_to_film
 from medvl.learner import align_learner, fit
