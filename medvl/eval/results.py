@@ -45,6 +45,7 @@ def made_of(r:dict # a result file
     data = data if isinstance(data, str) else ''
     if {'difficulty','patients','test'} <= said.keys():
         data = "phantom, {difficulty}, {patients} patients to train, {test} to test".format(**said)
+        if said.get('start'): data += f", MRM of {r['below']['mrm']['plan']['data']['train']['patients']} patients"
     elif {'train','test'} <= said.keys() and 'train' not in data:
         data = '{}, {train} patients to train, {test} to test'.format(data, **said)
     seeds = r.get('n_seeds') or said.get('seeds')
@@ -151,7 +152,7 @@ QUESTIONS = {
         'those that there are. *LoRA*: frozen towers with low-rank adapters.',
         'models/08_compute.ipynb', WORK, counted),
     'other': Question('Other scores', 'By the names that their files give.', '', '', {}, scored)}
-MORE = {'ablations': 'tutorials/ablations.ipynb', 'ablations_subtle': 'tutorials/ablations.ipynb',
+MORE = {'ablations': 'tutorials/ablations.ipynb',
         'film_worth': 'methods/05_mrm.ipynb', 'local_loss': 'losses/02_local.ipynb',
         'phantom_calibration': 'phantom/08_calibration.ipynb', 'phantom_speed': 'phantom/06_set.ipynb',
         'temporal': 'eval/11_temporal.ipynb'}
