@@ -16,8 +16,9 @@ GLoRIA is read in two ways: cosine of cells and words, and attention of the word
 (`visibility` in the phantom's truth at least `--faint`) are reported apart, too.
 
 Noise in reports (`--noise`): each sentence is dropped, its sides are swapped, a sentence of another report is put
-after it, each with that probability, and GLoRIA and PLAN K=2 are trained again on it (`--noise-seeds`; the reports of
-the film tower stay clean). Noise in films: Gaussian, on the films that are scored; nothing is trained again, first seed.
+after it, each with that probability, and GLoRIA and PLAN K=2 are trained again on it (`--noise-seeds`); the reports of
+the film tower stay clean. Noise in films: Gaussian, on the films that are scored, first seed; nothing is trained
+again.
 PLAN K=2 is read in other ways (`READ`), and after its first look. Control: every phrase on the film of another
 patient."""
 import argparse, hashlib, json, math, re, time

@@ -36,6 +36,9 @@ one = dict(arguments=dict(seeds=3, difficulty='easy', patients=9, test=4),
            provenance=dict(date='2026-01-02', commit='abc'), data=dict(train=dict(patients=9)))
 test_eq(made_of(one), 'phantom, easy, 9 patients to train, 4 to test; 3 seeds; 2026-01-02, commit abc')
 test_eq(made_of(dict(data='x', args=dict(train=9, test=4))), 'x, 9 patients to train, 4 to test')
+far = dict(one, arguments=dict(one['arguments'], start='runs/long/mrm'),
+           below=dict(mrm=dict(plan=dict(data=dict(train=dict(patients=99))))))
+assert made_of(far).startswith('phantom, easy, 9 patients to train, 4 to test, MRM of 99 patients; 3 seeds')
 test_eq(made_of(dict(data='noise', args=dict(seed=7))), 'noise; seed 7'); test_eq(made_of({}), '')
 
 # %% [12] From a file to systems and scores

@@ -70,8 +70,3 @@ said = pd.DataFrame({n: [VARIANTS[n][0], *verdict(n)] for n in V if n != 'ALTA'}
 said.columns = ['question', *(SCORES[w] for w in ways)]
 test_eq(len(said), len(V)-1)
 said
-
-# %% [13] Before: very mild findings too, three epochs
-before = json.loads((home/'results'/'ablations_subtle.json').read_text())
-print('commit', before['provenance']['commit'], 'seeds', before['arguments']['seeds'], before['arguments']['set'])
-table_of(before)
