@@ -37,8 +37,8 @@ from medvl.data.batch import pad_texts
 from medvl.data.films import Preset
 from medvl.data.noise import noisy_reports, noisy_views
 from medvl.data.regions import phrases
-from medvl.data.report import entities, sections
-from medvl.data.text import sentences
+from medvl.data.report import entities
+from medvl.data.text import sections, sentences
 from medvl.data.tokens import encode, train_tokenizer
 from medvl.eval.grounding import METRICS, Grounding, Protocol, grounding, summarise, versus
 from medvl.methods.gloria import GLoRIA

@@ -6,7 +6,7 @@ Docs: https://medvl.github.io/medvl/data/report.html.md"""
 
 # %% auto #0
 __all__ = ['PARENT', 'ENTITY_KINDS', 'Entity', 'entities', 'chexpert_labels', 'Mention', 'mentions', 'prior_mentions',
-           'temporal_cues', 'temporal_cue', 'as_text', 'sections', 'sentences', 'sentence_spans', 'about_film']
+           'temporal_cues', 'temporal_cue']
 
 # %% ../../nbs/data/02_report.ipynb #51f42091
 import re
@@ -15,9 +15,6 @@ from typing import NamedTuple
 
 from ..core import CHEXPERT
 from .text import about_film, as_text, lexicon, lower, sections, sentence_spans, sentences, words_known
-
-# %% ../../nbs/data/02_report.ipynb #43d9ff34
-_all_ = ['as_text', 'sections', 'sentences', 'sentence_spans', 'about_film']  # so that one import is enough
 
 # %% ../../nbs/data/02_report.ipynb #7a43c438
 @dataclass(slots=True)

@@ -9,9 +9,6 @@ from medvl.core import CHEXPERT
 from medvl.data.text import about_film, as_text, lexicon, lower, sections, sentence_spans, sentences, words_known
 
 # %% [4] Reports
-from medvl.data.report import (_all_)
-
-# %% [5] Reports
 import json, re, tarfile, xml.etree.ElementTree as ET
 from pathlib import Path
 import pandas as pd, matplotlib.pyplot as plt
@@ -19,18 +16,18 @@ from fastcore.test import *
 from medvl.core import MedvlError, need
 from medvl.data.text import impression_findings
 
-# %% [7] What is found
+# %% [6] What is found
 from medvl.data.report import (Entity)
 
-# %% [8] What is found
+# %% [7] What is found
 e = Entity('hydropneumothorax', 'present', side='left')
 test_eq(e.labels, ('Pneumothorax','Pleural Effusion')); test_eq(e.kind, 'finding')
 test_eq(Entity('scoliosis', 'present').labels, ())
 
-# %% [10] What is found
+# %% [9] What is found
 from medvl.data.report import (_has, _BEFORE, _prefix, _named)
 
-# %% [11] What is found
+# %% [10] What is found
 def named(s): return [(n,p) for _,n,p in _named(words_known(lower(s)))]
 test_eq(named('The heart is enlarged.'), [('cardiomegaly','present')])
 test_eq(named('Normal heart and mediastinum.'), [('cardiomegaly','absent'), ('widened mediastinum','absent')])
@@ -38,16 +35,16 @@ test_eq(named('Heart size and vascularity are normal, the lungs clear.'),
         [('cardiomegaly','absent'), ('edema','absent'), ('opacity','absent')])
 test_eq(named('Left costophrenic angle is blunted.'), [('pleural effusion','uncertain')])
 
-# %% [13] What is found
+# %% [12] What is found
 from medvl.data.report import (_Trig, _BACK, _forward, _over)
 
-# %% [14] What is found
+# %% [13] What is found
 from medvl.data.report import (_subject, _ahead, _backward)
 
-# %% [16] What is found
+# %% [15] What is found
 from medvl.data.report import (_scope)
 
-# %% [17] What is found
+# %% [16] What is found
 def scope(s):
     hits = words_known(lower(s))
     return {e.name: (e.polarity,e.trigger) for e in _scope(hits, _named(hits))}
@@ -60,7 +57,7 @@ test_eq(scope('Effusion is small and pneumothorax is not seen.'),
         {'pleural effusion': ('present',''), 'pneumothorax': ('absent','is not seen')})
 test_eq(scope('Atelectasis or pneumonia.'), {'atelectasis': ('uncertain','or'), 'pneumonia': ('uncertain','or')})
 
-# %% [19] What is found
+# %% [18] What is found
 def window(s, n=5): # a negation window, as it is often written
     w = re.findall(r'\w+', s.lower())
     return {t: 'absent' if 'no' in w[max(0,i-n):i] else 'present' for i,t in enumerate(w)
@@ -70,20 +67,20 @@ tries = ['No focal consolidation or nodule, large effusion or pneumothorax.',
          'No effusion; edema persists.', 'No change in the effusion.']
 pd.DataFrame([dict(sentence=s, window=window(s), rules={k: v[0] for k,v in scope(s).items()}) for s in tries])
 
-# %% [20] What is found
+# %% [19] What is found
 test_eq([window(s)['effusion'] for s in tries], ['present','absent','absent'])
 test_eq([scope(s)['pleural effusion'][0] for s in tries], ['absent','absent','present'])
 
-# %% [22] What is found
+# %% [21] What is found
 from medvl.data.report import (_KINDS, _Attach)
 
-# %% [24] What is found
+# %% [23] What is found
 from medvl.data.report import (_LABEL, _label, _topic)
 
-# %% [25] What is found
+# %% [24] What is found
 from medvl.data.report import (entities)
 
-# %% [26] What is found
+# %% [25] What is found
 report = '''INDICATION: Cough, evaluate for pneumonia.
 COMPARISON: Film of last week.
 FINDINGS: The heart is mildly enlarged. Small left pleural effusion with left basilar atelectasis, unchanged.
@@ -93,7 +90,7 @@ IMPRESSION: 1. Possible pneumonia. 2. Stable effusion.'''
 shown = ('name','polarity','side','zone','severity','change','trigger','sentence')
 pd.DataFrame([{k: getattr(e,k) for k in shown} for e in entities(report)])
 
-# %% [27] What is found
+# %% [26] What is found
 by = {e.name: e for e in reversed(entities(report))}
 test_eq((by['pleural effusion'].side, by['pleural effusion'].severity, by['pleural effusion'].change),
         ('left','mild','stable'))
@@ -107,7 +104,7 @@ test_eq({e.section for e in entities(report)}, {'findings','impression'})
 test_eq(entities(report, all_sections=True)[0].context, 'asked')
 test_eq([(e.name, e.polarity) for e in entities('LINES AND TUBES: No lines or tubes.')], [('device','absent')])
 
-# %% [29] What is found
+# %% [28] What is found
 def where(s): return [' '.join(o for o in (e.severity, e.side, e.zone, e.name, e.change) if o) for e in entities(s)]
 test_eq(where('Opacities in the right and left lower lobes.'), ['bilateral lower lobe opacity'])
 test_eq(where('Atelectasis and effusion at the left base.'), ['left base atelectasis', 'left base pleural effusion'])
@@ -121,7 +118,7 @@ test_eq(where('Increased opacity at the apex compared to the prior film.'), ['ap
 test_eq(where('New large right pneumothorax, stable moderate edema.'),
         ['severe right pneumothorax new', 'moderate edema stable'])
 
-# %% [31] Hard sentences
+# %% [30] Hard sentences
 hard = """
 No evidence of pneumothorax. | pneumothorax -
 No effusion, pneumothorax or edema. | pleural effusion - ; pneumothorax - ; edema -
@@ -298,14 +295,14 @@ wrong = [(s,want,short(s)) for s,want in rows if short(s)!=sorted(want.split(' ;
 print(f'{len(rows)-len(wrong)} of {len(rows)} as expected')
 test_eq(wrong, [])
 
-# %% [33] Labels
+# %% [32] Labels
 from medvl.data.report import (PARENT, _VALUE, _RANK, chexpert_labels)
 
-# %% [34] Labels
+# %% [33] Labels
 def labels(s, **kw): return {k: v for k,v in chexpert_labels(s, **kw).items() if v==v}
 labels(report)
 
-# %% [35] Labels
+# %% [34] Labels
 def device(t): return chexpert_labels(t)['Support Devices']
 for t in ('LINES AND TUBES: No lines or tubes.', 'SUPPORT DEVICES: No support devices are present.',
           'TUBES AND LINES: The chest tube has been removed. No lines or tubes.', 'LINES AND TUBES: None.'):
@@ -323,7 +320,7 @@ for t,(k,v) in said.items():  # the label's mediastinum is a topic too
     test_eq((t, got), (t, {k: v}))
 test_eq(labels('LUNGS: The upper abdomen is unremarkable.'), {}); test_eq(labels('LUNGS: Normal.')['Lung Opacity'], 0.)
 
-# %% [36] Labels
+# %% [35] Labels
 test_eq(labels('No pneumothorax. Possible left effusion. Consolidation.'),
         {'Lung Opacity': 1., 'Consolidation': 1., 'Pneumothorax': 0., 'Pleural Effusion': -1.})
 test_eq(labels('Consolidation.', hierarchy=False), {'Consolidation': 1.})
@@ -335,22 +332,22 @@ test_eq(labels('Clear lungs. Scoliosis.'), {'Lung Opacity': 0.})
 test_eq(labels('Effusion. No effusion.'), {'Pleural Effusion': 1.})
 test_eq([labels(s) for s in ('', None, 'Patient rotated.', 'INDICATION: Pneumonia.', 'History of pneumonia.')], [{}]*5)
 
-# %% [38] Words, polarity aside
+# %% [37] Words, polarity aside
 from medvl.data.report import (Mention, _KIND, ENTITY_KINDS, mentions)
 
-# %% [39] Words, polarity aside
+# %% [38] Words, polarity aside
 test_eq([(m.kind,m.text) for m in mentions('Loculated right pleural effusion with basilar atelectasis.')],
         [('side','right'), ('finding','pleural effusion'), ('zone','basilar'), ('finding','atelectasis')])
 test_eq([m.text for m in mentions('No effusion.', ('negation',))], ['No'])
 test_eq(mentions('Patient rotated.'), [])
 
-# %% [41] The earlier film
+# %% [40] The earlier film
 from medvl.data.report import (_changes, prior_mentions)
 
-# %% [42] The earlier film
+# %% [41] The earlier film
 from medvl.data.report import (_WAY, _mixed, temporal_cues, temporal_cue)
 
-# %% [43] The earlier film
+# %% [42] The earlier film
 test_eq([m.text for m in prior_mentions('Compared to the prior film, effusion is unchanged.')],
         ['Compared to', 'prior film', 'unchanged'])
 test_eq(prior_mentions('Small effusion. No edema.'), [])
@@ -361,7 +358,7 @@ test_eq(temporal_cue('No significant interval change.'), 'stable')
 test_eq([temporal_cue(s) for s in ('No new consolidation.', 'Small effusion.', '')], ['']*3)
 test_eq(temporal_cue('The edema has resolved, the heart is stable.'), 'improved')
 
-# %% [45] The earlier film
+# %% [44] The earlier film
 long = 'There is no effusion, but a small nodule is seen at the left base. ' * 800
 print(f'{len(long.split()):,} words, {len(entities(long)):,} entities')
 test_eq(len(entities(long)), 1600)
@@ -372,7 +369,7 @@ test_eq([entities(o) for o in (None, '', '\n', '___', float('nan'))], [[]]*5); t
 test_fail(lambda: entities(['No effusion.']), contains='got list')
 test_fail(lambda: chexpert_labels(b'\x00\x01\x02'), contains='are not text')
 
-# %% [47] On real reports
+# %% [46] On real reports
 def open_i():
     "(id, text, MeSH major terms) of each Open-i report in torchxrayvision's wheel."
     xrv = need('torchxrayvision', 'to read the Open-i reports that its wheel carries')
@@ -388,7 +385,7 @@ except MedvlError as err: real = []; print('not run:', err)
 read = [(sections(x), es := entities(x), chexpert_labels(es)) for _,x,_ in real]
 if real: print(f"{len(read):,} of {len(real):,} reports were read without an error")
 
-# %% [48] On real reports
+# %% [47] On real reports
 if real:
     n = pd.Series([k for s,*_ in read for k in s]).value_counts()
     print('sections:', ', '.join(f'{k} {v:,}' for k,v in n.items() if v>2))
@@ -398,7 +395,7 @@ if real:
 said = pd.DataFrame([(e.name,e.polarity) for _,es,_ in read for e in es], columns=['name','polarity'])
 pd.crosstab(said.name, said.polarity).sort_values('present', ascending=False).head(12) if real else said
 
-# %% [49] On real reports
+# %% [48] On real reports
 mesh = {'Cardiomegaly': 'Cardiomegaly|Cardiac Shadow/enlarged', 'Atelectasis': 'Pulmonary Atelectasis',
         'Pleural Effusion': 'Pleural Effusion|Hydropneumothorax|Hemothorax', 'Consolidation': 'Consolidation',
         'Edema': 'Pulmonary Edema|Pulmonary Congestion|Heart Failure', 'Pneumonia': 'Pneumonia',
@@ -423,7 +420,7 @@ def agree(k, terms):
 agreement = pd.DataFrame([agree(k, v) for k,v in mesh.items()]) if real else pd.DataFrame()
 agreement
 
-# %% [50] On real reports
+# %% [49] On real reports
 if real:
     fig,ax = plt.subplots(figsize=(6.4,3.2), dpi=75)
     o = agreement.sort_values('R?')
@@ -433,7 +430,7 @@ if real:
     ax.legend(frameon=False, fontsize=8); ax.tick_params(labelsize=8)
     ax.spines[['top','right']].set_visible(False); plt.tight_layout(); plt.show()
 
-# %% [53] Where the answer is known
+# %% [52] Where the answer is known
 known = Path('../../results/labeller.json')
 known = json.loads(known.read_text(encoding='utf-8')) if known.exists() else None
 
@@ -449,7 +446,7 @@ if known:
           f"denied by the state; {known['provenance']['date']}, commit {known['provenance']['commit']}")
 pd.DataFrame(map(told, known['rows'])).set_index('finding').round(3) if known else 'not run'
 
-# %% [55] Where the answer is known
+# %% [54] Where the answer is known
 if known and (o := known['samples']):
     print(f"{o['source']}: {o['mentioned_same']} of the {o['mentioned']} labels that it gives are ours too "
           f"({o['same']} of {o['cells']} cells, {o['reports']} reports)")
@@ -460,7 +457,7 @@ if known and (o := known['samples']):
     display(pd.DataFrame.from_dict(o, orient='index', columns=cols).astype(object).fillna('-'))
 else: print('samples of chexpert-labeler: not run')
 
-# %% [57] Where the answer is known
+# %% [56] Where the answer is known
 if known:  # a result that contradicts itself is not shown
     for r in known['rows']:
         for v in ('present','uncertain','absent'): assert r[v]['hit'] <= min(r[v]['said'], r[v]['read'])

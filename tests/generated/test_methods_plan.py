@@ -2,10 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] PLAN
-import warnings
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated')
-
-# %% [4] PLAN
 import math
 from pathlib import Path
 from typing import Mapping, NamedTuple
@@ -21,17 +17,17 @@ from medvl.losses.local import (cell_weights, over_texts, regions, similar, soft
 from medvl.models.heads import BatchNormHead
 from medvl.models.local import CellsAndWords
 
-# %% [5] PLAN
+# %% [4] PLAN
 import json
 import matplotlib.pyplot as plt
 from fastcore.test import *
 from medvl.core import Batch
 torch.set_num_threads(1);
 
-# %% [7] One look
+# %% [6] One look
 from medvl.methods.plan import (DAMPINGS, damp)
 
-# %% [8] One look
+# %% [7] One look
 torch.manual_seed(0)
 S = .2*torch.randn(5,2,9)                       # texts of 3 and 2 words, 2 films of 9 cells
 soft, r = damp(S, [3,2])
@@ -43,10 +39,10 @@ test_eq(damp(S, [3,2], 'none')[0], S); test_fail(lambda: damp(S, [3,2], 'max'), 
 mult = damp(S[:3,:1], [3], 'mult')[0]
 test_close(mult[0,0], S[0,0]*3*(S[:3,0].mean(1)/.05).softmax(0)[0]*9*(S[:3,0].mean(0)/.05).softmax(0), eps=1e-5)
 
-# %% [10] Look again
+# %% [9] Look again
 from medvl.methods.plan import (Look, looks)
 
-# %% [12] Look again
+# %% [11] Look again
 def slow(t, v, K, gamma=.5, beta=.5, tau_a=.1, h=.05):
     S, vbar, out = t @ v.T, v.mean(0), []
     for k in range(K+1):
@@ -66,11 +62,11 @@ for i in range(2):
         test_close(fast.cos[:3,i], cos, eps=1e-4); test_close(l.cos[:3,i], cos_z, eps=1e-4)
 test_eq(len(looks(words, cells, [3,2], K=0)), 1)
 
-# %% [14] Look again
+# %% [13] Look again
 a = looks(words, cells, [3,2], K=2, beta=1.); test_close(a[2].S, a[0].S, eps=1e-6)
 a = looks(words, cells, [3,2], K=2, gamma=0.); test_close(a[2].S, a[0].S, eps=1e-5)
 
-# %% [16] Why the mean cell is subtracted
+# %% [15] Why the mean cell is subtracted
 def toy(seed, side=19, d=128, W=24, related=6, common=1., signal=.55):
     g = torch.Generator().manual_seed(seed)
     y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing='ij')
@@ -96,11 +92,11 @@ fig, ax = plt.subplots(figsize=(4.4,2.6), dpi=75)
 for k,c in res.items(): ax.plot(c, 'o-', label=k)
 ax.set(xlabel='look', ylabel='CNR of the map', xticks=range(5)); ax.legend(fontsize=7); plt.tight_layout(); plt.show()
 
-# %% [18] Why the mean cell is subtracted
+# %% [17] Why the mean cell is subtracted
 test_eq(bool(res['as above'][2] > res['as above'][0]+.3), True)
 test_eq(bool(res['mean cell not subtracted'][2] < res['as above'][2]), True)
 
-# %% [20] With what a word is compared
+# %% [19] With what a word is compared
 g = torch.Generator().manual_seed(0)
 t = F.normalize(torch.randn(40,64,generator=g), dim=-1)
 nothing = torch.randn(1,64,64,generator=g)/8 + F.normalize(torch.randn(64,generator=g), dim=-1)
@@ -114,10 +110,10 @@ test_eq(looks(t, F.normalize(nothing, dim=-1), [40], K=0, whole=False)[0].cos.me
 test_eq(abs(looks(t, F.normalize(nothing, dim=-1), [40], K=0)[0].cos.mean().item()) < .2, True)
 test_eq(fits(there, True)-fits(nothing, True) > fits(there, False)-fits(nothing, False), True)
 
-# %% [22] Scores and selected words
+# %% [21] Scores and selected words
 from medvl.methods.plan import (selected, pool_looks)
 
-# %% [23] Scores and selected words
+# %% [22] Scores and selected words
 l = looks(words, cells, [3,2], K=1)[1]
 sel = selected(l, [3,2]); test_eq(sel.sum(0), torch.tensor([3,3]))       # 2 of 3 words, 1 of 2
 m = pool_looks(l, [3,2], sel)
@@ -126,7 +122,7 @@ w = l.r[:3,0].exp()*sel[:3,0]; test_close(m[0,0], (w/w.sum()*(5*l.cos[:3,0]).exp
 test_eq(selected(l, [3,2], torch.tensor([1,0])), torch.cat([sel[:3,1], sel[3:,0]])[:,None])
 test_eq(bool(m.abs().max() <= 1), True)
 
-# %% [25] What that does to learning
+# %% [24] What that does to learning
 def planted(n, g, things=8, cells=36, d=24):
     "Cells in which some things are planted, where they are, and the words of each text."
     code, common = (torch.randn(*o,d,generator=torch.Generator().manual_seed(k)) for k,o in ((5,(things,)), (6,())))
@@ -158,10 +154,10 @@ got = {k: learnt(w) for k,w in (('whole region', True), ('less the mean cell', F
 print('CNR on new films:', {k: round(v,2) for k,v in got.items()})
 test_eq(got['whole region'] > .2 and got['whole region'] > got['less the mean cell']+.5, True)
 
-# %% [27] The model
+# %% [26] The model
 from medvl.methods.plan import (PLAN)
 
-# %% [37] In use
+# %% [36] In use
 tiny = dict(vision=dict(name='vit_small_cpu', size=64, patch_size=16, depth=1, embed_dim=24, num_heads=2),
             text=dict(hidden_size=24, num_hidden_layers=1, num_attention_heads=2, intermediate_size=48, vocab_size=50,
                       hidden_dropout_prob=0., attention_probs_dropout_prob=0.), size=64, dim=16, hidden=32, layers=1)
@@ -179,7 +175,7 @@ out = m.train()(b); print({k: round(v.item(),3) for k,v in out.terms.items()})
 test_eq((out.img.loc.shape, out.txt.loc.shape, out.txt.msk.sum(1).tolist()), ((4,16,16), (4,4,16), [4,1,3,4]))
 test_close(out.img.loc.norm(dim=-1), torch.ones(4,16), eps=1e-5)
 
-# %% [39] In use
+# %% [38] In use
 def by_hand(v, t, msk, K=2):
     total = 0.
     for k,o in ((1,1/3),(2,2/3)):
@@ -201,7 +197,7 @@ with torch.no_grad():
     chunked = m.local_pairs(out.img.loc, out.txt).item(); m.chunk = 1
     test_close(m.local_pairs(out.img.loc, out.txt).item(), chunked, eps=1e-5); m.chunk = None
 
-# %% [41] In use
+# %% [40] In use
 ways = dict(local='words'), dict(K=0), dict(how='mult'), dict(last=True), dict(positives=True), dict(hidden=0)
 for kw in ({}, *ways):
     x = PLAN.small(**{**tiny, **kw}).train(); x.loss(x(b)).backward()
@@ -211,7 +207,7 @@ test_eq(PLAN.small(**tiny, K=3).omega(3), [0, 1/6, 1/3, 1/2]); test_eq(PLAN.smal
 c = PLAN.small(**tiny, K=3, curriculum=True)
 test_eq([c.at(o) for o in (0,.3,.4,.7,1)], [1,1,2,3,3]); test_fail(lambda: c.at(2), contains='[0,1]')
 
-# %% [43] In use
+# %% [42] In use
 m.eval()
 with torch.no_grad(): f, t = m.encode_image(b.img, b.img_msk), m.encode_text(b.txt[:4], b.txt_msk[:4], b.word[:4])
 with torch.no_grad(): H, s = m.maps(f, t), m.scores(f, t)
@@ -222,7 +218,7 @@ test_close(H1[:,:,0], H[:,:,1], eps=1e-5); test_close(s1['local'][:,0], s['local
 test_close(H[0,:,1].flatten(1), (t.loc[1,:1] @ f.loc.mT)[:,0], eps=1e-5)    # look 0 of a text of one word: its cosines
 test_eq(bool(s['local'].abs().max() <= 1), True)
 
-# %% [45] In use
+# %% [44] In use
 again = PLAN(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 with torch.no_grad(): test_close(again.eval().maps(f, t), H, eps=1e-6)
 with torch.device('meta'): full = {'ResNet-50': PLAN.paper(), 'ViT-B/16': PLAN.vit()}
@@ -236,7 +232,7 @@ test_fail(lambda: PLAN.small(**tiny, how='max'), contains="how='max'")
 test_fail(lambda: m(Batch(b, txt_msk=torch.zeros(6,9).bool())), contains='no sample of this batch has a text')
 test_fail(lambda: m(Batch(b, img_msk=torch.zeros(6,1).bool())), contains='has no film in any slot')
 
-# %% [47] The classic mistake: scoring with the question
+# %% [46] The classic mistake: scoring with the question
 g = torch.Generator().manual_seed(1)
 words, cells = (F.normalize(torch.randn(*s,64,generator=g), dim=-1) for s in ((40,), (4,49)))
 l = looks(words, cells, [40], K=2)[-1]
@@ -245,7 +241,7 @@ u = F.normalize(words[:,None] + .5*z, dim=-1)
 print(f"mean cosine of a region with its word {l.cos.mean():.2f}, with its question {(u*z).sum(-1).mean():.2f}")
 test_eq(bool((u*z).sum(-1).mean() > l.cos.mean()+.15), True)
 
-# %% [49] It learns
+# %% [48] It learns
 from medvl.data.batch import pad_texts
 from medvl.data.films import Preset
 from medvl.data.regions import phrases
@@ -255,7 +251,7 @@ from medvl.eval.maps import film_tensor, heat, phrase_feats
 from medvl.phantom.marks import MARKS, marked_studies
 from medvl.phantom.set import phantom_studies
 
-# %% [50] It learns
+# %% [49] It learns
 page = Preset('page', 64, 64, 64, .4785, .2834)
 train = marked_studies(phantom_studies(40, 0, 64, 'train', 'easy'), 1000)
 recs = phrases(marked_studies(phantom_studies(12, 0, 64, 'test', 'easy'), 60, seed=1))
@@ -268,7 +264,7 @@ conv = dict(name='resnet18', size=64, in_chans=1, layers=(1,1,1,1), channels=(24
 m = PLAN.small(vision=conv, text=bert, size=64, dim=64, layers=1)
 print(f"{len(train)} films, a report: {train[0].report!r}; cells {m.vision.grid}; {len(recs)} phrases to look for")
 
-# %% [51] It learns
+# %% [50] It learns
 def fit(m, steps=300, lr=3e-3, bs=24):
     g = torch.Generator().manual_seed(0); log = []
     opt = torch.optim.AdamW(m.parameters(), lr=lr, weight_decay=.02)
@@ -287,7 +283,7 @@ for ax,k in zip(axs, ('glob','local')):
 plt.tight_layout(); plt.show()
 for k in ('glob','local'): test_eq(sum(o[k] for o in log[-10:]) < .8*sum(o[k] for o in log[:10]), True)
 
-# %% [53] It learns
+# %% [52] It learns
 P = Protocol('page', sigma=0.)
 res, wrong = (grounding(m, tok, recs, page, P, side=64, n_boot=200, progress=False, control=c) for c in (False, True))
 pick = [next(j for j,r in enumerate(recs) if r.label == k) for k in MARKS]
@@ -300,13 +296,13 @@ for line,j in zip(axs, pick):
         heat(r.view.px, maps[k], f"look {k}: CNR {res.rows[k][j]['cnr']:.2f}", mask, ax=ax, bar=False)
 plt.show()
 
-# %% [55] It learns
+# %% [54] It learns
 def macro(t): return {k: round(t['macro'][k].value, 3) for k in ('cnr','miou','pointing')}
 for k,t in enumerate(res.looks): print(f'look {k}:', macro(t))
 print('control:', macro(wrong.table))
 test_eq(res.table['macro']['cnr'].low > wrong.table['macro']['cnr'].high, True)
 
-# %% [57] It learns
+# %% [56] It learns
 t = phrase_feats(m, tok, [recs[pick[1]].text])[0]
 with torch.no_grad():
     ls = m.look(t.loc[0], m.encode_image(film_tensor([recs[pick[1]].view], page)).loc, [t.loc.shape[1]], K=6)
@@ -315,7 +311,7 @@ print('cells with half of the attention:', [half(l.A) for l in ls])
 print('cosine of words and regions:', [round(l.cos.mean().item(),3) for l in ls])
 test_eq(half(ls[6].A) <= half(ls[0].A), True)
 
-# %% [60] Phantom patients
+# %% [59] Phantom patients
 from IPython.display import Markdown
 def show(v): return f"{v['value']:.3f}" + (f" ({v['low']:.3f} to {v['high']:.3f})" if v['low'] is not None else '')
 def line(name, d): return f"| {name} | {' | '.join(show(d[k]) for k in ('cnr','miou','pointing'))} |"
@@ -341,5 +337,5 @@ def tables(what, folder='../../results'):
     return '\n\n'.join(f'**{k}**\n\n{head}'+'\n'.join(v) for k,v in rows.items() if v)
 Markdown(tables('grounding'))
 
-# %% [62] Marks
+# %% [61] Marks
 Markdown(tables('marks'))

@@ -24,7 +24,7 @@ from io import BytesIO
 from IPython.display import Image as Picture, display
 import matplotlib.pyplot as plt
 from tempfile import TemporaryDirectory
-from medvl.data.image import read_dicom
+from medvl.data.dicom import read_dicom
 from medvl.phantom.anatomy import bones, draw_anatomy, lung, tube, vessels
 
 # %% [6] The cone
