@@ -155,7 +155,7 @@ QUESTIONS = {
 MORE = {'ablations': 'tutorials/ablations.ipynb',
         'film_worth': 'methods/05_mrm.ipynb', 'local_loss': 'losses/02_local.ipynb',
         'phantom_calibration': 'phantom/08_calibration.ipynb', 'phantom_speed': 'phantom/06_set.ipynb',
-        'temporal': 'eval/11_temporal.ipynb'}
+        'temporal': 'eval/11_temporal.ipynb', 'temporal_towers': 'eval/11_temporal.ipynb'}
 
 # %% ../../nbs/eval/14_results.ipynb #7b8cbb34
 def answer(question:str, # key of QUESTIONS

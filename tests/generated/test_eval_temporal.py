@@ -139,3 +139,15 @@ if run:
     low, high = ({f: o['macro_accuracy'] for f,o in best[k]['findings'].items()} for k in ('untrained','findings'))
     apart = [f for f in low if low[f]['high'] < high[f]['low']]
     print('learnt features above untrained ones, intervals apart:', ', '.join(apart))
+
+# %% [34] How much of it do features hold?
+far = Path('../../results/temporal_towers.json')
+if far.exists():
+    far = json.loads(far.read_text())
+    best = {k: max(by.values(), key=lambda r: r['mean']) for k,by in far['features'].items()}
+    print(*(far['provenance'][k] for k in ('date','commit')), sum(far['pairs'].values()), 'pairs')
+    def row(r): return {f: cell(o['macro_accuracy']) for f,o in r['findings'].items()} | {'mean': f"{r['mean']:.2f}"}
+    display(pd.DataFrame({k: row(r) for k,r in best.items()}).T)
+    learnt = [k for k in best if k not in ('untrained','truth')]
+    assert all(best['untrained']['mean'] < best[k]['mean'] < best['truth']['mean'] for k in learnt)
+else: print('not run')
