@@ -45,6 +45,7 @@ def made_of(r:dict # a result file
     data = data if isinstance(data, str) else ''
     if {'difficulty','patients','test'} <= said.keys():
         data = "phantom, {difficulty}, {patients} patients to train, {test} to test".format(**said)
+        if said.get('set'): data += f", {', '.join(said['set'])}"
         if said.get('start'): data += f", MRM of {r['below']['mrm']['plan']['data']['train']['patients']} patients"
     elif {'train','test'} <= said.keys() and 'train' not in data:
         data = '{}, {train} patients to train, {test} to test'.format(data, **said)

@@ -39,6 +39,8 @@ test_eq(made_of(dict(data='x', args=dict(train=9, test=4))), 'x, 9 patients to t
 far = dict(one, arguments=dict(one['arguments'], start='runs/long/mrm'),
            below=dict(mrm=dict(plan=dict(data=dict(train=dict(patients=99))))))
 assert made_of(far).startswith('phantom, easy, 9 patients to train, 4 to test, MRM of 99 patients; 3 seeds')
+other = dict(far, arguments=dict(far['arguments'], set=['clip.lr=1']))
+assert ', 4 to test, clip.lr=1, MRM of' in made_of(other)                # not the same run
 test_eq(made_of(dict(data='noise', args=dict(seed=7))), 'noise; seed 7'); test_eq(made_of({}), '')
 
 # %% [12] From a file to systems and scores

@@ -12,10 +12,12 @@ above = [Path.cwd(), *Path.cwd().parents]
 home = next(p for p in above if (p/'settings.ini').exists())
 def read(name): return json.loads((home/'results'/name).read_text())
 count, many, few = read('compute.json'), read('alta_against_clip.json'), read('alta_against_clip_few.json')
-abl, probe, probe_few, every = (read(f'{k}.json') for k in ('ablations','probe','probe_few','clip_all'))
+abl, every, bare = (read(f'{k}.json') for k in ('ablations','clip_all','film_norm'))
+probe, probe_few = read('probe.json'), read('probe_few.json')
 V, F, W = many['variants'], few['variants'], abl['variants']
 def pct(x): return f"{100*x['value']:.1f} [{100*x['low']:.1f}, {100*x['high']:.1f}]"
-runs = dict(compute=count, many=many, few=few, clip_all=every, ablations=abl, probe=probe, probe_few=probe_few)
+runs = dict(compute=count, many=many, few=few, clip_all=every, film_norm=bare, ablations=abl, probe=probe,
+            probe_few=probe_few)
 for k,o in runs.items():
     print(k, {a: o['provenance'][a] for a in ('date','commit')}, 'seeds', o['arguments'].get('seeds', 1))
 
@@ -93,3 +95,10 @@ rows |= {f"{clips[0]}, {r['arguments']['patients']:,} patients":
 rows[f"{clips[0]}, {every['arguments']['patients']:,} patients"] = work(every['stages']['clip']), 0, hit
 pd.DataFrame({n: {'T multiply-adds': f'{w:.1f}', 'and before, by MRM': f'{p:.1f}',
                   **{name: pct(s[k]) for k,name in ways.items()}} for n,(w,p,s) in rows.items()}).T
+
+# %% [15] Films that all look alike
+B = bare['variants']
+both = {(s, w): {name: pct(X[s][k]) for k,name in ways.items()} for s in ('ALTA', *clips)
+        for w,X in {'with film_norm': F, 'without': B}.items()}
+assert all(F[s][k]['low'] > B[s][k]['high'] for s in ('ALTA', *clips) for k in ways if k.startswith('text'))
+pd.DataFrame(both).T
