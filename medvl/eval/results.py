@@ -130,7 +130,9 @@ QUESTIONS = {
     'retrieval': Question('Do films and reports find each other?',
         'P@10: of the ten answers that come first for a query with a finding, the share that has it, mean over the '
         'findings. AUROC: a finding put into words, without a label.',
-        '*ALTA* and *CLIP from MRM* begin with the weights of a pretrained MRM, *CLIP from scratch* with none.',
+        '*ALTA* and *CLIP from MRM* begin with the weights of a pretrained MRM, *CLIP from scratch* with none. '
+        '*MRM of* so many patients: it has read the films and reports of these, while CLIP from scratch knows only '
+        'those to train.',
         'tutorials/claims.ipynb', HIT, retrieved),
     'towers': Question('What does a frozen vision tower know?',
         'Linear probe for each finding, mean over the findings.',

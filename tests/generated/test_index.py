@@ -46,7 +46,8 @@ papers = [('clip', 'CLIP', 'a whole film with its whole report: ConVIRT, then CL
     ('biovil', 'BioViL', 'phrases with regions, with a text tower of the field', '2204.09817'),
     ('mrm', 'MRM', 'masked films and masked reports, restored together (pretraining only)', '2301.13155'),
     ('alta', 'ALTA', 'a frozen masked model, aligned through adapters; lateral and prior films', '2506.08990'),
-    ('plan', 'PLAN', 'words with cells of the film, refined step by step', '2502.18047'),
+    ('plan', 'PLAN', 'words with cells of the film, refined step by step; re-implemented from the abstract',
+     '2502.18047'),
     ('place', 'PLACE', 'observations of the film with observations of the report', '2506.10573'),
     ('mmclip', 'MMCLIP', 'what attention picks is masked and restored; films without reports take part', '2407.19546')]
 def row(key, name, what, who):

@@ -250,6 +250,7 @@ with torch.no_grad():
     m.views = 'present'; every = m.encode_image(b.img, b.img_msk)
     far = example('clean', film_norm=True).eval(); far.film_norm.running_mean += 1e3   # a part that all share
     test_eq(bool((far.encode_image(b.img[:,0]).glob-one.glob).abs().max() > .1), True)  # is taken away
+    far.train()(b); test_eq(int(far.film_norm.num_batches_tracked), 1)                  # and learnt in training
 test_close(one.glob, frontal.glob, eps=1e-6); test_eq((one.loc.shape, one.grid), ((4,16,32), (4,4)))
 test_close(every.glob[0], one.glob[0], eps=1e-5); test_eq(bool((every.glob[1]-one.glob[1]).abs().max() > 1e-3), True)
 test_eq(every.loc.shape, (4,64,32)); test_eq(every.msk.sum(1), torch.tensor([16,64,32,32]))

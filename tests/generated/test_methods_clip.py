@@ -93,27 +93,13 @@ test_eq(moved, torch.tensor([False,True,True,False]))  # samples with two films
 test_close(mean.loc, one.loc, eps=1e-5)  # local features are those of the first film in both
 
 # %% [31] A batch in, an `Out` out
-def alike(m):
-    "Mean cosine of the films of a batch."
-    with torch.no_grad(): v = m.train().film_vector(b.img, b.img_msk)[0]
-    v = F.normalize(v, dim=-1)
-    return ((v @ v.T).sum()-len(v)).item()/len(v)/(len(v)-1)
-kw = dict(vocab=50, vision=m.vision.config)
-def fresh(on): torch.manual_seed(0); return CLIP.small(**kw, film_norm=on)
-plain, norm = fresh(False), fresh(True)                                 # the same weights
-print({k: round(alike(o),3) for k,o in dict(plain=plain, film_norm=norm).items()})
-assert alike(norm) < 0 < .3 < alike(plain)                              # random pixels; phantom films: .98
-again = CLIP(**json.loads(json.dumps(norm.config))); again.load_state_dict(norm.state_dict())
-test_close(again.eval().encode_image(b.img, b.img_msk).glob, norm.eval().encode_image(b.img, b.img_msk).glob, eps=1e-6)
-
-# %% [33] A batch in, an `Out` out
 m.train().loss(m(b)).backward()
 without = [k for k,p in m.named_parameters() if p.grad is None]
 print('without gradient:', without)
 test_eq(without, ['vision.net.pos_embed'])  # the fixed sine table
 test_eq(CLIP.convirt(vision=m.vision.config, text=m.text.config_dict()).log_scale.requires_grad, False)
 
-# %% [35] A batch in, an `Out` out
+# %% [33] A batch in, an `Out` out
 from medvl.models.checkpoint import save_pretrained
 with tempfile.TemporaryDirectory() as d:
     save_pretrained(m, d)
@@ -122,14 +108,14 @@ with tempfile.TemporaryDirectory() as d:
     test_eq(taker.vision.config, m.vision.config)
     test_fail(lambda: CLIP.small(vocab=50, init=d, vision='vit_small_cpu'), contains='of another size')
 
-# %% [37] A batch in, an `Out` out
+# %% [35] A batch in, an `Out` out
 with torch.device('meta'): full = {k: f() for k,f in dict(paper=CLIP.paper, convirt=CLIP.convirt).items()}
 for k,o in full.items():
     n = {p: sum(x.numel() for x in getattr(o,p).parameters())/1e6 for p in ('vision','text','head_v','head_t')}
     print(f"{k:8s}", ', '.join(f"{p} {x:.2f} M" for p,x in n.items()))
 test_eq(full['paper'].head_v.weight.shape, (512,768)); test_eq(full['convirt'].head_v[0].weight.shape, (2048,2048))
 
-# %% [39] The classic mistake: one report, many films
+# %% [37] The classic mistake: one report, many films
 # three films of one study, and a perfect model
 v = F.normalize(torch.eye(3)[[0,0,0,1,2]], dim=-1); ids = torch.tensor([7,7,7,8,9])
 best = (v@v.T).argmax(1)
@@ -138,7 +124,7 @@ print('top-1 by row number:', by_row, ' by text:', by_text)
 test_eq((ids[best] == ids).all().item(), True)
 test_eq((best == torch.arange(5)).float().mean().item() < 1, True)
 
-# %% [41] It learns
+# %% [39] It learns
 from medvl.data.batch import StudyData, collate
 from medvl.data.films import Preset
 from medvl.data.study import samples
@@ -147,7 +133,7 @@ from medvl.data.tokens import train_tokenizer
 from medvl.eval.retrieval import retrieval
 from medvl.phantom.set import phantom_studies
 
-# %% [42] It learns
+# %% [40] It learns
 studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
 smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
 tok = train_tokenizer([s.text for s in smp if s.split == 'train'], 600)
@@ -159,7 +145,7 @@ seen, held = whole(True), whole(False)
 films = seen.img_msk.sum(1).float().mean().item()
 print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample: {films:.2f}")
 
-# %% [43] It learns
+# %% [41] It learns
 vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
 bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3,
             intermediate_size=192, max_position_embeddings=64,
@@ -190,6 +176,18 @@ def chance(b, n=200):
         v, t = (F.normalize(torch.randn(b.bs,8,generator=g), dim=-1) for _ in range(2))
         got.append(float(retrieval(v, t, b.txt_id, b.txt_id)['image_to_text_MRR']))
     return sum(got)/n
+
+# %% [43] It learns
+def alike(m):
+    "Mean cosine of two films of the training patients."
+    with torch.no_grad(): v = F.normalize(m.train().film_vector(seen.img, seen.img_msk)[0], dim=-1)
+    return ((v @ v.T).sum()-len(v)).item()/len(v)/(len(v)-1)
+def fresh(on): torch.manual_seed(0); return CLIP(vision=vit, text=bert, size=64, dim=64, film_norm=on)
+plain, norm = fresh(False), fresh(True)                                 # the same weights
+print({k: round(alike(o),3) for k,o in dict(plain=plain, film_norm=norm).items()})
+assert alike(plain) > .9 and abs(alike(norm)) < .1
+again = CLIP(**json.loads(json.dumps(norm.config))); again.load_state_dict(norm.state_dict())
+test_close(again.eval().encode_image(seen.img[:4]).glob, norm.eval().encode_image(seen.img[:4]).glob, eps=1e-6)
 
 # %% [44] It learns
 torch.manual_seed(0)

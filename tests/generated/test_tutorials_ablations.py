@@ -15,7 +15,7 @@ above = [Path.cwd(), *Path.cwd().parents]
 home = next(p for p in above if (p/'settings.ini').exists())
 res = json.loads((home/'results'/'ablations.json').read_text())
 told = res['arguments']
-for k in ('patients','test','film','difficulty','seeds','set'): print(f'{k}: {told[k]}')
+for k in ('patients','test','film','difficulty','seeds','epochs','start','set'): print(f'{k}: {told[k]}')
 print('commit', res['provenance']['commit'])
 print(res['data'])
 V = res['variants']
