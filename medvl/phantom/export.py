@@ -97,7 +97,7 @@ def export_set(folder:str|Path, # made if absent
                seed:int=0, # another seed, other patients
                size:int=512, # pixels a side of the films
                split:str|None=None, # 'train', 'val', 'test'; None: 70/10/20 within the set
-               difficulty:str='standard', # 'easy', 'standard' or 'hard'
+               difficulty:str='standard', # see `DIFFICULTY`
                dicom:bool=False, # DICOM, else PNG
                masks:bool=True, # a PNG for each finding and film
                workers:int=0, # processes that draw; 0: this one

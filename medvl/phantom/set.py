@@ -23,17 +23,21 @@ import numpy as np
 
 from ..core import MedvlError, cache_dir, jsonable
 from ..data.study import Box, Study, View
-from .anatomy import Anatomy, Strokes, smooth, tube
-from .findings import grade, measure, shoot
+from .anatomy import Anatomy
+from .bones import Strokes, smooth, tube
+from .findings import grade, measure
+from .outline import skin
 from .projection import Geometry, Quality
 from .reports import Writer, phrase, write
+from .shot import shoot
 from .visits import draw_patient, truth_labels
 
 # %% ../../nbs/phantom/06_set.ipynb #93191ae4
 DIFFICULTY = {
-    'easy':     dict(variety=.5, subtle=-.5, co=.3, photons=2., pose=.5, typo=0., noise=0.),
-    'standard': dict(variety=1., subtle=.25, co=1., photons=1., pose=1., typo=.004, noise=0.),
-    'hard':     dict(variety=1.2, subtle=.8, co=1.3, photons=.5, pose=1.5, typo=.01, noise=0.)}
+    'easy':     dict(variety=.5, subtle=-.5, co=.3, photons=2., pose=.5, typo=0., noise=0., look=1),
+    'standard': dict(variety=1., subtle=.25, co=1., photons=1., pose=1., typo=.004, noise=0., look=1),
+    'hard':     dict(variety=1.2, subtle=.8, co=1.3, photons=.5, pose=1.5, typo=.01, noise=0., look=1)}
+DIFFICULTY['lifelike'] = DIFFICULTY['standard'] | dict(look=2)
 SPLITS = {None: 0, 'train': 1, 'val': 2,
           'test': 3}  # patients of different splits have different numbers, hence different bodies
 
@@ -85,9 +89,17 @@ def pose(a:Anatomy, # the patient's body at this visit
                 shoulder=float(rng.uniform(.05, .5) if lat else rng.uniform(.5, 1.9)),
                 lo=float(rng.uniform(1, 6)), hi=float(rng.uniform(96, 99.5)), border=border,
                 flip=bool(rng.random() < .3))
+    if a.look > 1: q = replace(q, glare=.15)
+    if a.look > 1 and lat: g,q = _frame_side(a, g, q)
     left = rng.random() < .7; r = float(rng.choice([rng.uniform(.05, .14), rng.uniform(.7, .94)], p=[.75,.25]))
     c = float(rng.uniform(.86, .95))
     return a, g, q, ('L', r, float(rng.uniform(.06, .12)) if lat else c) if left or lat else ('R', r, 1-c)
+
+def _frame_side(a, g, q):
+    "A lateral film as wide as the trunk is deep, with less evening out."
+    z,front,back = skin(a); lo,hi = np.interp(-5, z, front)-.35*a.breast, np.interp(0, z, back)
+    g = replace(g, width=float(np.clip(1.13*(hi-lo)+3+.25*(g.width-34), 27, 44)), cx=g.cx-.6+.5*float(lo+hi))
+    return g, replace(q, local=q.local-.1, shoulder=q.shoulder+.4, photons=3*q.photons)
 
 def leads(a:Anatomy, rng:np.random.Generator, # body; chance
          ) -> Strokes:
@@ -136,7 +148,8 @@ def draw_studies(num:int, # number of the patient
                  shots:bool=False # keep each film's `Shot` in `View.info['shot']`
                 ) -> list[Study]:
     "All studies of one patient, oldest first, each linked to the one before."
-    k = knobs('standard') if k is None else k; p = draw_patient(num, name, k['variety'], k['subtle'], k['co'])
+    k = knobs('standard') if k is None else k
+    p = draw_patient(num, name, k['variety'], k['subtle'], k['co'], k['look'])
     out = []
     for i,v in enumerate(p.visits):
         sid = f'{p.id}-{i+1}'; films = _films(p, v, num, i, size, k)
@@ -177,7 +190,7 @@ def _view(id, name, q, s, F, say, shots):
 def fingerprint() -> str:
     "Hash of the code that films and reports depend on; comments do not count."
     h = hashlib.blake2b(digest_size=6)
-    for m in ('anatomy','projection','findings','visits','reports','set'):
+    for m in ('anatomy','bones','vessels','projection','outline','findings','shot','visits','reports','set'):
         source = Path(import_module(f'medvl.phantom.{m}').__file__).read_text(encoding='utf-8')
         h.update(ast.dump(ast.parse(source)).encode())
     return h.hexdigest()

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..core import CHEXPERT
-from .anatomy import Anatomy, LOBES, draw_anatomy, rib_line
+from .anatomy import Anatomy, LOBES, draw_anatomy
+from .bones import rib_line
 from .findings import Finding, OPACITY, measure, place, zone_of
 
 # %% ../../nbs/phantom/04_visits.ipynb #b256ae7e
@@ -166,10 +167,11 @@ def draw_patient(seed:int, # of everything about this patient but films and text
                  id:str='', # name; '' makes one
                  variety:float=1., # of anatomies
                  subtle:float=0., # towards 1: milder, smaller findings; below 0: none milder than -subtle
-                 co:float=1. # how often findings come together
+                 co:float=1., # how often findings come together
+                 look:int=1 # how the body is drawn
                 ) -> Patient:
     "A patient with a course."
-    rng = np.random.default_rng([seed, 1]); a = draw_anatomy(rng, variety); names = list(PICTURES)
+    rng = np.random.default_rng([seed, 1]); a = draw_anatomy(rng, variety, look); names = list(PICTURES)
     pic = str(rng.choice(names, p=[PICTURES[k][0] for k in names]))
     n = int(rng.choice([1,2,3,4,5], p=[.42,.27,.16,.09,.06]))
     F, day, visits = _first(a, pic, rng, subtle, co), 0., []

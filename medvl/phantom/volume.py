@@ -13,8 +13,10 @@ from dataclasses import replace
 import numpy as np
 
 from ..core import MedvlError
-from .anatomy import Anatomy, MU, Strokes, airways, bones, cage, heart, hounsfield, mediastinum, vessels
+from .anatomy import Anatomy, MU, cage, heart, hounsfield, mediastinum
+from .bones import Strokes, bones
 from .findings import ball_list, strokes, tissue
+from .vessels import airways, vessels
 
 # %% ../../nbs/phantom/07_volume.ipynb #c6c5b7f5
 CT_LABELS = dict(outside=0, soft=1, fat=2, right_lung=3, left_lung=4, heart=5, mediastinum=6, vessel=7, bone=8,

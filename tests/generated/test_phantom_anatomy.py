@@ -3,7 +3,6 @@
 
 # %% [3] Anatomy
 from dataclasses import dataclass
-from functools import lru_cache
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
@@ -24,11 +23,12 @@ test_eq(hounsfield(MU['air']), -1000); test_eq(hounsfield(MU['soft']), 0)
 test_close(hounsfield(MU['lung']), -750); assert hounsfield(MU['cortex']) > 1000
 
 # %% [9] One patient
-from medvl.phantom.anatomy import (Anatomy)
+from medvl.phantom.anatomy import (LOOKS, Anatomy)
 
 # %% [10] One patient
 test_eq(Anatomy().sex, 'F')
 test_fail(lambda: Anatomy(width=130), contains='8 to 18')
+test_fail(lambda: Anatomy(look=3), contains='Anatomy.look is 3')
 
 # %% [12] One patient
 from medvl.phantom.anatomy import (draw_anatomy)
@@ -79,68 +79,31 @@ test_close((xs.max()-xs.min())/(2*a.width), a.ctr, 2e-3)  # the heart is as wide
 from medvl.phantom.anatomy import (_ellipsoid, _capsule)
 
 # %% [25] Shapes as functions
-from medvl.phantom.anatomy import (edges, block, heart, mediastinum, _put)
+from medvl.phantom.anatomy import (edges, block, heart)
 
-# %% [27] Shapes as functions
-from medvl.phantom.anatomy import (lung)
+# %% [26] Shapes as functions
+from medvl.phantom.anatomy import (_septum, _wedges, _rise, mediastinum, _put)
 
 # %% [28] Shapes as functions
+from medvl.phantom.anatomy import (lung)
+
+# %% [29] Shapes as functions
 r = lambda *p: float(lung(a, *map(np.float32, p), side='right'))
 assert r(-7, 0, 0) < 0 < r(7, 0, 0)  # the right lung is on the right
 assert r(-7, 0, -19) > 0  # not below the dome
 assert heart(a, 3, -2, a.base+4) < 0 < r(-.5, -2, a.base+4)
 
-# %% [30] Shapes as functions
+# %% [31] Shapes as functions
 from medvl.phantom.anatomy import (LOBES, lobe)
 
-# %% [31] Shapes as functions
+# %% [32] Shapes as functions
 p = tuple(np.random.default_rng(1).uniform(-8, 8, (3, 1000)))
 inside = np.stack([lobe(a, *p, 'right', o) < 0 for o in LOBES['right']])
 test_eq(inside.sum(0).max(), 1); assert inside.any(0).mean() > .999  # every point is in exactly one lobe
 test_fail(lambda: lobe(a, *p, 'left', 'middle'), contains="no left middle")
 
-# %% [33] Lines: bones, vessels, airways
-from medvl.phantom.anatomy import (Strokes, tube, smooth)
-
-# %% [34] Lines: bones, vessels, airways
-t = tube([(0,0,0),(0,0,10)], .5, .1)
-test_close((t.mu*np.pi*t.r**2*t.ds).sum(), .1*np.pi*.25*10, 1e-4)  # mass of a cylinder
-test_close(smooth([(0,0,0),(1,1,0),(2,0,0)], 5)[[0,2,4]], [(0,0,0),(1,1,0),(2,0,0)], 1e-6)
-test_eq(len(Strokes.join([t, t[:3]])), len(t)+3)
-
-# %% [36] Lines: bones, vessels, airways
-from medvl.phantom.anatomy import (RIB_FLAT, rib_line, _bone)
-
-# %% [38] Lines: bones, vessels, airways
-from medvl.phantom.anatomy import (bones, _frame)
-
-# %% [40] Lines: bones, vessels, airways
-from medvl.phantom.anatomy import (_vertebra, _vertebrae)
-
-# %% [41] Lines: bones, vessels, airways
-P = rib_line(a, 5, 'left'); back, front = P[5:15], P[-8:]
-slope = lambda q: abs((q[-1,2]-q[0,2])/(q[-1,0]-q[0,0]))
-assert slope(front) > 1.5*slope(back); assert P[-1,2] < P[0,2]
-assert np.all(cage(a, *P.T) > 0)  # a rib never enters the chest
-assert all(rib_line(a, i, 'left')[0,2] > rib_line(a, i+1, 'left')[0,2] for i in range(1,12))
-test_fail(lambda: rib_line(a, 13, 'left'), contains='12 pairs')
-B = bones(a); len(B)
-
-# %% [43] Lines: bones, vessels, airways
-from medvl.phantom.anatomy import (HILUM, _turn, tree, _trunks)
-
-# %% [45] Lines: bones, vessels, airways
-from medvl.phantom.anatomy import (vessels, airways)
-
-# %% [46] Lines: bones, vessels, airways
-v,left = vessels(a)
-test_eq(vessels(a)[0].xyz, v.xyz)
-S,E,R,G = tree(a, 'right')
-assert R[G==6].mean() < .3*R[G==0].mean(); test_eq(len(S), 2*15*(2**7-1))
-print(f'{len(v)} points of vessels, {v.ds.sum()/100:.0f} m of them')
-
-# %% [47] Lines: bones, vessels, airways
-fig,ax = plt.subplots(1, 3, figsize=(11,4.2))
+# %% [33] Shapes as functions
+fig,ax = plt.subplots(1, 2, figsize=(8,4.2))
 g = np.linspace(-20, 16, 160, dtype=np.float32); h = np.linspace(-16, 16, 160, dtype=np.float32)
 X,Z = np.meshgrid(h, g[::-1]); 
 img = sum((i+1)*(lung(a, X, X*0+1, Z, o) < 0) for i,o in enumerate(('right','left'))) + 3*(heart(a, X, X*0-1, Z) < 0)
@@ -148,10 +111,5 @@ ax[0].imshow(img, extent=(-16,16,-20,16), cmap='Greys'); ax[0].set_title('corona
 Y,Z2 = np.meshgrid(h, g[::-1])
 ax[1].imshow((lung(a, 0*Y+6, Y, Z2, 'left') < 0)+2*(heart(a, Y*0+6, Y, Z2) < 0), extent=(-16,16,-20,16),
              cmap='Greys'); ax[1].set_title('sagittal cut, 6 cm left')
-for i in range(1,13):
-    for side in ('left','right'): P = rib_line(a, i, side); ax[2].plot(P[:,0], P[:,2], 'k', lw=1)
-keep = np.where(left, lung(a, *v.xyz.T, 'left'), lung(a, *v.xyz.T, 'right')) < 0
-ax[2].scatter(*v.xyz[keep][:,[0,2]].T, s=v.r[keep]**2*12, c='crimson', lw=0); ax[2].set_aspect('equal')
-ax[2].set_title('ribs and vessels')
 plt.tight_layout(); plt.savefig(buf := BytesIO(), format='jpg', dpi=70, pil_kwargs=dict(quality=70)); plt.close()
 display(Image(buf.getvalue()))

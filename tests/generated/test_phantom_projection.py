@@ -16,7 +16,8 @@ from scipy import fft as sfft
 from scipy import ndimage as ndi
 from scipy.special import j1
 from medvl.core import MedvlError
-from medvl.phantom.anatomy import Anatomy, MU, Reals, Strokes
+from medvl.phantom.anatomy import Reals
+from medvl.phantom.bones import Strokes
 
 # %% [4] Projection
 from fastcore.test import *
@@ -25,7 +26,7 @@ from IPython.display import Image as Picture, display
 import matplotlib.pyplot as plt
 from tempfile import TemporaryDirectory
 from medvl.data.dicom import read_dicom
-from medvl.phantom.anatomy import bones, draw_anatomy, lung, tube, vessels
+from medvl.phantom.bones import tube
 
 # %% [6] The cone
 from medvl.phantom.projection import (VIEWS, Geometry)
@@ -62,16 +63,10 @@ test_close(p[:,128].sum()*39/256, .2*np.pi, .01)  # cross-section
 q = draw(tube([(0,-3,0),(0,3,0)], .5, .2), G, 256, blur=0); test_close(q.max(), .2*6, .25)
 test_close(q.sum()*(39/256)**2, .2*np.pi*.25*6, .01)
 
-# %% [17] The body's outline
-from medvl.phantom.projection import (_mid, chest, _ell)
-
-# %% [19] The body's outline
-from medvl.phantom.projection import (body)
-
-# %% [21] From the integral to the film
+# %% [17] From the integral to the film
 from medvl.phantom.projection import (Quality, expose)
 
-# %% [23] From the integral to the film
+# %% [19] From the integral to the film
 q0 = Quality(scatter=0., electronic=0., blur=0.)
 P = expose(np.full((128,128), 2., np.float32), q0, 12.8, np.random.default_rng(0))
 test_close(P.mean(), 2, .002)
@@ -79,16 +74,16 @@ test_close(P.std(), 1/np.sqrt(8e4*np.exp(-2)), .001)  # relative noise: one over
 test_eq(expose(np.zeros((8,8),np.float32), Quality(), 1., np.random.default_rng(5)),
         expose(np.zeros((8,8),np.float32), Quality(), 1., np.random.default_rng(5)))
 
-# %% [24] From the integral to the film
+# %% [20] From the integral to the film
 from medvl.phantom.projection import (window, _wide)
 
-# %% [26] From the integral to the film
+# %% [22] From the integral to the film
 from medvl.phantom.projection import (_letter, mark, collimate)
 
-# %% [28] Files
+# %% [24] Files
 from medvl.phantom.projection import (ORIENT, _atomic, write_png, write_dicom)
 
-# %% [29] Files
+# %% [25] Files
 ramp = np.tile(np.linspace(0, 1, 64, dtype=np.float32), (64,1))
 with TemporaryDirectory() as d:
     for bits,inv in ((12,False),(15,True)):
@@ -99,20 +94,3 @@ with TemporaryDirectory() as d:
     test_eq(np.asarray(Image.open(write_png(np.arange(16, dtype=np.uint8).reshape(4,4), Path(d)/'b.png'))).ravel(),
             np.arange(16))
 f.info
-
-# %% [31] A first film
-a = draw_anatomy(np.random.default_rng(4)); G = Geometry('PA', cz=-1.5); n = 224
-R = rays(G, 112, ((-a.width-.5,-a.front-1,a.base-8),(a.width+.5,a.back+1,a.apex+.5)))
-air = sum(occupied(lung(a, R.x, R.y, R.z, o), R.step) for o in ('right','left'))
-p,chord = body(a, G, n); v,left = vessels(a)
-v = v[np.where(left, lung(a, *v.xyz.T, 'left'), lung(a, *v.xyz.T, 'right')) < -.1]
-soft = p - whole((air*R.dl).sum(0), R, n)*(MU['soft']-a.lung_mu); vp = draw(v, G, n)*.75; bp = draw(bones(a), G, n)
-steps = dict(body=p, lungs=soft, vessels=soft+vp, bones=soft+vp+bp)
-fig,ax = plt.subplots(1, 5, figsize=(13,2.8))
-for o,(k,img) in zip(ax, steps.items()): o.imshow(img, cmap='gray'); o.set_title(f'+ {k}')
-film,_ = window(expose(soft+vp+bp, Quality(), G.width, np.random.default_rng(0)), Quality(), chest(a, G, chord),
-                G.width)
-ax[4].imshow(mark(film, 'L', (.1,.93)), cmap='gray', vmin=0, vmax=1); ax[4].set_title('exposed')
-for o in ax: o.axis('off')
-plt.tight_layout(); plt.savefig(buf := BytesIO(), format='jpg', dpi=70, pil_kwargs=dict(quality=70)); plt.close()
-display(Picture(buf.getvalue()))

@@ -14,10 +14,13 @@ from zipfile import BadZipFile
 import numpy as np
 from medvl.core import MedvlError, cache_dir, jsonable
 from medvl.data.study import Box, Study, View
-from medvl.phantom.anatomy import Anatomy, Strokes, smooth, tube
-from medvl.phantom.findings import grade, measure, shoot
+from medvl.phantom.anatomy import Anatomy
+from medvl.phantom.bones import Strokes, smooth, tube
+from medvl.phantom.findings import grade, measure
+from medvl.phantom.outline import skin
 from medvl.phantom.projection import Geometry, Quality
 from medvl.phantom.reports import Writer, phrase, write
+from medvl.phantom.shot import shoot
 from medvl.phantom.visits import draw_patient, truth_labels
 
 # %% [4] The set
@@ -38,7 +41,7 @@ test_fail(lambda: knobs('harder'), contains="'harder'"); test_fail(lambda: knobs
 test_eq(knobs(dict(noise=.1))['noise'], .1)
 
 # %% [9] How a film was taken
-from medvl.phantom.set import (pose, leads)
+from medvl.phantom.set import (pose, _frame_side, leads)
 
 # %% [11] One patient's studies
 from medvl.phantom.set import (_films)
@@ -80,7 +83,7 @@ test_fail(lambda: phantom_studies(1, size=8), contains='at least 32 px')
 test_eq({s.patient for s in A} & {s.patient for s in phantom_studies(3, size=32, split='test', cache=False)}, set())
 
 # %% [22] The grid
-S = phantom_studies(24, seed=1, size=224)
+S = phantom_studies(24, seed=1, size=224, difficulty='lifelike')
 first = [next(p) for _,p in groupby(S, key=lambda s: s.patient)]
 def title(i, s):
     "Number, projection and truth of a film, short enough for its column."
@@ -99,7 +102,20 @@ test_eq(len(first), 24); assert len(buf.getvalue()) < 100_000
 # %% [23] The grid
 for i,s in enumerate(first, 1): print(f"{i}. {' '.join(s.report.split('FINDINGS:')[1].split())}\n")
 
-# %% [26] The grid
+# %% [25] The grid
+side = [v for s in S for v in s.views if v.pos == 'LL'][:8]
+twin = {k: phantom_studies(5, seed=1, size=224, difficulty=k) for k in ('standard','lifelike')}
+pairs = [[v.px for v in [s.frontals[0] for s in T[:2]]+[v for s in T for v in s.views if v.pos == 'LL'][:1]]
+         for T in twin.values()]
+test_eq(*[[s.report for s in T] for T in twin.values()])  # the look changes no word
+fig,ax = plt.subplots(2, 7, figsize=(13, 3.9))
+for o,p in zip(ax.flat, [*[v.px for v in side[:4]], *pairs[0], *[v.px for v in side[4:]], *pairs[1]]):
+    o.imshow(p, cmap='gray', vmin=0, vmax=255, interpolation='antialiased'); o.axis('off')
+plt.subplots_adjust(.002, .002, .998, .998, .02, .02)
+plt.savefig(buf := BytesIO(), format='jpg', dpi=92, pil_kwargs=dict(quality=60, optimize=True)); plt.close()
+display(Image(buf.getvalue())); assert len(buf.getvalue()) < 100_000
+
+# %% [28] The grid
 long = max((list(g) for _,g in groupby(S, key=lambda s: s.patient)),
            key=lambda p: sum(c in ('worse','better','new') for s in p for c in s.info['state']['change'].values()))
 fig,ax = plt.subplots(1, 6, figsize=(12,2.3)); films = [v for s in long for v in s.views][:6]
@@ -111,7 +127,7 @@ plt.savefig(buf := BytesIO(), format='jpg', dpi=75, pil_kwargs=dict(quality=70))
 display(Image(buf.getvalue()))
 for s in long[:3]: print(s.id, s.info['state']['change'])
 
-# %% [28] Speed and memory
+# %% [30] Speed and memory
 known = Path('../../results/phantom_speed.json')
 known = json.loads(known.read_text(encoding='utf-8')) if known.exists() else None
 def speed(r):
@@ -129,10 +145,10 @@ if known:
     assert max(peaks) < 1.05*peaks[0] and all(r['many'] > r['aim'] for r in known['rows'] if r['aim'])
 else: print('not run')
 
-# %% [30] phantom-v1
+# %% [32] phantom-v1
 from medvl.phantom.set import (SIGNATURE, V1, phantom_v1, v1_hashes)
 
-# %% [31] phantom-v1
+# %% [33] phantom-v1
 H = v1_hashes(); test_eq(H['text'], V1['text'])
 test_close(H['signature'], V1['signature'], 1.)
 print('films equal to the byte' if H['films'] == V1['films'] else 'films equal within rounding: another processor')

@@ -5,7 +5,8 @@
 from dataclasses import dataclass, replace
 import numpy as np
 from medvl.core import CHEXPERT
-from medvl.phantom.anatomy import Anatomy, LOBES, draw_anatomy, rib_line
+from medvl.phantom.anatomy import Anatomy, LOBES, draw_anatomy
+from medvl.phantom.bones import rib_line
 from medvl.phantom.findings import Finding, OPACITY, measure, place, zone_of
 
 # %% [4] Visits

@@ -5,8 +5,10 @@
 from dataclasses import replace
 import numpy as np
 from medvl.core import MedvlError
-from medvl.phantom.anatomy import Anatomy, MU, Strokes, airways, bones, cage, heart, hounsfield, mediastinum, vessels
+from medvl.phantom.anatomy import Anatomy, MU, cage, heart, hounsfield, mediastinum
+from medvl.phantom.bones import Strokes, bones
 from medvl.phantom.findings import ball_list, strokes, tissue
+from medvl.phantom.vessels import airways, vessels
 
 # %% [4] The volume
 from fastcore.test import *
