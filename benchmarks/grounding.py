@@ -11,7 +11,8 @@ same batches, steps and learning rate. A seed changes text tower, heads, batches
 Each time a film comes up, its text is one sentence of its report that says something is there (GLoRIA's code takes
 one sentence, too); of a report without any, the first of the impression. Sentences that name the same things, on the
 same sides, are right answers of each other. Of the studies without a finding, `--normal` are used. Scored with
-`eval.grounding`: masks projected from the phantom's own anatomy, intervals over patients, of the mean over seeds.
+`eval.grounding`: masks projected from the phantom's own anatomy, intervals over patients, of the mean over seeds;
+those of differences over patients and seeds.
 GLoRIA is read in two ways: cosine of cells and words, and attention of the words. Phrases on findings that show
 (`visibility` in the phantom's truth at least `--faint`) are reported apart, too.
 
@@ -217,7 +218,9 @@ def pooled(runs):
     "Several seeds as one result: the mean of each phrase's measures, look by look."
     def mean(seeds): return dict(seeds[0], **{k: float(np.mean([s[k] for s in seeds])) for k in (*METRICS,'area')})
     rows = [[mean(seeds) for seeds in zip(*looks)] for looks in zip(*(r.rows for r in runs))]
-    return Grounding(runs[0].info, [summarise(r, 1000, 0, (*METRICS,'area')) for r in rows], rows)
+    g = Grounding(runs[0].info, [summarise(r, 1000, 0, (*METRICS,'area')) for r in rows], rows)
+    g.trainings = runs
+    return g
 
 def visible(r):
     "How well the finding of a phrase shows on its film, 0 to 1, from the phantom's truth."
@@ -251,14 +254,15 @@ def show(title, res, log):
 
 def early(res):
     "PLAN K=2 read after its first look, as a system of its own."
-    g = res['PLAN K=2']; return {'PLAN K=2, read at look 0': Grounding(g.info, g.looks[:1], g.rows[:1])}
+    first = [Grounding(g.info, g.looks[:1], g.rows[:1]) for g in res['PLAN K=2'].trainings]
+    return {'PLAN K=2, read at look 0': pooled(first)}
 
 def against(res):
-    "Differences in pairs, by patient: 'a minus b' -> measure -> interval. GLoRIA in the read-out with the higher CNR."
+    "Differences in pairs, over patients and trainings: 'a minus b' -> measure -> interval. GLoRIA in the read-out with the higher CNR."
     best = max((k for k in res if k.startswith('GLoRIA')), key=lambda k: res[k].table['macro']['cnr'].value)
     pairs = [('PLAN K=2','PLAN K=0'), ('PLAN K=2',best), ('PLAN K=0',best)]
     pairs += [(k, o) for k in res if k.startswith('PLAN K=2,') for o in ('PLAN K=2','PLAN K=0',best)]
-    return {f'{x} minus {y}': {k: versus(res[x], res[y], k) for k in SHOWN} for x,y in pairs if x in res and y in res}
+    return {f'{x} minus {y}': {k: versus(res[x].trainings, res[y].trainings, k) for k in SHOWN} for x,y in pairs if x in res and y in res}
 
 def compare(res, log):
     for k,gap in against(res).items(): log(f"  {k:44s}" + ''.join(f"{m} {v!s:26s}" for m,v in gap.items()))

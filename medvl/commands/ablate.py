@@ -94,29 +94,26 @@ def compare(c:Any, # `Common`
             scored:dict, # stage -> what `score_stage` gave
             n_boot:int=1000 # draws
            ) -> dict: # variant -> score -> value, interval, seeds, difference from ALTA
-    "Means over seeds with intervals by patient, and paired differences from ALTA."
+    "Means over seeds with intervals over patients and seeds, and paired differences from ALTA."
     from dataclasses import asdict
     import numpy as np
     from medvl.commands.data import units
     from medvl.eval.findings import by_finding, labels_of
-    from medvl.eval.metrics import bootstrap, paired_bootstrap
+    from medvl.eval.metrics import seed_bootstrap
     smp = units(c.data['test'], need_text=True)
     lab, group = labels_of(smp), [s.group for s in smp]
     def mean(x): return by_finding(x) if x.ndim == 2 else float(x.mean())
     got = {n: [hits_of(c, key(n, i), lab) for i in range(seeds)] for n in names}
-    out = {}
+    said, out = dict(group=group, n_boot=n_boot, seed=c.seed), {}
     for n in names:
         auc = [scored[key(n, i)]['zeroshot']['macro']['auroc']['value'] for i in range(seeds)]
         known = [a for a in auc if a is not None]
         out[n] = {'AUROC': dict(value=float(np.mean(known)) if known else None, seeds=auc)}
         for s in got[n][0]:
-            x = np.mean([h[s] for h in got[n]], 0)
-            out[n][s] = dict(asdict(bootstrap(mean, x, group=group, n_boot=n_boot, seed=c.seed)),
-                             seeds=[mean(h[s]) for h in got[n]])
+            x = [h[s] for h in got[n]]
+            out[n][s] = dict(asdict(seed_bootstrap(mean, x, **said)), seeds=[*map(mean, x)])
             if n == 'ALTA' or 'ALTA' not in got: continue
-            y = np.mean([h[s] for h in got['ALTA']], 0)
-            d = paired_bootstrap(mean, x, y, group=group, n_boot=n_boot, seed=c.seed)
-            out[n][s]['minus_alta'] = asdict(d)
+            out[n][s]['minus_alta'] = asdict(seed_bootstrap(mean, x, [h[s] for h in got['ALTA']], **said))
     return out
 
 # %% ../../nbs/commands/09_ablate.ipynb #093cbfc9

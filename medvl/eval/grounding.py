@@ -26,7 +26,7 @@ from ..data.films import Preset
 from ..data.regions import Phrase, frame
 from ..data.study import View
 from .maps import evaluating, film_tensor, ground, heat, on_film, phrase_feats, window
-from .metrics import Interval, MetricError, OneClass, draw_counts, paired_bootstrap
+from .metrics import Interval, MetricError, OneClass, draw_counts, seed_bootstrap
 
 # %% ../../nbs/eval/04_grounding.ipynb #ab9cdc58
 def _seen(m, mask):
@@ -278,23 +278,25 @@ def next_patient(films:Sequence[tuple] # (view, study, ...) of each film
     return [films[next(j % n for j in range(i+1, i+n) if who[j % n] != who[i])][0] for i in range(n)]
 
 # %% ../../nbs/eval/04_grounding.ipynb #6b4ff22c
-def versus(a:Grounding, # first system
-           b:Grounding, # second, on the same phrases
+def versus(a:Grounding|Sequence[Grounding], # first system; several: its trainings
+           b:Grounding|Sequence[Grounding], # second, on the same phrases; as many
            metric:str='cnr', # of METRICS
            macro:bool=True, # mean of the categories; False: mean of the phrases
-           n_boot:int=1000, # bootstrap draws, by patient
+           n_boot:int=1000, # bootstrap draws, by patient and training
            seed:int=0 # of the bootstrap
           ) -> Interval: # of a - b, with `p`
     "Paired difference of two results. Raises `MedvlError` when they are not of the same phrases."
-    ra, rb = a.rows[-1], b.rows[-1]
+    A, B = ([o.rows[-1] for o in ([x] if isinstance(x, Grounding) else x)] for x in (a, b))
     key = lambda rows: [(r['film'], r['phrase']) for r in rows]
-    if key(ra) != key(rb): raise MedvlError(f"the results are of {len(ra)} and {len(rb)} phrases, not the same")
-    xa, xb = (np.array([r[metric] for r in rows], float) for rows in (ra, rb))
-    ok = np.isfinite(xa) & np.isfinite(xb)
+    for rows in (*A, *B):
+        if key(rows) != key(A[0]):
+            raise MedvlError(f"the results are of {len(A[0])} and {len(rows)} phrases, not the same")
+    xa, xb = (np.array([[r[metric] for r in rows] for rows in X], float) for X in (A, B))
+    ok = np.isfinite(xa).all(0) & np.isfinite(xb).all(0)
     if not ok.any(): raise MetricError(f"no phrase has {metric} in both results")
-    cats, group = (np.array([str(r[k]) for r in ra])[ok] for k in ('category','patient'))
+    cats, group = (np.array([str(r[k]) for r in A[0]])[ok] for k in ('category','patient'))
     def mean(x, c): return float(_means(np.ones((1, len(x))), x, c)['macro' if macro else 'mean'][0])
-    return paired_bootstrap(mean, xa[ok], xb[ok], cats, group=group, n_boot=n_boot, seed=seed)
+    return seed_bootstrap(mean, xa[:,ok], xb[:,ok], cats, group=group, n_boot=n_boot, seed=seed)
 
 # %% ../../nbs/eval/04_grounding.ipynb #cf996c19
 def bars(res:Grounding, # of `grounding`

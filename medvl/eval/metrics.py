@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/eval/metrics.html.md"""
 # %% auto #0
 __all__ = ['TIES', 'MetricError', 'OneClass', 'finite', 'tie_rank', 'ranks', 'recall_at', 'median_rank', 'mrr', 'chance_recall',
            'precision_at', 'edge_hits', 'auroc', 'accuracy', 'f1', 'best_threshold', 'cv_threshold', 'Interval',
-           'resamples', 'bootstrap', 'draw_counts', 'auroc_draws', 'paired_bootstrap']
+           'resamples', 'bootstrap', 'draw_counts', 'auroc_draws', 'paired_bootstrap', 'seed_bootstrap']
 
 # %% ../../nbs/eval/01_metrics.ipynb #b96f737e
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -318,4 +318,28 @@ def paired_bootstrap(metric:Callable, # (system's array, *shared arrays) -> numb
     res = bootstrap(diff, a, b, *arrays, group=group, n_boot=n_boot, level=level, seed=seed)
     d = np.array(got[1:]) # the first call is the value itself
     res.p = float(min(1, 2*(1+min((d <= 0).sum(), (d >= 0).sum()))/(len(d)+1)))
+    return res
+
+# %% ../../nbs/eval/01_metrics.ipynb #13244851
+def seed_bootstrap(metric:Callable, # (array, *shared arrays) -> number; of the mean over trainings
+                   a:Sequence, # [s n ...] output of a system in s trainings
+                   b:Sequence|None=None, # the same of another, training by training; None: `a` alone
+                   *arrays, # [n ...] shared, e.g. labels
+                   group:Sequence|None=None, # [n] patient or group of each row; None: rows are independent
+                   n_boot:int=1000, # draws
+                   level:float=.95, # coverage
+                   seed:int=0 # of the generator
+                  ) -> Interval: # of metric(a), or of metric(a) - metric(b) with `p`
+    "Bootstrap interval over rows and trainings. With one training it is over rows alone."
+    A, B = (None if o is None else np.asarray(o, float) for o in (a, b)); s, n = A.shape[:2]
+    if B is not None and A.shape != B.shape:
+        raise MetricError(f"the systems were not run alike: shapes {A.shape} and {B.shape}")
+    def at(rows, runs):
+        x, *y = (metric(o[runs][:,rows].mean(0), *[c[rows] for c in map(np.asarray, arrays)])
+                 for o in (A, B) if o is not None)
+        return x-y[0] if y else x
+    rng, every = np.random.default_rng([seed, s]), slice(None)
+    d = np.array([at(i, rng.integers(0, s, max(1, s-1))) for i in resamples(n, group, n_boot, seed)])
+    res = Interval.of(at(every, every), d, level, _units(n, group))
+    if B is not None: res.p = float(min(1, 2*(1+min((d <= 0).sum(), (d >= 0).sum()))/(len(d)+1)))
     return res
