@@ -258,11 +258,15 @@ def early(res):
     return {'PLAN K=2, read at look 0': pooled(first)}
 
 def against(res):
-    "Differences in pairs, over patients and trainings: 'a minus b' -> measure -> interval. GLoRIA in the read-out with the higher CNR."
+    """Differences in pairs, over patients and the trainings that both have: 'a minus b' -> measure -> interval. GLoRIA in
+    the read-out with the higher CNR."""
     best = max((k for k in res if k.startswith('GLoRIA')), key=lambda k: res[k].table['macro']['cnr'].value)
     pairs = [('PLAN K=2','PLAN K=0'), ('PLAN K=2',best), ('PLAN K=0',best)]
     pairs += [(k, o) for k in res if k.startswith('PLAN K=2,') for o in ('PLAN K=2','PLAN K=0',best)]
-    return {f'{x} minus {y}': {k: versus(res[x].trainings, res[y].trainings, k) for k in SHOWN} for x,y in pairs if x in res and y in res}
+    def gaps(x, y):
+        both = list(zip(res[x].trainings, res[y].trainings))
+        return {k: versus(*zip(*both), k) for k in SHOWN}
+    return {f'{x} minus {y}': gaps(x, y) for x,y in pairs if x in res and y in res}
 
 def compare(res, log):
     for k,gap in against(res).items(): log(f"  {k:44s}" + ''.join(f"{m} {v!s:26s}" for m,v in gap.items()))
