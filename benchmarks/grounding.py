@@ -258,7 +258,7 @@ def early(res):
     return {'PLAN K=2, read at look 0': pooled(first)}
 
 def against(res):
-    """Differences in pairs, over patients and the trainings that both have: 'a minus b' -> measure -> interval. GLoRIA in
+    """Differences in pairs, over patients and trainings that both have: 'a minus b' -> measure -> interval. GLoRIA in
     the read-out with the higher CNR."""
     best = max((k for k in res if k.startswith('GLoRIA')), key=lambda k: res[k].table['macro']['cnr'].value)
     pairs = [('PLAN K=2','PLAN K=0'), ('PLAN K=2',best), ('PLAN K=0',best)]

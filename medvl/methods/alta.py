@@ -344,8 +344,7 @@ def from_mrm(cls,
 
 # %% ../../nbs/methods/06_alta.ipynb #53ec9e4f
 ALTA.recipes = dict(
-    full=Recipe('DopamineLcy/ALTA', per='study', pad='max_len', samples=96, stop_at=30, precision='fp16'),
-    small=Recipe('ours, for a CPU', lr=3e-4))
+    full=Recipe('DopamineLcy/ALTA', per='study', pad='max_len', samples=96, stop_at=30, precision='fp16'))
 
 # %% ../../nbs/methods/06_alta.ipynb #10f615da
 @patch_to(ALTA, as_prop=True)
