@@ -60,11 +60,12 @@ test_eq(list(table.value[['samples','films: std','mask']]), ['96', '0.2834', '0.
 assert all(isinstance(table.meaning[k], str) and len(table.meaning[k]) > 3 for k in _names() if k != 'origin')
 
 # %% [20] Of a method
-from medvl.data.recipe import (recipe_of, recipe_dict)
+from medvl.data.recipe import (SMALL, recipe_of, recipe_dict)
 
 # %% [21] Of a method
 class Toy: recipes = dict(full=contrast)
-test_eq(recipe_of(Toy).samples, 96); test_eq(recipe_of(Toy(), 'small').origin, 'defaults')
+test_eq(recipe_of(Toy).samples, 96); test_eq(recipe_of(Toy(), 'small'), SMALL)
+test_eq(recipe_of(object).origin, 'defaults')
 test_fail(lambda: recipe_of(Toy, 'tiny'), contains="'tiny'")
 back = json.loads(json.dumps(recipe_dict(contrast)))
 test_eq(Recipe(**{**back, 'betas': tuple(back['betas'])}), contrast)

@@ -16,7 +16,7 @@ from medvl.data.films import Preset
 from medvl.data.regions import Phrase, frame
 from medvl.data.study import View
 from medvl.eval.maps import evaluating, film_tensor, ground, heat, on_film, phrase_feats, window
-from medvl.eval.metrics import Interval, MetricError, OneClass, draw_counts, paired_bootstrap
+from medvl.eval.metrics import Interval, MetricError, OneClass, draw_counts, seed_bootstrap
 
 # %% [4] Grounding
 from fastcore.test import *

@@ -211,3 +211,20 @@ assert d.low > 0 and d.p < .05                                          # paired
 assert bootstrap(np.mean, a).low < bootstrap(np.mean, b).high           # separate: they overlap
 test_eq(paired_bootstrap(np.mean, a, a).p, 1.)
 test_fail(lambda: paired_bootstrap(np.mean, a, b[:-1]), contains='not run on the same rows')
+
+# %% [54] More than one training
+from medvl.eval.metrics import (seed_bootstrap)
+
+# %% [56] More than one training
+def trial(i):
+    "Does zero lie outside of the interval, over patients and over both?"
+    r = np.random.default_rng(i); a, b = ((r.random((3, 150)) < .5+.05*r.standard_normal((3,1))) for _ in 'ab')
+    kw = dict(n_boot=200, seed=i); one = paired_bootstrap(np.mean, a.mean(0), b.mean(0), **kw)
+    return [d.low > 0 or d.high < 0 for d in (one, seed_bootstrap(np.mean, a, b, **kw))]
+wrong = np.mean([trial(i) for i in range(150)], 0); print('wrongly told apart, over patients and over both:', wrong)
+assert wrong[0] > .15 > .1 > wrong[1]
+x = rng.random((1, 60)); one, both = bootstrap(np.mean, x[0]), seed_bootstrap(np.mean, x)
+test_close([one.low, one.high], [both.low, both.high], eps=1e-12)                    # one training: rows alone
+y = rng.normal(0, 1, (4000, 3))                                                       # trainings scatter by 1
+test_close(np.mean([np.var([o[rng.integers(0, 3, 2)].mean() for _ in range(30)], ddof=1) for o in y]), 1/3, eps=.02)
+test_fail(lambda: seed_bootstrap(np.mean, x, x[:,1:]), contains='not run alike')

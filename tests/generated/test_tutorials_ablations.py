@@ -18,19 +18,18 @@ told = res['arguments']
 for k in ('patients','test','film','difficulty','seeds','epochs','start','set'): print(f'{k}: {told[k]}')
 print('commit', res['provenance']['commit'])
 print(res['data'])
-V = res['variants']
-test_eq(set(V) <= set(VARIANTS), True); test_eq('ALTA' in V, True)
+V = {n: res['variants'][n] for n in VARIANTS if n in res['variants']}  # by question
+test_eq(set(V), set(res['variants'])); test_eq('ALTA' in V, True)
 
 # %% [5] All of it
 def cell(x): return f"{100*x['value']:.1f} [{100*x['low']:.1f}, {100*x['high']:.1f}]"
-def table_of(res):
-    cost = res['cost']
+def table_of(V, cost):
     rows = {n: {'question': VARIANTS[n][0], 'trained': f"{cost[n]['trainable']:,}",
                 'M multiply-adds': round(cost[n]['multiply_adds_per_sample']/1e6),
                 **{SCORES[k]: cell(v[k]) for k in SCORES if k in v},
-                'zero-shot AUROC': f"{100*v['AUROC']['value']:.1f}"} for n,v in res['variants'].items()}
+                'zero-shot AUROC': f"{100*v['AUROC']['value']:.1f}"} for n,v in V.items()}
     return pd.DataFrame(rows).T
-table_of(res)
+table_of(V, res['cost'])
 
 # %% [7] What a change costs
 def forest(way, ax):
