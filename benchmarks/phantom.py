@@ -23,23 +23,29 @@ AIMS = {224: 12., 128: 30.}  # films/s on two cores
 
 def load(): return round(os.getloadavg()[0], 1)
 
-def speed(n, size, workers):
+def _studies(n, size, workers, difficulty):
+    return (s for p in iter_phantom(n, 11, size, difficulty=difficulty, cache=False, workers=workers) for s in p)
+
+def speed(n, size, workers, difficulty):
     "Films a second without the cache: of wall time, of processor time (of this process)."
     t, cpu = time.perf_counter(), time.process_time()
-    films = sum(len(s.views) for p in iter_phantom(n, 11, size, cache=False, workers=workers) for s in p)
+    films = sum(len(s.views) for s in _studies(n, size, workers, difficulty))
     return films/(time.perf_counter()-t), films/(time.process_time()-cpu)
 
-def speeds(patients, repeat, workers, sizes=(224, 128, 64)):
+SHOTS = ('standard', 224), ('standard', 128), ('standard', 64), ('lifelike', 224), ('lifelike', 128)
+
+def speeds(patients, repeat, workers):
     "One process and several, in turns."
     out = []
-    for size in sizes:
-        runs = [(*speed(patients, size, 0), speed(workers*patients, size, workers)[0], load()) for _ in range(repeat)]
+    for level, size in SHOTS:
+        runs = [(*speed(patients, size, 0, level), speed(workers*patients, size, workers, level)[0], load())
+                for _ in range(repeat)]
         one, cpu, many = (statistics.median(r[i] for r in runs) for i in (0, 1, 2))
-        out.append(dict(size=size, one=one, cpu=cpu, many=many, workers=workers, best=max(r[2] for r in runs),
-                        load=[r[3] for r in runs], aim=AIMS.get(size)))
+        out.append(dict(difficulty=level, size=size, one=one, cpu=cpu, many=many, workers=workers,
+                        best=max(r[2] for r in runs), load=[r[3] for r in runs], aim=AIMS.get(size)))
         o = out[-1]
-        print(f"{size} px: {one:.1f} films/s in one process ({cpu:.1f} per second of processor time), {many:.1f} in "
-              f"{workers} (best {o['best']:.1f}, aim {o['aim'] or '-'}); load {o['load']}", flush=True)
+        print(f"{level}, {size} px: {one:.1f} films/s in one process ({cpu:.1f} per second of processor time), "
+              f"{many:.1f} in {workers} (best {o['best']:.1f}, aim {o['aim'] or '-'}); load {o['load']}", flush=True)
     return out
 
 def high(pid='self'):
