@@ -8,7 +8,6 @@ Docs: https://medvl.github.io/medvl/commands/ablate.html.md"""
 __all__ = ['VARIANTS', 'SCORES', 'app', 'key', 'ablation_stages', 'hits_of', 'compare', 'ablate', 'table']
 
 # %% ../../nbs/commands/09_ablate.ipynb #d2b87556
-import json
 from pathlib import Path
 from typing import Any
 

@@ -25,7 +25,8 @@ from ..core import CHEXPERT
 from ..data.study import Study
 from .anatomy import Anatomy
 from .findings import Finding, grade
-from .reports import BACKGROUND, ZONES
+from .reports import BACKGROUND
+from .sentences import ZONES
 from .visits import draw_patient
 
 # %% ../../nbs/phantom/08_calibration.ipynb #dfd43e9d

@@ -9,7 +9,7 @@ __all__ = ['KINDS', 'OPACITY', 'DEVICES', 'Finding', 'measure', 'grade', 'zone_o
            'strokes', 'ball_list']
 
 # %% ../../nbs/phantom/03_findings.ipynb #69b45e34
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np

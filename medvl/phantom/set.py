@@ -28,7 +28,8 @@ from .bones import Strokes, smooth, tube
 from .findings import grade, measure
 from .outline import skin
 from .projection import Geometry, Quality
-from .reports import Writer, phrase, write
+from .reports import write
+from .sentences import Writer, phrase
 from .shot import shoot
 from .visits import draw_patient, truth_labels
 
@@ -190,7 +191,7 @@ def _view(id, name, q, s, F, say, shots):
 def fingerprint() -> str:
     "Hash of the code that films and reports depend on; comments do not count."
     h = hashlib.blake2b(digest_size=6)
-    for m in ('anatomy','bones','vessels','projection','outline','findings','shot','visits','reports','set'):
+    for m in ('anatomy','bones','vessels','projection','outline','findings','shot','visits','sentences','reports','set'):
         source = Path(import_module(f'medvl.phantom.{m}').__file__).read_text(encoding='utf-8')
         h.update(ast.dump(ast.parse(source)).encode())
     return h.hexdigest()

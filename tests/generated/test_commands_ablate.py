@@ -2,14 +2,13 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Ablate
-import json
 from pathlib import Path
 from typing import Any
 import typer
 from medvl.command import LOOK, close_run, command
 
 # %% [4] Ablate
-import os, tempfile
+import json, os, tempfile
 from fastcore.test import *
 from typer.testing import CliRunner
 

@@ -16,7 +16,8 @@ from medvl.core import CHEXPERT
 from medvl.data.study import Study
 from medvl.phantom.anatomy import Anatomy
 from medvl.phantom.findings import Finding, grade
-from medvl.phantom.reports import BACKGROUND, ZONES
+from medvl.phantom.reports import BACKGROUND
+from medvl.phantom.sentences import ZONES
 from medvl.phantom.visits import draw_patient
 
 # %% [4] Calibration

@@ -2,11 +2,12 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Reports
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 import numpy as np
 from medvl.core import MedvlError
-from medvl.phantom.findings import Finding, OPACITY, grade, measure
+from medvl.phantom.findings import Finding, OPACITY, grade
+from medvl.phantom.sentences import (CHANGE, NOUNS, STYLES, Claim, Report, Writer, _hedged, _terse, phrase,
+                                     sentence)
 from medvl.phantom.visits import SEEN, Visit, draw_patient
 
 # %% [4] Reports
@@ -21,89 +22,58 @@ from medvl.phantom.findings import KINDS
 from medvl.phantom.visits import draw_finding, truth_labels
 from medvl.phantom.anatomy import draw_anatomy
 
-# %% [6] Words
-from medvl.phantom.reports import (STEPS, DEFAULT_STEPS, NOUNS, CHANGE, ZONES)
-
-# %% [8] Words
-from medvl.phantom.reports import (Claim, Report, STYLES, _a, _cap, Writer, where)
-
-# %% [9] Words
-w = Writer(np.random.default_rng(0)); f = Finding('consolidation', 'left', .9, lobe='lower', zone='lower')
-test_eq({where(f, w) for _ in range(200)},
-        {'left lower lobe','left lower zone','left lung base','left basal region','left lower lung'})
-assert {w.step(f) for _ in range(50)} == {'extensive','dense','large'}
-
-# %% [11] One finding, one sentence
-from medvl.phantom.reports import (phrase)
-
-# %% [13] One finding, one sentence
-from medvl.phantom.reports import (_device)
-
-# %% [15] One finding, one sentence
-from medvl.phantom.reports import (sentence, _hedged, _terse, _flowing)
-
-# %% [16] One finding, one sentence
-w = Writer(np.random.default_rng(1)); e = Finding('effusion', 'left', .6, id='e')
-for st in STYLES:
-    for ch in ('','worse'): print(f'{st:10}', sentence(e, w, st, ch)[0], '|', sentence(e, w, st, ch, vis=.15)[0])
-assert len({sentence(e, w, 'flowing', 'worse')[0] for _ in range(300)}) > 60  # one state, many sentences
-for _ in range(100):
-    s,pol,c = sentence(e, w, 'flowing', 'worse'); s = s.lower()
-    assert 'left' in s and 'right' not in s and pol == 'present'
-    assert not any(o in s for o in ('decreased','improved','unchanged','stable'))
-
-# %% [18] What is not there
+# %% [6] What is not there
 from medvl.phantom.reports import (ABSENT, PART, PARTS, part_of, present_names)
 
-# %% [19] What is not there
+# %% [7] What is not there
 test_eq(present_names([Finding('collapse','left')]), {'Atelectasis','Lung Opacity','Collapse'})
 test_eq({n for names,_,_ in ABSENT for n in names} - set(KINDS.values()), {'Pneumonia','Lung Opacity','Collapse'})
 
-# %% [21] The whole report
+# %% [9] The whole report
 from medvl.phantom.reports import (COMPLAINTS, _EXAM, _pairs, _positives, _mirror)
 
-# %% [22] The whole report
+# %% [10] The whole report
 from medvl.phantom.reports import (_gone)
 
-# %% [24] The whole report
+# %% [12] The whole report
 from medvl.phantom.reports import (_negatives)
 
-# %% [26] The whole report
+# %% [14] The whole report
 from medvl.phantom.reports import (BACKGROUND, PLAIN, _background)
 
-# %% [28] The whole report
+# %% [16] The whole report
 from medvl.phantom.reports import (_impression)
 
-# %% [29] The whole report
+# %% [17] The whole report
 from medvl.phantom.reports import (write, _typos)
 
-# %% [30] The whole report
+# %% [18] The whole report
 p = draw_patient(21); rng = np.random.default_rng(0)
 for k,v in enumerate(p.visits[:2]):
     print(write(v, rng, p.anatomy.age, p.anatomy.sex, was=p.visits[k-1].findings if k else None).text, '\n'+'-'*40)
 test_eq(write(v, np.random.default_rng(7)), write(v, np.random.default_rng(7)))
 test_fail(lambda: write(v, rng, noise=3), contains='noise is 3')
 
-# %% [32] No sentence may deny the truth
+# %% [20] No sentence may deny the truth
 from medvl.phantom.reports import (contradictions)
 
-# %% [33] No sentence may deny the truth
+# %% [21] No sentence may deny the truth
 v = Visit(0., [Finding('effusion', 'left', .5, id='e')], {}, draw_anatomy(np.random.default_rng(0)))
 test_eq(contradictions([Claim('Pleural Effusion','present','left'), Claim('Pneumothorax','absent')], v), [])
 test_eq(len(contradictions([Claim('Pleural Effusion','present','right'), Claim('Pleural Effusion','absent'),
                             Claim('No Finding','present')], v)), 3)
 
-# %% [35] No sentence may deny the truth
+# %% [23] No sentence may deny the truth
 from medvl.phantom.reports import (draw_texts)
 
-# %% [36] No sentence may deny the truth
+# %% [24] No sentence may deny the truth
 R = list(draw_texts(900)); bad = [b for v,r in R for b in contradictions(r.claims, v)]
 test_eq(bad, [])
 wrong = sum(bool(contradictions(r.claims, v)) for v,r in draw_texts(100, noise=.3)); assert wrong > 15, wrong
 print(f'{len(R)} reports, {sum(len(r.claims) for _,r in R)} claims, none denied by the state')
 print(f'with noise 0.3, of 100 patients {wrong} reports are false')
 
-# %% [38] No sentence may deny the truth
+# %% [26] No sentence may deny the truth
 truths = [truth_labels(v.findings) for v,_ in R]; read = [chexpert_labels(r.text) for _,r in R]; rows = []
 for k in CHEXPERT[1:]:
     t = np.array([o[k] for o in truths]); s = np.array([o[k] for o in read]); said = (s == 1) | (s == -1)
@@ -111,7 +81,7 @@ for k in CHEXPERT[1:]:
                      recall=said[t==1].mean(), false_denial=(t[s==0]==1).mean() if (s==0).any() else np.nan))
 T = pd.DataFrame(rows).set_index('finding'); T.round(3)
 
-# %% [40] No sentence may deny the truth
+# %% [28] No sentence may deny the truth
 def denies(k): return [(v, r) for (v,r),t,s in zip(R, truths, read) if t[k] == 1 and s[k] == 0]
 def devices(v, r): return {f.kind for f in v.findings if f.name == 'Support Devices' and f.id not in r.omitted}
 unread = [(v, r) for (v,r),t,s in zip(R, truths, read) if t['Consolidation'] == 1 and np.isnan(s['Consolidation'])]
@@ -121,7 +91,7 @@ assert all('remov' in r.text and devices(v, r) <= {'wires'} for v,r in denied['S
 assert all('heart' in r.omitted for _,r in denied['Enlarged Cardiomediastinum'])
 {k: len(o) for k,o in denied.items()} | {'consolidation by another name': len(unread)}
 
-# %% [42] Beside real reports
+# %% [30] Beside real reports
 NEG = re.compile(r'\b(no|not|without|negative|free|clear|normal|unremarkable|resolved)\b')
 def words(t): return [w for w in re.findall('[a-z]+', t.lower()) if w != 'xxxx']  # what Open-i blacked out
 

@@ -19,7 +19,8 @@ from medvl.phantom.bones import Strokes, smooth, tube
 from medvl.phantom.findings import grade, measure
 from medvl.phantom.outline import skin
 from medvl.phantom.projection import Geometry, Quality
-from medvl.phantom.reports import Writer, phrase, write
+from medvl.phantom.reports import write
+from medvl.phantom.sentences import Writer, phrase
 from medvl.phantom.shot import shoot
 from medvl.phantom.visits import draw_patient, truth_labels
 
@@ -132,13 +133,14 @@ known = Path('../../results/phantom_speed.json')
 known = json.loads(known.read_text(encoding='utf-8')) if known.exists() else None
 def speed(r):
     "A size as a row, films per second."
-    return {'px': r['size'], 'aim': r['aim'], f"{r['workers']} processes": r['many'], 'one process': r['one'],
+    return {'level': r.get('difficulty', 'standard'), 'px': r['size'],
+            'aim': r['aim'], f"{r['workers']} processes": r['many'], 'one process': r['one'],
             'per s of processor': r['cpu'], 'load': f"{min(r['load'])} to {max(r['load'])}"}
 
 if known:
     print(f"{known['cores']} cores; {known['provenance']['date']}, commit {known['provenance']['commit']}; "
           f"the same bytes in two processes: {len(set(known['bytes']['hashes'])) == 1}")
-    display(pd.DataFrame(map(speed, known['rows'])).set_index('px').round(1))
+    display(pd.DataFrame(map(speed, known['rows'])).set_index(['level','px']).round(1))
     m = known['memory']; peaks = [o['peak'] for o in m['marks']]
     display(pd.DataFrame(m['marks'])[['films','peak','cpu','load']].round(1).rename(columns=dict(
         peak=f"peak, MB ({m['size']} px)", cpu='films per s of processor')).set_index('films'))
