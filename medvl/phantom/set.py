@@ -191,7 +191,8 @@ def _view(id, name, q, s, F, say, shots):
 def fingerprint() -> str:
     "Hash of the code that films and reports depend on; comments do not count."
     h = hashlib.blake2b(digest_size=6)
-    for m in ('anatomy','bones','vessels','projection','outline','findings','shot','visits','sentences','reports','set'):
+    for m in ('anatomy','bones','vessels','projection','outline','findings','shot','visits','sentences','reports',
+              'set'):
         source = Path(import_module(f'medvl.phantom.{m}').__file__).read_text(encoding='utf-8')
         h.update(ast.dump(ast.parse(source)).encode())
     return h.hexdigest()
