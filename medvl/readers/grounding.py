@@ -45,7 +45,7 @@ def mimic_file(images:Path, # folder with files/, or the folder files/ itself
               ) -> str: # full path
     "The file of a film."
     patient, study, film = mimic_ids(path)
-    inner = 'files' if images.name != 'files' and (images/'files').is_dir() else ''
+    inner = 'files' if (images/'files').is_dir() else ''
     return str(images/inner/f'p{patient[:2]}'/f'p{patient}'/f's{study}'/f'{film}{ext}')
 
 # %% ../../nbs/readers/06_grounding.ipynb #682cef24

@@ -234,8 +234,8 @@ def check_films(studies:dict[str,Study], # absent films are taken out
     first, row = next(v for v in films if id(v) in gone), dict(zip(df.dicom_id, df.index+2))
     if missing == 'error' or len(gone) == len(films):
         raise MedvlError(f"{len(gone)} of {len(films)} films are not there, e.g. {first.path} ({table.name} row "
-                         f"{row[first.id]}); films= names another folder that holds files/, missing='skip' goes on "
-                         "without those that are absent")
+                         f"{row[first.id]}); films= (in the shell --images) names another folder that holds files/, "
+                         "missing='skip' goes on without those that are absent")
     for s in studies.values():
         for v in s.views:
             if id(v) in gone: log.leave('film is not there', f'{table.name} row {row[v.id]}: {v.path}')
@@ -261,7 +261,7 @@ def read_mimic(path:str|Path, # folder of MIMIC-CXR-JPG or MIMIC-CXR, or one abo
     table = release_table(folders, 'metadata') or release_table(folders, 'records')
     if table is None:
         raise MedvlError(f"{path}: neither {TABLES['metadata']}.csv(.gz) of MIMIC-CXR-JPG "
-                         f"nor {TABLES['records']}.csv(.gz) of MIMIC-CXR")
+                         f"nor {TABLES['records']}.csv(.gz) of MIMIC-CXR is there; one of them has to name the films")
     df = clean_ids(read_table(table, ['dicom_id','subject_id','study_id']), table, log)
     if not len(df): raise MedvlError(f"{table}: no film\n{log}")
     root, end = film_place(df, [Path(os.path.abspath(films))] if films else folders)
@@ -298,7 +298,8 @@ def add_texts(studies:dict[str,Study], folders:list[Path], # see `read_mimic`
         release_table(folders, 'sectioned')
     if where and not where.exists(): raise MedvlError(f"{where}: no such folder or file of reports")
     if not where:
-        log.lines.append('no reports: mimic-cxr-reports.zip of MIMIC-CXR goes beside the tables, or say reports=')
+        log.lines.append('no reports: mimic-cxr-reports.zip of MIMIC-CXR goes beside the tables '
+                         '(in Python, reports= names another place)')
         return
     log.lines.append(f'reports from {where}')
     add_reports(studies, where, text, log)

@@ -47,13 +47,11 @@ def report_pieces(text:str, # a report, as it is in its file
                   exact:bool=False # sub-headings of the findings are sections too, as in MIT-LCP's files
                  ) -> list[tuple[str,str]]: # name and text, in order
     "The sections of a MIMIC report by MIT-LCP's rules."
-    heads, at, r = [], 0, section_rules()
-    while m := HEADING.search(text, at):
+    heads, r = [], section_rules()
+    for m in HEADING.finditer(text):
         name, own = section_name(m[1]), m[1].strip().lower()
         inside = not exact and name == own and heads and heads[-1][0] in ('findings','impression')
         if not (inside and set(re.findall('[a-z]+', own)) <= r['subs']): heads.append((name, m.start(), m.end()))
-        line = text.find('\n', m.end())
-        at = line if line >= 0 else m.end()
     starts = [(('preamble' if heads else 'full report'), 0), *((n, b) for n,_,b in heads)]
     out = [(n, text[a:b]) for (n,a),b in zip(starts, [a for _,a,_ in heads]+[len(text)])]
     out = [(n, t) for n,t in out if t.strip() or n not in ('impression','findings')]
@@ -112,7 +110,8 @@ def open_reports(where:Path # folder with files/ or p10/ ..., or the zip
     "A function that gives the bytes of a report. Raises `MedvlError` for a zip that isn't whole."
     if where.suffix == '.zip':
         try: z = zipfile.ZipFile(where)
-        except (zipfile.BadZipFile, OSError) as e: raise MedvlError(f"{where}: not a whole zip file ({e})") from e
+        except (zipfile.BadZipFile, OSError) as e:
+            raise MedvlError(f"{where}: not a whole zip file; fetch it again") from e
         names = z.namelist()
         cut = next((n.index('files/') for n in names if 'files/' in n), 0)
         full = {n[cut:]: n for n in names}

@@ -34,6 +34,8 @@ with tempfile.TemporaryDirectory() as d:
     test_eq(find_layouts(d), ['covid','nih'])
     nih.write_text('not packed at all'); test_eq((first_line(nih), find_layouts(d)), ('', ['covid']))
     deep = d/'wget'/'physionet.org'/'files'/'mimic-cxr-jpg'/'2.1.0'; deep.mkdir(parents=True)
+    (deep/'mimic-cxr-2.0.0-split.csv').write_text('dicom_id,split\n')  # a download that has just begun
+    test_eq(find_layouts(deep), ['mimic'])
     (deep/'mimic-cxr-2.0.0-metadata.csv.gz').write_bytes(gzip.compress(b'dicom_id,subject_id\n1,2\n'))
     test_eq([find_layouts(o) for o in (d/'wget', deep.parent, deep)], [['mimic']]*3)
 test_fail(lambda: readers['mimik'], contains="unknown layout 'mimik'; known: covid, chexpert")

@@ -87,6 +87,8 @@ one, = samples([s]); test_eq(ids(one), ('cf0','cl1','af1','al0')); test_eq((one.
 two = samples([s], per='image', text=str.upper)
 test_eq([(o.id, o.text) for o in two], [('cf0','CLEAR.'),('cf2','FILM NOTE.')])
 test_eq(ids(samples([e])[0]), ('ef0',None,None,None)); test_eq(samples([e])[0].text, '')
+s.frontals[0].prior = s.prior.frontals[1]  # the prior's second film, with the prior's lateral
+test_eq(ids(samples([s])[0]), ('cf0','cl1','af2','al0'))
 s.frontals[0].prior = View(id='told'); s.frontals[0].lateral = View(id='told too', kind='lateral')
 # the explicit prior isn't of study a: that study's lateral isn't its lateral
 test_eq(ids(samples([s])[0]), ('cf0','told too','told',None))

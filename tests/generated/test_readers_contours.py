@@ -41,7 +41,8 @@ segs = {t: coco_encode(opacity if t == 'Airspace Opacity' else opacity*0) for t 
 (d/'gt_segmentations_val.json').write_text(json.dumps({'patient1_study1_view1_frontal': segs}))
 size, same = task_masks(d/'gt_segmentations_val.json', log)['patient1_study1_view1_frontal']
 test_eq((size, list(same)), ((100,140), ['Lung Opacity'])); test_eq(read_mask(same['Lung Opacity']), opacity)
-test_eq([empty(coco_encode(m)['counts'], m.shape) for m in (opacity*0, opacity)], [True,False])
+dot = np.zeros((100,140), bool); dot[3,0] = True  # short, and not empty
+test_eq([empty(coco_encode(m)['counts'], m.shape) for m in (opacity*0, opacity, dot)], [True,False,False])
 test_eq(len(segs['Edema']['counts']), 3)
 
 # %% [8] Masks
@@ -70,10 +71,13 @@ table('test', [('test/patient64741/study1/view1_frontal.jpg', [], [])])
 def masks(who, part, *ids):
     (top/f'CheXlocalize/{who}_segmentations_{part}.json').write_text(json.dumps({k: segs for k in ids}))
 masks('gt', 'val', 'patient64541_study1_view1_frontal', 'patient64999_study1_view1_frontal')
+(top/'CheXlocalize/gt_annotations_val.json').write_text('{}')  # the masks are preferred to the contours
 masks('gt', 'test', 'patient64741_study1_view1_frontal'); masks('hb', 'test', 'patient64741_study1_view1_frontal')
 film = top/'CheXpert/val/patient64541/study1/view1_frontal.jpg'; film.parent.mkdir(parents=True)
 Image.fromarray(np.tile(np.arange(70, dtype=np.uint8)*3, (50,1))).save(film)  # at half the size
 test_eq(find_layouts(top), ['chexlocalize'])
+for k in ('segmentations','annotations'): (d/f'gt_{k}_val.json').unlink()
+test_eq(find_layouts(d), ['chexlocalize']); test_eq(len(read_chexlocalize(d, log=ReadLog())), 3)  # a folder above
 log = ReadLog('CheXlocalize'); studies = read_studies(top, log=log); print(log)
 test_eq([(s.id, s.split, [v.kind for v in s.views]) for s in studies],
         [('patient64541/study1','val',['frontal','lateral']), ('patient64999/study1','val',['frontal']),
@@ -92,6 +96,8 @@ ax.contour(p.mask((50,70)), [.5], colors='C1', linewidths=1); ax.set_title(p.tex
 test_eq([s.split for s in read_chexlocalize(top, 'hb', log=ReadLog())], ['test'])
 log = ReadLog(); test_eq(len(read_chexlocalize(top, missing='skip', log=log)), 1); test_eq(len(log.left), 3)
 test_fail(lambda: read_chexlocalize(top, missing='error'), contains='view2_lateral.jpg')
+(top/'CheXlocalize/gt_segmentations_test.json').unlink(); read_chexlocalize(top, log=(log := ReadLog()))
+assert 'test: no file of masks' in log.lines, log.lines
 test_fail(lambda: read_chexlocalize(top, 'me'), contains="who is 'me'")
 test_fail(lambda: read_chexlocalize(top/'CheXpert'), contains='expected gt_segmentations_val.json')
 test_fail(lambda: local_path('a/b.jpg'), contains='expected patient64541')

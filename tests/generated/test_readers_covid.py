@@ -39,6 +39,7 @@ test_eq((covid_labels('todo'), covid_labels('No Finding')), ({}, {'No Finding': 
 test_eq([covid_age(o) for o in ('94+','45.0','',' ')], [94.,45.,None,None])
 test_eq(no_film(Row('', 0, dict(view='Coronal - bone window', filename='a.png'))), 'a CT slice by its view')
 test_eq(no_film(Row('', 0, dict(view='PA', filename='a.png', modality='X-ray'))), '')
+test_eq(no_film(Row('', 0, dict(view='PA', filename='a.png', modality='CT'))), 'modality CT')
 test_eq(no_film(Row('', 0, dict(filename='a.nii.gz'))), 'a CT volume')
 
 # %% [12] The reader

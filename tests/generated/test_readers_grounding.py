@@ -51,7 +51,7 @@ lines = [['aa','Pneumonia','bibasilar opacities',p1+'aa.jpg',10,20,100,50,300,40
          ['aa','Pleural Effusion','small left effusion',p1+'aa.jpg',200,300,50,60,300,400,'test'],
          ['aa','Pleural Effusion','small left effusion',p1+'aa.jpg',200,300,50,60,300,400,'test'],
          ['bb','Edema','mild edema',p2+'bb.jpg',0,0,0,60,500,400,'val'],
-         ['bb','Edema','mild edema, in both lungs',p2+'bb.jpg',30,30,60,60,500,400,'val'],
+         ['bb','Edema','mild edema, in both lungs',p2+'bb.jpg',30,30,60,60,500.0,400.0,'val'],
          ['cc','Edema','mild edema',p2+'cc.jpg',30,30,60,60,500,400,'train']]
 def as_csv(rows, cols):
     "Text of a table; cells with commas are quoted."
@@ -81,20 +81,27 @@ twin = dict(info={}, licenses=[], categories=[dict(id=i+1, name=n) for i,n in en
                          split=r[10]) for i,r in enumerate(lines)],
             annotations=[dict(id=i, image_id=i, category_id=MSCXR.index(r[1])+1, bbox=r[4:8], width=r[8], height=r[9],
                               label_text=r[2]) for i,r in enumerate(lines)])
-js = root/'js'; js.mkdir(); (js/'MS_CXR_Local_Alignment_v1.1.0.json').write_text(json.dumps(twin))
-test_eq(find_layouts(js), ['mscxr'])
+# the same, with less in the images and more in the annotations
+lean = twin | dict(images=[dict(id=o['id'], file_name=o['path'], width=o['width'], height=o['height'])
+                           for o in twin['images']],
+                   annotations=[{k: x for k,x in a.items() if k not in ('width','height')} | dict(split=r[10])
+                                for a,r in zip(twin['annotations'], lines)])
 def spoiled(**new):
     (old/'MS_CXR_v.json').write_text(json.dumps(twin | new)); return lambda: mscxr_json(old/'MS_CXR_v.json')
 test_fail(spoiled(images=[]), contains='annotation 0: image 0 or category 7 unknown')
 test_fail(spoiled(annotations=[dict(image_id=0, category_id=1, box=[1,2,3,4])]), contains="did you mean 'box'")
-same = read_mscxr(js, log=ReadLog()); test_eq([(s.id, s.views[0].boxes) for s in same],
-                                              [(s.id, s.views[0].boxes) for s in studies])
+js = root/'js'; (js/'1.1.0').mkdir(parents=True)
+for made in (twin, lean):
+    (js/'1.1.0/MS_CXR_Local_Alignment_v1.1.0.json').write_text(json.dumps(made)); test_eq(find_layouts(js), ['mscxr'])
+    test_eq([(s.id, s.views[0].info, s.views[0].boxes) for s in read_mscxr(js, log=ReadLog())],
+            [(s.id, s.views[0].info, s.views[0].boxes) for s in studies])
 
 # %% [17] MS-CXR
 for f in ('aa','bb'):
     file = Path(mimic_file(root/'jpg', next(r[3] for r in lines if r[0] == f)))
     file.parent.mkdir(parents=True); file.touch()
 test_fail(lambda: read_mscxr(ms, root/'jpg', missing='error'), contains='row 8: no such file')
+test_eq(len(read_mscxr(ms, missing='error', log=ReadLog())), 3)  # without images= nobody looks
 log = ReadLog(); test_eq(len(read_mscxr(ms, root/'jpg', missing='skip', log=log)), 2)
 test_eq(log.left[-1][0], 'film is not there')
 mimic = [Study('10000032','50000001', views=[View('aa.jpg','aa'), View('zz.jpg','zz', 'lateral')], report='Clear.')]
@@ -102,12 +109,19 @@ attach(mimic, studies, log=ReadLog()); v = mimic[0].views[0]
 test_eq((len(v.boxes), v.info), (3, dict(size=(400,300))))
 def broken(i, j, value):
     rows = [list(r) for r in lines]; rows[i][j] = value
-    (old/'MS_CXR_Local_Alignment_v1.0.0.csv').write_text(as_csv(rows, cols)); return lambda: read_mscxr(old)
+    (old/'MS_CXR_Local_Alignment_v1.0.0.csv').write_text(as_csv(rows, cols))
+    return lambda log=None: read_mscxr(old, log=log)
 test_fail(broken(1, 10, 'train'), contains='row 3: split of aa is train, in')
+test_fail(broken(1, 8, 301), contains='row 3: size of aa is (400, 301), in')
+test_fail(broken(1, 3, p2+'aa.jpg'), contains='row 3: patient of aa is 11000011, in')
 test_fail(broken(1, 10, 'dev'), contains="'dev'; expected train, val or test")
 test_fail(broken(1, 4, 'ten'), contains="column 'x': 'ten'; expected a number")
 test_fail(broken(1, 3, 'aa.jpg'), contains='expected files/p10')
 test_fail(broken(1, 0, 'ab'), contains='a file named ab')
+log = ReadLog()  # an unknown name, no phrase, no number
+for j,value in ((1,'Nodule'), (2,''), (4,'')): broken(1, j, value)(log)
+assert {'an unknown category','box without a phrase'} <= {w for w,_ in log.noted}, log.noted
+assert 'box with a number missing' in {w for w,_ in log.left}, log.left
 test_fail(lambda: read_mscxr(root/'jpg'), contains='MS_CXR_Local_Alignment_v*.csv')
 
 # %% [19] MS-CXR-T
@@ -127,7 +141,8 @@ pairs = [pair('n1','o1','10000032','50000009','50000001', edema=('improving','on
               pneumonia=('stable','disagreement')),
          pair('n2','o2','11000011','50000012','50000011', pleural_effusion=('worsening','multiple_experts')),
          pair('n3','n2','11000011','50000013','50000012')]
-mt = root/'ms-cxr-t'; mt.mkdir(); table = mt/'MS_CXR_T_temporal_image_classification_v1.0.0.csv'
+mt = root/'ms-cxr-t'; (mt/'1.0.0').mkdir(parents=True)
+table = mt/'1.0.0/MS_CXR_T_temporal_image_classification_v1.0.0.csv'
 table.write_text(as_csv(pairs, head)); test_eq(find_layouts(mt), ['mscxrt'])
 log = ReadLog('MS-CXR-T'); seen = read_studies(mt, log=log); print(log)
 test_eq([(s.id, s.prior and s.prior.id) for s in seen], [('50000009','50000001'), ('50000001',None),
@@ -146,17 +161,27 @@ test_fail(wrong(0, 7, 'better'), contains="row 2, column 'edema_progression': 'b
 test_fail(wrong(0, 8, 'sure'), contains='expected one_expert or multiple_experts')
 test_fail(wrong(0, 1, 'p12/p12000000/s50000001/o1'), contains='a film of patient 10000032')
 test_fail(wrong(0, 3, '50000010'), contains='50000009, as in dicom_id')
+test_fail(wrong(0, 4, '50000010'), contains='50000001, as in previous_dicom_id')
 test_fail(wrong(0, 0, '02aa'), contains='expected files/p10')
 again = pair('n1','o3','10000032','50000009','50000003')
 table.write_text(as_csv(pairs+[again], head)); read_mscxrt(mt, log=(log := ReadLog()))
 test_eq(log.left[0][0], 'a second pair of the same study')
+few = [0,1,*range(5, 15, 2)]  # ids and changes alone
+table.write_text(as_csv([[r[j] for j in few] for r in pairs], [head[j] for j in few]))
+test_eq(len(changes(read_mscxrt(mt, log=ReadLog()), ['one_expert'])), 3)
+for film in {o for r in pairs for o in r[:2]} - {pairs[0][1]}:
+    file = Path(mimic_file(root/'jpg', film)); file.parent.mkdir(parents=True, exist_ok=True); file.touch()
+some = read_mscxrt(mt, root/'jpg', missing='skip', log=(log := ReadLog()))
+test_eq(changes(some)['finding'].tolist(), ['Pleural Effusion'])
+assert ('one film of the pair is not there', f'{table.name} row 2') in log.left, log.left
+test_eq(len(read_mscxrt(mt, missing='error', log=ReadLog())), 5)  # without images= nobody looks
 test_fail(lambda: changes([Study('p','s')]), contains='no change is annotated')
 
 # %% [25] MS-CXR-T
 from medvl.readers.grounding import (read_sentence_pairs)
 
 # %% [26] MS-CXR-T
-said = mt/'MS_CXR_T_temporal_sentence_similarity_v1.0.0.csv'
+said = mt/'1.0.0/MS_CXR_T_temporal_sentence_similarity_v1.0.0.csv'
 said.write_text('sentence_1,sentence_2,category,subset_name\n'
                 '"Edema is worse.","Edema has increased, slightly.",paraphrase,Swaps\n'
                 'Edema is worse.,Edema is better.,contradiction,RadGraph\n')

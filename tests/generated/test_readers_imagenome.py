@@ -35,7 +35,7 @@ tokens = ['anatomicalfinding|no|lung opacity', 'anatomicalfinding|yes|lung opaci
           'anatomicalfinding|no|infiltration', 'technicalassessment|yes|low lung volumes']
 test_eq(scene_labels(tokens), {'Lung Opacity': 1, 'Pneumonia': 0, 'Support Devices': 1, 'rib fracture': 1,
                                'Fracture': 1, 'infiltration': 0})
-test_eq(scene_labels(['lung opacity']), {})
+test_eq(scene_labels(['lung opacity','tubesandlines|no|picc']), {})
 
 # %% [9] One scene graph
 from medvl.readers.imagenome import (CORNERS, corner_box, scene_view, scene_changes)
@@ -54,12 +54,14 @@ graph = dict(image_id='aa', viewpoint='AP', patient_id=10000032, study_id=500000
     objects=[region('right lung', 160, 320, 1600, 2400), region('left lung', -16, 320, 1600, 2400),
              region('carina', 800, 800, 800, 900), dict(bbox_name='spine', x1=1, y1=1, x2=9, y2=9)],
     attributes=[finding('right lung',
-                        (['anatomicalfinding|yes|lung opacity','nlp|yes|abnormal'], 'Opacity on\n both sides.'),
+                        (['anatomicalfinding|yes|lung opacity','nlp|yes|abnormal','nlp|no|normal'],
+                         'Opacity on\n both sides.'),
                         (['anatomicalfinding|no|pneumothorax'], 'No pneumothorax.')),
                 finding('left lung', (['anatomicalfinding|yes|lung opacity'], 'Opacity on\n both sides.')),
                 finding('neck', (['anatomicalfinding|yes|subcutaneous air'], 'Air in the neck.'))],
     relationships=[dict(bbox_name='right lung', predicate="['Improved']",
-                        relationship_names=['comparison|yes|improved'], phrase='Opacity has \n improved.')])
+                        relationship_names=['comparison|yes|improved','comparison|no|worsened'],
+                        phrase='Opacity has \n improved.')])
 log = ReadLog(); v, labels = scene_view(graph, log)
 test_eq(v.boxes[0], Box('right lung', 160, 320, 1440, 2080)); test_eq(v.boxes[1], Box('left lung', 0, 320, 1600, 2080))
 test_eq(sorted(w for w,_ in log.left), ['box without area','phrases about regions without a box',
@@ -91,6 +93,7 @@ tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name)/'1.0.0'; s, g = d/'silve
 def scene(id, study, day):
     return graph | dict(image_id=id, study_id=study, StudyDateTime=f'2180-05-{day:02d} 10:00:00')
 graphs = [scene('aa', 50000001, 6), scene('bb', 50000002, 9), scene('cc', 50000003, 12) | dict(patient_id=11000011)]
+for k in ('viewpoint','relationships'): del graphs[2][k]  # not every graph says everything
 with zipfile.ZipFile(s/'scene_graph.zip', 'w') as z:
     for o in graphs+[scene('gg', 50000009, 1)]:
         z.writestr(f"scene_graph/{o['image_id']}_SceneGraph.json", json.dumps(o))
@@ -105,6 +108,7 @@ test_eq(find_layouts(tmp.name), ['imagenome']); test_eq(find_layouts(d), ['image
 log = ReadLog('silver'); studies = read_studies(tmp.name, log=log); print(log)
 test_eq([(o.patient, o.id, o.split, o.prior and o.prior.id) for o in studies], [('10000032','50000001','train',None),
         ('10000032','50000002','train','50000001'), ('11000011','50000003','val',None)])
+test_eq([(v.kind, v.path) for o in studies for v in o.views], [('frontal',None)]*3)
 test_eq(studies[0].time, datetime(2180,5,6,10)); test_eq(studies[0].labels['Lung Opacity'], 1)
 both = next(p for p in phrases(studies) if p.text.startswith('Opacity'))
 test_eq([b.label for b in both.boxes], ['right lung','left lung'])

@@ -55,6 +55,7 @@ test_eq(release_table(release_folders(jpg), 'metadata').name, 'mimic-cxr-2.0.0-m
 test_is(release_table(release_folders(jpg), 'negbio'), None)
 deep = root/'wget'/'physionet.org'/'files'/'mimic-cxr-jpg'/'2.1.0'; deep.mkdir(parents=True)
 (deep/'mimic-cxr-2.0.0-split.csv').write_text('x'); (deep/'mimic-cxr-2.0.0-split.csv.gz').write_text('x')
+(old := deep.parent/'2.0.0').mkdir(); (old/'mimic-cxr-2.0.0-split.csv.gz').write_text('x')  # the newest release counts
 found = release_table(release_folders(root/'wget'), 'split')
 test_eq(found, Path(os.path.abspath(deep))/'mimic-cxr-2.0.0-split.csv.gz')
 
@@ -286,7 +287,7 @@ test_eq(sum(len(s.views) for s in films), len(rows)-1); films[0].views[0].film()
 test_fail(lambda: read_mimic(root/'nowhere'), contains='neither mimic-cxr-*-metadata.csv(.gz)')
 test_fail(lambda: read_mimic(jpg, labels='mine'), contains="labels is 'mine'; expected chexpert, negbio, radiologist")
 test_fail(lambda: read_mimic(jpg, reports=root/'no.zip', log=ReadLog()), contains='no such folder or file of reports')
-test_fail(lambda: read_mimic(jpg, films=root/'no', log=ReadLog()), contains='films= names another folder')
+test_fail(lambda: read_mimic(jpg, films=root/'no', log=ReadLog()), contains='--images) names another folder')
 two = [f'{mimic_id(o)},{p},50414267,PA,,,' for o,p in (('a','10000032'), ('b','10000764'))]
 put('mimic-cxr-2.0.0-metadata.csv', '\n'.join([head, *two]).encode())
 test_fail(lambda: read_mimic(trap, log=ReadLog()), contains='row 3: study 50414267 is of patient 10000764, in an')

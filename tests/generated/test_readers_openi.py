@@ -65,12 +65,15 @@ from medvl.readers.openi import (VIEW_TABLES, openi_views, settle_views)
 # %% [13] Which film is the lateral?
 tmp = tempfile.TemporaryDirectory(); root = Path(tmp.name)/'openi'; root.mkdir()
 (root/'nlmcxr_tsne_pa.csv').write_text('imageid,tsne-view\nCXR9001_IM-0001-1001,L\n')
+(root/'indiana_projections.csv').write_text('uid,filename,projection\n9001,9001_IM-0001-1001.dcm.png,Frontal\n'
+                                           '9001,9001_IM-0001-4001.dcm.png,Frontal\n')  # the first table counts
 rows = 'CXR9001_IM-0001-1001,PA\nCXR9001_IM-0001-2001,AP\nCXR9001_IM-0001-3001,\n'
 (root/'nlmcxr_dicom_metadata.csv').write_text('imageid,View Position\n'+rows)
 log = ReadLog(); views = openi_views(root, log)
 test_eq(views['picture']['9001_IM-0001-1001'], 'L'); test_eq(views['header']['9001_IM-0001-2001'], 'AP')
 test_eq('9001_IM-0001-3001' in views['header'], False)
-test_eq(log.lines[0], 'views by picture: 1 from nlmcxr_tsne_pa.csv')
+test_eq(log.lines[:2], [f'views by picture: 1 from {o}.csv' for o in ('nlmcxr_tsne_pa','indiana_projections')])
+test_eq(views['picture']['9001_IM-0001-4001'], 'Frontal'); (root/'indiana_projections.csv').unlink()
 kinds = lambda *said: [k[0]+w[:1] for k,_,w in settle_views(said)]
 test_eq(kinds(('L','PA'), ('','PA')), ['lp','fh'])  # the picture against its own header; the other may be frontal
 test_eq(kinds(('PA',''), ('','PA')), ['fp','le'])  # both headers say PA: one is the lateral
@@ -129,6 +132,8 @@ one = Path(tmp.name)/'dcm'; (one/'NLMCXR_dcm'/'9001').mkdir(parents=True)
 for o,px,view in (('9001_IM-0001-1001', front, 'PA'), ('9001_IM-0001-2001', side, 'LL')):
     write_dicom(px/255, one/'NLMCXR_dcm'/'9001'/f'{o}.dcm', view)
 test_eq([(v.kind, v.pos) for v in read_openi(one, log=ReadLog())[0].views], [('frontal','PA'), ('lateral','LL')])
+(one/'NLMCXR_png').mkdir(); Image.fromarray(front).save(one/'NLMCXR_png'/'CXR9001_IM-0001-1001.png')
+test_eq([Path(v.path).suffix for v in read_openi(one, log=ReadLog())[0].views], ['.png','.dcm'])  # PNG is preferred
 test_eq([r.uid for r in openi_reports(pack, ReadLog())], ['CXR1','CXR2','CXR3','CXR4'])
 (pack/'NLMCXR_reports.tgz').write_bytes((pack/'NLMCXR_reports.tgz').read_bytes()[:200])
 test_fail(lambda: read_openi(pack, log=ReadLog()), contains='not a whole archive')
@@ -170,6 +175,8 @@ film = lambda o: dict(id=o, study_id=50414267, subject_id=10000032, report='clea
 s, = read_studies(mim.parent, log=ReadLog())
 test_eq((s.patient, s.id, [v.id for v in s.views]), ('10000032','50414267',['a','b']))
 test_eq(len(samples([s], per='image', say=None)), 2)
+(two := mim.parent/'iu_xray'/'annotation.json').parent.mkdir(); two.write_text('{"train": []}')
+test_fail(lambda: read_r2gen(mim.parent, log=ReadLog()), contains='2 files annotation.json; expected one')
 (mim/'annotation.json').write_text(json.dumps(dict(train=[film('a')], val=[film('b')])))
 test_fail(lambda: read_r2gen(mim, log=ReadLog()), contains='study 50414267 is in train and val')
 (mim/'annotation.json').write_text(json.dumps(dict(train=[dict(id='a')])))
@@ -177,13 +184,13 @@ test_fail(lambda: read_r2gen(mim, log=ReadLog()), contains='train, record 0: no 
 
 # %% [29] On fixtures
 many = Path(tmp.name)/'many'; (many/'NLMCXR_png').mkdir(parents=True)
-for n in range(9000, 9030):
+for n in range(9990, 10020):
     o = [f'CXR{n}_IM-0001-{i}001' for i in (1,2)]
     (many/f'{n}.xml').write_bytes(xml(n, o, FINDINGS=f'Report {n}.'))
 safe, leaky = (read_openi(many, k, missing='ignore', log=ReadLog()) for k in ('patient','film'))
 print(leakage(safe, files=False)); print(leakage(leaky, files=False))
 assert leakage(safe, files=False).ok and leakage(leaky, files=False).count['patient'] > 5
-test_eq((len(safe), len(leaky)), (30, 60))
+test_eq([s.id for s in safe], [f'CXR{n}' for n in range(9990, 10020)]); test_eq(len(leaky), 60)
 tmp.cleanup()
 
 # %% [31] On the real reports

@@ -78,6 +78,9 @@ p = phrases(studies, prompt=lambda o: f'findings suggesting {o.lower()}')[0]
 test_eq((p.text, p.mask().sum()), ('findings suggesting pneumonia', 213*379 + 256*453))
 
 # %% [18] RSNA
+packed = pd.read_csv(f := d/'stage_2_train_labels.csv', dtype=str); f.unlink()  # as Kaggle gives a single file
+packed.to_csv(f'{f}.zip', index=False)
+test_eq([told(s) for s in read_rsna(d, log=ReadLog())], [told(s) for s in studies])
 test_fail(tables(kinds=kinds+['bb,Lung Opacity']), contains="row 6: bb is 'Lung Opacity' and 'Normal'")
 test_fail(tables(kinds=['aa,Opacity']), contains="class 'Opacity'; expected Normal")
 test_fail(tables(['aa,1,2,3,4,yes']), contains="column 'Target': 'yes'; expected 0 or 1")

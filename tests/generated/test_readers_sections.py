@@ -58,6 +58,8 @@ title = '\n CHEST, TWO VIEWS:\n \n INDICATION:  cough\n \n Lungs are clear.\n \n
 test_eq([(n, t.strip()) for n,t in report_pieces(title)[1:]],
         [('indication','cough'), ('last_paragraph','Lungs are clear.\n \n Heart is large.')])
 test_eq(report_pieces(' Clear.'), [('full report',' Clear.')]); test_eq(report_pieces(''), [('full report','')])
+# what follows a lone heading in the next line is its text, even if it looks like a heading
+test_eq([n for n,_ in report_pieces('\n FINDINGS: a\n IMPRESSION:\n NOTE: b\n')], ['preamble','findings','impression'])
 # sub-headings
 subs = '\n FINDINGS:\n \n LUNGS: Clear.\n HEART: Large.\n IMPRESSION: Large heart.'
 test_eq([n for n,_ in report_pieces(subs)], ['preamble','findings','impression'])
@@ -89,6 +91,7 @@ print(mimic_report(full))
 test_eq(mimic_report(full).split('\n\n')[2:],
         ['FINDINGS: The lungs are clear.  No effusion.','IMPRESSION: No acute process.'])
 test_eq(impression_findings(mimic_report(title)), 'Lungs are clear. Heart is large.')
+test_eq(mimic_report('\n FINDINGS:  Clear\n lungs.\n'), 'FINDINGS: Clear\nlungs.')  # without the blanks of the file
 test_eq(mimic_report(title).split('\n')[0], 'INDICATION: cough')
 test_eq(mimic_report(' FINAL REPORT\n COMPARISON:  None. Lungs are clear.'), 'FINDINGS: None. Lungs are clear.')
 test_eq([mimic_report(''), mimic_report(full, '58235663'), mimic_report('\n TECHNIQUE: PA')], ['','',''])
@@ -125,7 +128,12 @@ test_eq(open_reports(dcm)(report_path(s)), full.encode()); test_is(open_reports(
 # a folder that starts with p10, and the zip
 os.rename(dcm/'files', dcm/'mimic-cxr-reports'); test_eq(find_reports([jpg], [s]), dcm/'mimic-cxr-reports')
 test_eq(open_reports(dcm/'mimic-cxr-reports')(report_path(s)), full.encode())
-with zipfile.ZipFile(jpg/'mimic-cxr-reports.zip', 'w') as z: z.writestr(report_path(s), full)
+os.rename(dcm/'mimic-cxr-reports', jpg.parent/'mimic-cxr-reports')  # beside the folder of the tables
+test_eq(find_reports([jpg], [s]), jpg.parent/'mimic-cxr-reports')
+with zipfile.ZipFile(jpg.parent/'mimic-cxr-reports.zip', 'w') as z: z.writestr(report_path(s), full)
+os.rename(jpg.parent/'mimic-cxr-reports', root/'away')
+test_eq(find_reports([jpg], [s]), jpg.parent/'mimic-cxr-reports.zip')
+with zipfile.ZipFile(jpg/'mimic-cxr-reports.zip', 'w') as z: z.writestr('mimic-cxr-reports/'+report_path(s), full)
 get = open_reports(find_reports([jpg], [s]))
 test_eq(get(report_path(s)), full.encode()); test_is(get('files/x'), None)
 (root/'half.zip').write_bytes((jpg/'mimic-cxr-reports.zip').read_bytes()[:300])

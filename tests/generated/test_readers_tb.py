@@ -27,12 +27,12 @@ from medvl.readers.tb import (TBX11K, TBX_FOLDERS, tbx_labels, tbx_films, read_t
 # %% [7] TBX11K
 tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name)/'TBX11K'; (d/'annotations/json').mkdir(parents=True)
 names = [dict(id=i+1, name=n, supercategory='Tuberculosis') for i,n in enumerate(TBX11K)]
-def coco(name, films, boxes=(), categories=names):
+def coco(name, films, boxes=None, categories=names):
     "A COCO file; boxes are (number of the film, category, x, y, w, h)."
-    images = [dict(id=i, file_name=f, width=512, height=512) for i,f in enumerate(films)]
+    images = [dict(id=i, file_name=f, width=512, height=400) for i,f in enumerate(films)]
     notes = [dict(id=i, image_id=f, category_id=c, bbox=xywh, area=xywh[2]*xywh[3], iscrowd=0)
-             for i,(f,c,*xywh) in enumerate(boxes)]
-    made = dict(images=images, annotations=notes, categories=categories)
+             for i,(f,c,*xywh) in enumerate(boxes or ())]
+    made = dict(images=images, categories=categories) | ({} if boxes is None else dict(annotations=notes))
     (d/f'annotations/json/{name}.json').write_text(json.dumps(made))
 coco('TBX11K_train', ['health/h0001.png','sick/s0001.png','tb/tb0003.png','tb/tb0004.png'],
      [(2, 1, 100.5, 90., 60., 80.), (2, 2, 480., 20., 60., 30.)])
@@ -90,6 +90,7 @@ def film(root, k, text):
 film(c, 'CHNCXR_0001_0', b'male 45yrs\nnormal')
 film(c, 'CHNCXR_0327_1', b'Female  32yrs\nright upper PTB \xb1 cavity')
 film(c, 'CHNCXR_0328_1', None); (c/'CXR_png/Thumbs.db').write_bytes(b'x'); (c/'mask').mkdir()
+(c/'masks').mkdir(); Image.fromarray(px).save(c/'masks/CHNCXR_0327_1_mask.png')  # this folder's other name
 Image.fromarray(px).save(c/'mask/CHNCXR_0001_0_mask.png'); test_eq(find_layouts(c.parent), ['shenzhen'])
 log = ReadLog('Shenzhen'); studies = read_studies(c.parent, log=log); print(log)
 test_eq([(s.id, s.labels['Tuberculosis'], s.labels['No Finding'], s.report[:9]) for s in studies],
@@ -97,7 +98,7 @@ test_eq([(s.id, s.labels['Tuberculosis'], s.labels['No Finding'], s.report[:9]) 
 test_eq(studies[0].views[0].info, dict(sex='M', age_years=45.)); test_eq(studies[2].views[0].info, {})
 test_eq(log.left[0][1], 'Thumbs.db')
 test_eq([w for w,_ in log.noted], ['reading with bytes that are not UTF-8','no reading'])
-test_eq(read_mask(studies[0].views[0].masks['lungs']), px > 0)
+for s in studies[:2]: test_eq(read_mask(s.views[0].masks['lungs']), px > 0)
 
 # %% [15] Shenzhen and Montgomery
 film(m, 'MCUCXR_0001_0', b"Patient's Sex: F\nPatient's Age: 027Y\nnormal")

@@ -2,9 +2,10 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [2] From a MIMIC-CXR download to pairs
-import tempfile
+import shutil, tempfile
 from pathlib import Path
 from fastcore.test import *
+from medvl.core import MedvlError
 from medvl.data.batch import dataloaders, show_batch, train_tokenizer
 from medvl.data.manifest import read_studies
 from medvl.data.study import samples, show_timeline
@@ -27,13 +28,28 @@ print(str(log).replace(str(root), '...'))
 test_eq(len(studies), len(made)); test_eq(len(log.left), 0)
 assert all(s.report for s in studies) and {s.split for s in studies} == {'train','val','test'}
 
-# %% [7] Look
+# %% [8] When something is missing
+def without(glob):
+    "What is said of a copy of the download in which this is not there."
+    copy = root/'copy'; shutil.rmtree(copy, ignore_errors=True); shutil.copytree(folder, copy)
+    for p in copy.glob(glob): shutil.rmtree(p) if p.is_dir() else p.unlink()
+    log = ReadLog('MIMIC-CXR-JPG')
+    try: read_studies(copy, log=log)
+    except MedvlError as e: log.lines.append(str(e))
+    print(str(log).replace(str(root), '...'), end='\n\n'); return log
+
+log = without('files/p10'); test_eq({w for w,_ in log.left}, {'film is not there'})
+log = without('mimic-cxr-reports.zip'); test_eq(log.found['studies with a report'], 0)
+assert log.lines[-1].startswith('no reports: mimic-cxr-reports.zip')
+log = without('*-metadata.csv.gz'); assert 'neither mimic-cxr-*-metadata.csv(.gz)' in log.lines[-1]
+
+# %% [10] Look
 s = summary(studies, bar=False)
 print(s)
 assert s.leak.ok
 s.figure();
 
-# %% [9] One patient
+# %% [12] One patient
 most = max({s.patient for s in studies}, key=lambda p: sum(s.patient == p for s in studies))
 own = [s for s in studies if s.patient == most]
 show_timeline(own);
@@ -41,13 +57,13 @@ for s in sorted(own, key=lambda s: s.time)[:3]:
     print(s.id, s.time, [v.pos for v in s.views], 'prior', s.prior and s.prior.id)
 test_eq([s.prior is None for s in sorted(own, key=lambda s: s.time)][:2], [True,False])
 
-# %% [11] The text of a pair
+# %% [14] The text of a pair
 one = own[0]
 print(one.report[:400], '...\n')
 print(impression_findings(one.report)[:300], '...')
 assert 'INDICATION' not in impression_findings(one.report)
 
-# %% [13] Pairs
+# %% [16] Pairs
 units = samples(studies, per='image', text=impression_findings, need_text=True)
 print(len(units), 'pairs;', sum(o.slots[2] is not None for o in units), 'with a prior,',
       sum(o.slots[1] is not None for o in units), 'with a lateral,',
@@ -56,7 +72,7 @@ full = next(o for o in units if all(o.slots))
 test_eq([v.kind for v in full.slots], ['frontal','lateral','frontal','lateral'])
 test_eq({v.id for v in full.slots[2:]} <= {v.id for v in full.study.prior.views}, True)
 
-# %% [15] A batch
+# %% [18] A batch
 tok = train_tokenizer([o.text for o in units if o.split == 'train'], 400)
 # to have something to see, of one split only the pairs that fill all four slots
 seen = [o for o in units if o.split != full.split or all(o.slots)]
@@ -67,5 +83,5 @@ print(batch['img_msk'])
 test_eq(batch['img'].shape[1], 4); assert batch['img_msk'].all()
 show_batch(dls, 1, full.split);
 
-# %% [17] A batch
+# %% [20] A batch
 tmp.cleanup()
