@@ -49,7 +49,15 @@ fig, axs = plt.subplots(1, 2, figsize=(9.5, .27*len(V)+1), sharey=True, dpi=75, 
 for ax,w in zip(axs, ways): forest(w, ax)
 plt.show()
 
-# %% [9] How much is luck
+# %% [9] What the reports gave the tower
+begin = json.loads((home/'results'/'ablations_start.json').read_text())
+told2 = begin['arguments']; print({k: told2[k] for k in ('patients','test','difficulty','seeds','set')}, begin['provenance']['commit'])
+def gap(x): return f"{100*x['value']:+.1f} [{100*x['low']:+.1f}, {100*x['high']:+.1f}]"
+apart = begin['variants']['from MAE and BERT']
+display(table_of(begin['variants'], begin['cost']))
+print('apart minus together:', {SCORES[w]: gap(apart[w]['minus_alta']) for w in SCORES if 'P@10' in w})
+
+# %% [11] How much is luck
 def spread(x): return 100*(max(x['seeds'])-min(x['seeds']))
 for w in ways:
     s = [spread(v[w]) for v in V.values()]
@@ -58,7 +66,7 @@ for w in ways:
 for n,v in V.items():
     for w in ways: assert min(v[w]['seeds'])-1e-9 <= np.mean(v[w]['seeds']) <= max(v[w]['seeds'])+1e-9
 
-# %% [11] In words
+# %% [13] In words
 def verdict(n):
     out = []
     for w in ways:
