@@ -51,7 +51,8 @@ plt.show()
 
 # %% [9] What the reports gave the tower
 begin = json.loads((home/'results'/'ablations_start.json').read_text())
-told2 = begin['arguments']; print({k: told2[k] for k in ('patients','test','difficulty','seeds','set')}, begin['provenance']['commit'])
+told2 = begin['arguments']
+print({k: told2[k] for k in ('patients','test','difficulty','seeds','set')}, begin['provenance']['commit'])
 def gap(x): return f"{100*x['value']:+.1f} [{100*x['low']:+.1f}, {100*x['high']:+.1f}]"
 apart = begin['variants']['from MAE and BERT']
 display(table_of(begin['variants'], begin['cost']))
