@@ -16,15 +16,15 @@ from typing import Any, Callable, Mapping, Sequence
 
 from .core import (Aligner, MedvlError, best_precision, default_device, jsonable, provenance, save_json,
                         seed_everything)
-from .data.batch import StudyLoaders, check_preset, world_size
+from .data.batch import StudyLoaders, world_size
+from .data.films import check_preset
 from .models.checkpoint import save_pretrained
-from .training import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, NotFiniteError, StepCB, TermsCB,
-                            WandbCB, bare, lr_at, param_groups, plot_log, scale_lr)
+from .training import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, StepCB, TermsCB, WandbCB, bare,
+                            lr_at, param_groups)
 
 import numpy as np
 import torch
 from fastai.callback.core import Callback, TrainEvalCallback
-from fastai.callback.schedule import LRFinder
 from fastai.learner import Recorder
 from fastai.optimizer import OptimWrapper
 from fastai.torch_core import rank_distrib

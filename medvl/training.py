@@ -26,7 +26,7 @@ from fastai.callback.core import CancelBatchException, CancelEpochException, Cal
 from fastai.callback.schedule import combined_cos
 from fastai.learner import Learner
 from fastai.torch_core import rank_distrib
-from torch import Tensor, distributed as dist, nn
+from torch import distributed as dist, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 

@@ -2,7 +2,7 @@
 
 Each checker is a function from text to a list of faults ('file:line: what'), so that it is tried on bad input first.
 """
-import ast, configparser, functools, importlib.metadata, io, json, re, sys, tokenize, tomllib
+import ast, configparser, functools, importlib.metadata, io, json, re, symtable, sys, tokenize, tomllib
 from pathlib import Path
 from unittest import mock
 import pytest
@@ -223,6 +223,60 @@ def test_misdeeds_can_fail():
 
 def test_misdeeds(): none([o for p in modules()+scripts() for o in misdeeds(read(p), short(p))])
 def test_width(): none(beyond([o for p in scripts() for o in wide(read(p), short(p))], 'width', debts()))
+
+
+def reads(scope: symtable.SymbolTable, word: str) -> bool:
+    "Is `word` read in this scope, or in one inside of it that gives the word no other meaning?"
+    return word in scope.get_identifiers() and scope.lookup(word).is_referenced() or any(
+        reads(o, word) for o in scope.get_children()
+        if word not in o.get_identifiers() or not o.lookup(word).is_local() or o.get_type() == 'class')
+
+
+def unused(source: str, name: str) -> list[str]:
+    """Imports, wherever in a module, of what it does not read; neither `__all__` nor another module's import is a use.
+
+    An `__init__.py` may import what others use, and `medvl/cli.py` the command modules, which enter themselves.
+    """
+    if name.endswith('__init__.py'): return []
+    bad, lines = [], []
+    for s in ast.walk(ast.parse(source)):
+        if not isinstance(s, (ast.Import, ast.ImportFrom)): continue
+        if name == 'medvl/cli.py' and getattr(s, 'module', '') == 'commands' and s.level == 1: continue
+        lines += [(a.lineno, a.asname or a.name.split('.')[0]) for a in s.names]
+    def look(scope):
+        for o in scope.get_symbols():
+            at = [n for n, word in lines if word == o.get_name() and n >= scope.get_lineno()]
+            if o.is_imported() and at and not reads(scope, o.get_name()): bad.append((min(at), o.get_name()))
+        for o in scope.get_children(): look(o)
+    look(symtable.symtable(source, name, 'exec'))
+    return [f'{name}:{n}: imports {word!r} and does not use it' for n, word in sorted(bad)]
+
+
+@pytest.mark.parametrize('source, says', [
+    ('import json', "1: imports 'json'"), ('import numpy as np, re\nre.I', "1: imports 'np'"),
+    ('import os.path', "1: imports 'os'"), ('from .a import (b,\n    c)\nb', "2: imports 'c'"),
+    ('from .a import b\n__all__ = ["b"]', "1: imports 'b'"), ('from .a import b\nx = {"b": o.b}', "1: imports 'b'"),
+    ('from .a import b\ndef f(b): return b', "1: imports 'b'"), ('import re\n[re for re in x]', "1: imports 're'"),
+    ('def f():\n    import re\n    return re\n\ndef g():\n    import re', "6: imports 're'"),
+    ('from .commands import a', "1: imports 'a'")])
+def test_unused_can_fail(source, says):
+    assert [o.removeprefix('medvl/m.py:') for o in unused(source, 'medvl/m.py')] == [f'{says} and does not use it']
+
+
+@pytest.mark.parametrize('source', [
+    'import re\ndef f(x:re.Pattern): return 1', 'import re\ndef f(): return [re.I for _ in x]',
+    'import re\n@re.a\nclass A: pass', 'from a import B\nclass A(B):\n    B = 1\n    def f(self): return B',
+    'def f():\n    import re\n    return lambda: re.I', 'import a.b\na.b.c()'])
+def test_unused_lets_pass(source): assert unused(source, 'medvl/m.py') == []
+
+
+def test_unused_of_cli():
+    "Only its command modules may be imported for their sake."
+    assert unused('from .commands import a', 'medvl/cli.py') == [] and unused('import a', 'medvl/x/__init__.py') == []
+    assert unused('import re', 'medvl/cli.py') and unused('from .command import b', 'medvl/cli.py')
+
+
+def test_unused(): none(beyond([o for p in modules() for o in unused(read(p), short(p))], 'unused', debts()))
 
 
 def page_links(path: Path) -> list[str]:

@@ -16,8 +16,9 @@ import json, os, sys
 import numpy as np, torch
 from torch import distributed as dist, nn
 from torch.nn import functional as F
-from medvl.data.batch import Preset, dataloaders, train_tokenizer
+from medvl.data.batch import Preset, dataloaders
 from medvl.data.study import Sample, Study, View
+from medvl.data.tokens import train_tokenizer
 from medvl.learner import align_learner, fit, init_processes
 from medvl.losses.contrastive import log_scale
 from medvl.losses.local import local_loss

@@ -29,7 +29,7 @@ def loaded(model:Path, # a run, or the folder of its model
           ): # model on the device, its tokenizer, and what its config.json says
     "A trained model and what belongs to it; raises `MedvlError` when it does not say how its films were prepared."
     from medvl.core import MedvlError, default_device
-    from medvl.data.batch import load_tokenizer
+    from medvl.data.tokens import load_tokenizer
     from medvl.models.checkpoint import from_pretrained, read_config
     dir = model_dir(model)
     cfg = read_config(dir)

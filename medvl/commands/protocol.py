@@ -17,7 +17,7 @@ import typer
 
 from ..command import ARG, close_run, command, open_run
 from .data import read, read_rsna_set, units
-from .eval import Scoring, app, eval_loader, facts_of, loaded, settled
+from .eval import Scoring, app, eval_loader, loaded, settled
 
 # %% ../../nbs/commands/10_protocol.ipynb #bcf27599
 def protocols_of(name:str # an id, or what several ids begin with: chexpert5x200, chexpert8x200, rsna

@@ -19,11 +19,12 @@ from typing import Any
 
 from .data import units
 from ..core import CHEXPERT, SLOTS, MedvlError, jsonable, methods, save_json, seed_everything
-from ..data.batch import Preset, dataloaders, load_tokenizer, sample_loader, train_tokenizer
+from ..data.batch import Preset, dataloaders, sample_loader
 from ..data.cache import ImageCache
 from ..data.prompts import load_prompts
 from ..data.study import Sample
 from ..data.text import sections
+from ..data.tokens import load_tokenizer, train_tokenizer
 from ..eval.findings import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
 from ..eval.metrics import paired_bootstrap
 from ..eval.retrieval import WAYS, Embeddings, embed, match_ranks, retrieval_report

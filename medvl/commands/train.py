@@ -40,7 +40,7 @@ def tokenizer(name:str|None, # a name or folder; None: of the first of `dirs` th
               max_len:int # tokens of a text
              ): # a fast tokenizer; None: there is no text
     "The tokenizer of a run, and a line that says which."
-    from medvl.data.batch import load_tokenizer, train_tokenizer
+    from medvl.data.tokens import load_tokenizer, train_tokenizer
     if name is None: name = next((str(d) for d in dirs if d and (Path(d)/'tokenizer_config.json').exists()), None)
     if not (name or texts): typer.echo('no text in the training split: only films are learnt from'); return None
     tok = load_tokenizer(name) if name else train_tokenizer(texts, vocab, max_len=max(512, max_len))

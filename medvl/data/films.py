@@ -10,7 +10,7 @@ __all__ = ['PRESETS', 'SIDED', 'Preset', 'grey', 'resize', 'decode_film', 'Wobbl
 
 # %% ../../nbs/data/04_films.ipynb #a1a7b3b7
 import math, re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Mapping, NamedTuple
 
 import numpy as np

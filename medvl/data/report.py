@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..core import CHEXPERT
-from .text import about_film, as_text, lexicon, lower, sections, sentence_spans, sentences, words_known
+from .text import about_film, as_text, lexicon, lower, sentence_spans, words_known
 
 # %% ../../nbs/data/02_report.ipynb #7a43c438
 @dataclass(slots=True)

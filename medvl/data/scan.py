@@ -22,7 +22,7 @@ from ..core import MedvlError
 from .dicom import check_dicom, dicom_info, not_chest, open_dicom, view_kind
 from .image import file_kind
 from .pixels import ImageError, check_size
-from .table import ReadLog, check_columns, read_table, write_table
+from .table import ReadLog, check_columns, read_table
 
 # %% ../../nbs/data/02_scan.ipynb #050af7a9
 FIRST = 1895  # the year of the first film

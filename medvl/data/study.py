@@ -13,10 +13,9 @@ __all__ = ['Time', 'LEAKS', 'Box', 'View', 'Study', 'Sample', 'days_between', 'l
 # %% ../../nbs/data/03_study.ipynb #db8dcd74
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from pathlib import Path
 from typing import Callable, Iterable
 
 import numpy as np
@@ -27,8 +26,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ..core import SLOTS, MedvlError
-from .dicom import view_kind
+from ..core import MedvlError
 from .image import read_image
 from .pixels import Film, ImageError, as_film, file_hash, phash, pixel_hash
 

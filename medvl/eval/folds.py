@@ -11,7 +11,6 @@ __all__ = ['query_scores', 'Pool', 'fold_figure']
 # %% ../../nbs/eval/13_folds.ipynb #de09be15
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -14,7 +14,6 @@ from collections import Counter
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..core import MedvlError
 from .grounding import METRICS, Grounding

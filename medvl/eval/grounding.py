@@ -11,17 +11,16 @@ __all__ = ['PROTOCOLS', 'METRICS', 'cnr', 'overlap', 'pointing', 'Protocol', 'ce
 
 # %% ../../nbs/eval/04_grounding.ipynb #61bb373e
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from ..core import Aligner, Feat, MedvlError, jsonable
+from ..core import Aligner, MedvlError, jsonable
 from ..data.films import Preset
 from ..data.regions import Phrase, frame
 from ..data.study import View

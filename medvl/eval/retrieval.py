@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import normalize
 from tqdm import tqdm
 
 from ..core import Aligner, Batch, MedvlError, best_precision

@@ -17,7 +17,7 @@ from ..data.batch import StudyDL
 from ..data.prompts import load_prompts
 from .protocols import Protocol, protocol
 from .retrieval import embed
-from .zeroshot import embed_prompts, zeroshot
+from .zeroshot import zeroshot
 from ..learner import AlignLearner
 from ..training import bare
 

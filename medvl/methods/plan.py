@@ -20,8 +20,7 @@ from torch import Tensor, nn
 
 from ..core import Feat, MedvlError, Out
 from ..losses.contrastive import clip_loss, contrast, gather, same_text
-from ..losses.local import (cell_weights, over_texts, regions, similar, soft_mean, spread, top_words, word_nce,
-                                word_weights)
+from ..losses.local import (cell_weights, over_texts, regions, similar, spread, top_words, word_nce, word_weights)
 from ..models.heads import BatchNormHead
 from ..models.local import CellsAndWords
 

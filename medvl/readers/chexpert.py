@@ -11,11 +11,10 @@ __all__ = ['PATH', 'PARTS', 'TABLES', 'FILMS', 'SECTIONS', 'FIVE', 'EIGHT', 'pat
            'read_chexpert_plus', 'order_number', 'listed', 'one_each', 'read_5x200', 'EightByTwoHundred', 'read_8x200']
 
 # %% ../../nbs/readers/04_chexpert.ipynb #5b7e1aa0
-import json, os, re
+import json, os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ..core import CHEXPERT, MedvlError

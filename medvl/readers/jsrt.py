@@ -17,7 +17,7 @@ from ..core import MedvlError
 from ..data.regions import cut_box
 from ..data.study import Box, Study
 from ..data.table import ReadLog
-from .layout import close_log, films_in, look, open_log
+from .layout import close_log, films_in, open_log
 from .regions import with_regions
 
 # %% ../../nbs/readers/10_jsrt.ipynb #43b581ad

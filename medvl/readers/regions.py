@@ -11,7 +11,7 @@ __all__ = ['RSNA', 'SIIM_PARTS', 'lineage_split', 'read_json', 'read_coco', 'wit
 
 # %% ../../nbs/readers/05_regions.ipynb #8b401301
 import json, os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 from typing import Iterable
 

@@ -136,7 +136,7 @@ def find_reports(folders:list[Path], # of releases
         for o in PLACES:
             for p in ([d] if o == '.' else sorted(d.glob(o)) if '..' not in o else up(d, o)):
                 if p.suffix == '.zip' and p.is_file(): return p
-                if p.is_dir() and any(map((get := open_reports(p)), map(report_path, some))): return p
+                if p.is_dir() and any(map(open_reports(p), map(report_path, some))): return p
     return None
 
 def up(d:Path, o:str # folder; pattern that starts with ../

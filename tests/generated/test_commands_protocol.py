@@ -8,7 +8,7 @@ from typing import Any, Literal
 import typer
 from medvl.command import ARG, close_run, command, open_run
 from medvl.commands.data import read, read_rsna_set, units
-from medvl.commands.eval import Scoring, app, eval_loader, facts_of, loaded, settled
+from medvl.commands.eval import Scoring, app, eval_loader, loaded, settled
 
 # %% [4] Protocols from a local copy
 import json, os, tempfile

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 from medvl.commands.data import units
 from medvl.core import CHEXPERT, SLOTS, MedvlError, jsonable, methods, save_json, seed_everything
-from medvl.data.batch import Preset, dataloaders, load_tokenizer, sample_loader, train_tokenizer
+from medvl.data.batch import Preset, dataloaders, sample_loader
 from medvl.data.cache import ImageCache
 from medvl.data.prompts import load_prompts
 from medvl.data.study import Sample
 from medvl.data.text import sections
+from medvl.data.tokens import load_tokenizer, train_tokenizer
 from medvl.eval.findings import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
 from medvl.eval.metrics import paired_bootstrap
 from medvl.eval.retrieval import WAYS, Embeddings, embed, match_ranks, retrieval_report

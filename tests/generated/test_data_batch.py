@@ -7,10 +7,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 from medvl.core import CHEXPERT, SLOTS, Batch, MedvlError
-from medvl.data.films import PRESETS, Preset, check_preset, cut, decode_film, draw, resize, sided
+from medvl.data.films import Preset, cut, decode_film, draw, resize, sided
 from medvl.data.study import Sample, Study, View, samples as study_samples
 from medvl.data.text import sentences
-from medvl.data.tokens import encode, load_tokenizer, train_tokenizer, txt_id
+from medvl.data.tokens import encode, load_tokenizer, txt_id
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from transformers import PreTrainedTokenizerFast
 # %% [4] Batches
 import os
 from fastcore.test import *
+from medvl.data.films import PRESETS
+from medvl.data.tokens import train_tokenizer
 
 # %% [6] Items
 from medvl.data.batch import (film_bytes, check_samples)

@@ -3,7 +3,7 @@
 
 # %% [3] Films for a model
 import math, re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Mapping, NamedTuple
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from medvl.data.pixels import ImageError
 from medvl.data.study import View
 
 # %% [4] Films for a model
+from dataclasses import asdict, replace
 import matplotlib.pyplot as plt
 from fastcore.test import *
 

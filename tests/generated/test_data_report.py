@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 from medvl.core import CHEXPERT
-from medvl.data.text import about_film, as_text, lexicon, lower, sections, sentence_spans, sentences, words_known
+from medvl.data.text import about_film, as_text, lexicon, lower, sentence_spans, words_known
 
 # %% [4] Reports
 import json, re, tarfile, xml.etree.ElementTree as ET
@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd, matplotlib.pyplot as plt
 from fastcore.test import *
 from medvl.core import MedvlError, need
-from medvl.data.text import impression_findings
+from medvl.data.text import impression_findings, sections, sentences
 
 # %% [6] What is found
 from medvl.data.report import (Entity)

@@ -13,12 +13,13 @@ from medvl.core import MedvlError
 from medvl.data.dicom import check_dicom, dicom_info, not_chest, open_dicom, view_kind
 from medvl.data.image import file_kind
 from medvl.data.pixels import ImageError, check_size
-from medvl.data.table import ReadLog, check_columns, read_table, write_table
+from medvl.data.table import ReadLog, check_columns, read_table
 
 # %% [4] Scanning a folder
 import tempfile
 import numpy as np
 from fastcore.test import *
+from medvl.data.table import write_table
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 

@@ -4,10 +4,9 @@
 # %% [3] Studies
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from pathlib import Path
 from typing import Callable, Iterable
 import numpy as np
 import pandas as pd
@@ -16,13 +15,14 @@ from matplotlib.axes import Axes
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
-from medvl.core import SLOTS, MedvlError
-from medvl.data.dicom import view_kind
+from medvl.core import MedvlError
 from medvl.data.image import read_image
 from medvl.data.pixels import Film, ImageError, as_film, file_hash, phash, pixel_hash
 
 # %% [4] Studies
 import pickle, tempfile
+from dataclasses import replace
+from pathlib import Path
 import matplotlib.pyplot as plt
 from PIL import Image
 from fastcore.test import *

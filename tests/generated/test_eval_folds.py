@@ -4,7 +4,6 @@
 # %% [3] Scores over folds
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from medvl.eval.metrics import Interval, MetricError, bootstrap, chance_recall, paired_bootstrap

@@ -7,7 +7,6 @@ from collections import Counter
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from medvl.core import MedvlError
 from medvl.eval.grounding import METRICS, Grounding
 from medvl.eval.maps import heat

@@ -3,15 +3,14 @@
 
 # %% [3] Grounding
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 from tqdm import tqdm
-from medvl.core import Aligner, Feat, MedvlError, jsonable
+from medvl.core import Aligner, MedvlError, jsonable
 from medvl.data.films import Preset
 from medvl.data.regions import Phrase, frame
 from medvl.data.study import View
@@ -19,8 +18,11 @@ from medvl.eval.maps import evaluating, film_tensor, ground, heat, on_film, phra
 from medvl.eval.metrics import Interval, MetricError, OneClass, draw_counts, seed_bootstrap
 
 # %% [4] Grounding
+from dataclasses import replace
+import torch
 from fastcore.test import *
 from torchvision.ops import box_iou
+from medvl.core import Feat
 from medvl.data.regions import draw_box, phrases
 from medvl.data.study import Box, Study
 from medvl.data.tokens import train_tokenizer

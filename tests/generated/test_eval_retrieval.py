@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import normalize
 from tqdm import tqdm
 from medvl.core import Aligner, Batch, MedvlError, best_precision
 from medvl.eval.metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, median_rank, mrr, recall_at,
@@ -20,6 +19,7 @@ from medvl.eval.metrics import (MetricError, bootstrap, chance_recall, edge_hits
 # %% [4] Retrieval
 import tempfile
 from fastcore.test import *
+from torch.nn.functional import normalize
 from medvl.core import Feat
 from medvl.eval.metrics import TIES, precision_at, ranks
 

@@ -10,7 +10,7 @@ from medvl.data.batch import StudyDL
 from medvl.data.prompts import load_prompts
 from medvl.eval.protocols import Protocol, protocol
 from medvl.eval.retrieval import embed
-from medvl.eval.zeroshot import embed_prompts, zeroshot
+from medvl.eval.zeroshot import zeroshot
 from medvl.learner import AlignLearner
 from medvl.training import bare
 
@@ -20,9 +20,10 @@ import numpy as np, torch
 from pathlib import Path
 from fastcore.test import *
 from medvl.core import Aligner, Feat, Out, seed_everything
-from medvl.data.batch import dataloaders, sample_loader, train_tokenizer
+from medvl.data.batch import dataloaders, sample_loader
 from medvl.data.films import Preset
 from medvl.data.study import Sample, Study, View
+from medvl.data.tokens import train_tokenizer
 from medvl.eval.protocols import judged_parts
 from medvl.learner import align_learner, fit
 from medvl.models.checkpoint import read_state

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 from medvl.core import (Aligner, MedvlError, best_precision, default_device, jsonable, provenance, save_json,
                         seed_everything)
-from medvl.data.batch import StudyLoaders, check_preset, world_size
+from medvl.data.batch import StudyLoaders, world_size
+from medvl.data.films import check_preset
 from medvl.models.checkpoint import save_pretrained
-from medvl.training import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, NotFiniteError, StepCB, TermsCB,
-                            WandbCB, bare, lr_at, param_groups, plot_log, scale_lr)
+from medvl.training import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, StepCB, TermsCB, WandbCB, bare,
+                            lr_at, param_groups)
 import numpy as np
 import torch
 from fastai.callback.core import Callback, TrainEvalCallback
-from fastai.callback.schedule import LRFinder
 from fastai.learner import Recorder
 from fastai.optimizer import OptimWrapper
 from fastai.torch_core import rank_distrib
@@ -28,6 +28,7 @@ from torch.nn.parallel import DistributedDataParallel
 import io, signal, subprocess, sys, tempfile
 from contextlib import redirect_stdout
 import pandas as pd
+from fastai.callback.schedule import LRFinder
 from fastcore.test import *
 from medvl.core import Feat, Out
 from torch.nn.functional import normalize
@@ -40,8 +41,9 @@ import numpy as np, torch
 from torch import nn
 from torch.nn.functional import cross_entropy, normalize
 from medvl.core import Aligner, Batch, Feat, Out
-from medvl.data.batch import Preset, dataloaders, train_tokenizer
+from medvl.data.batch import Preset, dataloaders
 from medvl.data.study import Sample, Study, View
+from medvl.data.tokens import train_tokenizer
 
 def toy_sample(i, n, rng):
     large, lower, left = rng.integers(0, 2, 3)

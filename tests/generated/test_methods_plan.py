@@ -12,8 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from medvl.core import Feat, MedvlError, Out
 from medvl.losses.contrastive import clip_loss, contrast, gather, same_text
-from medvl.losses.local import (cell_weights, over_texts, regions, similar, soft_mean, spread, top_words, word_nce,
-                                word_weights)
+from medvl.losses.local import (cell_weights, over_texts, regions, similar, spread, top_words, word_nce, word_weights)
 from medvl.models.heads import BatchNormHead
 from medvl.models.local import CellsAndWords
 
@@ -22,6 +21,7 @@ import json
 import matplotlib.pyplot as plt
 from fastcore.test import *
 from medvl.core import Batch
+from medvl.losses.local import soft_mean
 torch.set_num_threads(1);
 
 # %% [6] One look

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
-import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry, sdpa_backward_flop_count, sdpa_flop_count
 from medvl.core import Batch, MedvlError
@@ -19,6 +18,7 @@ from medvl.models.adapters import trainable
 
 # %% [4] Compute, counted
 import json, math
+import pandas as pd
 from fastcore.test import *
 from torch.nn import functional as F
 torch.set_num_threads(1);

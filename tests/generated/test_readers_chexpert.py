@@ -2,10 +2,9 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] CheXpert
-import json, os, re
+import json, os
 from dataclasses import dataclass, field
 from pathlib import Path
-import numpy as np
 import pandas as pd
 from medvl.core import CHEXPERT, MedvlError
 from medvl.data.scan import read_text
@@ -16,6 +15,7 @@ from medvl.readers.layout import (STRENGTH, close_log, each_once, films_in, find
 
 # %% [4] CheXpert
 import importlib.util, io, tempfile
+import numpy as np
 from fastcore.test import *
 from PIL import Image
 from medvl.data.manifest import read_studies

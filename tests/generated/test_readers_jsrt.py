@@ -9,7 +9,7 @@ from medvl.core import MedvlError
 from medvl.data.regions import cut_box
 from medvl.data.study import Box, Study
 from medvl.data.table import ReadLog
-from medvl.readers.layout import close_log, films_in, look, open_log
+from medvl.readers.layout import close_log, films_in, open_log
 from medvl.readers.regions import with_regions
 
 # %% [4] JSRT and SCR

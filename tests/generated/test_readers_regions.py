@@ -3,7 +3,7 @@
 
 # %% [3] RSNA, SIIM-ACR, Object-CXR
 import json, os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 from typing import Iterable
 import numpy as np
@@ -18,6 +18,7 @@ from medvl.readers.layout import close_log, films_in, find_table, look, need_tab
 
 # %% [4] RSNA, SIIM-ACR, Object-CXR
 import tempfile
+from collections import Counter
 import matplotlib.pyplot as plt
 from PIL import Image
 from fastcore.test import *

@@ -16,7 +16,7 @@ from fastai.callback.core import CancelBatchException, CancelEpochException, Cal
 from fastai.callback.schedule import combined_cos
 from fastai.learner import Learner
 from fastai.torch_core import rank_distrib
-from torch import Tensor, distributed as dist, nn
+from torch import distributed as dist, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
@@ -30,8 +30,9 @@ from fastai.optimizer import OptimWrapper
 from fastcore.test import *
 from torch.nn.functional import cross_entropy, normalize
 from medvl.core import Aligner, Batch, Feat, default_device, seed_everything
-from medvl.data.batch import Preset, dataloaders, train_tokenizer
+from medvl.data.batch import Preset, dataloaders
 from medvl.data.study import Sample, Study, View
+from medvl.data.tokens import train_tokenizer
 
 # %% [6] A toy
 def toy_sample(i, n, rng):
