@@ -144,7 +144,7 @@ def ablate(out:Path=Path('runs/ablate'), # folder for the stages and results.jso
     from medvl.commands.stages import (Common, found, needed, patients as drawn, run_stages, shared_tokenizer,
                                        told)
     from medvl.core import jsonable, provenance, save_json
-    from medvl.data.batch import load_tokenizer
+    from medvl.data.tokens import load_tokenizer
     is_ours(out)
     names = [o.strip() for o in only.split(',') if o.strip()] or list(VARIANTS)
     names = list(dict.fromkeys(['ALTA', *names]))

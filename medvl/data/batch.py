@@ -18,7 +18,7 @@ from ..core import CHEXPERT, SLOTS, Batch, MedvlError
 from .films import Preset, cut, decode_film, draw, resize, sided
 from .study import Sample, Study, View, samples as study_samples
 from .text import sentences
-from .tokens import encode, load_tokenizer, txt_id
+from .tokens import encode, txt_id
 
 import matplotlib.pyplot as plt
 import numpy as np

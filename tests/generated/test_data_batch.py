@@ -10,7 +10,7 @@ from medvl.core import CHEXPERT, SLOTS, Batch, MedvlError
 from medvl.data.films import Preset, cut, decode_film, draw, resize, sided
 from medvl.data.study import Sample, Study, View, samples as study_samples
 from medvl.data.text import sentences
-from medvl.data.tokens import encode, load_tokenizer, txt_id
+from medvl.data.tokens import encode, txt_id
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
