@@ -99,7 +99,17 @@ rows[f"{clips[0]}, {every['arguments']['patients']:,} patients"] = work(every['s
 pd.DataFrame({n: {'T multiply-adds': f'{w:.1f}', 'and before, by MRM': f'{p:.1f}',
                   **{name: pct(s[k]) for k,name in ways.items()}} for n,(w,p,s) in rows.items()}).T
 
-# %% [15] Films that all look alike
+# %% [15] On real films
+real = read('real_folds.json'); who = dict(alta='ALTA', clip='CLIP from scratch', clip_mrm='CLIP from MRM')
+first = real['systems']['alta']; asked = [f'{w}_{k}' for k in ('R@5','R@10') for w in ('text_to_image','image_to_text')]
+print(f"{first['queries']} queries of {first['patients']} patients, {len(first['folds'])} folds; {real['provenance']['date']}, "
+      f"commit {real['provenance']['commit']}")
+shown = {who[s]: {k: pct(o['metrics'][k]) for k in asked} for s,o in real['systems'].items()}
+ahead = real['differences']['alta - clip']
+display(pd.DataFrame({**shown, 'chance': {k: f"{100*first['chance'][k]:.1f}" for k in asked}}).T)
+print('ALTA minus CLIP from scratch:', {k: more(ahead[k]) for k in asked})
+
+# %% [18] Films that all look alike
 B = bare['variants']
 both = {(s, w): {name: pct(X[s][k]) for k,name in ways.items()} for s in ('ALTA', *clips)
         for w,X in {'with film_norm': F, 'without': B}.items()}
