@@ -101,8 +101,10 @@ pd.DataFrame({n: {'T multiply-adds': f'{w:.1f}', 'and before, by MRM': f'{p:.1f}
 
 # %% [15] On real films
 real = read('real_folds.json'); who = dict(alta='ALTA', clip='CLIP from scratch', clip_mrm='CLIP from MRM')
-first = real['systems']['alta']; asked = [f'{w}_{k}' for k in ('R@5','R@10') for w in ('text_to_image','image_to_text')]
-print(f"{first['queries']} queries of {first['patients']} patients, {len(first['folds'])} folds; {real['provenance']['date']}, "
+first = real['systems']['alta']
+asked = [f'{w}_{k}' for k in ('R@5','R@10') for w in ('text_to_image','image_to_text')]
+print(f"{first['queries']} queries of {first['patients']} patients, {len(first['folds'])} folds; "
+      f"{real['provenance']['date']}, "
       f"commit {real['provenance']['commit']}")
 shown = {who[s]: {k: pct(o['metrics'][k]) for k in asked} for s,o in real['systems'].items()}
 ahead = real['differences']['alta - clip']
