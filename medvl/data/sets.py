@@ -10,6 +10,7 @@ __all__ = ['readers', 'NESTED', 'MARKS', 'first_line', 'find_layouts']
 # %% ../../nbs/data/03_sets.ipynb #045cb43b
 import gzip, re
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 from ..core import Registry
 
@@ -48,7 +49,7 @@ MARKS = dict(covid=('metadata.csv', 'clinical_notes|Patientid|offset'),
              mscxrt=('|'.join(o+'MS_CXR_T_temporal_image_classification_v*.csv' for o in NESTED), 'previous_dicom_id'),
              imagenome=('|'.join(o+f for f in ('gold_dataset/gold_bbox_coord*.csv', 'silver_dataset/splits/train.csv')
                                  for o in NESTED), ''),
-             rsna=('stage_[12]_train_labels.csv', 'patientId'),
+             rsna=('stage_[12]_train_labels.csv|stage_[12]_train_labels.csv.zip', 'patientId'),
              siim=('|'.join(o+f for f in ('train-rle.csv', 'stage_2_train.csv') for o in ('','*/')), 'EncodedPixels'),
              objectcxr=('train.csv|dev.csv', 'image_name, *annotation'),
              chexlocalize=('|'.join(o+f'gt_{k}_*.json' for k in ('segmentations','annotations')
@@ -59,13 +60,18 @@ MARKS = dict(covid=('metadata.csv', 'clinical_notes|Patientid|offset'),
              jsrt=('All247images/*.IMG|*/All247images/*.IMG', ''))
 
 # %% ../../nbs/data/03_sets.ipynb #de0e86de
-def first_line(path:Path # a text file, also .gz
+def _opened(path):
+    "A file for reading, unpacked; of a zip its first member."
+    if path.suffix == '.zip':
+        with ZipFile(path) as z: return z.open(next(iter(z.namelist()), ''))
+    return (gzip.open if path.suffix == '.gz' else open)(path, 'rb')
+
+def first_line(path:Path # a text file, also .gz or .zip
               ) -> str:
-    "Its first line; '' where it isn't text (or not the gz that its name says)."
+    "Its first line; '' where it isn't text (or not the gz or zip that its name says)."
     try:
-        with (gzip.open if path.suffix == '.gz' else open)(path, 'rb') as f:
-            return f.readline(4096).decode('utf-8-sig')
-    except (UnicodeDecodeError, OSError, EOFError): return ''
+        with _opened(path) as f: return f.readline(4096).decode('utf-8-sig')
+    except (UnicodeDecodeError, OSError, EOFError, KeyError, BadZipFile): return ''
 
 def find_layouts(folder:str|Path # of a public set
                 ) -> list[str]: # names of the layouts that it looks like

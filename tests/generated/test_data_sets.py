@@ -4,6 +4,7 @@
 # %% [3] Public sets
 import gzip, re
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 from medvl.core import Registry
 
 # %% [4] Public sets
@@ -23,7 +24,7 @@ test_eq(sorted(MARKS), sorted(readers))
 pd.DataFrame([dict(layout=k, file=globs.split('|')[0], says=says) for k,(globs,says) in MARKS.items()])
 
 # %% [11] Found
-from medvl.data.sets import (first_line, find_layouts)
+from medvl.data.sets import (_opened, first_line, find_layouts)
 
 # %% [13] Found
 with tempfile.TemporaryDirectory() as d:
@@ -33,6 +34,10 @@ with tempfile.TemporaryDirectory() as d:
     nih = d/'Data_Entry_2017.csv.gz'; nih.write_bytes(gzip.compress(b'Image Index,Finding Labels\n'))
     test_eq(find_layouts(d), ['covid','nih'])
     nih.write_text('not packed at all'); test_eq((first_line(nih), find_layouts(d)), ('', ['covid']))
+    zipped = d/'stage_2_train_labels.csv.zip'; zipped.write_text('nor this'); test_eq(first_line(zipped), '')
+    with ZipFile(zipped, 'w') as z: test_eq(first_line(zipped), '')  # nothing in it yet
+    with ZipFile(zipped, 'w') as z: z.writestr('stage_2_train_labels.csv', 'patientId,x,y,width,height,Target\n')
+    test_eq(find_layouts(d), ['covid','rsna']); zipped.unlink()
     deep = d/'wget'/'physionet.org'/'files'/'mimic-cxr-jpg'/'2.1.0'; deep.mkdir(parents=True)
     (deep/'mimic-cxr-2.0.0-split.csv').write_text('dicom_id,split\n')  # a download that has just begun
     test_eq(find_layouts(deep), ['mimic'])
