@@ -233,20 +233,22 @@ class ChanceCB(Callback):
     order = 81
     def __init__(self,
                  epochs:int=5, # in a row, before it is said
+                 steps:int=100, # taken at least: few pairs make short epochs
                  margin:float=.01 # nats below chance that count as learning
-                ): self.epochs, self.margin = epochs, margin
+                ): self.epochs, self.steps, self.margin = epochs, steps, margin
 
-    def before_fit(self): self.stuck = 0
+    def before_fit(self): self.stuck, self.said = 0, False
     def after_epoch(self):
         loss, n = self.terms_cb.train_mean.get('glob'), self.dls.train.bs*world_size()
         if loss is None or rank_distrib(): return
         self.stuck = self.stuck+1 if loss > math.log(n)-self.margin else 0
-        if self.stuck == self.epochs: self.bar_cb.bar.write(self.says(loss, n))
+        if self.said or self.stuck < self.epochs or self.learn.train_iter < self.steps: return
+        self.said = True; self.bar_cb.bar.write(self.says(loss, n))
 
     def says(self, loss:float, n:int) -> str:
         "What is the matter, and what to try."
         lr = self.opt.hypers[0]['lr']
-        return (f"glob has been at chance for {self.epochs} epochs ({loss:.3f}; ln {n} = {math.log(n):.3f}): "
+        return (f"glob has been at chance for {self.stuck} epochs ({loss:.3f}; ln {n} = {math.log(n):.3f}): "
                 "the model tells no pair from another. Usually the learning rate "
                 f"({lr:.1e} now) is too high at the start and "
                 "all embeddings became alike: try a third of it, or a longer warm-up")

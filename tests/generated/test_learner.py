@@ -177,9 +177,9 @@ lrs = learn.recorder.lrs; print(f'learning rates tried: {lrs[0]:.0e} to {lrs[-1]
 class Alike(Toy):
     def encode_image(self, img, msk=None): return Feat(glob=normalize(self.v(img[:,0])*0+1, dim=-1))
 
-with redirect_stdout(io.StringIO()) as said: toy_run(epochs=7, make=Alike, quiet=True)
-test_eq(said.getvalue().count('at chance for 5 epochs'), 1); print(said.getvalue())
-with redirect_stdout(io.StringIO()) as said: toy_run(epochs=7, quiet=True)
+with redirect_stdout(io.StringIO()) as said: toy_run(epochs=30, make=Alike, quiet=True)
+test_eq(said.getvalue().count('at chance for 25 epochs'), 1); print(said.getvalue())  # of 4 steps each
+with redirect_stdout(io.StringIO()) as said: toy_run(epochs=30, quiet=True)
 test_eq(said.getvalue(), '')
 
 # %% [37] All together
