@@ -106,10 +106,11 @@ asked = [f'{w}_{k}' for k in ('R@5','R@10') for w in ('text_to_image','image_to_
 print(f"{first['queries']} queries of {first['patients']} patients, {len(first['folds'])} folds; "
       f"{real['provenance']['date']}, "
       f"commit {real['provenance']['commit']}")
-shown = {who[s]: {k: pct(o['metrics'][k]) for k in asked} for s,o in real['systems'].items()}
+def named(k): return k.replace('text_to_image_', 'text to film ').replace('image_to_text_', 'film to text ')
+shown = {who[s]: {named(k): pct(o['metrics'][k]) for k in asked} for s,o in real['systems'].items()}
 ahead = real['differences']['alta - clip']
-display(pd.DataFrame({**shown, 'chance': {k: f"{100*first['chance'][k]:.1f}" for k in asked}}).T)
-print('ALTA minus CLIP from scratch:', {k: more(ahead[k]) for k in asked})
+display(pd.DataFrame({**shown, 'chance': {named(k): f"{100*first['chance'][k]:.1f}" for k in asked}}).T)
+print('ALTA minus CLIP from scratch:', {named(k): more(ahead[k]) for k in asked})
 
 # %% [18] Films that all look alike
 B = bare['variants']
