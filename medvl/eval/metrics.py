@@ -300,6 +300,8 @@ def auroc_draws(score:Float[np.ndarray, 'n'], # higher: more likely present
     with np.errstate(invalid='ignore'): return (p*(n.cumsum(1)-n/2)).sum(1)/np.where(both > 0, both, np.nan)
 
 # %% ../../nbs/eval/01_metrics.ipynb #206028fa
+def _p(d): return float(min(1, 2*(1+min((d <= 0).sum(), (d >= 0).sum()))/(len(d)+1)))
+
 def paired_bootstrap(metric:Callable, # (system's array, *shared arrays) -> number
                      a:Sequence, # [n ...] output of the first system
                      b:Sequence, # [n ...] output of the second, on the same rows
@@ -316,8 +318,7 @@ def paired_bootstrap(metric:Callable, # (system's array, *shared arrays) -> numb
     got = []
     def diff(a, b, *s): got.append(d := metric(a, *s)-metric(b, *s)); return d
     res = bootstrap(diff, a, b, *arrays, group=group, n_boot=n_boot, level=level, seed=seed)
-    d = np.array(got[1:]) # the first call is the value itself
-    res.p = float(min(1, 2*(1+min((d <= 0).sum(), (d >= 0).sum()))/(len(d)+1)))
+    res.p = _p(np.array(got[1:])) # the first call is the value itself
     return res
 
 # %% ../../nbs/eval/01_metrics.ipynb #13244851
@@ -341,5 +342,5 @@ def seed_bootstrap(metric:Callable, # (array, *shared arrays) -> number; of the 
     rng, every = np.random.default_rng([seed, s]), slice(None)
     d = np.array([at(i, rng.integers(0, s, max(1, s-1))) for i in resamples(n, group, n_boot, seed)])
     res = Interval.of(at(every, every), d, level, _units(n, group))
-    if B is not None: res.p = float(min(1, 2*(1+min((d <= 0).sum(), (d >= 0).sum()))/(len(d)+1)))
+    if B is not None: res.p = _p(d)
     return res

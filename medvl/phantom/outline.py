@@ -99,7 +99,7 @@ def skin(a:Anatomy # the body
 
 def _side(a, x, z, arms, view):
     "Chord from the side: trunk, shoulders, raised arms."
-    f,b = (np.interp(z, skin(a)[0], o) for o in skin(a)[1:]); q = np.abs((x-.5*(f+b))/(.5*(b-f)))
+    h,*ends = skin(a); f,b = (np.interp(z, h, o) for o in ends); q = np.abs((x-.5*(f+b))/(.5*(b-f)))
     wide = (a.width+a.muscle+a.fat)*np.interp(z, [-30,-6,a.apex-6,a.apex,a.apex+4,30], [.97,1,.92,.7,.42,.42])
     trunk = 2*wide*np.sqrt(np.maximum(1-q**3.2, 0)); inside = np.clip(trunk/12, 0, 1)
     t = np.clip((z-a.apex+5)/5, 0, 1); t = t*t*(3-2*t)

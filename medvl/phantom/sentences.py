@@ -195,8 +195,7 @@ def _flowing(p, c, w, plural, f):
                                     'collapse') or 'fluid' in p or 'calcification' in p else _a(p)
     if not c:
         return w.pick((f'There {be} {art}.',f'{_cap(art)} {be} seen.',f'{_cap(art)} {be} noted.',
-                       f'{_cap(art)} {be} present.',f'Again, there {be} {art}.' if False
-                       else f'There {be} {art} on this study.'))
+                       f'{_cap(art)} {be} present.',f'There {be} {art} on this study.'))
     if c == 'new':
         return w.pick((f'There {be} {art}, new since the prior study.',
                        f'New compared with the prior, there {be} {art}.',f'{_cap(art)} {be} new.'))
