@@ -199,7 +199,7 @@ ci = Interval.of(auroc(s,y), auroc_draws(s, y, draw_counts(50)))
 test_close([ci.low, ci.high], [(b := bootstrap(auroc, s, y)).low, b.high])
 
 # %% [51] Is one system better than another?
-from medvl.eval.metrics import (paired_bootstrap)
+from medvl.eval.metrics import (_p, paired_bootstrap)
 
 # %% [52] Is one system better than another?
 hard = rng.random(200)

@@ -46,3 +46,13 @@ b = replace(a, look=2); Q = rib_line(b, 5, 'left'); fall = lambda q: q[0,2]-q[q[
 assert fall(Q) > 1.2*fall(P) > 0; assert np.all(cage(b, *Q.T) > 0)  # the second look's fall more, and never enter
 test_fail(lambda: rib_line(a, 13, 'left'), contains='12 pairs')
 B = bones(a); len(B)
+
+# %% [16] Lines
+from medvl.phantom.projection import Geometry, draw
+fig,ax = plt.subplots(1, 4, figsize=(11,2.9))
+for o,(look,view) in zip(ax, [(1,'PA'),(1,'LL'),(2,'PA'),(2,'LL')]):
+    p = draw(bones(replace(a, look=look), view == 'LL'), Geometry(view), 224)
+    o.imshow(p, cmap='gray', vmin=0, vmax=.8); o.axis('off'); o.set_title(f'look {look}, {view}', fontsize=9)
+    assert p.max() > .3
+plt.tight_layout(); plt.savefig(buf := BytesIO(), format='jpg', dpi=70, pil_kwargs=dict(quality=70)); plt.close()
+display(Image(buf.getvalue()))

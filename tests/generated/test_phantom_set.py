@@ -108,7 +108,7 @@ side = [v for s in S for v in s.views if v.pos == 'LL'][:8]
 twin = {k: phantom_studies(5, seed=1, size=224, difficulty=k) for k in ('standard','lifelike')}
 pairs = [[v.px for v in [s.frontals[0] for s in T[:2]]+[v for s in T for v in s.views if v.pos == 'LL'][:1]]
          for T in twin.values()]
-test_eq(*[[s.report for s in T] for T in twin.values()])  # the look changes no word
+test_eq(*[[s.report for s in T] for T in twin.values()])  # of these patients the look changes no word
 fig,ax = plt.subplots(2, 7, figsize=(13, 3.9))
 for o,p in zip(ax.flat, [*[v.px for v in side[:4]], *pairs[0], *[v.px for v in side[4:]], *pairs[1]]):
     o.imshow(p, cmap='gray', vmin=0, vmax=255, interpolation='antialiased'); o.axis('off')
@@ -116,7 +116,16 @@ plt.subplots_adjust(.002, .002, .998, .998, .02, .02)
 plt.savefig(buf := BytesIO(), format='jpg', dpi=92, pil_kwargs=dict(quality=60, optimize=True)); plt.close()
 display(Image(buf.getvalue())); assert len(buf.getvalue()) < 100_000
 
-# %% [28] The grid
+# %% [27] The grid
+T, U = (phantom_studies(40, seed=3, size=48, difficulty=k) for k in ('standard','lifelike'))
+def found(s, *keys): return [[f[k] for k in keys] for f in s.info['state']['findings']]
+kinds = [found(s, 'kind','side','sev','lobe') == found(o, 'kind','side','sev','lobe') for s,o in zip(T, U)]
+places, words = [found(s, 'xyz') == found(o, 'xyz') for s,o in zip(T, U)], [s.report == o.report for s,o in zip(T, U)]
+print(f'of {len(T)} visits the same: findings with side, lobe and severity {sum(kinds)}, places {sum(places)}, '
+      f'reports {sum(words)}')
+test_eq(len(T), len(U)); assert min(map(np.mean, (kinds, words))) > .9
+
+# %% [30] The grid
 long = max((list(g) for _,g in groupby(S, key=lambda s: s.patient)),
            key=lambda p: sum(c in ('worse','better','new') for s in p for c in s.info['state']['change'].values()))
 fig,ax = plt.subplots(1, 6, figsize=(12,2.3)); films = [v for s in long for v in s.views][:6]
@@ -128,7 +137,7 @@ plt.savefig(buf := BytesIO(), format='jpg', dpi=75, pil_kwargs=dict(quality=70))
 display(Image(buf.getvalue()))
 for s in long[:3]: print(s.id, s.info['state']['change'])
 
-# %% [30] Speed and memory
+# %% [32] Speed and memory
 known = Path('../../results/phantom_speed.json')
 known = json.loads(known.read_text(encoding='utf-8')) if known.exists() else None
 def speed(r):
@@ -147,10 +156,10 @@ if known:
     assert max(peaks) < 1.05*peaks[0] and all(r['many'] > r['aim'] for r in known['rows'] if r['aim'])
 else: print('not run')
 
-# %% [32] phantom-v1
+# %% [34] phantom-v1
 from medvl.phantom.set import (SIGNATURE, V1, phantom_v1, v1_hashes)
 
-# %% [33] phantom-v1
+# %% [35] phantom-v1
 H = v1_hashes(); test_eq(H['text'], V1['text'])
 test_close(H['signature'], V1['signature'], 1.)
 print('films equal to the byte' if H['films'] == V1['films'] else 'films equal within rounding: another processor')
