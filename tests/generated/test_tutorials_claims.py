@@ -55,7 +55,8 @@ def level(X, n): return all(d['low'] < 0 < d['high'] for d in minus(X, n).values
 def goal(X, n): return [-minus(X, n)[w]['value'] > g for w,g in zip(ways, (.04, .055))]
 def by_size(f): return '; '.join(f"{n:,} patients: {f(X)}" for n,X in sizes.items())
 alone = minus(W, 'neither'); lost = [d['high'] < 0 for d in alone.values()]
-def knows(n): return tower[n]['mrm']['value'] > tower[n]['clip_from_scratch.0']['value']
+def apart(a, b): return 'held' if a['low'] > b['high'] else 'did not hold' if a['high'] < b['low'] else 'not told apart'
+def knows(n): return apart(tower[n]['mrm'], tower[n]['clip_from_scratch.0'])
 rows = [
  ('about 8 % of the parameters are trained',
   f'{share:.2%} of the whole model; {of_mrm:.1%} of what MRM trains', 'counted, full size',
@@ -67,7 +68,7 @@ rows = [
  ('CLIP-style training has the weaker vision tower',
   '; '.join(f"{n:,} patients: MRM {pct(t['mrm'])}, CLIP from scratch {pct(t['clip_from_scratch.0'])}"
             for n,t in tower.items()), 'phantom: linear probe, macro AUROC',
-  '; '.join(f'{n:,}: {held(knows(n))}' for n in tower)),
+  '; '.join(f'{n:,}: {knows(n)}' for n in tower)),
  ('adapted masked models retrieve better than CLIP-style training',
   by_size(lambda X: f"ALTA minus CLIP from scratch, P@10: {each(minus(X, clips[0]), less)}"), 'phantom',
   '; '.join(f'{n:,}: ' + ('not told apart' if level(X, clips[0]) else
@@ -83,6 +84,8 @@ table = pd.DataFrame(rows, columns=['the abstract says','measured','on','verdict
 test_eq([held(*o) for o in ((True,), (False,True), (False,))], ['held','held in part','did not hold'])
 back = dict(value=.02, low=.01, high=.03)                                # the other is ahead of ALTA by 1 to 3 points
 test_eq((less(back), more(back)), ('-2.0 [-3.0, -1.0]', '+2.0 [+1.0, +3.0]'))
+one, two = dict(low=.1, high=.2), dict(low=.3, high=.4)
+test_eq([apart(one, two), apart(two, one), apart(one, one)], ['did not hold', 'held', 'not told apart'])
 test_eq([wins({'x': {w: dict(minus_alta=b) for w in ways}}, 'x') for b in (back, dict(low=-.3, high=-.1))],
         [[False, False], [True, True]])
 with pd.option_context('display.max_colwidth', None): display(table)
