@@ -55,7 +55,8 @@ def level(X, n): return all(d['low'] < 0 < d['high'] for d in minus(X, n).values
 def goal(X, n): return [-minus(X, n)[w]['value'] > g for w,g in zip(ways, (.04, .055))]
 def by_size(f): return '; '.join(f"{n:,} patients: {f(X)}" for n,X in sizes.items())
 alone = minus(W, 'neither'); lost = [d['high'] < 0 for d in alone.values()]
-def apart(a, b): return 'held' if a['low'] > b['high'] else 'did not hold' if a['high'] < b['low'] else 'not told apart'
+def apart(a, b):
+    return 'held' if a['low'] > b['high'] else 'did not hold' if a['high'] < b['low'] else 'not told apart'
 def knows(n): return apart(tower[n]['mrm'], tower[n]['clip_from_scratch.0'])
 rows = [
  ('about 8 % of the parameters are trained',
