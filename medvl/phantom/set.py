@@ -38,7 +38,7 @@ DIFFICULTY = {
     'easy':     dict(variety=.5, subtle=-.5, co=.3, photons=2., pose=.5, typo=0., noise=0., look=1),
     'standard': dict(variety=1., subtle=.25, co=1., photons=1., pose=1., typo=.004, noise=0., look=1),
     'hard':     dict(variety=1.2, subtle=.8, co=1.3, photons=.5, pose=1.5, typo=.01, noise=0., look=1)}
-DIFFICULTY['lifelike'] = DIFFICULTY['standard'] | dict(look=2)
+DIFFICULTY |= {'lifelike': DIFFICULTY['standard'] | dict(look=2), 'lifelike-easy': DIFFICULTY['easy'] | dict(look=2)}
 SPLITS = {None: 0, 'train': 1, 'val': 2,
           'test': 3}  # patients of different splits have different numbers, hence different bodies
 
