@@ -154,12 +154,12 @@ def save_figure(fig:Any, # of matplotlib
                 path:Path # .png
                ):
     "Write a figure in one step."
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    fig.savefig(part, format='png'); os.replace(part, path)
+    from medvl.core import written
+    with written(path) as part: fig.savefig(part, format='png')
 
 def save_text(text:str, # of a page
               path:Path # .html, .md ...
              ):
     "Write a text in one step."
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    part.write_text(text, encoding='utf-8'); os.replace(part, path)
+    from medvl.core import written
+    with written(path) as part: part.write_text(text, encoding='utf-8')

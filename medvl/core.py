@@ -6,10 +6,11 @@ Docs: https://medvl.github.io/medvl/core.html.md"""
 
 # %% auto #0
 __all__ = ['SLOTS', 'CHEXPERT', 'methods', 'MedvlError', 'need', 'Batch', 'Feat', 'Out', 'Aligner', 'Registry', 'seed_everything',
-           'default_device', 'best_precision', 'provenance', 'jsonable', 'save_json', 'cache_dir']
+           'default_device', 'best_precision', 'written', 'provenance', 'jsonable', 'save_json', 'cache_dir']
 
 # %% ../nbs/00_core.ipynb #839647e8
-import importlib, json, os, random, subprocess, time
+import errno, importlib, json, os, random, shutil, subprocess, time
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -201,6 +202,26 @@ def best_precision(device:torch.device|str='cpu' # where the model is
     asks = ('_is_avx512_bf16_supported', '_is_amx_tile_supported')  # private names of torch: one may be gone
     return 'bf16' if kind == 'cpu' and any(getattr(torch.cpu, k, bool)() for k in asks) else 'fp32'
 
+# %% ../nbs/00_core.ipynb #c89baa18
+def _full(e, dir):
+    "Whether it failed for want of room: by the system's number, by its text, or since under a megabyte is left."
+    return (getattr(e, 'errno', None) in (errno.ENOSPC, errno.EDQUOT) or f'os error {errno.ENOSPC}' in str(e)
+            or shutil.disk_usage(dir).free < 2**20)
+
+@contextmanager
+def written(path:str|Path # file or folder to be; parents are made
+           ) -> Iterator[Path]: # a name beside it, to write to
+    "What is written to the name becomes `path` at the end, or goes when something fails. `MedvlError`: a full disk."
+    path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    try:
+        yield part
+        os.replace(part, path)
+    except Exception as e:
+        if not _full(e, path.parent): raise
+        raise MedvlError(f"{path} could not be written: the disk is full ({path.parent.resolve()})") from e
+    finally: shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+
 # %% ../nbs/00_core.ipynb #d282495f
 def _git(*args, root=None) -> str|None:
     root = root or Path(globals().get('__file__', '.')).resolve().parent
@@ -235,12 +256,10 @@ def jsonable(o:Any # what is to be written
 def save_json(path:str|Path, # written whole or not at all
               obj:Any # anything `jsonable` understands
              ) -> Path:
-    "Write `obj` to `path` in one step (a temporary file beside it, then a rename); parents are made."
-    path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    part.write_text(json.dumps(jsonable(obj), indent=1, ensure_ascii=False)+'\n', encoding='utf-8')
-    os.replace(part, path)
-    return path
+    "Write `obj` to `path` in one step; parents are made."
+    text = json.dumps(jsonable(obj), indent=1, ensure_ascii=False)+'\n'
+    with written(path) as part: part.write_text(text, encoding='utf-8')
+    return Path(path)
 
 # %% ../nbs/00_core.ipynb #abc72ad1
 def cache_dir(*parts:str) -> Path: # made if absent

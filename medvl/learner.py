@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 from .core import (Aligner, MedvlError, best_precision, default_device, jsonable, provenance, save_json,
-                        seed_everything)
+                        seed_everything, written)
 from .data.batch import StudyLoaders, world_size
 from .data.films import check_preset
 from .models.checkpoint import save_pretrained
@@ -73,15 +73,15 @@ def save_checkpoint(learn:AlignLearner, # in the middle of `fit`
         dist.all_gather_object(states, random_state())
     if rank_distrib(): return None
     dir = Path(dir); dir.mkdir(parents=True, exist_ok=True)
-    for old in dir.glob('.part-*'): shutil.rmtree(old)  # of a process that was killed while it wrote
-    part, final = dir/f'.part-{os.getpid()}', dir/f'step-{learn.opt_step:08d}-{epoch:04d}'
+    for old in dir.glob('.step-*.part'): shutil.rmtree(old)  # of a process that was killed while it wrote
+    final = dir/f'step-{learn.opt_step:08d}-{epoch:04d}'
     if final.exists(): return final
-    part.mkdir()
-    save_model(bare(learn.model), str(part/'model.safetensors'))
-    torch.save(dict(opt=learn.opt.state_dict(), step=learn.opt_step, epoch=epoch, batches=batches, random=states,
-                    scaler=learn.scaler.state_dict() if learn.scaler else None, **extra), part/'state.pt')
-    save_json(part/'run.json', signature(learn))
-    os.replace(part, final)
+    with written(final) as part:
+        part.mkdir()
+        save_model(bare(learn.model), str(part/'model.safetensors'))
+        torch.save(dict(opt=learn.opt.state_dict(), step=learn.opt_step, epoch=epoch, batches=batches, random=states,
+                        scaler=learn.scaler.state_dict() if learn.scaler else None, **extra), part/'state.pt')
+        save_json(part/'run.json', signature(learn))
     for old in sorted(dir.glob('step-*'))[:-keep]: shutil.rmtree(old)
     return final
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Callable, Mapping, Sequence
 
-from .core import MedvlError, Out, best_precision, jsonable, need
+from .core import MedvlError, Out, best_precision, jsonable, need, written
 from .data.batch import world_size
 
 import matplotlib.pyplot as plt
@@ -234,11 +234,8 @@ def write_rows(path:Path, # CSV file, replaced in one step
                cols:Sequence[str] # of the file, in order
               ):
     "A table of rows as a CSV file; parents are made."
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix('.part')
-    with part.open('w', newline='') as f:
+    with written(path) as part, part.open('w', newline='') as f:
         w = csv.DictWriter(f, cols); w.writeheader(); w.writerows(rows)
-    os.replace(part, path)
 
 # %% ../nbs/training.ipynb #128775da
 class TermsCB(Callback):

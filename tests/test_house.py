@@ -298,6 +298,26 @@ def page_faults(path: Path, name: str) -> list[str]:
     return bad
 
 
+def left_behind(sources: list[str], name: str) -> list[str]:
+    "Temporary folders of a page that nobody removes: a process that tests pages does not remove them at its end."
+    code = '\n'.join(sources)
+    made = len(re.findall(r'= (?:tempfile\.)?TemporaryDirectory\(|\bmkdtemp\(\)', code))
+    gone = len(re.findall(r'\.cleanup\(\)', code))
+    return [f'{name}: {made} temporary folders are made, {gone} removed'] if made > gone else []
+
+
+def test_left_behind_can_fail():
+    made = 'tmp, x = tempfile.TemporaryDirectory(), 1'
+    assert left_behind([made], 'p') == ['p: 1 temporary folders are made, 0 removed']
+    assert left_behind(['d = Path(tempfile.mkdtemp())'], 'p') and left_behind(['a, b = mkdtemp(), 1'], 'p')
+    assert not left_behind([made, 'tmp.cleanup()'], 'p')
+    assert not left_behind(['with TemporaryDirectory() as d: 1'], 'p')
+
+
+def test_left_behind():
+    none([o for p in notebooks() for o in left_behind([c.code for c in cells(p)], short(p))])
+
+
 def test_page_faults_can_fail(tmp_path):
     sources = ['#| export\n' + 'x = 1\n'*61, 'from os import *', 'y = "' + 'z'*130 + '"',
                'from fastcore.test import *', '#| export\nfrom fastcore.test import *']

@@ -8,13 +8,12 @@ Docs: https://medvl.github.io/medvl/commands/demo.html.md"""
 __all__ = ['app', 'whole_cost', 'compared', 'draw_page', 'is_ours', 'demo', 'finish']
 
 # %% ../../nbs/commands/07_demo.ipynb #8570c43d
-import os
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from ..command import LOOK, close_run, command
+from ..command import LOOK, close_run, command, save_text
 
 # %% ../../nbs/commands/07_demo.ipynb #8f8f739f
 def whole_cost(stages:dict, # name -> `Stage`
@@ -116,7 +115,6 @@ def finish(c:Any, # the demo's `Common`
     cost = {k: dict(r, multiply_adds_all=whole_cost(stages, ran, k)) for k, r in ran.items()}
     res = jsonable(dict(settings=said, data=told(c.data), plans={k: stages[k] for k in ran}, stages=cost,
                         scored=scored, differences=compared(c, list(scored)), provenance=provenance()))
-    page, part = draw_page(c, stages, res), c.out/f'.index.{os.getpid()}.part'
-    part.write_text(page, encoding='utf-8'); os.replace(part, c.out/'index.html')
+    save_text(draw_page(c, stages, res), c.out/'index.html')
     close_run(c.out, 'demo', said, **{k: v for k, v in res.items() if k not in ('settings','provenance')})
     typer.echo(f"wrote {c.out/'index.html'}: open it in a browser")

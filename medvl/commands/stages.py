@@ -10,7 +10,7 @@ __all__ = ['FILMS_OF', 'FILMS', 'REPORTS', 'STAGES', 'Stage', 'with_settings', '
            'score_stage', 'hits', 'ahead', 'run_stages']
 
 # %% ../../nbs/commands/06_stages.ipynb #917d7b36
-import json, multiprocessing, os, resource, shutil, time
+import json, multiprocessing, resource, shutil, time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .data import units
-from ..core import CHEXPERT, SLOTS, MedvlError, jsonable, methods, save_json, seed_everything
+from ..core import CHEXPERT, SLOTS, MedvlError, jsonable, methods, save_json, seed_everything, written
 from ..data.batch import Preset, dataloaders, sample_loader
 from ..data.cache import ImageCache
 from ..data.prompts import load_prompts
@@ -298,9 +298,8 @@ def score_stage(c:Common, # data and folder
     found_by = {w: finding_precision(s, lab, lab, ASKED, group=group, n_boot=n_boot, seed=c.seed)
                 for w, s in zip(WAYS, (sim, sim.T))} if enough(lab) else {}
     emb.save(dir/'embeddings.npz')
-    part = dir/f'.zeroshot.{os.getpid()}.npz'
-    np.savez_compressed(part, scores=z.scores, labels=z.labels, names=np.array(z.names))
-    os.replace(part, dir/'zeroshot.npz')
+    with written(dir/'zeroshot.npz') as part, part.open('wb') as f:
+        np.savez_compressed(f, scores=z.scores, labels=z.labels, names=np.array(z.names))
     res = jsonable(dict(made_of=made_of, retrieval=rep, zeroshot=z.to_dict(), findings=found_by))
     save_json(dir/'scores.json', res)
     i, t = (rep['full'][f'{w}_R@10'] for w in WAYS)

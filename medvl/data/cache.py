@@ -139,7 +139,9 @@ class ImageCache:
 
 # %% ../../nbs/data/06_cache.ipynb #a68270de
 def _append(path:Path, data:bytes):
-    with path.open('ab') as f: f.write(data); f.flush(); os.fsync(f.fileno())
+    try:
+        with path.open('ab') as f: f.write(data); f.flush(); os.fsync(f.fileno())
+    except OSError as e: raise OSError(e.errno, e.strerror, str(path)) from e  # a full disk does not say which file
 
 def _cut_tail(cache:ImageCache):
     "Remove what a killed writer left behind."

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import xxhash
 
-from ..core import MedvlError
+from ..core import MedvlError, written
 from .study import Study
 from .table import read_table
 
@@ -40,12 +40,9 @@ def write_splits(path:str|Path, # .csv, replaced in one step
                  split:Mapping[str,str] # group -> train, val or test
                 ) -> Path:
     "A split as a file, sorted by group."
-    path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix('.part')
-    with part.open('w', newline='', encoding='utf-8') as f:
+    with written(path) as part, part.open('w', newline='', encoding='utf-8') as f:
         w = csv.writer(f); w.writerow(['group','split']); w.writerows(sorted(split.items()))
-    part.replace(path)
-    return path
+    return Path(path)
 
 def use_splits(studies:Iterable[Study], # changed: `split`
                path:str|Path # of `write_splits`, or your own

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from ..core import MedvlError, jsonable
+from ..core import MedvlError, jsonable, written
 from .dicom import view_kind
 from .scan import odd_date
 from .sets import MARKS, find_layouts, readers
@@ -306,13 +306,10 @@ def put_file(what:str|Path|np.ndarray|None, root:Path, name:str, outside:str # p
             raise MedvlError(f"{what}: lies outside of {root}; say outside='copy' or 'absolute', or write it above")
         name = str(Path(name).with_suffix(Path(what).suffix))
     if what is None: raise MedvlError(f"{name}: the film has neither a file nor pixels")
-    to = root/name; to.parent.mkdir(parents=True, exist_ok=True)
-    part = to.with_name(f'.{to.name}.{os.getpid()}.part')
-    if isinstance(what, (str,Path)): shutil.copyfile(what, part)
-    else:
+    with written(root/name) as part:
+        if isinstance(what, (str,Path)): shutil.copyfile(what, part); return name
         a = np.asarray(what)
         Image.fromarray(np.uint8(a*255) if a.dtype == bool else a.astype(np.uint8)).save(part, 'png')
-    os.replace(part, to)
     return name
 
 # %% ../../nbs/data/04_manifest.ipynb #08bbcfa5

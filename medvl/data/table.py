@@ -9,7 +9,7 @@ Docs: https://medvl.github.io/medvl/data/table.html.md"""
 __all__ = ['MOST', 'ReadLog', 'not_utf8', 'damaged', 'read_table', 'parquet_text', 'check_columns', 'write_table']
 
 # %% ../../nbs/data/00_table.ipynb #91b73435
-import difflib, gzip, os, zipfile, zlib
+import difflib, gzip, zipfile, zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Iterable
 
 import pandas as pd
 
-from ..core import MedvlError
+from ..core import MedvlError, written
 
 # %% ../../nbs/data/00_table.ipynb #5126e939
 MOST = 12  # reasons that are printed; the lists have all
@@ -125,11 +125,8 @@ def check_columns(have:Iterable[str], need:Iterable[str], path:str|Path # for th
 def write_table(df:pd.DataFrame, # as `read_table` gives it, or `scan_dicom`
                 path:str|Path # .csv or .parquet
                ) -> Path:
-    "Write a table in one step: a temporary file beside it, then a rename."
-    path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    if path.suffix == '.parquet': df.to_parquet(part, index=False)
-    elif path.suffix == '.csv': df.to_csv(part, index=False)
-    else: raise MedvlError(f"{path}: a manifest is .csv or .parquet")
-    os.replace(part, path)
+    "Write a table in one step."
+    path = Path(path)
+    if path.suffix not in ('.csv', '.parquet'): raise MedvlError(f"{path}: a manifest is .csv or .parquet")
+    with written(path) as part: (df.to_csv if path.suffix == '.csv' else df.to_parquet)(part, index=False)
     return path

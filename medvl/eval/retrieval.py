@@ -12,7 +12,7 @@ __all__ = ['WAYS', 'RIGHT', 'WRONG', 'Embeddings', 'embed', 'match_ranks', 'rank
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-import os, textwrap
+import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from tqdm import tqdm
 
-from ..core import Aligner, Batch, MedvlError, best_precision
+from ..core import Aligner, Batch, MedvlError, best_precision, written
 from .metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, median_rank, mrr, recall_at,
                                 tie_rank)
 
@@ -47,13 +47,10 @@ class Embeddings:
         return self[self.has]
     def save(self, path:str|Path # '.npz'
             ) -> Path:
-        "Write the arrays in one step (temporary file, then rename)."
-        path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f'.{path.stem}.{os.getpid()}.npz')
+        "Write the arrays in one step."
         have = {f.name: x.numpy() for f in fields(self) if (x := getattr(self, f.name)) is not None}
-        np.savez_compressed(part, **have)
-        os.replace(part, path)
-        return path
+        with written(path) as part, part.open('wb') as f: np.savez_compressed(f, **have)
+        return Path(path)
     @classmethod
     def load(cls, path:str|Path # what `save` wrote
             ) -> 'Embeddings':

@@ -10,7 +10,7 @@ __all__ = ['Rules', 'FAMILIES', 'CheckpointError', 'read_state', 'rename_keys', 
            'family', 'from_authors']
 
 # %% ../../nbs/models/06_checkpoint.ipynb #01bcfb2a
-import argparse, importlib, json, os, pickle, re, struct
+import argparse, importlib, json, pickle, re, struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..core import MedvlError, jsonable, methods, provenance, save_json
+from ..core import MedvlError, jsonable, methods, provenance, save_json, written
 from .names import say_names
 from .text import TextTower
 from .vision import VisionTower
@@ -205,11 +205,8 @@ def save_pretrained(model:nn.Module, # its `config` rebuilds it: type(model)(**m
     info = jsonable({'class': f'{type(model).__module__}:{type(model).__qualname__}', 'config': cfg, 'weights': name,
         'id': _hash(state), 'base': _hash(frozen) if adapters_only else None, 'extra': extra or {},
         'parameters': sum(v.numel() for v in state.values()), 'made_by': provenance()})
-    dir.mkdir(parents=True, exist_ok=True); part = dir/f'.{name}.{os.getpid()}.part'
-    try:
-        save_file(state, part, metadata=dict(format='pt', id=info['id'], medvl=json.dumps(info)))
-        os.replace(part, dir/name)
-    finally: part.unlink(missing_ok=True)
+    meta = dict(format='pt', id=info['id'], medvl=json.dumps(info))
+    with written(dir/name) as part: save_file(state, part, metadata=meta)
     save_json(dir/'config.json', info)
     return dir
 

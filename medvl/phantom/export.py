@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/phantom/export.html.md"""
 __all__ = ['number_dicom', 'write_film', 'write_patient', 'studies_of', 'export_set', 'check_folder', 'write_truth']
 
 # %% ../../nbs/phantom/09_export.ipynb #b2f0091f
-import json, multiprocessing, os
+import json, multiprocessing
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -21,7 +21,7 @@ import pandas as pd
 from pydicom import dcmread
 from tqdm import tqdm
 
-from ..core import MedvlError, jsonable, save_json
+from ..core import MedvlError, jsonable, save_json, written
 from ..data.manifest import write_manifest
 from ..data.study import Box, Study, View, link_priors
 from ..data.table import write_table
@@ -144,9 +144,7 @@ def write_truth(records:Iterable[Path], # of the patients
                 path:Path # .jsonl
                ) -> Path:
     "One line a study, whole, in one step."
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    with open(part, 'w', encoding='utf-8') as f:
+    with written(path) as part, part.open('w', encoding='utf-8') as f:
         for r in records:
             for d in json.loads(r.read_text(encoding='utf-8')): f.write(json.dumps(jsonable(d))+'\n')
-    os.replace(part, path)
     return path

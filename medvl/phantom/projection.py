@@ -9,7 +9,6 @@ __all__ = ['VIEWS', 'RADII', 'ORIENT', 'Geometry', 'Rays', 'rays', 'occupied', '
            'mark', 'collimate', 'write_png', 'write_dicom']
 
 # %% ../../nbs/phantom/02_projection.ipynb #d83f07cd
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -24,7 +23,7 @@ from scipy import fft as sfft
 from scipy import ndimage as ndi
 from scipy.special import j1
 
-from ..core import MedvlError
+from ..core import MedvlError, written
 from .anatomy import Reals
 from .bones import Strokes
 
@@ -259,18 +258,12 @@ def collimate(film:Float[np.ndarray, 'h w'], # in [0,1]
 # %% ../../nbs/phantom/02_projection.ipynb #c3b0b1df
 ORIENT = {'PA': ['L','F'], 'AP': ['L','F'], 'LL': ['P','F']}  # where the rows and the columns of the film point to
 
-def _atomic(path, save):
-    "Write by `save(temporary path)`, then rename."
-    path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
-    tmp = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    save(tmp); os.replace(tmp, path)
-    return path
-
 def write_png(film:UInt8[np.ndarray, 'h w'], # as displayed
               path:str|Path # of the file; its folder is made
              ) -> Path:
     "Save a displayed film."
-    return _atomic(path, lambda p: Image.fromarray(film).save(p, format='PNG', optimize=False))
+    with written(path) as part: Image.fromarray(film).save(part, format='PNG', optimize=False)
+    return Path(path)
 
 def write_dicom(film:Float[np.ndarray, 'h w'], # in [0,1], white is dense
                 path:str|Path, # of the file; its folder is made
@@ -304,4 +297,5 @@ def write_dicom(film:Float[np.ndarray, 'h w'], # in [0,1], white is dense
     ds.PhotometricInterpretation, ds.PresentationIntentType = ('MONOCHROME1' if invert
                                                                else 'MONOCHROME2'), 'FOR PRESENTATION'
     ds.WindowCenter, ds.WindowWidth, ds.PixelData = f'{.5*top+.5:.1f}', f'{.8*top+1:.1f}', px.tobytes()
-    return _atomic(path, lambda p: ds.save_as(p, enforce_file_format=True))
+    with written(path) as part: ds.save_as(part, enforce_file_format=True)
+    return Path(path)

@@ -9,7 +9,7 @@ __all__ = ['DIFFICULTY', 'SPLITS', 'SIGNATURE', 'V1', 'knobs', 'patient_number',
            'draw_member', 'fingerprint', 'iter_phantom', 'phantom_studies', 'phantom_v1', 'v1_hashes']
 
 # %% ../../nbs/phantom/06_set.ipynb #2b0ee2a5
-import ast, hashlib, json, multiprocessing, os
+import ast, hashlib, json, multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
@@ -21,7 +21,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ..core import MedvlError, cache_dir, jsonable
+from ..core import MedvlError, cache_dir, jsonable, written
 from ..data.study import Box, Study, View
 from .anatomy import Anatomy
 from .bones import Strokes, smooth, tube
@@ -237,9 +237,7 @@ def _one(i, seed, size, split, k, folder):
         except (BadZipFile, OSError, KeyError, ValueError, EOFError): path.unlink(missing_ok=True)
     arr = _pack(draw_member(i, seed, split, size, k))
     if path:
-        tmp = folder/f'.{num}.{os.getpid()}.part'
-        with open(tmp, 'wb') as f: np.savez(f, **arr)
-        os.replace(tmp, path)
+        with written(path) as part, part.open('wb') as f: np.savez(f, **arr)
     return _unpack(arr)
 
 # %% ../../nbs/phantom/06_set.ipynb #8f0c5d62

@@ -32,7 +32,7 @@ test_eq(t.split()[-1], '[]')
 assert '...' not in t.replace('[ARGS]...', '')                          # no sentence is cut
 
 # %% [11] The entry point
-def run(args): return CliRunner().invoke(app, args)
+def run(args): return CliRunner().invoke(app, args, catch_exceptions=False)
 leaves = [['demo'], ['ablate'], ['phantom'], ['data','summary'], ['data','manifest'], ['pretrain'],
           ['align'], ['crossval'], ['eval','retrieval'], ['eval','zeroshot'], ['eval','grounding'], ['eval','scores'],
           ['eval','detect'], ['eval','temporal'], ['eval','protocol'], ['params'], ['compute']]

@@ -9,6 +9,7 @@ from medvl.command import LOOK, close_run, command
 
 # %% [4] Ablate
 import json, os, tempfile
+from unittest import mock
 from fastcore.test import *
 from typer.testing import CliRunner
 
@@ -43,9 +44,9 @@ from medvl.commands.ablate import (table)
 
 # %% [17] The command
 tmp, home = tempfile.TemporaryDirectory(), os.getcwd()
-os.chdir(tmp.name); os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
+os.chdir(tmp.name); env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
 medvl = typer.Typer(); medvl.add_typer(app)
-def run(*args): return CliRunner().invoke(medvl, list(map(str, args)))
+def run(*args): return CliRunner().invoke(medvl, list(map(str, args)), catch_exceptions=False)
 TINY = ['ablate', *'--out run --patients 10 --val 2 --test 4 --film 64 --epochs 1 --vocab 300 --max-len 32'.split(),
         *'--n-boot 20 --workers 0 --seeds 1 --set mrm.bs=8 --set alta.bs=4 --set clip.bs=4'.split()]
 r = run(*TINY, '--only', 'no prior,from nothing,CLIP from scratch')
@@ -65,4 +66,4 @@ below = json.loads(Path('far/results.json').read_text())['below']['mrm']
 test_eq((below['steps'], below['plan']['stage']['method']), (res['below']['mrm']['steps'], 'mrm'))
 r = run(*far, '--start', 'nowhere'); print(r.output.strip()); test_eq(r.exit_code, 2)
 r = run(*TINY, '--only', 'no hope'); print(r.output.strip()); test_eq(r.exit_code, 2)
-os.chdir(home); tmp.cleanup()
+env.stop(); os.chdir(home); tmp.cleanup()

@@ -25,7 +25,7 @@ from medvl.commands.count import (params)
 # %% [8] Parameters
 medvl = typer.Typer()
 medvl.add_typer(app)                                                    # as `medvl` itself does it
-def run(*args): return CliRunner().invoke(medvl, list(map(str, args)))
+def run(*args): return CliRunner().invoke(medvl, list(map(str, args)), catch_exceptions=False)
 print(run('params', 'alta').output)
 
 # %% [9] Parameters

@@ -15,6 +15,7 @@ from medvl.commands.train import Training, train
 
 # %% [4] Cross-validation
 import os, tempfile
+from unittest import mock
 from fastcore.test import *
 from typer.testing import CliRunner
 from medvl.core import MedvlError
@@ -46,7 +47,7 @@ from medvl.commands.crossval import (shared)
 # %% [13] Where things lie
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
 os.chdir(tmp.name)
-os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
+env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
 studies = phantom_studies(16, size=64, cache=False)
 silent = sorted({s.group for s in studies})[:4]
 for s in studies:
@@ -82,7 +83,7 @@ TINY = [f'--run={o}' for o in ('*.bs=4','*.samples=4','*.epochs=1','*.warmup=0',
                                '*.max_len=24')]
 args = ['--data', data, '--folds', 2, '--pretrain', 'once', '--leave', 'clip_mrm', '--n-boot', 200, '--out', root/'cv']
 def medvl(*more):
-    r = CliRunner().invoke(app, [str(o) for o in (*args, *TINY, *more)])
+    r = CliRunner().invoke(app, [str(o) for o in (*args, *TINY, *more)], catch_exceptions=False)
     return r.exit_code, r.output
 shutil.rmtree(root/'cv')
 code, said = medvl(); test_eq(code, 0)
@@ -103,4 +104,4 @@ code, said = medvl(); test_eq((code, said.count('done before')), (0, 5))
 test_eq(json.loads((root/'cv/results.json').read_text())['systems'], res['systems'])
 code, said = medvl('--run=alta.epochs=2'); print(said.splitlines()[-1])
 test_eq(code, 2); assert 'holds another run: epochs was 1, is 2' in said
-os.chdir(home); tmp.cleanup()
+env.stop(); os.chdir(home); tmp.cleanup()

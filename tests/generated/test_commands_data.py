@@ -84,7 +84,7 @@ from medvl.commands.data import (data_summary)
 # %% [25] `medvl data summary`
 medvl = typer.Typer()
 medvl.add_typer(app, name='data')                                       # as `medvl` itself does it
-def run(*args): return CliRunner().invoke(medvl, ['data', *map(str, args)])
+def run(*args): return CliRunner().invoke(medvl, ['data', *map(str, args)], catch_exceptions=False)
 r = run('summary', path, '--out', root/'summary')
 print(r.output)
 test_eq(r.exit_code, 0)

@@ -2,14 +2,14 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Demo
-import os
 from pathlib import Path
 from typing import Any
 import typer
-from medvl.command import LOOK, close_run, command
+from medvl.command import LOOK, close_run, command, save_text
 
 # %% [4] Demo
-import json, re, tempfile, time
+import json, os, re, tempfile, time
+from unittest import mock
 from fastcore.test import *
 from typer.testing import CliRunner
 
@@ -29,10 +29,10 @@ from medvl.commands.demo import (finish)
 
 # %% [12] Once, tiny
 tmp, home = tempfile.TemporaryDirectory(), os.getcwd()
-os.chdir(tmp.name); os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
+os.chdir(tmp.name); env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
 medvl = typer.Typer()
 medvl.add_typer(app)                                                    # as `medvl` itself does it
-def run(*args): return CliRunner().invoke(medvl, list(map(str, args)))
+def run(*args): return CliRunner().invoke(medvl, list(map(str, args)), catch_exceptions=False)
 TINY = ['demo', *'--out run --patients 10 --val 2 --test 4 --film 64 --epochs 1 --vocab 300 --max-len 48'.split(),
         *'--n-boot 50 --workers 0 --set mrm.bs=8 --set alta.bs=4 --set clip_mrm.bs=4'.split()]
 r = run(*TINY, '--only', 'alta,clip_mrm')
@@ -67,4 +67,4 @@ for args, want in [(['--out', 'mine'], 'holds files, and none of a demo'), (['--
                    (['--set', 'alta.speed=1'], 'alta.speed=1')]:
     r = run(*TINY, *args)
     print(r.output.strip()); test_eq(r.exit_code, 2); assert want in r.output
-os.chdir(home); tmp.cleanup()
+env.stop(); os.chdir(home); tmp.cleanup()

@@ -15,6 +15,7 @@ from medvl.commands.train import model_dir
 # %% [4] Score
 import json, os, tempfile
 import matplotlib.pyplot as plt
+from unittest import mock
 from fastcore.test import *
 from typer.testing import CliRunner
 from medvl.commands import train
@@ -36,12 +37,12 @@ from medvl.commands.eval import (eval_loader, facts_of)
 # %% [11] Evaluation
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
 os.chdir(tmp.name)
-os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
+env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
 data = write_manifest(phantom_studies(12, size=64, cache=False), root/'set/manifest.csv')
 medvl = typer.Typer()
 medvl.add_typer(train.app); medvl.add_typer(app, name='eval')           # as `medvl` itself does it
 def run(*args):
-    r = CliRunner().invoke(medvl, list(map(str, args)))
+    r = CliRunner().invoke(medvl, list(map(str, args)), catch_exceptions=False)
     return r.exit_code, r.output
 code, said = run('align', 'clip', '--data', data, '--out', root/'clip', *'--slots current --bs 4 --epochs 1 '
                  '--warmup 0 --precision fp32 --vocab 200 --max-len 24'.split())
@@ -112,4 +113,4 @@ assert (root/'zs/roc.png').stat().st_size > 1000
 for args, want in [(['--out', root/'zs'], 'medvl eval zeroshot'), (['--out', root/'x', '--source', 'toys'], "'toys'")]:
     code, said = run('eval', 'retrieval', *base, *args)
     print(said.strip()); test_eq(code, 2); assert want in said
-os.chdir(home); tmp.cleanup()
+env.stop(); os.chdir(home); tmp.cleanup()

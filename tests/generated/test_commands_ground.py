@@ -30,7 +30,7 @@ from medvl.commands.ground import (app)
 from medvl.commands.ground import (ground_film)
 
 # %% [9] A phrase on a film
-root = Path(tempfile.mkdtemp())
+tmp = tempfile.TemporaryDirectory(); root = Path(tmp.name)
 studies = phantom_studies(6, seed=2, size=128)
 tok = train_tokenizer([s.report for s in studies], 1200)
 seed_everything(0)
@@ -41,7 +41,7 @@ film = next(v for s in studies for v in s.frontals if v.masks)
 Image.fromarray(film.px).save(root/'film.png')
 
 def run(*args):
-    r = CliRunner().invoke(app, list(map(str, args)))
+    r = CliRunner().invoke(app, list(map(str, args)), catch_exceptions=False)
     return r.exit_code, ' '.join(r.output.split())
 
 two = 'left pleural effusion', 'mild pulmonary edema'
@@ -83,7 +83,7 @@ from medvl.commands.ground import (eval_grounding)
 
 # %% [18] A set of phrases
 def evaluate(*args):
-    r = CliRunner().invoke(eval_app, ['grounding', *map(str, args)])
+    r = CliRunner().invoke(eval_app, ['grounding', *map(str, args)], catch_exceptions=False)
     return r.exit_code, r.output
 
 import dataclasses
@@ -109,3 +109,4 @@ assert abs(g['macro']['cnr']['value']) < .8       # an untrained model
 # %% [19] A set of phrases
 code, said = evaluate('--model', root/'run', '--data', root/'set', '--out', root/'h', '--split', 'val')
 test_eq(code, 2); assert 'no phrase on these films' in said
+tmp.cleanup()

@@ -47,7 +47,7 @@ def kept(i, s):
 number = {p: i for i,p in enumerate(dict.fromkeys(s.patient for s in studies))}
 write_manifest([kept(number[s.patient], s) for s in studies], root/'set'/'manifest.csv')
 def run(*args):
-    r = CliRunner().invoke(eval_app, list(map(str, args)))
+    r = CliRunner().invoke(eval_app, list(map(str, args)), catch_exceptions=False)
     return r.exit_code, r.output.replace(str(root), 'RUNS')
 base = '--model', root/'run', '--data', root/'set'
 code, said = run('scores', *base, '--out', root/'s', '--n-boot', 20); print(said); test_eq(code, 0)

@@ -22,7 +22,7 @@ tmp, home = tempfile.TemporaryDirectory(), os.getcwd()
 os.chdir(tmp.name)
 medvl = typer.Typer()
 medvl.add_typer(app); medvl.add_typer(data.app, name='data')            # as `medvl` itself does it
-def run(*args): return CliRunner().invoke(medvl, list(map(str, args)))
+def run(*args): return CliRunner().invoke(medvl, list(map(str, args)), catch_exceptions=False)
 r = run('phantom', '--n', 5, '--out', 'set', '--film', 64, '--workers', 0)
 print(r.output)
 test_eq(r.exit_code, 0)

@@ -13,6 +13,7 @@ from medvl.commands.eval import Scoring, app, eval_loader, loaded, settled
 # %% [4] Protocols from a local copy
 import json, os, tempfile
 import numpy as np
+from unittest import mock
 from fastcore.test import *
 from PIL import Image
 from typer.testing import CliRunner
@@ -55,10 +56,10 @@ from medvl.commands.protocol import (eval_protocol)
 # %% [20] On tables and films in their layout
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
 os.chdir(tmp.name)
-os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
+env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
 medvl = typer.Typer(); medvl.add_typer(train.app); medvl.add_typer(app, name='eval')    # as `medvl` itself does it
 def run(*args):
-    r = CliRunner().invoke(medvl, list(map(str, args)))
+    r = CliRunner().invoke(medvl, list(map(str, args)), catch_exceptions=False)
     return r.exit_code, r.output
 def error(said): return next(o for o in said.splitlines() if o.startswith('Error'))
 data = write_manifest(phantom_studies(12, size=64, cache=False), root/'set/manifest.csv')
@@ -150,4 +151,4 @@ for rows, want in [(['film999,1,test'], '1 of 1 films are not in the data'),
                    (['film000,1,test'], 'the test part has 1 films of one kind')]:
     listed(rows); code, said = run(*rsna_args, '--list', root/'list.csv', '--out', root/'no')
     print(error(said)); test_eq(code, 2); assert want in said
-os.chdir(home); tmp.cleanup()
+env.stop(); os.chdir(home); tmp.cleanup()

@@ -2,14 +2,14 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Stages of the demo
-import json, multiprocessing, os, resource, shutil, time
+import json, multiprocessing, resource, shutil, time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from medvl.commands.data import units
-from medvl.core import CHEXPERT, SLOTS, MedvlError, jsonable, methods, save_json, seed_everything
+from medvl.core import CHEXPERT, SLOTS, MedvlError, jsonable, methods, save_json, seed_everything, written
 from medvl.data.batch import Preset, dataloaders, sample_loader
 from medvl.data.cache import ImageCache
 from medvl.data.prompts import load_prompts
@@ -31,7 +31,8 @@ from torch import nn
 from tqdm import tqdm
 
 # %% [4] Stages of the demo
-import tempfile
+import os, tempfile
+from unittest import mock
 from fastcore.test import *
 
 # %% [6] A stage
@@ -68,7 +69,7 @@ from medvl.commands.stages import (patients, told)
 
 # %% [14] Patients
 tmp, home = tempfile.TemporaryDirectory(), os.getcwd()
-os.chdir(tmp.name); os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
+os.chdir(tmp.name); env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
 data = patients(dict(train=8, val=2, test=4), film=64)
 for k, o in told(data).items(): print(k, o)
 who = [{s.patient for s in o} for o in data.values()]
@@ -173,4 +174,4 @@ from medvl.commands.stages import (_both, _alone, run_stages)
 # %% [39] Two at a time
 ran2, scored2 = run_stages(replace(c, say=lambda o: None), tiny, needed(tiny, ['alta']), n_boot=50)
 test_eq((list(ran2), list(scored2)), (['mrm','alta'], ['alta'])); test_eq(scored2['alta'], scores['alta'])
-os.chdir(home); tmp.cleanup()
+env.stop(); os.chdir(home); tmp.cleanup()

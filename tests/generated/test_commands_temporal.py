@@ -14,6 +14,7 @@ from medvl.commands.eval import Scoring, app, eval_loader, loaded, settled
 # %% [4] Change between two visits, as a command
 import os, tempfile
 import numpy as np
+from unittest import mock
 from fastcore.test import *
 from typer.testing import CliRunner
 from medvl.commands import train
@@ -69,10 +70,10 @@ from medvl.commands.temporal import (film_features)
 from medvl.commands.temporal import (eval_temporal)
 
 # %% [15] Features
-os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
+env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
 medvl = typer.Typer(); medvl.add_typer(train.app); medvl.add_typer(app, name='eval')    # as `medvl` itself does it
 def run(*args):
-    r = CliRunner().invoke(medvl, list(map(str, args)))
+    r = CliRunner().invoke(medvl, list(map(str, args)), catch_exceptions=False)
     return r.exit_code, r.output
 data = write_manifest(studies, root/'set/manifest.csv')
 code, out = run('align', 'clip', '--data', data, '--out', root/'clip', *'--slots current --bs 4 --samples 4 '
@@ -92,4 +93,4 @@ print(out.splitlines()[-2:]); test_eq(code, 0); assert 'not computable' in out a
 for what, want in [('column:cue', "no film has a column 'cue'"), ('n.csv', 'n.csv')]:
     code, out = run(*args, '--labels', what, '--out', root/'no')
     test_eq(code, 2); assert want in out
-os.chdir(home); tmp.cleanup()
+env.stop(); os.chdir(home); tmp.cleanup()

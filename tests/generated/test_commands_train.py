@@ -16,6 +16,7 @@ from medvl.commands.data import read, read_rsna_set, units
 import os, tempfile
 import pandas as pd
 import torch
+from unittest import mock
 from fastcore.test import *
 from typer.testing import CliRunner
 from medvl.core import MedvlError
@@ -98,11 +99,11 @@ test_eq(len(lines), 4); assert 'never trained: vision, text' in lines[3]
 from medvl.commands.train import (pretrain, align)
 
 # %% [27] A run, small
-os.environ['MEDVL_CACHE'] = os.path.abspath('cache')
+env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
 data = write_manifest(phantom_studies(8, size=64, cache=False), root/'set/manifest.csv')
 TINY = '--bs 4 --epochs 1 --warmup 0 --precision fp32 --vocab 200 --max-len 24'.split()
 def run(*args):
-    r = CliRunner().invoke(app, [str(o) for o in args])
+    r = CliRunner().invoke(app, [str(o) for o in args], catch_exceptions=False)
     return r.exit_code, r.output
 code, said = run('pretrain', 'mrm', '--data', data, '--out', root/'mrm', *TINY)
 test_eq(code, 0)
@@ -148,4 +149,4 @@ for args, want in [(['align','clip','--slots','current',*words], 'need --select 
                    (['align','clip','--slots','current',*TASK,'--select-prompts','nothing'], 'nothing')]:
     code, said = run(*args, '--data', data, '--out', root/'bad', *TINY, '--force')
     print(next(o for o in said.splitlines() if o.startswith('Error'))); test_eq(code, 2); assert want in said, said
-os.chdir(home); tmp.cleanup()
+env.stop(); os.chdir(home); tmp.cleanup()

@@ -2,7 +2,8 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Core
-import importlib, json, os, random, subprocess, time
+import errno, importlib, json, os, random, shutil, subprocess, time
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +14,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 # %% [4] Core
+import tempfile
+from types import SimpleNamespace
+from unittest.mock import patch
 from fastcore.test import *
 
 # %% [6] Names
@@ -96,7 +100,6 @@ seed_everything(7); test_eq(a, (random.random(), np.random.rand(), torch.rand(1)
 from medvl.core import (best_precision)
 
 # %% [31] Seeds, devices, precision
-from unittest.mock import patch
 def cpu_with(**has): return patch.multiple(torch.cpu, create=True, **{k: lambda v=v: v for k,v in has.items()})
 none = dict(_is_avx512_bf16_supported=False, _is_amx_tile_supported=False)
 with cpu_with(**none): test_eq(best_precision(), 'fp32')
@@ -106,20 +109,35 @@ for can, said in ((True,'bf16'), (False,'fp16')): # a GPU is only imitated here
 test_eq(best_precision('mps'), 'fp32')
 
 # %% [33] What a run leaves behind
-from medvl.core import (_git, _version, provenance, jsonable, save_json)
+from medvl.core import (_full, written)
 
 # %% [34] What a run leaves behind
-import tempfile
+with tempfile.TemporaryDirectory() as d:
+    p, new = Path(d)/'new/a.txt', Path(d)/'new/run'
+    with written(p) as part: part.write_text('old')
+    def half(e):
+        with written(p) as part: part.write_text('new'); raise e
+    test_fail(lambda: half(ValueError('mine')), contains='mine')                     # any other error stays as it is
+    test_fail(lambda: half(OSError(errno.ENOSPC, 'full')), contains='a.txt could not be written: the disk is full')
+    with patch('shutil.disk_usage', lambda d: SimpleNamespace(free=4096)):           # torch says nothing of the disk
+        test_fail(lambda: half(RuntimeError('unexpected pos')), contains='the disk is full')
+    with written(new) as part: part.mkdir(); (part/'x').write_text('1')                   # a folder as well
+    test_eq((p.read_text(), sorted(o.name for o in p.parent.iterdir())), ('old', ['a.txt', 'run']))
+
+# %% [36] What a run leaves behind
+from medvl.core import (_git, _version, provenance, jsonable, save_json)
+
+# %% [37] What a run leaves behind
 with tempfile.TemporaryDirectory() as d:
     p = save_json(Path(d)/'new/results.json', dict(x=torch.ones(2), y=np.float32('nan'), where=Path('a')))
     test_eq(json.loads(p.read_text()), {'x': [1.,1.], 'y': None, 'where': 'a'})
     test_eq([o.name for o in p.parent.iterdir()], ['results.json'])
 sorted(provenance())
 
-# %% [36] Where things are cached
+# %% [39] Where things are cached
 from medvl.core import (cache_dir)
 
-# %% [37] Where things are cached
+# %% [40] Where things are cached
 with tempfile.TemporaryDirectory() as d:
     old = os.environ.get('MEDVL_CACHE'); os.environ['MEDVL_CACHE'] = d
     test_eq(cache_dir('films','v1'), Path(d)/'films'/'v1')

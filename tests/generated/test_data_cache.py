@@ -59,7 +59,7 @@ from medvl.data.cache import (ImageCache)
 from medvl.data.cache import (_append, _cut_tail, _write)
 
 # %% [21] The cache
-root = Path(tempfile.mkdtemp())
+tmp = tempfile.TemporaryDirectory(); root = Path(tmp.name)
 def make_film(i, h=220, w=180):
     y, x = np.mgrid[:h,:w]
     return ((np.sin(x/9+i)+np.cos(y/13)+2)*40+np.random.default_rng(i).integers(0, 60, (h,w))).astype('uint8')
@@ -120,4 +120,4 @@ for extra in (b'12345', record('ab'*16, 10**9, px), b'x'*30):
     with k.index.open('ab') as f: f.write(extra)
     k = ImageCache(where, 96); test_eq(len(k), 21); k.build(good)
     test_eq(same_files(k, cache), True)
-shutil.rmtree(root)
+tmp.cleanup()

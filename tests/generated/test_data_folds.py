@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 import xxhash
-from medvl.core import MedvlError
+from medvl.core import MedvlError, written
 from medvl.data.study import Study
 from medvl.data.table import read_table
 

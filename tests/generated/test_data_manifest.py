@@ -10,7 +10,7 @@ from typing import Iterable, NamedTuple, Sequence
 import numpy as np
 import pandas as pd
 from PIL import Image
-from medvl.core import MedvlError, jsonable
+from medvl.core import MedvlError, jsonable, written
 from medvl.data.dicom import view_kind
 from medvl.data.scan import odd_date
 from medvl.data.sets import MARKS, find_layouts, readers

@@ -48,7 +48,7 @@ for o in ('rsna-pneumonia-v1','chexpert14-plain-v1','chexpert14-normal-v1','chex
         assert 1. not in {says(p, k) for p in c['neg']}, (o,k)
 
 # %% [17] Your own
-folder = Path(tempfile.mkdtemp())
+tmp = tempfile.TemporaryDirectory(); folder = Path(tmp.name)
 def mine(name='mine.json', **kw): return save_json(folder/name, dict(id='mine', version=1) | kw)
 a = load_prompts(mine(pairs=dict(names=['Edema'], pos=['{name}'], neg=['no {name}'])))
 b = load_prompts(mine('other.json', id='another', classes={'Edema': {'neg': ['no edema'], 'pos': ['edema']}}))
@@ -72,3 +72,4 @@ test_fail(lambda: load_prompts('rsna'), contains='known ids: chexpert14-normal-v
 test_fail(lambda: load_prompts(folder/'none.json'), contains='no prompt file')
 try: load_prompts(folder/'broken.json')
 except MedvlError as err: print(err)
+tmp.cleanup()

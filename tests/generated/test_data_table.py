@@ -2,13 +2,13 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Tables
-import difflib, gzip, os, zipfile, zlib
+import difflib, gzip, zipfile, zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Iterable
 import pandas as pd
-from medvl.core import MedvlError
+from medvl.core import MedvlError, written
 
 # %% [4] Tables
 import tempfile

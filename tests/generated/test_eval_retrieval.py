@@ -5,14 +5,14 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-import os, textwrap
+import textwrap
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from tqdm import tqdm
-from medvl.core import Aligner, Batch, MedvlError, best_precision
+from medvl.core import Aligner, Batch, MedvlError, best_precision, written
 from medvl.eval.metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, median_rank, mrr, recall_at,
                                 tie_rank)
 

@@ -6,7 +6,7 @@ import json, math, os, random, shutil, time
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 from medvl.core import (Aligner, MedvlError, best_precision, default_device, jsonable, provenance, save_json,
-                        seed_everything)
+                        seed_everything, written)
 from medvl.data.batch import StudyLoaders, world_size
 from medvl.data.films import check_preset
 from medvl.models.checkpoint import save_pretrained
@@ -87,7 +87,8 @@ class MeanToy(Toy):
         out = super().forward(batch)
         return Out(dict(pull=(1-(out.img.glob*out.txt.glob).sum(-1)).mean()), out.img, out.txt)
 '''
-work = Path(tempfile.mkdtemp()); (work/'toy.py').write_text(TOY); sys.path.insert(0, str(work))
+tmp = tempfile.TemporaryDirectory(); work = Path(tmp.name)
+(work/'toy.py').write_text(TOY); sys.path.insert(0, str(work))
 from toy import MeanToy, Toy, toy_loaders
 
 # %% [8] Random states
@@ -231,7 +232,7 @@ print(f'killed with {goal} rows in the log, went on from {at}; tensors that diff
 test_eq(set(a), set(b)); test_eq(differ, [])
 old, new = (pd.read_csv(work/k/'log.csv').drop(columns='samples_per_s') for k in ('whole','killed'))
 pd.testing.assert_frame_equal(old, new)  # the log has no gap, no double, and the same numbers
-test_eq(list((work/'killed/checkpoints').glob('.part*')), [])
+test_eq(list((work/'killed/checkpoints').glob('.step*')), [])
 
 # %% [42] Killed, and resumed
 test_fail(lambda: toy_run(work/'killed', 6, lambda: Toy(d=8)), contains='config.d was 16, now 8')
@@ -266,4 +267,4 @@ state = torch.load(last_checkpoint(work/'ranks/checkpoints')/'state.pt', weights
 test_eq(len(state['random']), 2)  # each process has its own
 
 # %% [47] Two processes
-shutil.rmtree(work)
+tmp.cleanup()

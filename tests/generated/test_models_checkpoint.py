@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Checkpoints
-import argparse, importlib, json, os, pickle, re, struct
+import argparse, importlib, json, pickle, re, struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -12,13 +12,13 @@ import xxhash
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from medvl.core import MedvlError, jsonable, methods, provenance, save_json
+from medvl.core import MedvlError, jsonable, methods, provenance, save_json, written
 from medvl.models.names import say_names
 from medvl.models.text import TextTower
 from medvl.models.vision import VisionTower
 
 # %% [4] Checkpoints
-import tempfile
+import os, tempfile
 from contextlib import redirect_stdout
 from io import StringIO
 from unittest.mock import patch

@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Phantom patients on disk
-import json, multiprocessing, os
+import json, multiprocessing
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pydicom import dcmread
 from tqdm import tqdm
-from medvl.core import MedvlError, jsonable, save_json
+from medvl.core import MedvlError, jsonable, save_json, written
 from medvl.data.manifest import write_manifest
 from medvl.data.study import Box, Study, View, link_priors
 from medvl.data.table import write_table
@@ -21,7 +21,7 @@ from medvl.phantom.projection import write_dicom, write_png
 from medvl.phantom.set import draw_member, fingerprint, knobs, patient_name
 
 # %% [4] Phantom patients on disk
-import tempfile
+import os, tempfile
 import matplotlib.pyplot as plt
 from fastcore.test import *
 from medvl.data.image import read_image

@@ -2,7 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Projection
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -15,11 +14,12 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from scipy import fft as sfft
 from scipy import ndimage as ndi
 from scipy.special import j1
-from medvl.core import MedvlError
+from medvl.core import MedvlError, written
 from medvl.phantom.anatomy import Reals
 from medvl.phantom.bones import Strokes
 
 # %% [4] Projection
+import os
 from fastcore.test import *
 from io import BytesIO
 from IPython.display import Image as Picture, display
@@ -81,7 +81,7 @@ from medvl.phantom.projection import (window, _wide)
 from medvl.phantom.projection import (_letter, mark, collimate)
 
 # %% [24] Files
-from medvl.phantom.projection import (ORIENT, _atomic, write_png, write_dicom)
+from medvl.phantom.projection import (ORIENT, write_png, write_dicom)
 
 # %% [25] Files
 ramp = np.tile(np.linspace(0, 1, 64, dtype=np.float32), (64,1))

@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] The set
-import ast, hashlib, json, multiprocessing, os
+import ast, hashlib, json, multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Iterator
 from zipfile import BadZipFile
 import numpy as np
-from medvl.core import MedvlError, cache_dir, jsonable
+from medvl.core import MedvlError, cache_dir, jsonable, written
 from medvl.data.study import Box, Study, View
 from medvl.phantom.anatomy import Anatomy
 from medvl.phantom.bones import Strokes, smooth, tube
@@ -25,6 +25,7 @@ from medvl.phantom.shot import shoot
 from medvl.phantom.visits import draw_patient, truth_labels
 
 # %% [4] The set
+import os
 from fastcore.test import *
 from io import BytesIO
 from itertools import groupby

@@ -6,7 +6,7 @@ import csv, math, os, time
 from datetime import timedelta
 from pathlib import Path
 from typing import Callable, Mapping, Sequence
-from medvl.core import MedvlError, Out, best_precision, jsonable, need
+from medvl.core import MedvlError, Out, best_precision, jsonable, need, written
 from medvl.data.batch import world_size
 import matplotlib.pyplot as plt
 import numpy as np
@@ -247,7 +247,7 @@ test_eq(term_counts(out, 8), dict(img=8, txt=3))
 from medvl.training import (write_rows)
 
 # %% [39] The log
-work = Path(tempfile.mkdtemp())
+tmp = tempfile.TemporaryDirectory(); work = Path(tmp.name)
 write_rows(work/'rows/a.csv', [dict(a=1), dict(a=2, b=3)], ['a','b'])
 test_eq((work/'rows/a.csv').read_text(), 'a,b\n1,\n2,3\n')
 
@@ -306,4 +306,4 @@ from medvl.training import (plot_log)
 plot_log(learn.table);
 
 # %% [53] What was not run
-import shutil; shutil.rmtree(work)
+tmp.cleanup()
