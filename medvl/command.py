@@ -57,6 +57,11 @@ def _foreseen(e):
     core = sys.modules.get('medvl.core')
     return isinstance(e, OSError) or (core is not None and isinstance(e, core.MedvlError))
 
+def _sentence(e):
+    "The lines of an error in one; without fastai's, which tells the callback and not what is wrong."
+    lines = [' '.join(o.split()) for o in str(e).splitlines() if o.strip()]
+    return '; '.join(o for o in lines if not o.startswith('Exception occured in `')) or type(e).__name__
+
 def _guarded(f, groups):
     "`f` with `debug`, its groups of options put together, and errors as one sentence."
     @wraps(f)
@@ -65,7 +70,7 @@ def _guarded(f, groups):
         except KeyboardInterrupt: what, code = 'interrupted; --resume goes on with a training run', 130
         except Exception as e:
             if debug or not _foreseen(e): raise
-            what, code = f"Error: {'; '.join(' '.join(o.split()) for o in str(e).splitlines() if o.strip())}", 2
+            what, code = f"Error: {_sentence(e)}", 2
         typer.secho(what, fg='red', err=True)
         raise typer.Exit(code)
     return run

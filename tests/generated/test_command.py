@@ -47,7 +47,7 @@ def fresh(code): # run in a new interpreter; the last line says which heavy modu
 test_eq(fresh("from medvl.command import docs_of; docs_of('medvl.eval.zeroshot:zeroshot')"), '[]')
 
 # %% [11] From function to command
-from medvl.command import (ARG, LOOK, _foreseen, _guarded, _option, command)
+from medvl.command import (ARG, LOOK, _foreseen, _sentence, _guarded, _option, command)
 
 # %% [13] From function to command
 toy = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
@@ -64,7 +64,7 @@ def add(a:int=ARG, # first number
         opts:Ways=Ways('plain') # in groups, these need no words
        ):
     "Add numbers."
-    if opts.way == 'odd': raise MedvlError(f"a={a} cannot be\nadded oddly")
+    if opts.way == 'odd': raise MedvlError(f"Exception occured in `ResumeCB`:\n\ta={a} cannot be\nadded oddly")
     print(a+ks)
 
 run = CliRunner().invoke
