@@ -99,7 +99,7 @@ else: print('not run')
 for r in known['rows'] if known else []:
     hit = {k: v['R@1'] for k,v in r['retrieval'].items()}
     assert hit['oracle']['low'] > 2*hit['bag of labels']['high'] and hit['oracle']['low'] > 8*hit['raw pixels']['high']
-    assert all(o['high'] < .9 for k,o in r['probe'].items() if k in FOCAL) or r['difficulty'] == 'easy'
+    assert all(o['high'] < .9 for k,o in r['probe'].items() if k in FOCAL) or 'easy' in r['difficulty']
 if known:
     ease = {r['difficulty']: np.mean([o['value'] for o in r['probe'].values()]) for r in known['rows']}
     assert ease['easy'] > ease['standard'] > ease['hard']; print({k: f'{v:.2f}' for k,v in ease.items()})
