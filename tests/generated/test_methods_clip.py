@@ -134,7 +134,7 @@ from medvl.eval.retrieval import retrieval
 from medvl.phantom.set import phantom_studies
 
 # %% [40] It learns
-studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
+studies = phantom_studies(60, seed=0, size=128, difficulty='lifelike-easy')
 smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
 tok = train_tokenizer([s.text for s in smp if s.split == 'train'], 600)
 page = Preset('page', 64, 64, 64, .4785, .2834, big=128)

@@ -130,7 +130,7 @@ from medvl.data.tokens import train_tokenizer
 from medvl.phantom.set import phantom_studies
 
 # %% [27] It learns
-studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
+studies = phantom_studies(60, seed=0, size=128, difficulty='lifelike-easy')
 smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
 smp = [s for s in smp if s.split == 'train' and s.slots[0]]
 tok, page = train_tokenizer([s.text for s in smp], 600), Preset('page', 64, 64, 64, .4785, .2834)

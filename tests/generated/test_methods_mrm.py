@@ -50,7 +50,7 @@ from medvl.methods.mrm import (shrink)
 
 # %% [10] One film, two sizes
 from medvl.phantom.set import phantom_studies
-studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
+studies = phantom_studies(60, seed=0, size=128, difficulty='lifelike-easy')
 film = torch.from_numpy(studies[0].frontals[0].px).float()[None,None]/255
 big = F.interpolate(film, size=(256,256), mode='bicubic').clamp(0,1)
 torch.manual_seed(1)

@@ -14,13 +14,14 @@ from medvl.data.films import Preset
 from medvl.data.study import leakage, samples
 from medvl.data.text import sections
 from medvl.data.tokens import train_tokenizer
+from medvl.eval.metrics import chance_recall
 from medvl.eval.retrieval import embed, film_to_text, retrieval, text_to_film
 from medvl.learner import align_learner, fit
 from medvl.methods.clip import CLIP
 from medvl.phantom.set import phantom_studies
 
 # %% [4] Patients
-studies = phantom_studies(60, seed=0, size=128, difficulty='easy')
+studies = phantom_studies(60, seed=0, size=128, difficulty='lifelike-easy')
 s = next(s for s in studies if s.prior and s.laterals)
 fig, axs = plt.subplots(1, 3, figsize=(7, 2.6), dpi=70)
 for ax, (name, v) in zip(axs, {'now': s.frontals[0], 'lateral': s.laterals[0], 'before': s.prior.frontals[0]}.items()):
@@ -62,9 +63,9 @@ emb, split = {}, {k: [s for s in smp if s.split == k] for k in ('train','test')}
 for k, rows in split.items():
     dl = sample_loader(rows, tok, small, max_len=48, slots=SLOTS[:1])
     e = emb[k] = embed(model, dl, progress=False)
-    r = retrieval(e.v, e.t, e.txt_id)
+    r, same = retrieval(e.v, e.t, e.txt_id), (e.txt_id[:,None] == e.txt_id).sum(1).numpy()
     print(f"{k}: {len(e)} films; R@5 film to text {r['image_to_text_R@5']:.2f}, text to film "
-          f"{r['text_to_image_R@5']:.2f}; guessing: about {5/len(e):.2f}")
+          f"{r['text_to_image_R@5']:.2f}; guessing: {chance_recall(same, len(e), 5):.2f}")
 
 # %% [14] Who finds what?
 seen = retrieval(emb['train'].v, emb['train'].t, emb['train'].txt_id)
