@@ -208,8 +208,9 @@ def show_timeline(studies:Iterable[Study], # of one patient, priors linked
         for y,vs,m in ((1,s.frontals,'s'), (0,s.laterals,'^')):
             for j,_ in enumerate(vs): ax.plot(x, y+.13*j, m, c='C0' if s.time is not None else '.6', ms=8)
         if s.prior is not None and id(s.prior) in at:
-            ax.annotate('', (at[id(s.prior)], 1.45), (x, 1.45),
-                        arrowprops=dict(arrowstyle='->', connectionstyle='arc3,rad=.25', color='C3'))
+            far = abs(x-at[id(s.prior)])/max(max(at.values())-min(at.values()), 1e-9)  # a long arc is flatter
+            ax.annotate('', (at[id(s.prior)], 1.45), (x, 1.45), arrowprops=dict(
+                arrowstyle='->', connectionstyle=f'arc3,rad={.09/max(far, .36):.3f}', color='C3'))
     ax.set(yticks=[0,1], ylim=(-.4,2.2), xlabel='days', title=f'patient {own[0].patient}')
     ax.set_yticklabels(['lateral','frontal'])
     return ax

@@ -31,7 +31,7 @@ from medvl.commands.ground import (ground_film)
 
 # %% [9] A phrase on a film
 tmp = tempfile.TemporaryDirectory(); root = Path(tmp.name)
-studies = phantom_studies(6, seed=2, size=128)
+studies = phantom_studies(6, seed=2, size=128, difficulty='lifelike')
 tok = train_tokenizer([s.report for s in studies], 1200)
 seed_everything(0)
 dir = root/'run'/'model'

@@ -49,7 +49,8 @@ class Bright(Aligner):
     def encode_text(self, txt, msk=None, word=None, norm=True): return Feat(torch.ones(len(txt),1))
     def maps(self, img, txt): return img.loc.transpose(1,2).unflatten(-1, img.grid)[None]
 page = Preset('page', 32, 32, 32)
-recs = [r for r in phrases(phantom_studies(12, seed=3, size=128)) if r.view.kind == 'frontal'][:24]
+made = phantom_studies(12, seed=3, size=128, difficulty='lifelike')
+recs = [r for r in phrases(made) if r.view.kind == 'frontal'][:24]
 from medvl.data.tokens import train_tokenizer
 from medvl.eval.grounding import grounding
 res = grounding(Bright(), train_tokenizer([r.text for r in recs]*3, 200), recs, page, side=128, n_boot=20,

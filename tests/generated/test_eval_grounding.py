@@ -134,7 +134,7 @@ from medvl.eval.grounding import (grounding)
 from medvl.eval.grounding import (_all_maps, next_patient)
 
 # %% [35] An oracle, a liar and a coin
-studies = phantom_studies(14, seed=2, size=128)
+studies = phantom_studies(14, seed=2, size=128, difficulty='lifelike')
 recs = [r for r in phrases(studies) if r.label != 'Support Devices' and r.view.kind == 'frontal']
 print(len(recs), 'phrases, such as:', recs[0].text)
 

@@ -195,7 +195,8 @@ from medvl.eval.maps import (heat)
 
 # %% [39] The figure
 from medvl.phantom.set import phantom_studies
-v = next(v for s in phantom_studies(2, seed=2, size=128) for v in s.frontals if 'Pleural Effusion' in v.masks)
+pair = phantom_studies(2, seed=2, size=128, difficulty='lifelike')
+v = next(v for s in pair for v in s.frontals if 'Pleural Effusion' in v.masks)
 truth, (h, w) = v.masks['Pleural Effusion'], v.px.shape
 b = next(b for b in v.boxes if b.label == 'Pleural Effusion')
 guess = np.zeros((14,14)); guess[int((b.y+b.h/2)/h*14), int((b.x+b.w/2)/w*14)] = 1

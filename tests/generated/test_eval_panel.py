@@ -35,7 +35,7 @@ class Bright(Aligner):
         m = sim_map(img, txt.glob)
         return torch.stack([m, m**2])
 
-studies = phantom_studies(3, seed=2, size=128)
+studies = phantom_studies(3, seed=2, size=128, difficulty='lifelike')
 tok = train_tokenizer([s.report for s in studies], 800)
 m, notes = Asker(Bright(), tok, 'alta-small').ask(studies[0].frontals[0], 'left pleural effusion')
 test_eq(m.shape, (2,128,128)); assert np.nanmin(m[0]) < 0 <= np.nanmin(m[1])  # a square

@@ -18,7 +18,7 @@ from medvl.readers.rehearsal import write_mimic
 
 # %% [3] From a MIMIC-CXR download to pairs
 tmp = tempfile.TemporaryDirectory(); root = Path(tmp.name)
-made = phantom_studies(12, seed=3, size=128)
+made = phantom_studies(12, seed=3, size=128, difficulty='lifelike')
 folder = write_mimic(made, root/'mimic-cxr-jpg')
 for p in sorted(folder.iterdir()): print(p.name)
 print(next(p.relative_to(folder).as_posix() for p in sorted(folder.rglob('*.jpg'))))
