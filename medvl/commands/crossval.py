@@ -29,7 +29,8 @@ PLAN = dict(mrm=dict(method='mrm'), alta=dict(method='alta', init='mrm', set=['a
             clip_mrm=dict(method='clip', init='mrm'), clip=dict(method='clip'))
 
 def plan_of(given:Sequence[str]=(), # changes: line.option=value, or line.set.argument=value
-            leave:Sequence[str]=() # lines that are left out
+            leave:Sequence[str]=(), # lines that are left out
+            start:Path|None=None # a trained MRM in the place of the line `mrm`
            ) -> dict[str,dict]: # line -> its options
     "The trainings of a run. Raises `MedvlError` for what cannot be read, or a line that starts from nothing."
     from medvl.core import MedvlError
@@ -48,9 +49,13 @@ def plan_of(given:Sequence[str]=(), # changes: line.option=value, or line.set.ar
             except json.JSONDecodeError: o[at[0]] = text
     for k in leave:
         if plan.pop(k, None) is None: raise MedvlError(f"--leave {k}: the plan has {', '.join(plan)}")
+    if start is not None:
+        plan.pop('mrm', None)
+        for o in plan.values():
+            if o.get('init') == 'mrm': o['init'] = str(start)
     for k, o in plan.items():
-        if (i := o.get('init')) is not None and i not in plan:
-            raise MedvlError(f"{k} starts from {i!r}, which is not trained")
+        if (i := o.get('init')) is not None and i not in plan and not Path(i).exists():
+            raise MedvlError(f"{k} starts from {i!r}, which is not trained here, and no folder or file either")
     return plan
 
 def systems(plan:Mapping[str,Mapping] # of `plan_of`
@@ -73,7 +78,10 @@ class Folds:
     cache: Path|None = None  # folder of decoded films
     seed: int = 0  # of weights, masks, order and augmentation
 
-    def once(self, name:str) -> bool: return self.pretrain == 'once' and name not in systems(self.plan)
+    def once(self, name:str) -> bool:
+        return self.pretrain == 'once' and name in self.plan and name not in systems(self.plan)
+    def start(self, name:str, fold:int) -> Path: # what a training starts from
+        return self.dir(name, fold) if name in self.plan else Path(name)
     def dir(self, name:str, fold:int) -> Path: # of a training
         return (self.out if self.once(name) else self.out/f'fold-{fold}')/name
     def splits(self, name:str, fold:int) -> Path: # table of its splits
@@ -117,16 +125,17 @@ def trained(f:Folds, # the cross-validation
     method, init = o.pop('method'), o.pop('init', None)
     if init and f.once(init) and method == 'alta' and not any(s.startswith('text=') for s in o['set']):
         o['set'] = [*o['set'], 'text=bert-small']
-    run = dir/'run.json'
+    run, begin = dir/'run.json', f.start(init, fold) if init else None
     if run.exists():
         was = json.loads(run.read_text(encoding='utf-8'))['arguments']
-        if diff := [f"{k} was {was.get(k)!r}, is {v!r}" for k, v in jsonable(o).items() if was.get(k) != v]:
+        now = jsonable(o | dict(init=begin and begin.resolve()))
+        if diff := [f"{k} was {was.get(k)!r}, is {v!r}" for k, v in now.items() if was.get(k) != v]:
             raise MedvlError(f"{dir} holds another run: {'; '.join(diff)}. Choose another --out, or --force")
     if (dir/'results.json').exists(): typer.echo(f'{dir}: done before'); return dir
     typer.secho(f'{dir}', bold=True)
     opts = Training(**o, splits=f.splits(name, fold), source=f.source, cache=f.cache, seed=f.seed, resume=run.exists())
     train('align' if name in systems(f.plan) else 'pretrain', method=method, data=f.data, out=dir,
-          init=f.dir(init, fold) if init else None, **vars(opts))
+          init=begin, **vars(opts))
     return dir
 
 def answers(f:Folds, # the cross-validation
@@ -155,6 +164,7 @@ def crossval(data:Path=..., # manifest, folder with one, or a known public layou
              pretrain:Literal['once','fold']='fold', # on patients without text, before; or in each fold
              run:list[str]=[], # change the plan: line.option=value; may be repeated
              leave:list[str]=[], # a line of the plan (mrm, alta, clip_mrm, clip) that is left out
+             start:Path|None=None, # a trained MRM to start from, a run or MRM.pth; none: the plan's is trained
              per:Literal['image','study']='image', # what is tested: each frontal, or each study
              text:Literal['findings','whole']='findings', # of a test report
              ks:list[int]=[1,5,10], # list lengths; the option may be repeated
@@ -167,7 +177,7 @@ def crossval(data:Path=..., # manifest, folder with one, or a known public layou
              force:bool=False # start over in a folder that holds something
             ):
     "Each patient tested once, by models that never saw him. Films and texts find each other; systems side by side."
-    plan = plan_of(run, leave)
+    plan = plan_of(run, leave, start)
     same = dict(data=data, folds=folds, pretrain=pretrain, salt=salt, source=source, per=per, text=text, seed=seed)
     said = open_run(out, 'crossval', dict(same, force=force))
     f = Folds(data, out, plan, folds, pretrain, salt, source, cache, seed)

@@ -33,7 +33,7 @@ def model_dir(path:Path # a run, or the folder of its model
     if found is None: raise MedvlError(f"{path} holds no model: no config.json in it or in {path/'model'}")
     return found
 
-def tokenizer(name:str|None, # a name or folder; None: of the first of `dirs` that has one, else trained
+def tokenizer(name:str|None, # a name, a folder, or 'train'; None: of the first of `dirs` that has one, else trained
               dirs:Sequence[str|Path|None], # folders of models that are started from, text towers first
               texts:list[str], # of the training split
               vocab:int, # pieces, if trained
@@ -42,6 +42,7 @@ def tokenizer(name:str|None, # a name or folder; None: of the first of `dirs` th
     "The tokenizer of a run, and a line that says which."
     from medvl.data.tokens import load_tokenizer, train_tokenizer
     if name is None: name = next((str(d) for d in dirs if d and (Path(d)/'tokenizer_config.json').exists()), None)
+    if name == 'train': name = None
     if not (name or texts): typer.echo('no text in the training split: only films are learnt from'); return None
     tok = load_tokenizer(name) if name else train_tokenizer(texts, vocab, max_len=max(512, max_len))
     typer.echo(f"tokenizer: {len(tok)} pieces, {'from '+name if name else f'trained on {len(texts)} training texts'}")
@@ -116,7 +117,7 @@ class Training:
     select_list:Path|None = None  # which of its films: val_list.txt of MRM and ALTA, or a table; none: its val split
     select_prompts:str|None = None  # with which words: a prompt set or a JSON file; none: rsna-plain-v1, ALTA's own
     set:list[str] = field(default_factory=list)  # an argument of the method, as name=value; may be repeated
-    tokenizer:str|None = None  # a name or folder; none: of the text tower's folder, of --init, else trained
+    tokenizer:str|None = None  # a name or folder; none: of the text tower's folder, of --init, else trained; 'train'
     source:str|None = None
     splits:Path|None = None
     errors:Literal['raise','skip'] = 'raise'

@@ -36,7 +36,10 @@ test_eq((plan['clip']['set'], plan['mrm']['lr'], plan['mine']['method']), (['dim
 test_eq(PLAN['alta']['set'], ['also=["text.*"]'])                                # nothing of it was changed
 for bad in ('alta.epoch=3', 'blip.lr=1', 'alta', 'alta.set=1', 'clip.seed=3'):
     test_fail(lambda: plan_of([bad]), contains=f'--run {bad!r}: expected')
-test_fail(lambda: plan_of(leave=['mrm']), contains="alta starts from 'mrm', which is not trained")
+test_fail(lambda: plan_of(leave=['mrm']), contains="alta starts from 'mrm', which is not trained here")
+mine = plan_of(leave=['clip'], start=Path.cwd()); test_eq(list(mine), ['alta','clip_mrm'])
+test_eq((mine['alta']['init'], systems(mine)), (str(Path.cwd()), ['alta','clip_mrm']))
+test_fail(lambda: plan_of(start=Path('none.pth')), contains="alta starts from 'none.pth', which is not trained here")
 
 # %% [10] Where things lie
 from medvl.commands.crossval import (Folds)
@@ -104,4 +107,14 @@ code, said = medvl(); test_eq((code, said.count('done before')), (0, 5))
 test_eq(json.loads((root/'cv/results.json').read_text())['systems'], res['systems'])
 code, said = medvl('--run=alta.epochs=2'); print(said.splitlines()[-1])
 test_eq(code, 2); assert 'holds another run: epochs was 1, is 2' in said
+
+# %% [26] `medvl crossval`
+begin = ['--leave', 'clip', '--out', root/'cv2', '--start', root/'cv/mrm', '--run=*.tokenizer=train',
+         '--run=alta.set.text=bert-small']
+code, said = medvl(*begin); test_eq(code, 0)
+test_eq(sorted(o.name for o in (root/'cv2').iterdir() if o.is_dir()), ['fold-0', 'fold-1'])
+two = json.loads((root/'cv2/results.json').read_text()); test_eq(list(two['systems']), ['alta'])
+was = json.loads((root/'cv2/fold-0/alta/run.json').read_text())['arguments']
+test_eq(was['init'], str((root/'cv/mrm').resolve()))
+code, said = medvl(*begin, '--start', root/'cv'); test_eq(code, 2); assert 'holds another run: init was' in said
 env.stop(); os.chdir(home); tmp.cleanup()

@@ -48,6 +48,7 @@ assert len(tok) <= 60 and tok.mask_token_id is not None
 test_eq(tok.decode(tok('no effusion')['input_ids'], skip_special_tokens=True), 'no effusion')
 test_eq(tokenizer(None, [], [], 60, 16), None)
 tok.save_pretrained('bert'); test_eq(len(tokenizer(None, ['bert', None], [], 9, 16)), len(tok))
+test_eq(len(tokenizer('train', ['bert', None], ['a b c']*20, 9, 16)) < len(tok), True)     # not that of the start
 
 # %% [11] A method by its name
 from medvl.commands.train import (takes_of, build, counted)
