@@ -40,7 +40,7 @@ def main():
     for k,v in dict(train=500, val=40, test=300, epochs=16, n_boot=200).items():
         p.add_argument(f"--{k.replace('_','-')}", type=int, default=v)
     a = p.parse_args(); a.out.mkdir(parents=True, exist_ok=True)
-    data = patients(dict(train=a.train, val=a.val, test=a.test))
+    data = patients(dict(train=a.train, val=a.val, test=a.test), difficulty='easy')
     tok = shared_tokenizer(a.out/'tokenizer', [s.report for s in data['train']])
     c, res = Common(a.out, data, tok), {}
     more = len(c.samples(STAGES['mrm'], 'train'))/len(c.samples(STAGES['clip'], 'train'))

@@ -229,7 +229,7 @@ class DistCB(Callback):
 
 # %% ../nbs/learner.ipynb #9f838b7d
 class ChanceCB(Callback):
-    "Says once that the term `glob` has stayed at chance, the logarithm of the batch."
+    "Says once that the term `glob` has stayed at chance, the logarithm of the batch; or, at the end, near it."
     order = 81
     def __init__(self,
                  epochs:int=5, # in a row, before it is said
@@ -237,13 +237,24 @@ class ChanceCB(Callback):
                  margin:float=.01 # nats below chance that count as learning
                 ): self.epochs, self.steps, self.margin = epochs, steps, margin
 
-    def before_fit(self): self.stuck, self.said = 0, False
+    def before_fit(self): self.stuck, self.said, self.last = 0, False, None
     def after_epoch(self):
         loss, n = self.terms_cb.train_mean.get('glob'), self.dls.train.bs*world_size()
         if loss is None or rank_distrib(): return
+        self.last = loss, n
         self.stuck = self.stuck+1 if loss > math.log(n)-self.margin else 0
         if self.said or self.stuck < self.epochs or self.learn.train_iter < self.steps: return
         self.said = True; self.bar_cb.bar.write(self.says(loss, n))
+
+    def after_fit(self):
+        said = self.last and not self.said and self.learn.train_iter >= self.steps and self.unfinished(*self.last)
+        if said: self.bar_cb.bar.write(said)
+
+    def unfinished(self, loss:float, n:int, share:float=.8) -> str|None:
+        "Said of a contrast that ends above `share` of chance."
+        if loss < share*math.log(n): return None
+        return (f"glob ended at {loss:.2f}, with chance at ln {n} = {math.log(n):.2f}: even the training pairs are "
+                "hardly told apart. Train longer; and see in log.csv whether another term began far above chance")
 
     def says(self, loss:float, n:int) -> str:
         "What is the matter, and what to try."

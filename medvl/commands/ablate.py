@@ -127,7 +127,7 @@ def ablate(out:Path=Path('runs/ablate'), # folder for the stages and results.jso
            val:int=40, # patients for the validation loss
            test:int=300, # patients that are scored
            film:int=128, # pixels a side of the films
-           difficulty:str='easy', # of the phantom: a key of `phantom.set.DIFFICULTY`
+           difficulty:str='lifelike-easy', # of the phantom: a key of `phantom.set.DIFFICULTY`
            set:list[str]=[], # a setting of the base stages, as mrm.epochs=40 or alta.epochs=4; may be repeated
            epochs:int|None=None, # of every stage; none: each its own
            vocab:int=3000, # pieces of the tokenizer

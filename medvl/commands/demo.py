@@ -74,7 +74,7 @@ def demo(out:Path=Path('runs/demo'), # folder for the stages, results.json and i
          val:int=40, # patients for the validation loss
          test:int=250, # patients that are scored
          film:int=128, # pixels a side of the films
-         difficulty:str='easy', # of the phantom: a key of `phantom.set.DIFFICULTY`
+         difficulty:str='lifelike-easy', # of the phantom: a key of `phantom.set.DIFFICULTY`
          only:str='', # stages, joined by commas: mrm, alta, clip, clip_mrm; none: all
          set:list[str]=[], # a setting of a stage, as alta.lr=5e-4 or alta.model.mode=clean; may be repeated
          epochs:int|None=None, # of every stage; none: each its own

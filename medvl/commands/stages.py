@@ -119,7 +119,7 @@ def patients(n:Mapping[str,int], # patients of each split
              seed:int=0, # of the set
              workers:int=0, # processes that draw; 0: this one
              bar:bool=True, # show progress
-             difficulty:str='easy' # see `phantom.set.DIFFICULTY`
+             difficulty:str='lifelike-easy' # see `phantom.set.DIFFICULTY`
             ) -> dict[str,list]: # studies of each split
     "Phantom studies, from the cache where they were drawn before."
     out = {}

@@ -328,8 +328,8 @@ def paper(cls, **kw) -> ALTA: # overrides; give `text` the directory of CXR-BERT
 
 @patch_to(ALTA, cls_method=True)
 def small(cls, **kw) -> ALTA: # overrides; `vocab` and `mask_id` are those of your tokenizer
-    "A few million parameters, films of 128 and 256 pixels, one channel, clean mode; with `init` its report model too."
-    own = dict(text='init', size=128, mode='clean', preset='alta-small')
+    "A few million parameters, films of 128 and 256 px, one channel, clean mode; with `init` its report model too."
+    own = dict(text='init', size=128, mode='clean', preset='alta-small', tau=.2)
     if kw.get('init') is None:
         own |= dict(text='bert-small', vision='vit_small_cpu', decoder=dict(width=192, depth=2, heads=3))
     return cls(**{**own, **kw})

