@@ -156,7 +156,8 @@ QUESTIONS = {
         'models/08_compute.ipynb', WORK, counted),
     'other': Question('Other scores', 'By the names that their files give.', '', '', {}, scored)}
 MORE = {'ablations': 'tutorials/ablations.ipynb', 'ablations_start': 'tutorials/ablations.ipynb',
-        'real_folds': 'tutorials/claims.ipynb', 'film_worth': 'methods/05_mrm.ipynb',
+        'real_folds': 'tutorials/claims.ipynb', 'real_folds_sim': 'tutorials/claims.ipynb',
+        'real_alta_training': 'tutorials/claims.ipynb', 'film_worth': 'methods/05_mrm.ipynb',
         'local_loss': 'losses/02_local.ipynb',
         'phantom_calibration': 'phantom/08_calibration.ipynb', 'phantom_speed': 'phantom/06_set.ipynb',
         'temporal': 'eval/11_temporal.ipynb', 'temporal_towers': 'eval/11_temporal.ipynb'}

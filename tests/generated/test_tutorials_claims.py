@@ -14,11 +14,12 @@ home = next(p for p in above if (p/'settings.ini').exists())
 def read(name): return json.loads((home/'results'/name).read_text())
 count, many, few = read('compute.json'), read('alta_against_clip.json'), read('alta_against_clip_few.json')
 abl, every, bare = (read(f'{k}.json') for k in ('ablations','clip_all','film_norm'))
-many2, few2 = read('alta_against_clip_lifelike.json'), read('alta_against_clip_few_lifelike.json')
+many2, few2, soft = (read(f'alta_against_clip_{k}.json') for k in ('lifelike','few_lifelike','few_gentle'))
 probe, probe_few = read('probe.json'), read('probe_few.json')
 V, F, W = many['variants'], few['variants'], abl['variants']
 def pct(x): return f"{100*x['value']:.1f} [{100*x['low']:.1f}, {100*x['high']:.1f}]"
-runs = dict(compute=count, many=many, few=few, many_lifelike=many2, few_lifelike=few2, clip_all=every, film_norm=bare, ablations=abl, probe=probe,
+runs = dict(compute=count, many=many, few=few, many_lifelike=many2, few_lifelike=few2,
+            clip_all=every, film_norm=bare, ablations=abl, probe=probe,
             probe_few=probe_few)
 for k,o in runs.items():
     print(k, {a: o['provenance'][a] for a in ('date','commit')}, 'seeds', o['arguments'].get('seeds', 1))
@@ -107,16 +108,19 @@ pd.DataFrame({n: {'T multiply-adds': f'{w:.1f}', 'and before, by MRM': f'{p:.1f}
 
 # %% [15] On films that look like films
 looks = {n: {'first look': X, 'second': Y['variants']} for (n,X),Y in zip(sizes.items(), (many2, few2))}
-test_eq([(Y['arguments']['patients'], Y['data']['test']) for Y in (many2, few2)], [(n, many['data']['test']) for n in sizes])
+for Y,n in zip((many2, few2), sizes):
+    test_eq((Y['arguments']['patients'], Y['data']['test']), (n, many['data']['test']))  # the same patients
 with pd.option_context('display.max_colwidth', None):
     display(pd.DataFrame({(f'{n:,} patients', s, look): row(X, s) for n,Y in looks.items() for s in ('ALTA', *clips)
                           for look,X in Y.items()}).T)
 def said(d): return 'ahead' if d['high'] < 0 else 'behind' if d['low'] > 0 else 'not told apart'      # ALTA
 for n,Y in looks.items():
     for look,X in Y.items():
-        print(f"{n:,} patients, {look}: ALTA " + '; '.join(f"{c}: " + each(minus(X, c), said) for c in clips))
+        print(f"{n:,} patients, {look}: ALTA " + '; '.join(f"against {c} " + each(minus(X, c), said) for c in clips))
+mild = soft['arguments']; print(f"scales from 1/0.2 ({mild['set'][0]}), {mild['patients']} patients, second look:")
+display(pd.DataFrame({s: row(soft['variants'], s) for s in ('ALTA', *clips)}).T)
 
-# %% [17] On real films
+# %% [18] On real films
 real = read('real_folds.json'); who = dict(alta='ALTA', clip='CLIP from scratch', clip_mrm='CLIP from MRM')
 first = real['systems']['alta']
 asked = [f'{w}_{k}' for k in ('R@5','R@10') for w in ('text_to_image','image_to_text')]
@@ -129,7 +133,7 @@ ahead = real['differences']['alta - clip']
 display(pd.DataFrame({**shown, 'chance': {named(k): f"{100*first['chance'][k]:.1f}" for k in asked}}).T)
 print('ALTA minus CLIP from scratch:', {named(k): more(ahead[k]) for k in asked})
 
-# %% [19] Why ALTA was at chance
+# %% [20] Why ALTA was at chance
 stuck = read('real_alta_training.json'); lines = stuck['curves']
 print(stuck['data'], stuck['provenance']['commit'])
 fig, ax = plt.subplots(figsize=(7.5, 3), dpi=75)
@@ -142,16 +146,17 @@ print(f"local term in the first epoch: {begin['local'][0]:.1f} from 1/0.07, "
 assert begin['glob'][-1] > .8*math.log(32) > lines['without the local term']['glob'][-1]
 assert lines['ALTA, scales from 1/0.2']['glob'][59] < begin['glob'][59]
 
-# %% [21] Once more
+# %% [22] Once more
 again = read('real_folds_sim.json')
-print(f"commit {again['provenance']['commit']}; ALTA: " + ', '.join(f"{k} {again['plan']['alta'][k]}" for k in ('lr','epochs')))
+of = again['plan']['alta']
+print(f"commit {again['provenance']['commit']}; ALTA: rate {of['lr']}, {of['epochs']} epochs")
 table2 = {who[s]: {named(k): pct(o['metrics'][k]) for k in asked} for s,o in again['systems'].items()}
 chance = again['systems']['alta']['chance']
 display(pd.DataFrame({**table2, 'chance': {named(k): f"{100*chance[k]:.1f}" for k in asked}}).T)
 for other in ('clip', 'clip_mrm'):
     print(f"ALTA minus {who[other]}:", {named(k): more(again['differences'][f'alta - {other}'][k]) for k in asked})
 
-# %% [24] Films that all look alike
+# %% [25] Films that all look alike
 B = bare['variants']
 both = {(s, w): {name: pct(X[s][k]) for k,name in ways.items()} for s in ('ALTA', *clips)
         for w,X in {'with film_norm': F, 'without': B}.items()}
