@@ -1,4 +1,4 @@
-# nbs/data/03_study.ipynb: runs against the imported medvl.data.study.
+# nbs/data/30_study.ipynb: runs against the imported medvl.data.study.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Studies
