@@ -1,4 +1,4 @@
-# nbs/data/04_manifest.ipynb: runs against the imported medvl.data.manifest.
+# nbs/data/34_manifest.ipynb: runs against the imported medvl.data.manifest.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Manifests
@@ -10,10 +10,10 @@ from typing import Iterable, NamedTuple, Sequence
 import numpy as np
 import pandas as pd
 from PIL import Image
-from medvl.core import MedvlError, jsonable, written
+from medvl.core import MedvlError
+from medvl.files import jsonable, written
 from medvl.data.dicom import view_kind
 from medvl.data.scan import odd_date
-from medvl.data.sets import MARKS, find_layouts, readers
 from medvl.data.study import Box, Study, View, link_priors, slots
 from medvl.data.table import ReadLog, read_table, write_table
 
@@ -157,16 +157,5 @@ test_fail(lambda: write_manifest(made+made[:1], out/'n.csv'), contains="'x/1' is
 test_fail(lambda: write_manifest([Study('p','s',labels={'a|b': 1.},views=[View(id='1', px=px)])], out/'n.csv'),
           contains="can't hold | or =")
 
-# %% [33] Any path
-from medvl.data.manifest import (read_studies)
-
-# %% [34] Any path
-table(d, head+body[0]); test_eq(len(read_studies(d, log=ReadLog())), 1)
-test_eq(len(read_studies(d/'manifest.csv', log=ReadLog())), 1)
-test_fail(lambda: read_studies(d/'films'), contains='no known layout. Known: covid (metadata.csv), ')
-test_fail(lambda: read_studies(d/'nowhere'), contains='no such file or folder')
-test_fail(lambda: read_studies(d/'films', kind='mimik'), contains="unknown layout 'mimik'")
-test_fail(lambda: read_studies(d/'manifest.csv', kind='covid'), contains='wants a folder')
-table(d/'films', 'Patientid,offset\n', 'metadata.csv'); table(d/'films', 'Image Index,\n', 'Data_Entry_2017.csv')
-test_fail(lambda: read_studies(d/'films'), contains='looks like covid and nih: say which with kind=')
+# %% [32] Writing one
 tmp.cleanup()

@@ -1,4 +1,4 @@
-# nbs/data/02_scan.ipynb: runs against the imported medvl.data.scan.
+# nbs/data/33_scan.ipynb: runs against the imported medvl.data.scan.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Scanning a folder

@@ -1,4 +1,4 @@
-# nbs/data/04_summary.ipynb: runs against the imported medvl.data.summary.
+# nbs/data/36_summary.ipynb: runs against the imported medvl.data.summary.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] What is in a set
@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tqdm import tqdm
-from medvl.core import MedvlError, jsonable
+from medvl.core import MedvlError
+from medvl.files import jsonable
 from medvl.data.pixels import ImageError
 from medvl.data.study import Leakage, Study, View, days_between, leakage, slots
 

@@ -1,4 +1,4 @@
-# nbs/data/00_table.ipynb: runs against the imported medvl.data.table.
+# nbs/data/31_table.ipynb: runs against the imported medvl.data.table.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Tables
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Iterable
 import pandas as pd
-from medvl.core import MedvlError, written
+from medvl.core import MedvlError
+from medvl.files import written
 
 # %% [4] Tables
 import tempfile
