@@ -95,8 +95,8 @@ class ImageCache:
                 ):
         self.dir, self.size = Path(dir), int(size)
         self.dir.mkdir(parents=True, exist_ok=True)
-        self.films, self.index, self.names, self.noted = (self.dir/f'{k}-{self.size}.v2'
-                                                          for k in ('films','index','names','notes'))
+        files = [self.dir/f'{k}-{self.size}.v2' for k in ('films','index','names','notes')]
+        self.films, self.index, self.names, self.noted = files
         self.refresh()
 
     def refresh(self):
@@ -108,10 +108,8 @@ class ImageCache:
         if self.names.exists():
             for line in self.names.read_text(encoding='utf-8').splitlines():
                 if len(line) > 33 and line[32] == ' ' and line.endswith(']'): self.key_of[line[33:]] = line[:32]
-        self.notes = {}
-        if self.noted.exists():
-            for line in self.noted.read_text(encoding='utf-8').splitlines():
-                if line.endswith(']'): self.notes[line[:32]] = json.loads(line[33:])
+        lines = self.noted.read_text(encoding='utf-8').splitlines() if self.noted.exists() else []
+        self.notes = {o[:32]: json.loads(o[33:]) for o in lines if o.endswith(']')}
         self.map = None
 
     def __getstate__(self): return {**self.__dict__, 'map': None}  # a map would be pickled as its whole content
@@ -142,8 +140,7 @@ class ImageCache:
 
     def noticed(self, views:Iterable[View]) -> dict[str,dict]: # see `count_kinds`
         "The warnings that films had when they were decoded, by kind."
-        films = {str(v.path or v.id): self.notes.get(self.key(v), []) for v in views}
-        return count_kinds((f, o) for f,os in films.items() for o in os)
+        return count_kinds((str(v.path or v.id), o) for v in views for o in self.notes.get(self.key(v), []))
 
     def verify(self) -> list[str]: # keys
         "Films whose pixels don't match their checksum; reads everything."

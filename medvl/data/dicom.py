@@ -8,8 +8,8 @@ Docs: https://medvl.github.io/medvl/data/dicom.html.md"""
 # %% auto #0
 __all__ = ['RAW', 'FRONTAL', 'LATERAL', 'ALONE', 'NEITHER', 'NOT_LATERAL', 'TWO', 'TAGS', 'PLAIN', 'CHEST', 'tag', 'numbers',
            'number', 'text', 'check_dicom', 'padding', 'mended', 'stored_values', 'cut_jpeg', 'cut_bits',
-           'modality_values', 'entries', 'look_up', 'apply_window', 'display_values', 'is_picture', 'voi_tables',
-           'pick', 'windows', 'stretch', 'for_processing', 'low_is_dense', 'view_kind', 'by_orientation', 'dicom_info',
+           'modality_values', 'entries', 'look_up', 'apply_window', 'is_picture', 'voi_tables', 'pick', 'windows',
+           'stretch', 'display_values', 'for_processing', 'low_is_dense', 'view_kind', 'by_orientation', 'dicom_info',
            'spacing', 'not_chest', 'read_dicom', 'dicom_grey', 'open_dicom', 'check_whole']
 
 # %% ../../nbs/data/11_dicom.ipynb #639263ad
@@ -121,6 +121,7 @@ def mended(ds:pydicom.Dataset, # header
     for k,v in fix.items(): setattr(out, k, v)
     return out
 
+# %% ../../nbs/data/11_dicom.ipynb #8f3ccb9d
 def stored_values(ds:pydicom.Dataset, # with pixels
                   name:str='dataset', # file name, for messages
                   notes:list|None=None # gets a sentence for what was odd
@@ -202,7 +203,8 @@ def entries(item:pydicom.Dataset, # LUTDescriptor and LUTData
             np.frombuffer(data, np.uint8)
     try: data = np.atleast_1d(np.asarray([] if data is None else data, np.int64)) % 65536
     except (TypeError, ValueError, OverflowError) as e: raise ImageError('LUTData is not a list of numbers') from e
-    if bits <= 8 and len(data) == (n+1)//2 < n and data.max() > 255: data = np.stack([data & 255, data >> 8], 1).ravel()
+    if bits <= 8 and len(data) == (n+1)//2 < n and data.max() > 255:  # two entries a word
+        data = np.stack([data & 255, data >> 8], 1).ravel()
     if n == len(data)-1: data = data[:n]  # filled up to an even length
     if not len(data): raise ImageError('LUTData is empty')
     if len(data) != n: notes.append(f'a look-up table has another length than it says: {len(data)} entries, not {n}')
@@ -236,30 +238,6 @@ def apply_window(x:np.ndarray, # values after the modality step
     return np.clip(out, 0, 1, out=out)
 
 # %% ../../nbs/data/11_dicom.ipynb #4a305379
-def display_values(x:np.ndarray, # [h w] after the modality step
-                   ds:pydicom.Dataset, # header
-                   index:int=0, # which of several look-up tables or windows
-                   pad:np.ndarray|None=None, # [h w] True on padding
-                   notes:list|None=None # gets a sentence for what was ignored
-                  ) -> tuple[np.ndarray, dict]: # [h w] float32 in [0,1]; what was applied
-    "VOI LUT, else window, else the range of the picture. Raises `ImageError` when there is no window number `index`."
-    notes = [] if notes is None else notes
-    tables, pairs = voi_tables(x, ds, notes), windows(ds, notes)
-    for seq,what in ((tables,'VOI look-up table'), (pairs,'window')):
-        if seq: pick(seq, index, what); break
-    func = (text(ds, 'VOILUTFunction') or 'LINEAR').upper()
-    for i,(table,first) in list(enumerate(tables))[index:]:
-        out = look_up(x, table, first)
-        if is_picture(out, pad) and not (min(x.shape) >= MIN_SIDE and jumps(out) > .1 > jumps(stretch(x, pad)[0])):
-            return out, dict(source='VOI LUT', index=i, of=len(tables))
-        notes.append(f'a VOI look-up table leaves no picture, ignored: {len(table)} entries from {first}')
-    for i,(c,w) in list(enumerate(pairs))[0 if tables else index:]:
-        out = apply_window(x, c, w, func)
-        if is_picture(out, pad):
-            return out, dict(source='window', centre=c, width=w, function=func, index=i, of=len(pairs))
-        notes.append(f'a window leaves no picture, ignored: {c:g}/{w:g} in {x.min():g}..{x.max():g}')
-    return stretch(x, pad, notes)
-
 def is_picture(out:np.ndarray, # [h w] in [0,1]
                pad:np.ndarray|None=None # [h w] True on padding
               ) -> bool:
@@ -312,13 +290,40 @@ def stretch(x:np.ndarray, # [h w]
                   axis=None)
     low, high = (float(few[i]) for i in (len(few)//1000, -1-len(few)//1000))
     if hi-lo > 2*(high-low) > 0:
-        if notes is not None: notes.append(f'a few pixels far from all others: {lo:g}..{hi:g}, nearly all {low:g}..{high:g}')
+        said = f'a few pixels far from all others: {lo:g}..{hi:g}, nearly all {low:g}..{high:g}'
         lo, hi = low, high
+        if notes is not None: notes.append(said)
     out = np.subtract(x, np.float32(lo), dtype=np.float32); out /= np.float32(hi-lo or 1)
     return np.clip(out, 0, 1, out=out), dict(source='range', lo=lo, hi=hi)
 
+# %% ../../nbs/data/11_dicom.ipynb #9363deb7
+def display_values(x:np.ndarray, # [h w] after the modality step
+                   ds:pydicom.Dataset, # header
+                   index:int=0, # which of several look-up tables or windows
+                   pad:np.ndarray|None=None, # [h w] True on padding
+                   notes:list|None=None # gets a sentence for what was ignored
+                  ) -> tuple[np.ndarray, dict]: # [h w] float32 in [0,1]; what was applied
+    "VOI LUT, else window, else the range of the picture. Raises `ImageError` when there is no window number `index`."
+    notes = [] if notes is None else notes
+    tables, pairs = voi_tables(x, ds, notes), windows(ds, notes)
+    for seq,what in ((tables,'VOI look-up table'), (pairs,'window')):
+        if seq: pick(seq, index, what); break
+    func = (text(ds, 'VOILUTFunction') or 'LINEAR').upper()
+    for i,(table,first) in list(enumerate(tables))[index:]:
+        out = look_up(x, table, first)
+        if is_picture(out, pad) and not (min(x.shape) >= MIN_SIDE and jumps(out) > .1 > jumps(stretch(x, pad)[0])):
+            return out, dict(source='VOI LUT', index=i, of=len(tables))
+        notes.append(f'a VOI look-up table leaves no picture, ignored: {len(table)} entries from {first}')
+    for i,(c,w) in list(enumerate(pairs))[0 if tables else index:]:
+        out = apply_window(x, c, w, func)
+        if is_picture(out, pad):
+            return out, dict(source='window', centre=c, width=w, function=func, index=i, of=len(pairs))
+        notes.append(f'a window leaves no picture, ignored: {c:g}/{w:g} in {x.min():g}..{x.max():g}')
+    return stretch(x, pad, notes)
+
 # %% ../../nbs/data/11_dicom.ipynb #8e6369fa
-RAW = {'1.2.840.10008.5.1.4.1.1.1.1.1', '1.2.840.10008.5.1.4.1.1.1.2.1', '1.2.840.10008.5.1.4.1.1.1.3.1'}  # SOP classes
+# SOP classes FOR PROCESSING: plain film, breast, teeth
+RAW = {'1.2.840.10008.5.1.4.1.1.1.1.1', '1.2.840.10008.5.1.4.1.1.1.2.1', '1.2.840.10008.5.1.4.1.1.1.3.1'}
 
 def for_processing(ds:pydicom.Dataset # header
                   ) -> bool:
@@ -342,11 +347,13 @@ def low_is_dense(ds:pydicom.Dataset, # header
 
 # %% ../../nbs/data/11_dicom.ipynb #b4b86af0
 FRONTAL = {'PA','AP','FRONTAL','FRONT','ANTEROPOSTERIOR','POSTEROANTERIOR'}
-LATERAL = {'L','LL','RL','LAT','LATS','LATERAL','LATERALE','LLAT','RLAT','LTLAT','RTLAT','SEITLICH','PROFIL','PERFIL'}
-ALONE = {'ANT': 'frontal', 'POST': 'frontal', 'ANTERIOR': 'frontal', 'POSTERIOR': 'frontal'}  # if nothing else is written
+LATERAL = {'L','LL','RL','LAT','LATS','LATERAL','LATERALE','LLAT','RLAT','LTLAT','RTLAT','SEITLICH','PROFIL',
+           'PERFIL'}
+# if nothing else is written
+ALONE = {'ANT': 'frontal', 'POST': 'frontal', 'ANTERIOR': 'frontal', 'POSTERIOR': 'frontal'}
 # whatever else is written
-NEITHER = {'LLD','RLD','DECUB','DECUBITUS','DEC','OBLIQUE','LAO','RAO','LPO','RPO','LORDOTIC','APICAL','AXIAL','SWIMMERS',
-           'TANGENTIAL'}
+NEITHER = {'LLD','RLD','DECUB','DECUBITUS','DEC','OBLIQUE','LAO','RAO','LPO','RPO','LORDOTIC','APICAL','AXIAL',
+           'SWIMMERS','TANGENTIAL'}
 NOT_LATERAL = {'LEFT','RIB','RIBS','MARKER','SIDE'}  # beside these a lone L is the left side
 TWO = re.compile(r'\b(2|TWO|3|THREE)[ -]?(V|VW|VWS|VIEWS?)\b')
 
@@ -449,6 +456,7 @@ def dicom_grey(a:np.ndarray, # stored values
     if pad is not None: x[pad] = 0
     return x, how
 
+# %% ../../nbs/data/11_dicom.ipynb #598099c0
 def open_dicom(path:str|Path, # file
                pixels:bool=True # False: stop before the pixels, for scans
               ) -> pydicom.Dataset:
@@ -458,7 +466,7 @@ def open_dicom(path:str|Path, # file
         ds = pydicom.dcmread(f, stop_before_pixels=not pixels, force=True)
         what = getattr(ds.file_meta.get('MediaStorageSOPClassUID'), 'name', None)
         if not len(ds) and what:
-            raise ImageError(f"{name}: cut short: a DICOM file ({what}) of which nothing but the first header is there")
+            raise ImageError(f"{name}: cut short: a DICOM file ({what}) with nothing but its first header")
         if 'SOPClassUID' not in ds and 'Rows' not in ds:
             raise ImageError(f"{name}: not {f'an image ({what})' if what else 'a DICOM, PNG or JPEG image'}")
         if 'TransferSyntaxUID' not in ds.file_meta:  # a bare data set: the way it was parsed tells

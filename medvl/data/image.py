@@ -68,6 +68,7 @@ def grey16(a:np.ndarray, # [h w] integers
     if bits is None and 8 < least < own: notes.append(f'more bits than other films of the set: {own}, not {least}')
     return np.divide(a, np.float32((1 << own)-1), dtype=np.float32), own
 
+# %% ../../nbs/data/12_image.ipynb #bb501859
 def deep(path:str|Path # any file
         ) -> bool:
     "Whether a file is a PNG with 16-bit greys, from its first bytes."
@@ -131,7 +132,8 @@ def read_raw(path:str|Path, # file of plain numbers, e.g. JPCLN001.IMG
     path, (h, w) = Path(path), size
     with guarded(path):
         if not path.is_file(): raise ImageError(f"{path}: no such file")
-        if (n := path.stat().st_size) != 2*h*w: raise ImageError(f"{path}: {n} bytes; a raw film of {h}x{w} has {2*h*w}")
+        if (n := path.stat().st_size) != 2*h*w:
+            raise ImageError(f"{path}: {n} bytes; a raw film of {h}x{w} has {2*h*w}")
         a = np.fromfile(path, '>u2').reshape(h, w)
     if (top := int(a.max())) >= 1 << bits:
         raise ImageError(f"{path}: a value of {top} does not fit {bits} bits (is the high byte first?)")

@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 
 from ..core import MedvlError
 from .image import turned
-from .pixels import ImageError, guarded
+from .pixels import guarded
 from .study import Box, Study, View
 from .table import ReadLog
 
@@ -154,7 +154,8 @@ def picture_size(path:str|Path # a film: picture or DICOM
     "Size of a film; of a PNG or JPEG from its header alone. Raises `ImageError`."
     try:
         with Image.open(path) as im: return im.size if turned(im) > 4 else im.size[::-1]
-    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError): return tuple(View(str(path)).film().px.shape[1:])
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
+        return tuple(View(str(path)).film().px.shape[1:])
 
 # %% ../../nbs/data/35_regions.ipynb #0c70e3ed
 def scale_mask(mask:np.ndarray, # bool [h w]

@@ -84,8 +84,9 @@ test_fail(lambda: ImageCache(root/'cache', 96).build(views, errors='raise'), con
 test_eq(len(ImageCache(root/'cache', 96)), 21)
 
 # %% [24] The cache
-Image.fromarray(make_film(20)//8).save(root/'dark.png'); Image.fromarray(make_film(21).astype(np.uint16)).save(root/'deep.png')
-odd = [View(path=str(root/'dark.png')), View(path=str(root/'deep.png')), View(path=str(root/'deep.png'), info=dict(png_bits=12))]
+Image.fromarray(make_film(20)//8).save(root/'dark.png')
+Image.fromarray(make_film(21).astype(np.uint16)).save(root/'deep.png')
+odd = [View(path=str(root/o)) for o in ('dark.png','deep.png','deep.png')]; odd[2].info['png_bits'] = 12
 ImageCache(root/'odd', 96).build(odd); dark = ImageCache(root/'odd', 96)
 test_eq(dark.build(odd), {}); test_eq([dark.noticed(odd[:1])[k]['films'] for k in ('hardly any contrast',)], [1])
 test_close(dark.get(odd[1]).mean()/dark.get(odd[2]).mean(), 4095/255, eps=.3)

@@ -32,7 +32,8 @@ test_eq(first_line(OSError('cut\n  short')), 'cut short'); test_eq(first_line(Ke
 test_eq(len(first_line('x'*300)), 200); test_eq(printable('a\x1b[2J\nb\udcff é'), 'a\\x1b[2J\\nb\\udcff é')
 test_eq(by_kind('a.png: a colour picture: 9% of the pixels', 'a.png'), ('a colour picture', '9% of the pixels'))
 said = count_kinds([('a.png','few greys: 9'), ('b.png','b.png: no contrast'), ('c.png','few greys: 7')])
-test_eq(said, {'few greys': dict(films=2, first=['a.png: 9','c.png: 7']), 'no contrast': dict(films=1, first=['b.png'])})
+test_eq(said, {'few greys': dict(films=2, first=['a.png: 9','c.png: 7']),
+               'no contrast': dict(films=1, first=['b.png'])})
 test_eq(kinds_text(said, 'note', 1), 'note: 2 x few greys (a.png: 9; c.png: 7)\nnote: 1 other kinds')
 
 class Panic(BaseException): pass

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from medvl.core import MedvlError
 from medvl.data.image import turned
-from medvl.data.pixels import ImageError, guarded
+from medvl.data.pixels import guarded
 from medvl.data.study import Box, Study, View
 from medvl.data.table import ReadLog
 
