@@ -8,6 +8,7 @@ Docs: https://medvl.github.io/medvl/methods/dual.html.md"""
 __all__ = ['first_film', 'Pairs', 'text_pairs', 'load_vision', 'CellTower', 'number_pieces', 'WordTower', 'CellsAndWords']
 
 # %% ../../nbs/methods/01_dual.ipynb #346f6350
+from dataclasses import replace
 from pathlib import Path
 from typing import Mapping, NamedTuple
 
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from ..core import Aligner, Batch, Feat, MedvlError
 from ..models.checkpoint import load_state, mrm_keys
+from ..models.heads import CellMean
 from ..models.text import TextTower, pool_words
 from ..models.vision import VisionTower
 
@@ -70,7 +72,8 @@ class CellTower(nn.Module):
                  vision:str|dict='resnet50', # timm model, preset, or VisionTower's arguments
                  size:int=224, # side of the films, pixels
                  up:int|None=None, # enlarge films to this side first; GLoRIA: 299; None: don't
-                 init:str|Path|None=None # directory of a saved method, or the authors' MRM.pth
+                 init:str|Path|None=None, # directory of a saved method, or the authors' MRM.pth
+                 cell_norm:bool=False # subtract from each cell what all films have there, see `CellMean`
                 ):
         super().__init__()
         self.net = VisionTower(**vision) if isinstance(vision, Mapping) else VisionTower(vision, up or size)
@@ -79,6 +82,7 @@ class CellTower(nn.Module):
         if up and self.net.size != up:
             raise MedvlError(f"films are enlarged to {up}, the tower is built for {self.net.size}")
         if init: load_vision(self.net, init)
+        self.norm = CellMean(self.grid[0]*self.grid[1], self.width_loc) if cell_norm else None
 
     def forward(self,
                 img:Float[Tensor, 'b ...'], # `[b c h w]` or `[b s c h w]`
@@ -87,7 +91,8 @@ class CellTower(nn.Module):
         "Global vector and cells of the first film. Raises `MedvlError` for a sample without a film."
         x = first_film(img, msk)
         if self.up: x = F.interpolate(x, (self.up, self.up), mode='bilinear', align_corners=True)
-        return self.net(x)
+        f = self.net(x)
+        return f if self.norm is None else replace(f, loc=self.norm(f.loc))
 
 # %% ../../nbs/methods/01_dual.ipynb #84a56f45
 def number_pieces(msk:Bool[Tensor, 'b l'], # True on real tokens
@@ -145,14 +150,16 @@ class CellsAndWords(Aligner):
                  preset:str='imagenet', # how films are prepared, see `data.preset`
                  init:str|Path|None=None, # checkpoint of the vision tower, see `CellTower`
                  cls:bool=False, # [CLS] is a word, too
+                 cell_norm:bool=False, # see `CellTower`
                  **args # the method's other arguments, `size up dim layers` among them; kept as attributes
                 ):
         super().__init__()
         for k,v in args.items(): setattr(self, k, v)
-        self.vision = CellTower(vision, self.size, self.up, init)
+        self.vision = CellTower(vision, self.size, self.up, init, cell_norm)
         self.text = WordTower(text, self.layers, cls=cls, vocab=vocab)
         self.head_v = nn.Linear(self.vision.width, self.dim)             # a method adds head_vs, head_t, head_ts
-        self.config = dict(vision=self.vision.net.config, text=self.text.net.config_dict(), preset=preset, **args)
+        self.config = dict(vision=self.vision.net.config, text=self.text.net.config_dict(), preset=preset,
+                           cell_norm=cell_norm, **args)
 
     def cells(self, x:Float[Tensor, 'b n w']) -> Float[Tensor, 'b n d']:
         "Cells of the tower in the shared space."

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..core import Feat, MedvlError, Out
 from ..losses.contrastive import clip_loss, gather, same_text
-from ..losses.local import attend, local_loss, over_texts, regions
+from ..losses.local import attend, local_loss, over_texts, regions, similar
 from .dual import CellsAndWords
 
 # %% ../../nbs/methods/20_gloria.ipynb #b1467ef6
@@ -37,8 +37,9 @@ class GLoRIA(CellsAndWords):
                  cls_word:bool=True, # [CLS] is a word of the local loss
                  s1:float=4., s2:float=5., s3:float=10., # sharpness over cells, over words; scale of all logits
                  mean:bool=False, # mean over the words of a report instead of the sum
-                 read:str='cosine', # map of a phrase: 'cosine' of cells and words, or the 'attention' of its words
+                 read:str='cosine', # map of a phrase: 'cosine' or 'product' of cells and words, or 'attention'; see `maps`
                  positives:bool=False, # equal texts are all right answers
+                 cell_norm:bool=False, # subtract from each cell what all films have there, see `CellTower`
                  chunk:int|None=None, # see `local_scores`
                  vocab:int|None=None, # size of the vocabulary; None: the text tower's own
                  preset:str='imagenet', # how films are prepared, see `data.preset`
@@ -46,8 +47,9 @@ class GLoRIA(CellsAndWords):
                 ):
         super().__init__(vision, text, vocab, preset, init, cls_word, size=size, up=up, dim=dim, layers=layers,
                          cls_word=cls_word, s1=s1, s2=s2, s3=s3, mean=mean, read=read, positives=positives,
-                         chunk=chunk)
-        if read not in ('cosine','attention'): raise MedvlError(f"read is {read!r}; expected 'cosine' or 'attention'")
+                         chunk=chunk, cell_norm=cell_norm)
+        if read not in ('cosine','product','attention'):
+            raise MedvlError(f"read is {read!r}; expected 'cosine', 'product' or 'attention'")
         self.head_vs = nn.Linear(self.vision.width_loc, dim, bias=False)
         same = self.text.width == dim
         self.head_t, self.head_ts = (nn.Identity() if same else nn.Linear(self.text.width, dim) for _ in range(2))
@@ -80,9 +82,13 @@ def maps(self,
          img:Feat, # of `b` films
          txt:Feat # of `t` phrases
         ) -> Float[Tensor, '1 b t h w']|None: # None with read='cosine': the evaluation's own
-    "Where the words of each phrase look, on average."
+    "Where the words of each phrase look, or how well cells fit the words that are met."
     if self.read == 'cosine': return None
     def score(vs, words, lens):
-        return torch.stack([o.mean(0) for o in attend(words, vs, lens, self.s1).split(lens)], -1)  # b n t
+        A = attend(words, vs, lens, self.s1)
+        if self.read == 'attention': return torch.stack([o.mean(0) for o in A.split(lens)], -1)       # b n t
+        cos = F.cosine_similarity(regions(A, vs), words[:,None], dim=-1)
+        both = zip((self.s2*cos).split(lens), similar(words, vs).split(lens))
+        return torch.stack([(c.softmax(0)[...,None]*a).sum(0) for c,a in both], -1)
     m = over_texts(score, img.loc, txt.loc, txt.keep(), self.chunk)
     return m.transpose(1,2).unflatten(-1, img.grid)[None]

@@ -124,6 +124,7 @@ class PLAN(CellsAndWords):
                  curriculum:bool=False, # the number of looks grows during training, see `at`
                  s2:float=5., s3:float=10., s4:float=50., # sharpness over words; scale of global, of local logits
                  positives:bool=False, # equal texts are all right answers
+                 cell_norm:bool=False, # subtract from each cell what all films have there, see `CellTower`
                  chunk:int|None=None, # see `over_texts`
                  vocab:int|None=None, # size of the vocabulary; None: the text tower's own
                  preset:str='imagenet', # how films are prepared, see `data.preset`
@@ -135,7 +136,7 @@ class PLAN(CellsAndWords):
         super().__init__(vision, text, vocab, preset, init, size=size, up=up, dim=dim, hidden=hidden, layers=layers,
                          K=K, how=how, h=h, tau_i=tau_i, tau_a=tau_a, gamma=gamma, beta=beta, whole=whole, share=share,
                          local=local, last=last, curriculum=curriculum, s2=s2, s3=s3, s4=s4, positives=positives,
-                         chunk=chunk)
+                         chunk=chunk, cell_norm=cell_norm)
         self.head_t = nn.Linear(self.text.width, dim)
         def head(d): return BatchNormHead(d, dim, hidden) if hidden else nn.Linear(d, dim, bias=False)
         self.head_vs, self.head_ts = head(self.vision.width_loc), head(self.text.width)

@@ -2,6 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Cells and words
+from dataclasses import replace
 from pathlib import Path
 from typing import Mapping, NamedTuple
 import torch
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from medvl.core import Aligner, Batch, Feat, MedvlError
 from medvl.models.checkpoint import load_state, mrm_keys
+from medvl.models.heads import CellMean
 from medvl.models.text import TextTower, pool_words
 from medvl.models.vision import VisionTower
 

@@ -260,7 +260,7 @@ px = film_tensor([s.views[0] for s in train], page)
 torch.manual_seed(0)
 bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermediate_size=192, vocab_size=len(tok),
             max_position_embeddings=64, hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
-conv = dict(name='resnet18', size=64, in_chans=1, layers=(1,1,1,1), channels=(24,48,64,64), fine=True)
+conv = dict(name='resnet18', size=64, in_chans=1, layers=(1,1,1,1), channels=(24,48,64,64), stride=8)
 m = PLAN.small(vision=conv, text=bert, size=64, dim=64, layers=1)
 print(f"{len(train)} films, a report: {train[0].report!r}; cells {m.vision.grid}; {len(recs)} phrases to look for")
 
