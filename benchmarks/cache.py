@@ -20,7 +20,7 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittle
 from _bench import interleave, show
 from medvl.data.batch import sample_loader
 from medvl.data.cache import ImageCache
-from medvl.data.films import Preset
+from medvl.data.preset import Preset
 from medvl.data.study import Sample, Study, View
 
 SIZES = ((1760, 1440), (2022, 1736), (1536, 1536))  # 2.5, 3.5 and 2.4 megapixels

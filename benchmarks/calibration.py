@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medvl.core import provenance, save_json
+from medvl.files import provenance, save_json
 from medvl.eval.metrics import Interval, auroc, auroc_draws, draw_counts
 from medvl.phantom.calibration import count_states, hits_at, probe_scores, retrieval_scores
 from medvl.phantom.set import DIFFICULTY, V1, fingerprint, knobs, patient_number, phantom_studies

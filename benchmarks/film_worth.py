@@ -14,7 +14,7 @@ import torch
 from probe import films, probe
 
 from medvl.commands.stages import STAGES, Common, patients, shared_tokenizer, train_stage
-from medvl.core import jsonable, provenance, save_json
+from medvl.files import jsonable, provenance, save_json
 from medvl.data.batch import sample_loader
 from medvl.methods.mrm import film_worth
 from medvl.models.checkpoint import from_pretrained

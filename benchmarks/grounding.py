@@ -33,18 +33,19 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from medvl.core import Batch, Feat, provenance, save_json
+from medvl.core import Batch, Feat
+from medvl.files import provenance, save_json
 from medvl.data.batch import pad_texts
-from medvl.data.films import Preset
-from medvl.data.noise import noisy_reports, noisy_views
+from medvl.data.preset import Preset
+from medvl.eval.robust import noisy_reports, noisy_views
 from medvl.data.regions import phrases
 from medvl.data.report import entities
-from medvl.data.text import sections, sentences
+from medvl.data.words import sections, sentences
 from medvl.data.tokens import encode, train_tokenizer
 from medvl.eval.grounding import METRICS, Grounding, Protocol, grounding, summarise, versus
 from medvl.methods.gloria import GLoRIA
 from medvl.methods.plan import PLAN
-from medvl.models.local import first_film
+from medvl.methods.dual import first_film
 from medvl.models.vision import VisionTower
 from medvl.phantom.set import phantom_studies
 

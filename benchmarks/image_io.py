@@ -22,7 +22,7 @@ from pydicom.uid import (ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
 from _bench import interleave, show
 from medvl.core import need
-from medvl.data.films import PRESETS, cut, decode_film
+from medvl.data.preset import PRESETS, cut, decode_film
 from medvl.data.image import load_image
 from medvl.data.study import View
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from _bench import interleave
 from medvl.data.report import chexpert_labels, entities
-from medvl.data.text import impression_findings, lexicon, lower, sections, sentences, words_known
+from medvl.data.words import impression_findings, lexicon, lower, sections, sentences, words_known
 
 WRITTEN = ['The heart is mildly enlarged.', 'No pleural effusion, pneumothorax or focal consolidation is seen.',
            'The lungs are clear.', 'Opacity may represent pneumonia.', 'Pneumonia cannot be excluded.',

@@ -14,7 +14,8 @@ import argparse, csv, hashlib, math
 from collections import Counter
 from pathlib import Path
 
-from medvl.core import CHEXPERT, MedvlError, provenance, save_json
+from medvl.core import CHEXPERT, MedvlError
+from medvl.files import provenance, save_json
 from medvl.data.report import PARENT, chexpert_labels
 from medvl.phantom.reports import contradictions, draw_texts
 from medvl.phantom.visits import truth_labels

@@ -27,7 +27,7 @@ import torch
 import torch.nn.functional as F
 
 from _bench import growth, interleave, peak, show
-from medvl.core import provenance, save_json
+from medvl.files import provenance, save_json
 from medvl.losses.contrastive import contrast
 from medvl.losses.local import attend, local_loss, over_texts, regions, soft_max_words
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from medvl.data.films import Preset
+from medvl.data.preset import Preset
 from medvl.data.regions import phrases
 from medvl.data.tokens import train_tokenizer
 from medvl.eval.grounding import Protocol

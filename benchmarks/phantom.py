@@ -13,7 +13,8 @@ highest resident memory within each quarter is noted, with the films a second so
 import argparse, hashlib, os, re, statistics, subprocess, sys, time
 from pathlib import Path
 
-from medvl.core import CHEXPERT, provenance, save_json
+from medvl.core import CHEXPERT
+from medvl.files import provenance, save_json
 from medvl.data.report import chexpert_labels
 from medvl.phantom.reports import contradictions, draw_texts
 from medvl.phantom.set import fingerprint, iter_phantom

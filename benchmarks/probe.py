@@ -17,7 +17,8 @@ from sklearn.preprocessing import StandardScaler
 
 from medvl.commands.data import units
 from medvl.commands.stages import FILMS, patients
-from medvl.core import CHEXPERT, SLOTS, jsonable, provenance, save_json, seed_everything
+from medvl.core import CHEXPERT, SLOTS, seed_everything
+from medvl.files import jsonable, provenance, save_json
 from medvl.data.batch import sample_loader
 from medvl.eval.metrics import auroc, bootstrap
 from medvl.models.checkpoint import from_pretrained

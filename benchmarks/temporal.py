@@ -20,14 +20,15 @@ from torch.nn import functional as F
 from medvl.commands.data import units
 from medvl.commands.stages import FILMS, patients
 from medvl.commands.temporal import pairs_of, phantom_changes
-from medvl.core import CHEXPERT, jsonable, provenance, save_json, seed_everything
+from medvl.core import CHEXPERT, seed_everything
+from medvl.files import jsonable, provenance, save_json
 from medvl.data.batch import sample_loader
-from medvl.data.folds import fold_of
+from medvl.data.splits import fold_of
 from medvl.eval.metrics import auroc
 from medvl.eval.temporal import change_labels, temporal
 from medvl.models.checkpoint import from_pretrained
 from medvl.models.vision import VisionTower
-from medvl.training import lr_at, param_groups
+from medvl.train.step import lr_at, param_groups
 
 ASKED = ('consolidation', 'edema', 'pleural effusion', 'pneumothorax', 'atelectasis')  # those that come and go
 

@@ -9,10 +9,10 @@
 - `medvl.data.study`: What was taken of one patient at one time: films, a report, what is known of it. Then time (the prior), fairness (splits by patient) and suspicion (leakage).
 - `medvl.data.summary`: A set of studies on one page: films, texts, priors and labels by split, what can't be opened, and what leaks between splits.
 - `medvl.data.table`: Reading and writing tables so that nothing is lost in between, and a log that says what was found, what was left out, and why.
-- `medvl.eval.folds`: Each fold's model answers about its own patients; the answers are pooled, and whole patients are drawn for the interval.
 - `medvl.eval.grounding`: A phrase, a film, and where a radiologist drew it: does the map lie there? Four measures, each solved by hand, and the rules that decide them written down.
+- `medvl.eval.pool`: Each fold's model answers about its own patients; the answers are pooled, and whole patients are drawn for the interval.
+- `medvl.files`: What a run leaves on disk: files that are written whole or not at all, JSON with its provenance, and one folder for what can be made again.
 - `medvl.readers.chexpert`: 224,316 films of 65,240 patients of one hospital, 14 findings read from the reports by rules; later, with CheXpert Plus, the reports themselves.
-- `medvl.readers.labels`: Three sets of films with findings, and three ways of saying them: names joined by a bar, readers who disagree, one class a film.
 - `medvl.readers.layout`: Every public set has its own tables, and all of them ask the same questions: where are the films, who is in which split, what do the labels mean, and is an empty cell a "no".
 - `medvl.readers.mimic`: From the folder as it was downloaded to studies with reports, labels, laterals and priors. No script, no intermediate file.
 - `medvl.readers.openi`: The Indiana University films with reports, as NLM publishes them, as Kaggle repacked them, and as the report generators use them.

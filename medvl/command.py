@@ -117,7 +117,8 @@ def open_run(out:Path|None, # folder; None: nothing is kept
              again:bool=True # the same run may be repeated (evaluation); False: only with `resume` or `force`
             ) -> dict: # the arguments as they are written
     "Make a run's folder or refuse it; raises `MedvlError` when it holds something else."
-    from medvl.core import MedvlError, jsonable, provenance, save_json
+    from medvl.core import MedvlError
+    from medvl.files import jsonable, provenance, save_json
     force, resume, data = (args.get(k) for k in ('force','resume','data'))
     said = {k: str(v.resolve()) if isinstance(v, Path) else v for k, v in args.items() if k not in NOT_SAID}
     said = jsonable(said)
@@ -149,7 +150,7 @@ def close_run(out:Path|None, # folder; None: nothing is kept
               **result # what came out
              ):
     "Write `results.json`: command, arguments, provenance and result."
-    from medvl.core import provenance, save_json
+    from medvl.files import provenance, save_json
     if out is None or int(os.environ.get('RANK', 0)): return
     save_json(out/'results.json', dict(command=name, arguments=said, provenance=provenance(), **result))
     typer.echo(f"wrote {out/'results.json'}")
@@ -159,12 +160,12 @@ def save_figure(fig:Any, # of matplotlib
                 path:Path # .png
                ):
     "Write a figure in one step."
-    from medvl.core import written
+    from medvl.files import written
     with written(path) as part: fig.savefig(part, format='png')
 
 def save_text(text:str, # of a page
               path:Path # .html, .md ...
              ):
     "Write a text in one step."
-    from medvl.core import written
+    from medvl.files import written
     with written(path) as part: part.write_text(text, encoding='utf-8')

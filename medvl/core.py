@@ -6,19 +6,17 @@ Docs: https://medvl.github.io/medvl/core.html.md"""
 
 # %% auto #0
 __all__ = ['SLOTS', 'CHEXPERT', 'methods', 'MedvlError', 'need', 'Batch', 'Feat', 'Out', 'Aligner', 'Registry', 'seed_everything',
-           'default_device', 'best_precision', 'written', 'provenance', 'jsonable', 'save_json', 'cache_dir']
+           'default_device', 'best_precision']
 
 # %% ../nbs/00_core.ipynb #839647e8
-import errno, importlib, json, os, random, shutil, subprocess, time
-from contextlib import contextmanager
+import importlib, random
 from dataclasses import dataclass, field, fields, replace
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+
 from torch import Tensor, nn
 
 # %% ../nbs/00_core.ipynb #b6422849
@@ -201,69 +199,3 @@ def best_precision(device:torch.device|str='cpu' # where the model is
     if kind == 'cuda': return 'bf16' if torch.cuda.is_bf16_supported(including_emulation=False) else 'fp16'
     asks = ('_is_avx512_bf16_supported', '_is_amx_tile_supported')  # private names of torch: one may be gone
     return 'bf16' if kind == 'cpu' and any(getattr(torch.cpu, k, bool)() for k in asks) else 'fp32'
-
-# %% ../nbs/00_core.ipynb #c89baa18
-def _full(e, dir):
-    "Whether it failed for want of room: by the system's number, by its text, or since under a megabyte is left."
-    return (getattr(e, 'errno', None) in (errno.ENOSPC, errno.EDQUOT) or f'os error {errno.ENOSPC}' in str(e)
-            or shutil.disk_usage(dir).free < 2**20)
-
-@contextmanager
-def written(path:str|Path # file or folder to be; parents are made
-           ) -> Iterator[Path]: # a name beside it, to write to
-    "What is written to the name becomes `path` at the end, or goes when something fails. `MedvlError`: a full disk."
-    path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
-        yield part
-        os.replace(part, path)
-    except Exception as e:
-        if not _full(e, path.parent): raise
-        raise MedvlError(f"{path} could not be written: the disk is full ({path.parent.resolve()})") from e
-    finally: shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
-
-# %% ../nbs/00_core.ipynb #d282495f
-def _git(*args, root=None) -> str|None:
-    root = root or Path(globals().get('__file__', '.')).resolve().parent
-    try: res = subprocess.run(['git', *args], cwd=root, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError): return None
-    return res.stdout.strip()
-
-def _version(name):
-    try: return version(name)
-    except PackageNotFoundError: return None
-
-def provenance() -> dict: # JSON-ready
-    "Date, commit (with a `+` when the checkout has changes) and versions of what a result depends on."
-    commit = _git('rev-parse', '--short', 'HEAD')
-    if commit and _git('status', '--porcelain', '--untracked-files=no'): commit += '+'
-    return dict(date=time.strftime('%Y-%m-%d'), commit=commit, device=default_device().type,
-                threads=torch.get_num_threads(),
-                versions={k: _version(k) for k in ('medvl','torch','timm','transformers','fastai','peft')})
-
-def jsonable(o:Any # what is to be written
-            ) -> Any: # dictionaries, lists, strings, numbers, None
-    "`o` with tensors, arrays, paths and dataclasses turned into what JSON can hold; NaN becomes null."
-    if isinstance(o, Mapping): return {str(k): jsonable(v) for k,v in o.items()}
-    if isinstance(o, (list,tuple,set)): return [jsonable(v) for v in o]
-    if isinstance(o, (Tensor,np.ndarray)): return jsonable(o.tolist())
-    if isinstance(o, np.generic): return jsonable(o.item())
-    if isinstance(o, float): return o if np.isfinite(o) else None
-    if o is None or isinstance(o, (str,int,bool)): return o
-    if hasattr(o, '__dataclass_fields__'): return {f.name: jsonable(getattr(o, f.name)) for f in fields(o)}
-    return str(o)
-
-def save_json(path:str|Path, # written whole or not at all
-              obj:Any # anything `jsonable` understands
-             ) -> Path:
-    "Write `obj` to `path` in one step; parents are made."
-    text = json.dumps(jsonable(obj), indent=1, ensure_ascii=False)+'\n'
-    with written(path) as part: part.write_text(text, encoding='utf-8')
-    return Path(path)
-
-# %% ../nbs/00_core.ipynb #abc72ad1
-def cache_dir(*parts:str) -> Path: # made if absent
-    "A folder below `$MEDVL_CACHE` (default: `$XDG_CACHE_HOME/medvl`, else `~/.cache/medvl`)."
-    base = os.environ.get('MEDVL_CACHE') or Path(os.environ.get('XDG_CACHE_HOME', Path.home()/'.cache'))/'medvl'
-    path = Path(base).joinpath(*parts); path.mkdir(parents=True, exist_ok=True)
-    return path

@@ -21,21 +21,21 @@ from medvl.core import MedvlError
 from medvl.data.batch import StudyData, dataloaders
 from medvl.data.cache import ImageCache
 from medvl.data.dicom import read_dicom
-from medvl.data.films import Preset
+from medvl.data.preset import Preset
 from medvl.data.image import read_image
 from medvl.data.manifest import read_manifest
 from medvl.data.pixels import ImageError, as_film
 from medvl.data.report import chexpert_labels, entities
 from medvl.data.scan import scan_dicom
-from medvl.data.sets import readers
+from medvl.readers.find import readers
 from medvl.data.study import Sample, Study, View, samples
 from medvl.data.table import ReadLog, write_table
-from medvl.data.text import impression_findings, sections, sentences
+from medvl.data.words import impression_findings, sections, sentences
 from medvl.data.tokens import train_tokenizer
 from medvl.methods.alta import ALTA
 from medvl.methods.mrm import MRM
 from medvl.models.checkpoint import from_pretrained, save_pretrained
-from medvl.readers.grounding import MSCXRT
+from medvl.readers.mscxr import MSCXRT
 from medvl.readers.mimic import read_mimic
 from medvl.readers.rehearsal import write_mimic
 from test_cli import listing, make_set, medvl

@@ -108,8 +108,8 @@ def test_help_is_light():
 def test_no_warning_of_others():
     "fastai's import makes torch warn of `torch.jit.script`; the package hides that, and only that."
     say = 'import warnings; warnings.warn("`torch.load` is deprecated", FutureWarning)'
-    r = subprocess.run([sys.executable, '-W', 'default', '-c', f'import medvl.learner; {say}'], capture_output=True,
-                       text=True, check=True)
+    r = subprocess.run([sys.executable, '-W', 'default', '-c', f'import medvl.train.learner; {say}'],
+                       capture_output=True, text=True, check=True)
     assert 'torch.jit' not in r.stderr and 'torch.load' in r.stderr
 
 

@@ -12,8 +12,8 @@ import pytest
 from IPython.display import display
 
 from conftest import MARK, ROOT
-from medvl.data.manifest import read_studies
-from medvl.data.sets import MARKS, readers
+from medvl.readers.find import read_studies
+from medvl.readers.find import MARKS, readers
 from test_cli import listing, medvl
 
 # layout: (studies, films, those that are there, words of the log)

@@ -17,7 +17,7 @@ from PIL import Image
 from medvl.data.scan import match_reports, scan_dicom
 from medvl.data.table import ReadLog
 
-FEW = settings(max_examples=150, deadline=None, derandomize=True)
+FEW = settings(max_examples=100, deadline=None, derandomize=True)
 PATIENTS = ['', 'P1', 'p1', 'P2', '007', '7', '10000032', 'ANONYMOUS', '0']
 ACCESSIONS = ['', 'A1', 'a1', 'A2', '77', '077', '0']
 UIDS = ['', '1.2.1', '1.2.2', '1.2.10']

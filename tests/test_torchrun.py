@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from medvl.data.batch import Preset, dataloaders
 from medvl.data.study import Sample, Study, View
 from medvl.data.tokens import train_tokenizer
-from medvl.learner import align_learner, fit, init_processes
+from medvl.train.learner import align_learner, fit, init_processes
 from medvl.losses.contrastive import log_scale
 from medvl.losses.local import local_loss
 from medvl.methods import alta, mrm

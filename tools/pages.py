@@ -6,8 +6,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NBS = ROOT/'nbs'
 # in the order of reading
-FOLDERS = ['', 'tutorials', 'core', 'data', 'models', 'losses', 'readers', 'phantom', 'methods', 'training', 'learner',
-           'eval', 'command', 'commands', 'cli']
+FOLDERS = ['', 'tutorials', 'core', 'files', 'data', 'models', 'losses', 'readers', 'phantom', 'methods', 'train',
+           'eval', 'run', 'command', 'commands', 'cli']
 TUTORIALS = ['quickstart', 'own_data', 'mimic', 'ablations', 'claims']  # they have no numbers
 SKIP = {'slow', 'cuda', 'notest'}  # as `tst_flags` of pyproject.toml
 _dir = re.compile(r'^\s*#\|\s*([\w-]+)\s*:?\s*(.*?)\s*$')
@@ -91,7 +91,7 @@ def module(path: Path) -> str|None:
 
 
 def page_name(path: Path) -> str:
-    "The dotted name that the path stands for, without numbers: nbs/data/01_image.ipynb -> data.image."
+    "The dotted name that the path stands for, without numbers: nbs/data/12_image.ipynb -> data.image."
     return '.'.join(re.sub(r'^\d+[a-z]?_', '', o) for o in path.relative_to(NBS).with_suffix('').parts)
 
 

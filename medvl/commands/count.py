@@ -67,7 +67,7 @@ def one_system(label:str, # name of the row
                repeat:int # steps that are timed; 0: none
               ) -> dict: # a row
     "Build a system, count a step, and measure it."
-    from medvl.data.recipe import recipe_of
+    from medvl.methods.recipe import recipe_of
     from medvl.models.adapters import add_lora
     from medvl.models.compute import count_step, noise_batch, peak_bytes, seconds
     made = {}

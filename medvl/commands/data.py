@@ -22,13 +22,13 @@ app = typer.Typer(help='Look at a data set.', **LOOK)
 # %% ../../nbs/commands/01_data.ipynb #5ab092a0
 def read(data:Path, # manifest, folder with one, or a known public layout
          source:str|None=None, # only studies of this source
-         splits:Path|None=None # table of group and split, see `data.folds`; none: the set's own
+         splits:Path|None=None # table of group and split, see `data.splits`; none: the set's own
         ) -> tuple[list,dict]: # studies with splits, and what is worth keeping of them
     "Studies of a set; raises `MedvlError` when none is left."
     from medvl.core import MedvlError
-    from medvl.data.folds import use_splits
     from medvl.data.identity import doubtful, say_doubtful
-    from medvl.data.manifest import read_studies
+    from medvl.data.splits import use_splits
+    from medvl.readers.find import read_studies
     from medvl.data.study import split_by_patient
     studies = read_studies(data)
     if source is not None:
@@ -51,8 +51,8 @@ def read_rsna_set(data:Path, # RSNA's folder, or a manifest with the label Pneum
                   splits:Path|None=None # table of group and split; none: the lineage's draw, or the set's own
                  ) -> tuple[list,str]: # studies; whose parts they are in
     "Films for the RSNA protocol."
-    from medvl.data.sets import find_layouts
-    from medvl.readers.regions import read_rsna
+    from medvl.readers.find import find_layouts
+    from medvl.readers.rsna import read_rsna
     raw = data.is_dir() and 'rsna' in find_layouts(data)
     if raw and splits is None: return read_rsna(data, split='gloria'), 'gloria'
     return read(data, None, splits)[0], 'the set'
@@ -67,7 +67,7 @@ def units(studies:list, # of `read`
     "Samples of studies; raises `MedvlError` when none is left."
     from medvl.core import MedvlError
     from medvl.data.study import Sample, samples
-    from medvl.data.text import impression_findings
+    from medvl.data.words import impression_findings
     words = impression_findings if text == 'findings' else str
     if per != 'film': return samples(studies, per, words, need_text, split, say=typer.echo)
     def one(v, s): # a film in the first slot
@@ -87,7 +87,7 @@ def reading(path:Path, # a set
     "What a reader is told. Raises `MedvlError` for `images` where films lie in the set itself."
     from inspect import signature
     from medvl.core import MedvlError
-    from medvl.data.sets import find_layouts, readers
+    from medvl.readers.find import find_layouts, readers
     kw = {} if missing is None else dict(missing=missing)
     if images is None: return kw
     found = [kind] if kind else find_layouts(path)
@@ -99,7 +99,7 @@ def reading(path:Path, # a set
     return kw | {name: images}
 
 # %% ../../nbs/commands/01_data.ipynb #19c453da
-@command(app, 'summary', 'medvl.data.summary:summary', 'medvl.data.manifest:read_studies')
+@command(app, 'summary', 'medvl.data.summary:summary', 'medvl.readers.find:read_studies')
 def data_summary(path:Path=ARG, # manifest, folder with one, or a known public layout
                  kind:str|None=None, # layout of a public set, or 'manifest'; none: found out
                  missing:str|None=None, # films that aren't there: 'error', 'skip', 'ignore'; none: the reader's way
@@ -112,8 +112,8 @@ def data_summary(path:Path=ARG, # manifest, folder with one, or a known public l
                 ):
     "What a set holds, what can't be read, what leaks. The set itself is never changed."
     said = open_run(out, 'data summary', dict(data=path, **locals()))
-    from medvl.core import save_json
-    from medvl.data.manifest import read_studies
+    from medvl.files import save_json
+    from medvl.readers.find import read_studies
     from medvl.data.summary import summary
     from medvl.data.table import ReadLog
     log = None if out is None else ReadLog(str(path))
@@ -141,9 +141,9 @@ def scan(folder:Path, out:Path, # films; the manifest
          **kw # of `scan_dicom`
         ):
     "A manifest of the films alone, and their reports."
-    from medvl.data.scan import own_texts, scan_dicom
+    from medvl.data.scan import scan_dicom
     from medvl.data.table import write_table
-    table = own_texts(scan_dicom(folder, log=log, **kw), log); here = folder.resolve()
+    table = scan_dicom(folder, log=log, **kw); here = folder.resolve()
     start = here.relative_to(out.resolve().parent) if inside(folder, out) else here
     write_table(table.assign(image=[(start/o).as_posix() for o in table.image]), out)
 
@@ -154,7 +154,7 @@ def layout_of(folder:Path, # of films, or of a public set
              ) -> str: # a layout, or 'scan'
     "What the folder is to be read as. Raises `MedvlError` where that can't be told, or where options don't fit."
     from medvl.core import MedvlError
-    from medvl.data.sets import find_layouts, readers
+    from medvl.readers.find import find_layouts, readers
     if not folder.is_dir(): raise MedvlError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
     if kind is None and own: return 'scan'
     found = [kind] if kind else find_layouts(folder)
@@ -192,9 +192,10 @@ def data_manifest(folder:Path=ARG, # films: DICOM, PNG, JPEG, in any subfolders;
                   force:bool=False # replace a manifest that is there
                  ):
     "Make a manifest of a folder of films, or of a public set. What is left out is listed beside it."
-    from medvl.core import MedvlError, provenance, save_json
+    from medvl.core import MedvlError
+    from medvl.files import provenance, save_json
     from medvl.data.manifest import read_manifest, write_manifest
-    from medvl.data.sets import readers
+    from medvl.readers.find import readers
     from medvl.data.table import ReadLog
     if out.suffix not in ('.csv','.parquet'): raise MedvlError(f"{out}: a manifest is .csv or .parquet")
     if out.exists() and not force: raise MedvlError(f"{out} exists already; --force replaces it")
@@ -213,7 +214,7 @@ def data_manifest(folder:Path=ARG, # films: DICOM, PNG, JPEG, in any subfolders;
                f"look at it with: medvl data summary {out}")
 
 # %% ../../nbs/commands/01_data.ipynb #961dc0a9
-@command(app, 'rows', 'medvl.data.rows:write_rows', 'medvl.data.manifest:read_studies')
+@command(app, 'rows', 'medvl.readers.rows:write_rows', 'medvl.readers.find:read_studies')
 def data_rows(path:Path=ARG, # manifest, folder with one, or a known public layout
               out:Path=..., # .csv: train.csv for ALTA, training.csv for MRM
               code:str='alta', # whose program reads it: alta or mrm
@@ -226,8 +227,8 @@ def data_rows(path:Path=ARG, # manifest, folder with one, or a known public layo
              ):
     "The table that ALTA's or MRM's own code reads."
     from medvl.core import MedvlError
-    from medvl.data.manifest import read_studies
-    from medvl.data.rows import ABSENT, write_rows
+    from medvl.readers.find import read_studies
+    from medvl.readers.rows import ABSENT, write_rows
     if out.exists() and not force: raise MedvlError(f"{out} exists already; --force replaces it")
     studies = read_studies(path, kind, **reading(path, kind, missing, images))
     df = write_rows(studies, out, code, None if split == 'all' else split, typer.echo)

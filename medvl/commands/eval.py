@@ -70,7 +70,8 @@ def eval_loader(smp:list, # samples
                 classes:Sequence[str]=() # columns of `lbl`
                ) -> Any: # a `StudyDL`, in the order of its samples
     "Films as the model was trained on, from the cache."
-    from medvl.core import SLOTS, cache_dir, default_device
+    from medvl.core import SLOTS, default_device
+    from medvl.files import cache_dir
     from medvl.data.batch import Preset, StudyData, StudyDL, leave_out, missing_films
     from medvl.data.cache import ImageCache
     x = cfg['extra']; p = Preset.of(x['preset'])

@@ -129,8 +129,8 @@ class Training:
     resume:bool = False  # go on with the run that is in --out
     force:bool = False  # start over in a folder that holds something
 
-TRAIN_DOCS = ('medvl.commands.train:Training', 'medvl.data.recipe:Recipe', 'medvl.learner:align_learner',
-              'medvl.learner:fit', 'medvl.data.batch:dataloaders', 'medvl.commands.data:read',
+TRAIN_DOCS = ('medvl.commands.train:Training', 'medvl.methods.recipe:Recipe', 'medvl.train.learner:align_learner',
+              'medvl.train.learner:fit', 'medvl.data.batch:dataloaders', 'medvl.commands.data:read',
               'medvl.commands.train:tokenizer')
 
 def resolve(method:str, # a name of `core.methods`
@@ -138,7 +138,7 @@ def resolve(method:str, # a name of `core.methods`
            ) -> tuple[Any, dict]: # the recipe, and all arguments with its values in the place of None
     "What a run will use. Raises `MedvlError` for an unknown method."
     from medvl.core import methods
-    from medvl.data.recipe import but, recipe_dict, recipe_of
+    from medvl.methods.recipe import but, recipe_dict, recipe_of
     base = recipe_of(methods[method], given['size'])
     names = {f.name for f in fields(base)} & given.keys()
     r = but(base, **{k: given[k] for k in names})
@@ -161,7 +161,8 @@ def loaders_of(a:Any, # arguments
                bs:int # samples of a batch
               ) -> Any: # StudyLoaders
     "Films from the cache, in batches."
-    from medvl.core import SLOTS, cache_dir
+    from medvl.core import SLOTS
+    from medvl.files import cache_dir
     from medvl.data.batch import Preset, dataloaders
     from medvl.data.cache import ImageCache
     p = Preset.of(preset)
@@ -180,7 +181,8 @@ def chooser(a:Any, # arguments
             precision:str # of the run
            ) -> Any: # a metric for `fit`; None: nothing is chosen
     "What chooses the best epoch. Raises `MedvlError` for options without films, and for a method without prompts."
-    from medvl.core import SLOTS, MedvlError, cache_dir
+    from medvl.core import SLOTS, MedvlError
+    from medvl.files import cache_dir
     from medvl.data.batch import Preset, sample_loader
     from medvl.data.cache import ImageCache
     from medvl.data.prompts import load_prompts
@@ -223,8 +225,8 @@ def _train(name, **kw):
     said = open_run(a.out, name, kw, again=False)
     from medvl.core import best_precision, default_device, seed_everything
     from medvl.data.batch import world_size
-    from medvl.data.recipe import one_step
-    from medvl.learner import align_learner, fit
+    from medvl.methods.recipe import one_step
+    from medvl.train.learner import align_learner, fit
     step = one_step(r, world_size())
     init = a.init if a.init is None or a.init.is_file() else model_dir(a.init)
     smp, facts = samples_of(a, r)

@@ -5,7 +5,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-NOTEBOOKS = os.environ.get('LAB_NOTEBOOKS', '00_core.ipynb methods/01_clip.ipynb').split()
+NOTEBOOKS = os.environ.get('LAB_NOTEBOOKS', '00_core.ipynb methods/10_clip.ipynb').split()
 
 
 @pytest.fixture(scope='module')

@@ -1,4 +1,4 @@
-"The panel of eval/09_panel in JupyterLab, as a person uses it: another phrase, another look, another film, a mistake."
+"The panel of eval/24_panel in JupyterLab, as a person uses it: another phrase, another look, another film, a mistake."
 import json, time, urllib.request
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def upload(lab: str, name: str, notebook: dict):
 
 
 def test_panel(browser, lab, shots):  # noqa: F811
-    upload(lab, 'panel.ipynb', one_cell(ROOT/'nbs'/'eval'/'09_panel.ipynb'))
+    upload(lab, 'panel.ipynb', one_cell(ROOT/'nbs'/'eval'/'24_panel.ipynb'))
     page = browser.new_page(viewport=dict(width=1300, height=1000))
     page.set_default_timeout(240_000)
     page.goto(f'{lab}/lab/workspaces/auto-{time.time_ns()}/tree/panel.ipynb?token=t')

@@ -1,4 +1,4 @@
-# nbs/commands/09_ablate.ipynb: runs against the imported medvl.commands.ablate.
+# nbs/commands/15_ablate.ipynb: runs against the imported medvl.commands.ablate.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Ablate

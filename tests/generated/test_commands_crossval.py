@@ -1,4 +1,4 @@
-# nbs/commands/08_crossval.ipynb: runs against the imported medvl.commands.crossval.
+# nbs/commands/14_crossval.ipynb: runs against the imported medvl.commands.crossval.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Cross-validation

@@ -41,7 +41,7 @@ test_eq(len(read(path, 'phantom')[0]), len(made))
 with ExceptionExpected(MedvlError, regex="no study of source 'toys'.*there are: phantom"): read(path, 'toys')
 
 # %% [14] Reading a set
-from medvl.data.folds import write_splits
+from medvl.data.splits import write_splits
 one, two = sorted({s.group for s in made})[:2]
 kept, facts = read(path, splits=write_splits(root/'own/splits.csv', {one: 'train', two: 'test'}))
 test_eq({s.group: s.split for s in kept}, {one: 'train', two: 'test'})
@@ -135,7 +135,7 @@ for p in Path('archive/reports').iterdir(): Path('letters', f'letter-{p.name}').
 r = run('manifest', 'archive/films', '--reports', 'letters', '--out', 'bare.csv')
 print(r.output)
 test_eq(r.exit_code, 0); assert f"{n['films']} x film without a report" in r.output
-assert "no report fits a film: a report goes by accession 'letter-" in r.output
+assert "no report fits a film: a report goes by the name 'letter-" in r.output
 test_eq({s.report for s in read(Path('bare.csv'))[0]}, {''})
 
 # %% [39] `medvl data manifest`
@@ -158,7 +158,7 @@ r = run('manifest', 'mimic', '--out', 'elsewhere/m.csv')
 print(r.output.replace(str(Path().resolve()), ''))
 test_eq(r.exit_code, 0); assert '1 x film is not there' in r.output and 'named by their whole path' in r.output
 test_eq(sorted(map(str, Path('mimic').rglob('*'))), before)
-from medvl.data.manifest import read_studies
+from medvl.readers.find import read_studies
 from medvl.data.table import ReadLog
 a, b = (read_studies(o, missing='skip', log=ReadLog()) for o in ('elsewhere/m.csv','mimic'))
 def whole(studies): return [(s.patient, s.id, s.time, s.report, s.labels, s.split, s.prior and s.prior.id,

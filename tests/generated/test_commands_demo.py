@@ -1,4 +1,4 @@
-# nbs/commands/07_demo.ipynb: runs against the imported medvl.commands.demo.
+# nbs/commands/13_demo.ipynb: runs against the imported medvl.commands.demo.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Demo

@@ -1,4 +1,4 @@
-# nbs/commands/09_local.ipynb: runs against the imported medvl.commands.local.
+# nbs/commands/16_local.ipynb: runs against the imported medvl.commands.local.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Scores and boxes

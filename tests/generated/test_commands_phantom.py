@@ -12,7 +12,7 @@ import os, tempfile
 from fastcore.test import *
 from typer.testing import CliRunner
 from medvl.commands import data
-from medvl.data.manifest import read_studies
+from medvl.readers.find import read_studies
 
 # %% [5] Phantom films
 from medvl.commands.phantom import (app, phantom)

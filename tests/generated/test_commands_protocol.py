@@ -1,4 +1,4 @@
-# nbs/commands/10_protocol.ipynb: runs against the imported medvl.commands.protocol.
+# nbs/commands/17_protocol.ipynb: runs against the imported medvl.commands.protocol.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Protocols from a local copy

@@ -1,4 +1,4 @@
-# nbs/commands/06_stages.ipynb: runs against the imported medvl.commands.stages.
+# nbs/commands/11_stages.ipynb: runs against the imported medvl.commands.stages.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Stages of the demo
@@ -9,18 +9,19 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from medvl.commands.data import units
-from medvl.core import CHEXPERT, SLOTS, MedvlError, jsonable, methods, save_json, seed_everything, written
+from medvl.core import CHEXPERT, SLOTS, MedvlError, methods, seed_everything
+from medvl.files import jsonable, save_json, written
 from medvl.data.batch import Preset, dataloaders, sample_loader
 from medvl.data.cache import ImageCache
 from medvl.data.prompts import load_prompts
 from medvl.data.study import Sample
-from medvl.data.text import sections
+from medvl.data.words import sections
 from medvl.data.tokens import load_tokenizer, train_tokenizer
-from medvl.eval.findings import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
+from medvl.eval.precision import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
 from medvl.eval.metrics import paired_bootstrap
 from medvl.eval.retrieval import WAYS, Embeddings, embed, match_ranks, retrieval_report
 from medvl.eval.zeroshot import zeroshot
-from medvl.learner import align_learner, fit
+from medvl.train.learner import align_learner, fit
 from medvl.models.checkpoint import from_pretrained, load_state
 from medvl.models.compute import count_step
 from medvl.phantom.set import fingerprint, iter_phantom

@@ -1,4 +1,4 @@
-# nbs/commands/06_story.ipynb: runs against the imported medvl.commands.story.
+# nbs/commands/12_story.ipynb: runs against the imported medvl.commands.story.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] The page that the demo leaves

@@ -1,4 +1,4 @@
-# nbs/commands/11_temporal.ipynb: runs against the imported medvl.commands.temporal.
+# nbs/commands/18_temporal.ipynb: runs against the imported medvl.commands.temporal.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Change between two visits, as a command
@@ -18,7 +18,8 @@ from unittest import mock
 from fastcore.test import *
 from typer.testing import CliRunner
 from medvl.commands import train
-from medvl.core import MedvlError, save_json
+from medvl.core import MedvlError
+from medvl.files import save_json
 from medvl.data.manifest import write_manifest
 from medvl.phantom.export import export_set
 from medvl.phantom.set import phantom_studies

@@ -90,7 +90,7 @@ from medvl.commands.train import (text_dir, in_words)
 a = SimpleNamespace(method='alta', size='small', set=['text=bert'])
 test_eq(text_dir(a), 'bert'); test_eq(text_dir(SimpleNamespace(method='alta', set=[])), None)
 with torch.device('meta'): m = build('alta', 'small', vocab=100)
-from medvl.data.recipe import one_step, recipe_of
+from medvl.methods.recipe import one_step, recipe_of
 r = recipe_of(m, 'small')
 lines = in_words(a, r, one_step(r), m, dict(samples=dict(train=9), with_text=dict(train=9))).split('\n')
 print('\n'.join(lines))

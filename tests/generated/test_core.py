@@ -2,11 +2,8 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Core
-import errno, importlib, json, os, random, shutil, subprocess, time
-from contextlib import contextmanager
+import importlib, random
 from dataclasses import dataclass, field, fields, replace
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping
 import numpy as np
 import torch
@@ -14,9 +11,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 # %% [4] Core
-import tempfile
-from types import SimpleNamespace
 from unittest.mock import patch
+from pathlib import Path
+import numpy as np
 from fastcore.test import *
 
 # %% [6] Names
@@ -107,38 +104,3 @@ with cpu_with(**{**none, '_is_amx_tile_supported': True}): test_eq(best_precisio
 for can, said in ((True,'bf16'), (False,'fp16')): # a GPU is only imitated here
     with patch('torch.cuda.is_bf16_supported', lambda **kw: can): test_eq(best_precision('cuda:0'), said)
 test_eq(best_precision('mps'), 'fp32')
-
-# %% [33] What a run leaves behind
-from medvl.core import (_full, written)
-
-# %% [34] What a run leaves behind
-with tempfile.TemporaryDirectory() as d:
-    p, new = Path(d)/'new/a.txt', Path(d)/'new/run'
-    with written(p) as part: part.write_text('old')
-    def half(e):
-        with written(p) as part: part.write_text('new'); raise e
-    test_fail(lambda: half(ValueError('mine')), contains='mine')                     # any other error stays as it is
-    test_fail(lambda: half(OSError(errno.ENOSPC, 'full')), contains='a.txt could not be written: the disk is full')
-    with patch('shutil.disk_usage', lambda d: SimpleNamespace(free=4096)):           # torch says nothing of the disk
-        test_fail(lambda: half(RuntimeError('unexpected pos')), contains='the disk is full')
-    with written(new) as part: part.mkdir(); (part/'x').write_text('1')                   # a folder as well
-    test_eq((p.read_text(), sorted(o.name for o in p.parent.iterdir())), ('old', ['a.txt', 'run']))
-
-# %% [36] What a run leaves behind
-from medvl.core import (_git, _version, provenance, jsonable, save_json)
-
-# %% [37] What a run leaves behind
-with tempfile.TemporaryDirectory() as d:
-    p = save_json(Path(d)/'new/results.json', dict(x=torch.ones(2), y=np.float32('nan'), where=Path('a')))
-    test_eq(json.loads(p.read_text()), {'x': [1.,1.], 'y': None, 'where': 'a'})
-    test_eq([o.name for o in p.parent.iterdir()], ['results.json'])
-sorted(provenance())
-
-# %% [39] Where things are cached
-from medvl.core import (cache_dir)
-
-# %% [40] Where things are cached
-with tempfile.TemporaryDirectory() as d:
-    old = os.environ.get('MEDVL_CACHE'); os.environ['MEDVL_CACHE'] = d
-    test_eq(cache_dir('films','v1'), Path(d)/'films'/'v1')
-    os.environ.pop('MEDVL_CACHE') if old is None else os.environ.update(MEDVL_CACHE=old)

@@ -1,4 +1,4 @@
-# nbs/data/05_batch.ipynb: runs against the imported medvl.data.batch.
+# nbs/data/42_batch.ipynb: runs against the imported medvl.data.batch.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Batches
@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 from medvl.core import CHEXPERT, SLOTS, Batch, MedvlError
-from medvl.data.films import Preset, cut, decode_film, draw, resize, sided
+from medvl.data.preset import Preset, cut, decode_film, draw, resize, sided
 from medvl.data.study import Sample, Study, View, samples as study_samples
-from medvl.data.text import sentences
+from medvl.data.words import sentences
 from medvl.data.tokens import encode, txt_id
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,7 +23,7 @@ from transformers import PreTrainedTokenizerFast
 # %% [4] Batches
 import os
 from fastcore.test import *
-from medvl.data.films import PRESETS
+from medvl.data.preset import PRESETS
 from medvl.data.tokens import train_tokenizer
 
 # %% [6] Items

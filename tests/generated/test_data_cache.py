@@ -1,4 +1,4 @@
-# nbs/data/06_cache.ipynb: runs against the imported medvl.data.cache.
+# nbs/data/41_cache.ipynb: runs against the imported medvl.data.cache.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Cache
@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 from medvl.core import MedvlError
-from medvl.data.films import decode_film
+from medvl.data.preset import decode_film
 from medvl.data.pixels import file_hash
 from medvl.data.study import View
 

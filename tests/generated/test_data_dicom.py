@@ -1,4 +1,4 @@
-# nbs/data/00b_dicom.ipynb: runs against the imported medvl.data.dicom.
+# nbs/data/11_dicom.ipynb: runs against the imported medvl.data.dicom.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] DICOM

@@ -1,4 +1,4 @@
-# nbs/data/01_image.ipynb: runs against the imported medvl.data.image.
+# nbs/data/12_image.ipynb: runs against the imported medvl.data.image.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Images

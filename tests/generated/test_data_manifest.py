@@ -1,4 +1,4 @@
-# nbs/data/04_manifest.ipynb: runs against the imported medvl.data.manifest.
+# nbs/data/34_manifest.ipynb: runs against the imported medvl.data.manifest.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Manifests
@@ -10,12 +10,13 @@ from typing import Iterable, NamedTuple, Sequence
 import numpy as np
 import pandas as pd
 from PIL import Image
-from medvl.core import MedvlError, jsonable, written
+from medvl.core import MedvlError
+from medvl.files import jsonable, written
 from medvl.data.dicom import view_kind
+from medvl.data.identity import doubtful, person
 from medvl.data.scan import odd_date
-from medvl.data.sets import MARKS, find_layouts, readers
 from medvl.data.study import Box, Study, View, link_priors, slots
-from medvl.data.table import ReadLog, read_table, write_table
+from medvl.data.table import ReadLog, read_table, unsaid, write_table
 
 # %% [4] Manifests
 import tempfile
@@ -49,9 +50,14 @@ test_fail(lambda: r.one_of('b', ('train','val')), contains="'x'; expected train 
 test_eq(r.when(), datetime(2020,1,31)); test_eq(Row('', 0, {'offset_days': '-2'}).when(), -2.)
 test_fail(lambda: Row('', 0, {'time': '31.1.2020'}).when(), contains='an ISO date')
 test_eq(r.file('image', Path('/data')), '/data/x/y.png')
+test_eq(Row('', 0, {'image': r'x\y.png'}).file('image', Path('/data')), '/data/x/y.png')
 test_fail(lambda: r.file('up', Path('/data')), contains='a path below /data')
 test_eq(Row('', 0, {'image': '/films/a.png'}).file('image', Path('/data')), os.path.normpath('/films/a.png'))
 test_fail(lambda: Row('', 0, {'labels': 'Edema=2'}).labels(), contains="1, 0 or -1 for 'Edema'")
+test_eq(Row('', 0, {'label: Edema': 'True', 'labels': ' Edema = 1 |Mass=0'}).labels(), {'Edema': 1., 'Mass': 0.})
+for o in ({'labels': 'Edema=1|Edema=0'}, {'labels': 'Edema', 'label: Edema': '0'}, {'label:Edema': '1', 'label: Edema': '-1'}):
+    test_fail(lambda: Row('', 0, o).labels(), contains="one value for 'Edema', not both")
+test_fail(lambda: Row('', 0, {'label:Edema': 'yes'}).labels(), contains="column 'label:Edema': 'yes'; expected 1, 0 or -1")
 
 # %% [14] From rows to studies
 from medvl.data.manifest import (KNOWN, read_manifest)
@@ -60,10 +66,10 @@ from medvl.data.manifest import (KNOWN, read_manifest)
 from medvl.data.manifest import (row_views)
 
 # %% [18] From rows to studies
-from medvl.data.manifest import (ONE, group_rows, count_found)
+from medvl.data.manifest import (ONE, group_rows, words, note_ids, count_found)
 
 # %% [20] Links
-from medvl.data.manifest import (link_rows, check_link, read_regions)
+from medvl.data.manifest import (link_rows, check_link, check_circles, read_regions)
 
 # %% [22] Links
 rng = np.random.default_rng(0); (d/'films').mkdir()
@@ -98,7 +104,10 @@ wrong = dict(
     torn = head+'\n'.join([body[1], body[2].replace('p1', 'p9')]),
     rows = head, patient = head+body[0].replace('p1', ''),
     prior = 'image,image_id,patient_id,prior_image_id\nfilms/a.png,a,p1,\nfilms/b.png,b,p2,a\n',
-    later = 'image,image_id,patient_id,offset_days,prior_image_id\nfilms/a.png,a,p1,5,\nfilms/b.png,b,p1,3,a\n')
+    later = 'image,image_id,patient_id,offset_days,prior_image_id\nfilms/a.png,a,p1,5,\nfilms/b.png,b,p1,3,a\n',
+    itself = 'image,image_id,patient_id,prior_image_id\nfilms/a.png,a,p1,a\n',
+    circle = 'image,image_id,patient_id,view,prior_image_id\nfilms/a.png,a,p1,PA,c\nfilms/b.png,b,p1,PA,a\nfilms/c.png,c,p1,PA,b\n',
+    lateral = 'image,image_id,patient_id,view,lateral_image_id\nfilms/a.png,a,p1,PA,b\nfilms/b.png,b,p1,AP,\n')
 said = {k: says(v) for k,v in wrong.items()}
 for k,v in said.items(): show(f'{k:11}{v}')
 test_eq('rows 2 and 4' in said['duplicate'] and 'films/z.png (1 of 1' in said['absent'] and "'soon'" in said['number']
@@ -119,13 +128,28 @@ show(log)
 test_eq(v.boxes, [Box('heart',1,2,3,4)]); test_eq(v.masks['lung'].endswith('films/e.png'), True)
 (d/'regions.csv').unlink()
 
-# %% [28] Writing one
-from medvl.data.manifest import (write_manifest, view_row)
+# %% [28] Who and when, in doubt
+rows = ['a,ANONYMOUS,F,19500101,2020-01-01,nan', 'b,ANONYMOUS,M,19600101,2020-02-01,Clear.', 'c,p3,F,1950,2020-01-01T09:30:00Z,',
+        'd,p3,F,1950,2020-03-01T09:30:00,None', 'e,P3,F,1950,2020-03-01,']
+log = ReadLog('set'); who = read_manifest(table(d, 'image_id,patient_id,sex,birth_date,time,report,view,image\n'+'\n'.join(
+    f'{r},PA,films/{r[0]}.png' for r in rows)), log=log); show(log)
+test_eq([s.prior and s.prior.id for s in who], [None,None,None,'c',None])
+test_eq([s.report for s in who], ['','Clear.','','','']); test_eq((log.found['patients'], log.found['studies of unknown patients']), (2,2))
+test_eq(Counter(w for w,_ in log.noted), {'patient id that is no proof of one person: no priors, leakage unknown': 1,
+    'a report that is the name of a missing value: taken as empty': 2, 'patient ids that may be one: kept apart': 1,
+    'times with and without a zone: all taken as the local time': 1})
+log = ReadLog(); linked = read_manifest(table(d, 'image,image_id,patient_id,sex,view,prior_image_id\nfilms/a.png,a,0,F,PA,\nfilms/b.png,b,0,F,PA,a\n'
+                                              'films/c.png,c,0,M,PA,a\n'), log=log)
+test_eq([s.prior and s.prior.id for s in linked], [None,'a',None])   # the table says so of b; c is somebody else
+assert ('prior_image_id names a film of another person: not linked', 'row 4: a') in log.noted
 
 # %% [30] Writing one
+from medvl.data.manifest import (write_manifest, view_row)
+
+# %% [32] Writing one
 from medvl.data.manifest import (safe, put_file)
 
-# %% [31] Writing one
+# %% [33] Writing one
 out = Path(tmp.name)/'out'
 px = rng.integers(0, 255, (40,40), np.uint8)
 made = [Study('p1', 's1', 0., [View(id='x/1', px=px, pos='PA', boxes=[Box('heart',1.,2.,3.,4.,'big heart')],
@@ -157,16 +181,5 @@ test_fail(lambda: write_manifest(made+made[:1], out/'n.csv'), contains="'x/1' is
 test_fail(lambda: write_manifest([Study('p','s',labels={'a|b': 1.},views=[View(id='1', px=px)])], out/'n.csv'),
           contains="can't hold | or =")
 
-# %% [33] Any path
-from medvl.data.manifest import (read_studies)
-
-# %% [34] Any path
-table(d, head+body[0]); test_eq(len(read_studies(d, log=ReadLog())), 1)
-test_eq(len(read_studies(d/'manifest.csv', log=ReadLog())), 1)
-test_fail(lambda: read_studies(d/'films'), contains='no known layout. Known: covid (metadata.csv), ')
-test_fail(lambda: read_studies(d/'nowhere'), contains='no such file or folder')
-test_fail(lambda: read_studies(d/'films', kind='mimik'), contains="unknown layout 'mimik'")
-test_fail(lambda: read_studies(d/'manifest.csv', kind='covid'), contains='wants a folder')
-table(d/'films', 'Patientid,offset\n', 'metadata.csv'); table(d/'films', 'Image Index,\n', 'Data_Entry_2017.csv')
-test_fail(lambda: read_studies(d/'films'), contains='looks like covid and nih: say which with kind=')
+# %% [34] Writing one
 tmp.cleanup()

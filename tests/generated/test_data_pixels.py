@@ -1,4 +1,4 @@
-# nbs/data/00_pixels.ipynb: runs against the imported medvl.data.pixels.
+# nbs/data/10_pixels.ipynb: runs against the imported medvl.data.pixels.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Pixels

@@ -1,4 +1,4 @@
-# nbs/data/03_prompts.ipynb: runs against the imported medvl.data.prompts.
+# nbs/data/23_prompts.ipynb: runs against the imported medvl.data.prompts.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Prompts
@@ -13,7 +13,8 @@ from medvl.core import MedvlError
 # %% [4] Prompts
 import tempfile
 from fastcore.test import *
-from medvl.core import CHEXPERT, save_json
+from medvl.core import CHEXPERT
+from medvl.files import save_json
 from medvl.data.report import chexpert_labels
 
 # %% [6] A prompt set

@@ -1,4 +1,4 @@
-# nbs/data/04_regions.ipynb: runs against the imported medvl.data.regions.
+# nbs/data/35_regions.ipynb: runs against the imported medvl.data.regions.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Regions

@@ -1,4 +1,4 @@
-# nbs/data/02_report.ipynb: runs against the imported medvl.data.report.
+# nbs/data/21_report.ipynb: runs against the imported medvl.data.report.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Reports
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 from medvl.core import CHEXPERT
-from medvl.data.text import about_film, as_text, lexicon, lower, sentence_spans, words_known
+from medvl.data.words import about_film, as_text, lexicon, lower, sentence_spans, words_known
 
 # %% [4] Reports
 import json, re, tarfile, xml.etree.ElementTree as ET
@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd, matplotlib.pyplot as plt
 from fastcore.test import *
 from medvl.core import MedvlError, need
-from medvl.data.text import impression_findings, sections, sentences
+from medvl.data.words import impression_findings, sections, sentences
 
 # %% [6] What is found
 from medvl.data.report import (Entity)

@@ -1,19 +1,23 @@
-# nbs/data/02_scan.ipynb: runs against the imported medvl.data.scan.
+# nbs/data/33_scan.ipynb: runs against the imported medvl.data.scan.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Scanning a folder
-import re
-from collections import Counter
+import os, re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 from medvl.core import MedvlError
 from medvl.data.dicom import check_dicom, dicom_info, not_chest, open_dicom, view_kind
+from medvl.data.identity import doubtful
 from medvl.data.image import file_kind
+from medvl.data.pairing import Claim, Pairs, claim, keys_of, loose_claim, pair
 from medvl.data.pixels import ImageError, check_size
-from medvl.data.table import ReadLog, check_columns, read_table
+from medvl.data.table import ReadLog, check_columns, read_table, unsaid
 
 # %% [4] Scanning a folder
 import tempfile
@@ -73,7 +77,7 @@ test_fail(lambda: dicom_header(d/'junk/ankle.dcm'), contains='BodyPartExamined i
 test_eq(dicom_header(d/'junk/ankle.dcm', chest=False)['body_part'], 'ANKLE')
 
 # %% [13] The scan
-from medvl.data.scan import (COLUMN_ORDER, OTHER_FILES, scan_dicom, all_files, scan_file)
+from medvl.data.scan import (COLUMN_ORDER, OTHER_FILES, scan_dicom, all_files, note_people, scan_file)
 
 # %% [14] The scan
 log = ReadLog('scan of clinic'); df = scan_dicom(d, log=log); show(log)
@@ -99,10 +103,10 @@ test_fail(lambda: scan_dicom(d/'junk', log=ReadLog('junk')), contains='no usable
 test_fail(lambda: scan_dicom(d/'nowhere'), contains='no such folder')
 
 # %% [18] The reports
-from medvl.data.scan import (KEYS, keys_of, read_reports, report_of, read_text)
+from medvl.data.scan import (KEYS, read_reports, report_of, read_text)
 
 # %% [20] The reports
-from medvl.data.scan import (match_reports)
+from medvl.data.scan import (match_reports, goes_by, take_patients, own_texts)
 
 # %% [21] The reports
 said = pd.DataFrame([dict(accession='A1', report='Clear.'), dict(accession='A2', report='Effusion.'),

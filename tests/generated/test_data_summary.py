@@ -1,4 +1,4 @@
-# nbs/data/04_summary.ipynb: runs against the imported medvl.data.summary.
+# nbs/data/36_summary.ipynb: runs against the imported medvl.data.summary.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] What is in a set
@@ -10,12 +10,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tqdm import tqdm
-from medvl.core import MedvlError, jsonable
+from medvl.core import MedvlError
+from medvl.files import jsonable
+from medvl.data.identity import doubtful
 from medvl.data.pixels import ImageError
 from medvl.data.study import Leakage, Study, View, days_between, leakage, slots
 
 # %% [4] What is in a set
 import json, tempfile
+from dataclasses import replace
 from pathlib import Path
 import matplotlib.pyplot as plt
 from fastcore.test import *
@@ -60,5 +63,8 @@ with tempfile.TemporaryDirectory() as d:
     few = [Study('p', p.stem, views=[View(str(p), p.stem, pos='PA')]) for p in (a, b)]
     test_eq(summary(few, bar=False).unreadable, None); found = summary(few, decode=True, bar=False)
 test_eq(len(found.unreadable), 1); assert 'b.png: can' in str(found)
+masked = [replace(s, patient='ANONYMOUS', group='ANONYMOUS', prior=None) for s in made[:9]]
+sm = summary(masked, bar=False); print(sm.leak)
+test_eq((sm.counts['patients'], sm.counts['studies of unknown patients'], sm.leak.unknown), (0,9,9))
 test_fail(lambda: summary([]), contains='no study')
 plt.close('all')

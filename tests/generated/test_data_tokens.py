@@ -1,4 +1,4 @@
-# nbs/data/04_tokens.ipynb: runs against the imported medvl.data.tokens.
+# nbs/data/22_tokens.ipynb: runs against the imported medvl.data.tokens.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Tokens

@@ -1,4 +1,4 @@
-# nbs/eval/06_detect.ipynb: runs against the imported medvl.eval.detect.
+# nbs/eval/23_detect.ipynb: runs against the imported medvl.eval.detect.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Detection

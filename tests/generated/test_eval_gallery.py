@@ -1,4 +1,4 @@
-# nbs/eval/13_gallery.ipynb: runs against the imported medvl.eval.gallery.
+# nbs/eval/22_gallery.ipynb: runs against the imported medvl.eval.gallery.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Gallery
@@ -15,7 +15,7 @@ from medvl.eval.maps import heat
 from textwrap import fill
 from fastcore.test import *
 from medvl.core import Aligner, Feat
-from medvl.data.films import Preset
+from medvl.data.preset import Preset
 from medvl.data.regions import phrases
 from medvl.phantom.set import phantom_studies
 import torch

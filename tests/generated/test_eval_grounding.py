@@ -1,4 +1,4 @@
-# nbs/eval/04_grounding.ipynb: runs against the imported medvl.eval.grounding.
+# nbs/eval/21_grounding.ipynb: runs against the imported medvl.eval.grounding.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Grounding
@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 from tqdm import tqdm
-from medvl.core import Aligner, MedvlError, jsonable
-from medvl.data.films import Preset
+from medvl.core import Aligner, MedvlError
+from medvl.files import jsonable
+from medvl.data.preset import Preset
 from medvl.data.regions import Phrase, frame
 from medvl.data.study import View
 from medvl.eval.maps import evaluating, film_tensor, ground, heat, on_film, phrase_feats, window

@@ -1,4 +1,4 @@
-# nbs/eval/03_maps.ipynb: runs against the imported medvl.eval.maps.
+# nbs/eval/20_maps.ipynb: runs against the imported medvl.eval.maps.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Maps
@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from medvl.core import Aligner, Feat, MedvlError
 from medvl.data.batch import pad_texts
-from medvl.data.films import Preset, crop_box, cut, decode_film
+from medvl.data.preset import Preset, crop_box, cut, decode_film
 from medvl.data.study import Box, View
 from medvl.data.tokens import encode
 from medvl.losses.local import sim_map

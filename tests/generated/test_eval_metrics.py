@@ -1,4 +1,4 @@
-# nbs/eval/01_metrics.ipynb: runs against the imported medvl.eval.metrics.
+# nbs/eval/10_metrics.ipynb: runs against the imported medvl.eval.metrics.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Metrics

@@ -1,4 +1,4 @@
-# nbs/eval/09_panel.ipynb: runs against the imported medvl.eval.panel.
+# nbs/eval/24_panel.ipynb: runs against the imported medvl.eval.panel.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] A panel
@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from medvl.core import Aligner, MedvlError
-from medvl.data.films import Preset
+from medvl.data.preset import Preset
 from medvl.data.regions import Phrase, phrases
 from medvl.data.study import Study
 from medvl.eval.maps import Asker, heat

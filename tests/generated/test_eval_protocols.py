@@ -1,4 +1,4 @@
-# nbs/eval/10_protocols.ipynb: runs against the imported medvl.eval.protocols.
+# nbs/eval/31_protocols.ipynb: runs against the imported medvl.eval.protocols.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Protocols
@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from medvl.core import Aligner, MedvlError, jsonable
+from medvl.core import Aligner, MedvlError
+from medvl.files import jsonable
 from medvl.data.prompts import load_prompts
 from medvl.data.study import Sample
 from medvl.eval.metrics import bootstrap

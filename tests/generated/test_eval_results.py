@@ -1,4 +1,4 @@
-# nbs/eval/14_results.ipynb: runs against the imported medvl.eval.results.
+# nbs/eval/50_results.ipynb: runs against the imported medvl.eval.results.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Results

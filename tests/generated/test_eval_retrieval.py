@@ -1,4 +1,4 @@
-# nbs/eval/02_retrieval.ipynb: runs against the imported medvl.eval.retrieval.
+# nbs/eval/11_retrieval.ipynb: runs against the imported medvl.eval.retrieval.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Retrieval
@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from tqdm import tqdm
-from medvl.core import Aligner, Batch, MedvlError, best_precision, written
+from medvl.core import Aligner, Batch, MedvlError, best_precision
+from medvl.files import written
 from medvl.eval.metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, median_rank, mrr, recall_at,
                                 tie_rank)
 

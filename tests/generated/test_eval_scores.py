@@ -1,4 +1,4 @@
-# nbs/eval/05_scores.ipynb: runs against the imported medvl.eval.scores.
+# nbs/eval/30_scores.ipynb: runs against the imported medvl.eval.scores.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Scores of pairs

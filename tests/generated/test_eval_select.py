@@ -1,4 +1,4 @@
-# nbs/eval/14_select.ipynb: runs against the imported medvl.eval.select.
+# nbs/eval/32_select.ipynb: runs against the imported medvl.eval.select.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] The epoch that a protocol likes best
@@ -11,8 +11,8 @@ from medvl.data.prompts import load_prompts
 from medvl.eval.protocols import Protocol, protocol
 from medvl.eval.retrieval import embed
 from medvl.eval.zeroshot import zeroshot
-from medvl.learner import AlignLearner
-from medvl.training import bare
+from medvl.train.learner import AlignLearner
+from medvl.train.step import bare
 
 # %% [4] The epoch that a protocol likes best
 import math, tempfile
@@ -21,11 +21,11 @@ from pathlib import Path
 from fastcore.test import *
 from medvl.core import Aligner, Feat, Out, seed_everything
 from medvl.data.batch import dataloaders, sample_loader
-from medvl.data.films import Preset
+from medvl.data.preset import Preset
 from medvl.data.study import Sample, Study, View
 from medvl.data.tokens import train_tokenizer
 from medvl.eval.protocols import judged_parts
-from medvl.learner import align_learner, fit
+from medvl.train.learner import align_learner, fit
 from medvl.models.checkpoint import read_state
 
 # %% [6] The epoch that a protocol likes best

@@ -1,4 +1,4 @@
-# nbs/eval/11_temporal.ipynb: runs against the imported medvl.eval.temporal.
+# nbs/eval/33_temporal.ipynb: runs against the imported medvl.eval.temporal.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Change between two visits
@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
-from medvl.core import MedvlError, jsonable
-from medvl.data.folds import fold_of
+from medvl.core import MedvlError
+from medvl.files import jsonable
+from medvl.data.splits import fold_of
 from medvl.eval.metrics import MetricError, OneClass, bootstrap, finite
 
 # %% [4] Change between two visits

@@ -1,4 +1,4 @@
-# nbs/eval/03_zeroshot.ipynb: runs against the imported medvl.eval.zeroshot.
+# nbs/eval/13_zeroshot.ipynb: runs against the imported medvl.eval.zeroshot.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Zero-shot classification
@@ -13,7 +13,8 @@ from jaxtyping import Float, Int
 from sklearn.metrics import roc_curve
 from torch import Tensor
 from torch.nn.functional import normalize
-from medvl.core import CHEXPERT, Aligner, MedvlError, jsonable
+from medvl.core import CHEXPERT, Aligner, MedvlError
+from medvl.files import jsonable
 from medvl.eval.metrics import (Interval, MetricError, OneClass, accuracy, auroc, auroc_draws, best_threshold,
                                 bootstrap, cv_threshold, draw_counts, f1)
 from medvl.eval.retrieval import Embeddings, embed

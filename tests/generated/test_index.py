@@ -12,7 +12,7 @@ STEPS = [('films', 'DICOM, PNG, JPEG', 'data.image', 0, 1),
          ('image tower', 'Feat: global, patches', 'models.vision', 3, 1),
          ('text tower', 'Feat: global, words', 'models.text', 3, 0),
          ('method', 'Out: named terms', 'losses, methods', 4, .5),
-         ('scores', 'with intervals', 'learner, eval', 5, .5)]
+         ('scores', 'with intervals', 'train, eval', 5, .5)]
 ARROWS = (0, 2), (1, 2), (2, 3), (3, 4), (3, 5), (4, 6), (5, 6), (6, 7)
 
 def flow():
@@ -91,22 +91,22 @@ assert torch.allclose(out.img.glob.norm(dim=-1), torch.ones(3), atol=1e-5)
 
 # %% [15] Pages
 LAYERS = {'tutorials': 'where to start: a first run, your own films, MIMIC-CXR; what ALTA does on the phantom',
-    'core': 'what every part shares: batch, features, loss terms, the promise of a method',
+    'core files': 'what every part shares: batch, features, loss terms, the promise of a method; files on disk',
     'data': 'films and reports, from DICOM and text to batches: studies, manifests, splits, leakage, cache',
     'models': 'towers, adapters, masks, heads, checkpoints; the work of a step, counted',
     'losses': 'contrast of whole films and reports; of words and places',
     'readers': 'public sets as they are downloaded, each with its traps',
     'phantom': 'a simulated thorax: films, reports, labels, boxes and masks whose truth is known',
     'methods': 'the methods, equation by equation',
-    'training learner': 'a step as callbacks; a whole run, with resume',
+    'train': 'a step as callbacks; a whole run, with resume',
     'eval': 'retrieval, zero-shot, grounding, probes: each score with an interval',
-    'command commands cli': 'the command line, a page for each family of commands'}
+    'commands command cli': 'the command line, a page for each family of commands'}
 def layer(tops):
     "The pages of a layer, in the order of reading."
     return [(n, path) for n,path in there.items() if n.split('.')[0] in tops.split()]
 
 def links(tops): return ', '.join(f'[{n.rpartition(".")[2]}]({p})' for n,p in layer(tops))
-rows = [f'| {tops.split()[-1]} | {what} | {links(tops)} |' for tops,what in LAYERS.items()]
+rows = [f'| {tops.split()[0]} | {what} | {links(tops)} |' for tops,what in LAYERS.items()]
 Markdown('| layer | what is in it | pages |\n|---|---|---|\n'+'\n'.join(rows))
 
 # %% [16] Pages
@@ -119,6 +119,6 @@ def catalogue():
     "Every page with the sentence under its title, a table for each layer."
     for tops in LAYERS:
         rows = [f'| [{n}]({p}) | {says(NBS/p)} |' for n,p in layer(tops)]
-        yield f"**{tops.split()[-1]}**\n\n| page | what it is about |\n|---|---|\n"+'\n'.join(rows)
+        yield f"**{tops.split()[0]}**\n\n| page | what it is about |\n|---|---|\n"+'\n'.join(rows)
 
 Markdown('\n\n'.join(catalogue()))

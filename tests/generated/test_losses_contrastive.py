@@ -1,4 +1,4 @@
-# nbs/losses/01_contrastive.ipynb: runs against the imported medvl.losses.contrastive.
+# nbs/losses/10_contrastive.ipynb: runs against the imported medvl.losses.contrastive.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Contrastive losses

@@ -1,4 +1,4 @@
-# nbs/losses/02_local.ipynb: runs against the imported medvl.losses.local.
+# nbs/losses/20_local.ipynb: runs against the imported medvl.losses.local.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Local losses

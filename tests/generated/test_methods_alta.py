@@ -1,4 +1,4 @@
-# nbs/methods/06_alta.ipynb: runs against the imported medvl.methods.alta.
+# nbs/methods/31_alta.ipynb: runs against the imported medvl.methods.alta.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] ALTA
@@ -11,7 +11,7 @@ from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from medvl.core import Aligner, Batch, Feat, MedvlError, Out
-from medvl.data.recipe import Recipe
+from medvl.methods.recipe import Recipe
 from medvl.losses.contrastive import clip_loss, gather, log_scale, same_text
 from medvl.losses.local import local_loss
 from medvl.models.adapters import add_adapters, add_lora, freeze, unfreeze
@@ -26,9 +26,9 @@ import json, re, tempfile
 import numpy as np
 import matplotlib.pyplot as plt
 from fastcore.test import *
-from medvl.data.films import Preset
-from medvl.data.recipe import one_step, recipe_of, recipe_table
-from medvl.training import lr_at, param_groups
+from medvl.data.preset import Preset
+from medvl.methods.recipe import one_step, recipe_of, recipe_table
+from medvl.train.step import lr_at, param_groups
 from medvl.models.adapters import param_table, trainable
 torch.set_num_threads(1);
 
@@ -291,8 +291,8 @@ test_eq(cos['faithful'] > cos['clean'], True)
 
 # %% [69] It learns
 from medvl.data.batch import StudyData, collate
-from medvl.data.films import Preset
-from medvl.data.text import sections
+from medvl.data.preset import Preset
+from medvl.data.words import sections
 from medvl.data.study import samples
 from medvl.data.tokens import train_tokenizer
 from medvl.eval.retrieval import retrieval

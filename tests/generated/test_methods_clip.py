@@ -1,4 +1,4 @@
-# nbs/methods/01_clip.ipynb: runs against the imported medvl.methods.clip.
+# nbs/methods/10_clip.ipynb: runs against the imported medvl.methods.clip.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] CLIP
@@ -13,7 +13,7 @@ from medvl.core import Aligner, Feat, MedvlError, Out
 from medvl.losses.contrastive import clip_loss, gather, log_scale, same_text
 from medvl.models.checkpoint import read_config
 from medvl.models.heads import BatchScale, fuse_views
-from medvl.models.local import first_film, load_vision, text_pairs
+from medvl.methods.dual import first_film, load_vision, text_pairs
 from medvl.models.text import TextTower, pool_words
 from medvl.models.vision import VisionTower
 
@@ -126,9 +126,9 @@ test_eq((best == torch.arange(5)).float().mean().item() < 1, True)
 
 # %% [39] It learns
 from medvl.data.batch import StudyData, collate
-from medvl.data.films import Preset
+from medvl.data.preset import Preset
 from medvl.data.study import samples
-from medvl.data.text import sections
+from medvl.data.words import sections
 from medvl.data.tokens import train_tokenizer
 from medvl.eval.retrieval import retrieval
 from medvl.phantom.set import phantom_studies

@@ -1,4 +1,4 @@
-# nbs/methods/02_gloria.ipynb: runs against the imported medvl.methods.gloria.
+# nbs/methods/20_gloria.ipynb: runs against the imported medvl.methods.gloria.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] GLoRIA
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from medvl.core import Feat, MedvlError, Out
 from medvl.losses.contrastive import clip_loss, gather, same_text
 from medvl.losses.local import attend, local_loss, over_texts, regions
-from medvl.models.local import CellsAndWords
+from medvl.methods.dual import CellsAndWords
 
 # %% [4] GLoRIA
 import json, tempfile, time
@@ -123,9 +123,9 @@ test_close(padded[0], alone[0].item(), eps=1e-4); test_eq(abs(padded[1]-padded[0
 
 # %% [26] It learns
 from medvl.data.batch import StudyData, collate
-from medvl.data.films import Preset
+from medvl.data.preset import Preset
 from medvl.data.study import samples
-from medvl.data.text import sections
+from medvl.data.words import sections
 from medvl.data.tokens import train_tokenizer
 from medvl.phantom.set import phantom_studies
 

@@ -1,4 +1,4 @@
-# nbs/methods/05_mrm.ipynb: runs against the imported medvl.methods.mrm.
+# nbs/methods/30_mrm.ipynb: runs against the imported medvl.methods.mrm.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] MRM
@@ -11,7 +11,7 @@ from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from medvl.core import Aligner, Batch, Feat, MedvlError, Out
-from medvl.data.recipe import Recipe
+from medvl.methods.recipe import Recipe
 from medvl.models.checkpoint import load_state, mae_keys
 from medvl.models.heads import BatchScale
 from medvl.models.masked import PatchDecoder, mask_words, patchify, pick_patches, pixel_loss, token_loss
@@ -23,9 +23,9 @@ import json, tempfile
 import matplotlib.pyplot as plt
 import pandas as pd
 from fastcore.test import *
-from medvl.data.films import Preset
-from medvl.data.recipe import one_step, recipe_of, recipe_table
-from medvl.training import lr_at
+from medvl.data.preset import Preset
+from medvl.methods.recipe import one_step, recipe_of, recipe_table
+from medvl.train.step import lr_at
 from medvl.models.adapters import param_table, trainable
 from medvl.models.masked import unpatchify
 torch.set_num_threads(1);
@@ -178,8 +178,8 @@ test_eq(bool(over_all < over_hidden/3), True); test_close(over_hidden.item(), ma
 
 # %% [46] It learns
 from medvl.data.batch import StudyData, collate
-from medvl.data.films import Preset
-from medvl.data.text import sections
+from medvl.data.preset import Preset
+from medvl.data.words import sections
 from medvl.data.study import samples
 from medvl.data.tokens import train_tokenizer
 

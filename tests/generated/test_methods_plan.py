@@ -1,4 +1,4 @@
-# nbs/methods/07_plan.ipynb: runs against the imported medvl.methods.plan.
+# nbs/methods/21_plan.ipynb: runs against the imported medvl.methods.plan.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] PLAN
@@ -14,7 +14,7 @@ from medvl.core import Feat, MedvlError, Out
 from medvl.losses.contrastive import clip_loss, contrast, gather, same_text
 from medvl.losses.local import (cell_weights, over_texts, regions, similar, spread, top_words, word_nce, word_weights)
 from medvl.models.heads import BatchNormHead
-from medvl.models.local import CellsAndWords
+from medvl.methods.dual import CellsAndWords
 
 # %% [4] PLAN
 import json
@@ -243,7 +243,7 @@ test_eq(bool((u*z).sum(-1).mean() > l.cos.mean()+.15), True)
 
 # %% [48] It learns
 from medvl.data.batch import pad_texts
-from medvl.data.films import Preset
+from medvl.data.preset import Preset
 from medvl.data.regions import phrases
 from medvl.data.tokens import encode, train_tokenizer
 from medvl.eval.grounding import Protocol, grounding

@@ -1,4 +1,4 @@
-# nbs/models/03_adapters.ipynb: runs against the imported medvl.models.adapters.
+# nbs/models/30_adapters.ipynb: runs against the imported medvl.models.adapters.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Adapters

@@ -1,4 +1,4 @@
-# nbs/models/06_checkpoint.ipynb: runs against the imported medvl.models.checkpoint.
+# nbs/models/33_checkpoint.ipynb: runs against the imported medvl.models.checkpoint.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Checkpoints
@@ -12,7 +12,8 @@ import xxhash
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from medvl.core import MedvlError, jsonable, methods, provenance, save_json, written
+from medvl.core import MedvlError, methods
+from medvl.files import jsonable, provenance, save_json, written
 from medvl.models.names import say_names
 from medvl.models.text import TextTower
 from medvl.models.vision import VisionTower

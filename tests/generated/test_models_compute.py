@@ -1,4 +1,4 @@
-# nbs/models/08_compute.ipynb: runs against the imported medvl.models.compute.
+# nbs/models/40_compute.ipynb: runs against the imported medvl.models.compute.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Compute, counted

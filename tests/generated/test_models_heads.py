@@ -1,4 +1,4 @@
-# nbs/models/05_heads.ipynb: runs against the imported medvl.models.heads.
+# nbs/models/32_heads.ipynb: runs against the imported medvl.models.heads.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Heads

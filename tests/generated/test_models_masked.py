@@ -1,4 +1,4 @@
-# nbs/models/04_masked.ipynb: runs against the imported medvl.models.masked.
+# nbs/models/31_masked.ipynb: runs against the imported medvl.models.masked.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Masking

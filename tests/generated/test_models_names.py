@@ -1,4 +1,4 @@
-# nbs/models/00_names.ipynb: runs against the imported medvl.models.names.
+# nbs/models/10_names.ipynb: runs against the imported medvl.models.names.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Names of tensors

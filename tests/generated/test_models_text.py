@@ -1,4 +1,4 @@
-# nbs/models/02_text.ipynb: runs against the imported medvl.models.text.
+# nbs/models/21_text.ipynb: runs against the imported medvl.models.text.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Text towers

@@ -1,4 +1,4 @@
-# nbs/models/01_vision.ipynb: runs against the imported medvl.models.vision.
+# nbs/models/20_vision.ipynb: runs against the imported medvl.models.vision.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Vision towers

@@ -1,4 +1,4 @@
-# nbs/phantom/01_anatomy.ipynb: runs against the imported medvl.phantom.anatomy.
+# nbs/phantom/10_anatomy.ipynb: runs against the imported medvl.phantom.anatomy.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Anatomy

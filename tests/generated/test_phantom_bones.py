@@ -1,4 +1,4 @@
-# nbs/phantom/01b_bones.ipynb: runs against the imported medvl.phantom.bones.
+# nbs/phantom/11_bones.ipynb: runs against the imported medvl.phantom.bones.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Bones

@@ -1,4 +1,4 @@
-# nbs/phantom/08_calibration.ipynb: runs against the imported medvl.phantom.calibration.
+# nbs/phantom/52_calibration.ipynb: runs against the imported medvl.phantom.calibration.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Calibration

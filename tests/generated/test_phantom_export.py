@@ -1,4 +1,4 @@
-# nbs/phantom/09_export.ipynb: runs against the imported medvl.phantom.export.
+# nbs/phantom/53_export.ipynb: runs against the imported medvl.phantom.export.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Phantom patients on disk
@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from pydicom import dcmread
 from tqdm import tqdm
-from medvl.core import MedvlError, jsonable, save_json, written
+from medvl.core import MedvlError
+from medvl.files import jsonable, save_json, written
 from medvl.data.manifest import write_manifest
 from medvl.data.study import Box, Study, View, link_priors
 from medvl.data.table import write_table
@@ -25,7 +26,7 @@ import os, tempfile
 import matplotlib.pyplot as plt
 from fastcore.test import *
 from medvl.data.image import read_image
-from medvl.data.manifest import read_studies
+from medvl.readers.find import read_studies
 from medvl.data.scan import scan_dicom
 from medvl.data.table import ReadLog
 from medvl.phantom.set import draw_studies, patient_number, phantom_studies

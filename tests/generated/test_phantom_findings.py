@@ -1,4 +1,4 @@
-# nbs/phantom/03_findings.ipynb: runs against the imported medvl.phantom.findings.
+# nbs/phantom/30_findings.ipynb: runs against the imported medvl.phantom.findings.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Findings

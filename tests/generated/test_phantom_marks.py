@@ -1,4 +1,4 @@
-# nbs/phantom/10_marks.ipynb: runs against the imported medvl.phantom.marks.
+# nbs/phantom/54_marks.ipynb: runs against the imported medvl.phantom.marks.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Marks

@@ -1,4 +1,4 @@
-# nbs/phantom/02b_outline.ipynb: runs against the imported medvl.phantom.outline.
+# nbs/phantom/21_outline.ipynb: runs against the imported medvl.phantom.outline.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] The body's outline

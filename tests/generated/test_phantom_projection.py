@@ -1,4 +1,4 @@
-# nbs/phantom/02_projection.ipynb: runs against the imported medvl.phantom.projection.
+# nbs/phantom/20_projection.ipynb: runs against the imported medvl.phantom.projection.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Projection
@@ -14,7 +14,8 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from scipy import fft as sfft
 from scipy import ndimage as ndi
 from scipy.special import j1
-from medvl.core import MedvlError, written
+from medvl.core import MedvlError
+from medvl.files import written
 from medvl.phantom.anatomy import Reals
 from medvl.phantom.bones import Strokes
 

@@ -1,4 +1,4 @@
-# nbs/phantom/05_reports.ipynb: runs against the imported medvl.phantom.reports.
+# nbs/phantom/42_reports.ipynb: runs against the imported medvl.phantom.reports.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Reports

@@ -1,4 +1,4 @@
-# nbs/phantom/04b_sentences.ipynb: runs against the imported medvl.phantom.sentences.
+# nbs/phantom/41_sentences.ipynb: runs against the imported medvl.phantom.sentences.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Sentences

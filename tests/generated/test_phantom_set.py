@@ -1,4 +1,4 @@
-# nbs/phantom/06_set.ipynb: runs against the imported medvl.phantom.set.
+# nbs/phantom/50_set.ipynb: runs against the imported medvl.phantom.set.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] The set
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Iterator
 from zipfile import BadZipFile
 import numpy as np
-from medvl.core import MedvlError, cache_dir, jsonable, written
+from medvl.core import MedvlError
+from medvl.files import cache_dir, jsonable, written
 from medvl.data.study import Box, Study, View
 from medvl.phantom.anatomy import Anatomy
 from medvl.phantom.bones import Strokes, smooth, tube

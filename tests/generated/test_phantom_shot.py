@@ -1,4 +1,4 @@
-# nbs/phantom/03b_shot.ipynb: runs against the imported medvl.phantom.shot.
+# nbs/phantom/31_shot.ipynb: runs against the imported medvl.phantom.shot.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] A film with its truth

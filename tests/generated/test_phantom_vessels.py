@@ -1,4 +1,4 @@
-# nbs/phantom/01c_vessels.ipynb: runs against the imported medvl.phantom.vessels.
+# nbs/phantom/12_vessels.ipynb: runs against the imported medvl.phantom.vessels.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Vessels and airways

@@ -1,4 +1,4 @@
-# nbs/phantom/04_visits.ipynb: runs against the imported medvl.phantom.visits.
+# nbs/phantom/40_visits.ipynb: runs against the imported medvl.phantom.visits.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Visits

@@ -1,4 +1,4 @@
-# nbs/phantom/07_volume.ipynb: runs against the imported medvl.phantom.volume.
+# nbs/phantom/51_volume.ipynb: runs against the imported medvl.phantom.volume.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] The volume

@@ -1,4 +1,4 @@
-# nbs/readers/04_chexpert.ipynb: runs against the imported medvl.readers.chexpert.
+# nbs/readers/21_chexpert.ipynb: runs against the imported medvl.readers.chexpert.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] CheXpert
@@ -18,8 +18,8 @@ import importlib.util, io, tempfile
 import numpy as np
 from fastcore.test import *
 from PIL import Image
-from medvl.data.manifest import read_studies
-from medvl.data.sets import find_layouts
+from medvl.readers.find import read_studies
+from medvl.readers.find import find_layouts
 from medvl.data.study import samples
 
 # %% [6] A row

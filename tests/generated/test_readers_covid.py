@@ -1,4 +1,4 @@
-# nbs/readers/01_covid.ipynb: runs against the imported medvl.readers.covid.
+# nbs/readers/40_covid.ipynb: runs against the imported medvl.readers.covid.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] COVID-19 Image Data Collection
@@ -16,8 +16,8 @@ import tempfile
 import numpy as np
 from fastcore.test import *
 from PIL import Image
-from medvl.data.manifest import read_studies
-from medvl.data.sets import find_layouts
+from medvl.readers.find import read_studies
+from medvl.readers.find import find_layouts
 from medvl.data.study import samples
 from medvl.data.summary import summary
 

@@ -1,4 +1,4 @@
-# nbs/readers/07_imagenome.ipynb: runs against the imported medvl.readers.imagenome.
+# nbs/readers/13_imagenome.ipynb: runs against the imported medvl.readers.imagenome.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Chest ImaGenome
@@ -12,19 +12,19 @@ from tqdm import tqdm
 from medvl.core import MedvlError
 from medvl.data.dicom import view_kind
 from medvl.data.regions import cut_box
-from medvl.data.sets import NESTED
+from medvl.readers.find import NESTED
 from medvl.data.study import Box, Study, View, link_priors
 from medvl.data.table import ReadLog, check_columns, read_table
-from medvl.readers.grounding import SPLIT_WORDS, mimic_file
+from medvl.readers.mscxr import SPLIT_WORDS, mimic_file
 from medvl.readers.layout import add_label, close_log, find_table, look, need_table, open_log, our_names, to_studies
 
 # %% [4] Chest ImaGenome
 import tempfile
 from collections import Counter
 from fastcore.test import *
-from medvl.data.manifest import read_studies
+from medvl.readers.find import read_studies
 from medvl.data.regions import phrases
-from medvl.data.sets import find_layouts
+from medvl.readers.find import find_layouts
 
 # %% [6] Names
 from medvl.readers.imagenome import (IMAGENOME, DEVICES, scene_labels)

@@ -1,4 +1,4 @@
-# nbs/readers/10_jsrt.ipynb: runs against the imported medvl.readers.jsrt.
+# nbs/readers/51_jsrt.ipynb: runs against the imported medvl.readers.jsrt.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] JSRT and SCR
@@ -10,7 +10,7 @@ from medvl.data.regions import cut_box
 from medvl.data.study import Box, Study
 from medvl.data.table import ReadLog
 from medvl.readers.layout import close_log, films_in, open_log
-from medvl.readers.regions import with_regions
+from medvl.readers.shapes import with_regions
 
 # %% [4] JSRT and SCR
 import tempfile
@@ -18,9 +18,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 from fastcore.test import *
-from medvl.data.manifest import read_studies
+from medvl.readers.find import read_studies
 from medvl.data.regions import draw_ellipse, read_mask
-from medvl.data.sets import find_layouts
+from medvl.readers.find import find_layouts
 
 # %% [6] The tables
 from medvl.readers.jsrt import (NODULE, jsrt_lines, jsrt_table, jsrt_number)

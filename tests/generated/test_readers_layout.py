@@ -1,4 +1,4 @@
-# nbs/readers/00_layout.ipynb: runs against the imported medvl.readers.layout.
+# nbs/readers/01_layout.ipynb: runs against the imported medvl.readers.layout.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] What the readers share
@@ -42,7 +42,7 @@ test_fail(lambda: look(df, 'error', log), contains='t.csv row 3: no such file')
 test_eq(films_in([d/'deep', d/'nowhere'])['b.csv'], str(d/'deep/b.csv'))
 
 # %% [12] Names of findings
-from medvl.readers.layout import (STRENGTH, add_label, our_names)
+from medvl.readers.layout import (STRENGTH, add_label, our_names, own_or_ours)
 
 # %% [13] Names of findings
 example = {'Effusion':'Pleural Effusion', 'Nodule':'Lung Lesion', 'Mass':'Lung Lesion', 'Infiltration':'<Lung Opacity'}

@@ -1,4 +1,4 @@
-# nbs/readers/02_mimic.ipynb: runs against the imported medvl.readers.mimic.
+# nbs/readers/10_mimic.ipynb: runs against the imported medvl.readers.mimic.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] MIMIC-CXR and MIMIC-CXR-JPG
@@ -14,7 +14,7 @@ from medvl.data.dicom import view_kind
 from medvl.data.manifest import count_found
 from medvl.data.pixels import ImageError
 from medvl.data.scan import dicom_header, odd_date
-from medvl.data.sets import NESTED
+from medvl.readers.find import NESTED
 from medvl.data.study import Study, View, link_priors
 from medvl.data.table import ReadLog, check_columns, read_table
 from medvl.readers.sections import add_reports, find_reports
@@ -25,11 +25,11 @@ import numpy as np
 from fastcore.test import *
 from PIL import Image
 from pydicom import dcmread
-from medvl.data.manifest import read_studies
-from medvl.data.sets import find_layouts
+from medvl.readers.find import read_studies
+from medvl.readers.find import find_layouts
 from medvl.data.study import samples, show_timeline, slots
 from medvl.data.summary import summary
-from medvl.data.text import impression_findings
+from medvl.data.words import impression_findings
 from medvl.phantom.projection import write_dicom
 from medvl.phantom.set import phantom_studies
 from medvl.readers.rehearsal import mimic_id, write_mimic

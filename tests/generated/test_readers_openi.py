@@ -1,4 +1,4 @@
-# nbs/readers/03_openi.ipynb: runs against the imported medvl.readers.openi.
+# nbs/readers/20_openi.ipynb: runs against the imported medvl.readers.openi.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Open-i, and the annotation files of R2Gen
@@ -21,10 +21,10 @@ import tempfile
 import pandas as pd
 from fastcore.test import *
 from PIL import Image
-from medvl.data.manifest import read_studies
-from medvl.data.sets import find_layouts
+from medvl.readers.find import read_studies
+from medvl.readers.find import find_layouts
 from medvl.data.study import leakage, samples
-from medvl.data.text import impression_findings
+from medvl.data.words import impression_findings
 from medvl.phantom.projection import write_dicom
 from medvl.phantom.set import phantom_studies
 

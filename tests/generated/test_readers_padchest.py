@@ -1,4 +1,4 @@
-# nbs/readers/04_padchest.ipynb: runs against the imported medvl.readers.padchest.
+# nbs/readers/22_padchest.ipynb: runs against the imported medvl.readers.padchest.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] PadChest
@@ -19,8 +19,8 @@ from datetime import datetime
 from fastcore.test import *
 from PIL import Image
 from medvl.core import CHEXPERT
-from medvl.data.manifest import read_studies
-from medvl.data.sets import find_layouts
+from medvl.readers.find import read_studies
+from medvl.readers.find import find_layouts
 
 # %% [6] Names
 from medvl.readers.padchest import (REMARKS, KINDS, SAME)

@@ -1,10 +1,11 @@
-# nbs/readers/00_rehearsal.ipynb: runs against the imported medvl.readers.rehearsal.
+# nbs/readers/60_rehearsal.ipynb: runs against the imported medvl.readers.rehearsal.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] A rehearsal of MIMIC-CXR
-import hashlib, zipfile
+import hashlib, importlib.util, zipfile
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Iterable
 import pandas as pd
 from PIL import Image
@@ -51,3 +52,10 @@ test_eq(len(list((out/'mimic-cxr-reports').rglob('s*.txt'))), 1); assert (out/'m
 test_fail(lambda: write_mimic([Study('p', 's', views=[View(path='a.png', id='a')])], Path(tmp.name)/'x'),
           contains="film 'a' is not in memory")
 tmp.cleanup()
+
+# %% [12] Published tables
+from medvl.readers.rehearsal import (published_tables)
+
+# %% [13] Published tables
+if (pub := published_tables(('BBox_List_2017.csv.gz','BBox.csv.gz'))):
+    test_eq([o.name for o in Path(pub.name).iterdir()], ['BBox.csv.gz']); pub.cleanup()

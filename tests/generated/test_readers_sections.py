@@ -1,4 +1,4 @@
-# nbs/readers/00_sections.ipynb: runs against the imported medvl.readers.sections.
+# nbs/readers/02_sections.ipynb: runs against the imported medvl.readers.sections.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] The sections of a MIMIC-CXR report
@@ -11,13 +11,13 @@ from tqdm import tqdm
 from medvl.core import MedvlError
 from medvl.data.study import Study
 from medvl.data.table import ReadLog, read_table
-from medvl.data.text import as_text
+from medvl.data.words import as_text
 
 # %% [4] The sections of a MIMIC-CXR report
 import tempfile
 from fastcore.test import *
-from medvl.data.text import impression_findings
-from medvl.data.text import sections
+from medvl.data.words import impression_findings
+from medvl.data.words import sections
 from medvl.phantom.set import phantom_studies
 
 # %% [6] Headings

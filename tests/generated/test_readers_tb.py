@@ -1,4 +1,4 @@
-# nbs/readers/09_tb.ipynb: runs against the imported medvl.readers.tb.
+# nbs/readers/50_tb.ipynb: runs against the imported medvl.readers.tb.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] TBX11K, Shenzhen, Montgomery
@@ -10,16 +10,16 @@ from medvl.data.regions import cut_box
 from medvl.data.study import Box, Study
 from medvl.data.table import ReadLog, check_columns
 from medvl.readers.layout import close_log, films_in, look, open_log
-from medvl.readers.regions import read_coco, with_regions
+from medvl.readers.shapes import read_coco, with_regions
 
 # %% [4] TBX11K, Shenzhen, Montgomery
 import json, tempfile
 import numpy as np
 from PIL import Image
 from fastcore.test import *
-from medvl.data.manifest import read_studies
+from medvl.readers.find import read_studies
 from medvl.data.regions import read_mask
-from medvl.data.sets import find_layouts
+from medvl.readers.find import find_layouts
 
 # %% [6] TBX11K
 from medvl.readers.tb import (TBX11K, TBX_FOLDERS, tbx_labels, tbx_films, read_tbx11k)

@@ -7,11 +7,11 @@ from pathlib import Path
 from fastcore.test import *
 from medvl.core import MedvlError
 from medvl.data.batch import dataloaders, show_batch
-from medvl.data.manifest import read_studies
+from medvl.readers.find import read_studies
 from medvl.data.study import samples, show_timeline
 from medvl.data.summary import summary
 from medvl.data.table import ReadLog
-from medvl.data.text import impression_findings
+from medvl.data.words import impression_findings
 from medvl.data.tokens import train_tokenizer
 from medvl.phantom.set import phantom_studies
 from medvl.readers.rehearsal import write_mimic

@@ -14,7 +14,7 @@ from medvl.data.scan import scan_dicom
 from medvl.data.study import leakage, samples, split_by_patient
 from medvl.data.summary import summary
 from medvl.data.table import write_table
-from medvl.data.text import impression_findings
+from medvl.data.words import impression_findings
 from medvl.data.tokens import train_tokenizer
 from medvl.phantom.export import export_set
 

@@ -10,13 +10,13 @@ import torch
 from fastcore.test import test_eq
 from medvl.core import SLOTS, seed_everything
 from medvl.data.batch import dataloaders, sample_loader, show_batch
-from medvl.data.films import Preset
+from medvl.data.preset import Preset
 from medvl.data.study import leakage, samples
-from medvl.data.text import sections
+from medvl.data.words import sections
 from medvl.data.tokens import train_tokenizer
 from medvl.eval.metrics import chance_recall
 from medvl.eval.retrieval import embed, film_to_text, retrieval, text_to_film
-from medvl.learner import align_learner, fit
+from medvl.train.learner import align_learner, fit
 from medvl.methods.clip import CLIP
 from medvl.phantom.set import phantom_studies
 
