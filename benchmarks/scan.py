@@ -46,7 +46,8 @@ def seconds(tree: Path, folder: Path) -> float:
     "Processor time of one command, its start included."
     had = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, '-c', 'from medvl.cli import main; main()', 'data', 'manifest', folder/'films',
-                    '--out', folder/'m.csv', '--reports', folder/'reports.csv', '--force'], check=True, cwd=folder, stdout=subprocess.DEVNULL,
+                    '--out', folder/'m.csv', '--reports', folder/'reports.csv', '--force'], check=True, cwd=folder,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                    env=os.environ | dict(PYTHONPATH=str(tree)))
     now = resource.getrusage(resource.RUSAGE_CHILDREN)
     return now.ru_utime+now.ru_stime-had.ru_utime-had.ru_stime
@@ -65,7 +66,8 @@ def main():
         for _ in range(a.repeat):
             for k, tree in trees.items(): times[k].append(seconds(tree, Path(d)))
     best = {k: statistics.median(t) for k, t in times.items()}
-    for k, t in best.items(): print(f'{k:5} {t:6.1f} s for {a.films:,} films ({", ".join(f"{o:.1f}" for o in times[k])})')
+    for k, t in best.items():
+        print(f'{k:5} {t:6.1f} s for {a.films:,} films ({", ".join(f"{o:.1f}" for o in times[k])})')
     if a.base: print(f"ratio {best['this']/best['base']:.2f}")
 
 

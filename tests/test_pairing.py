@@ -1,8 +1,8 @@
 """Which film gets which report, over random folders and tables.
 
 No film ever gets a report that names another patient, study, accession number, series, film, day or time of day; a key
-that is unique on both sides, and is contradicted by nothing, always pairs; nothing depends on the order of the rows; and
-every film and every report is accounted for. The comparison here is written apart from `data.pairing`: values without
+that is unique on both sides, and is contradicted by nothing, always pairs; nothing depends on the order of the rows; every
+film and every report is accounted for. The comparison here is written apart from `data.pairing`: values without
 blanks around them, capitals aside.
 """
 import os, re
@@ -22,9 +22,11 @@ PATIENTS = ['', 'P1', 'p1', 'P2', '007', '7', '10000032', 'ANONYMOUS', '0']
 ACCESSIONS = ['', 'A1', 'a1', 'A2', '77', '077', '0']
 UIDS = ['', '1.2.1', '1.2.2', '1.2.10']
 DAYS, CLOCKS = ['', '2020-01-31', '2020-02-01'], ['00:00:00', '08:00:00', '08:00:30', '18:00:00']
-FOLDERS, NAMES = ['', 'p1/', 'p2/', 'P1/', 'x/p1/'], ['IM-1.png', 'IM-1', 'im-1.PNG', 'IM-1.dcm', '1.2.1', '1.2.10', '77.dcm']
+FOLDERS, NAMES = ['', 'p1/', 'p2/', 'P1/', 'x/p1/'], ['IM-1.png', 'IM-1', 'im-1.PNG', 'IM-1.dcm', '1.2.1', '1.2.10',
+    '77.dcm']
 
-FIELDS = dict(folder=FOLDERS, name=NAMES, patient_id=PATIENTS, accession=ACCESSIONS, study_uid=UIDS, day=DAYS, clock=CLOCKS,
+FIELDS = dict(folder=FOLDERS, name=NAMES, patient_id=PATIENTS, accession=ACCESSIONS, study_uid=UIDS, day=DAYS,
+    clock=CLOCKS,
               sop_uid=['', '9.1', '9.2'], series_uid=['', '8.1', '8.2'])
 CELLS = {k: st.sampled_from(v) for k, v in FIELDS.items()}
 films = st.fixed_dictionaries(CELLS)
@@ -58,7 +60,8 @@ def finish(f):
     image = f['folder']+f['name']
     guess = {} if f['patient_id'] else dict(patient_from='folder' if f['folder'] else 'file',
                                             patient_id=f['folder'].split('/')[0] or f['name'].rpartition('.')[0])
-    return f | dict(image=image, study_id=f['study_uid'], time=f['day'] and f"{f['day']}T{f['clock']}", patient_from='') | guess
+    return f | dict(image=image, study_id=f['study_uid'], time=f['day'] and f"{f['day']}T{f['clock']}",
+        patient_from='') | guess
 
 
 folders = st.one_of(alike, st.lists(films, min_size=1, max_size=6)).map(
@@ -103,7 +106,8 @@ def differ(film, row):
 def in_common(film, row):
     "Whether a film and a report share a name of the film, a number, or patient and day."
     if any(plain(row.get(k, '')) and plain(row[k]).lstrip('0') == plain(film[c]).lstrip('0') for k, c in dict(
-            accession='accession', study_uid='study_uid', study_id='study_uid', sop_uid='sop_uid', series_uid='series_uid').items()):
+            accession='accession', study_uid='study_uid', study_id='study_uid', sop_uid='sop_uid',
+        series_uid='series_uid').items()):
         return True
     bare = lambda o: re.sub(r'\.(png|dcm)$', '', o.replace('\\', '/').split('/')[-1].casefold())
     return bare(row.get('image', '')) == bare(film['image']) or bool(
@@ -124,7 +128,8 @@ def test_never_against_what_is_said(world):
     paired = sum(map(bool, got))
     assert paired == sum(log.found.values())
     assert len(made)-paired == sum(why.startswith('film without a report') for why, _ in log.noted)
-    assert len(rows) == len(set(filter(None, got))) + sum(why.startswith('report without a film') for why, _ in log.left)
+    assert len(rows) == len(set(filter(None, got))) + sum(why.startswith('report without a film') for why,
+        _ in log.left)
 
 
 @FEW
@@ -138,10 +143,12 @@ def test_order_does_not_matter(world, random):
     assert dict(zip((f['image'] for f in turned), two)) == one
 
 
-OWN = finish(dict(folder='q9/', name='own-film.dcm', patient_id='Q9', accession='Q77', study_uid='7.7.7', sop_uid='7.7.7.1',
+OWN = finish(dict(folder='q9/', name='own-film.dcm', patient_id='Q9', accession='Q77', study_uid='7.7.7',
+    sop_uid='7.7.7.1',
                   series_uid='7.7.7.2', day='2021-05-05', clock='10:11:00'))
 SURE = dict(image=['q9/own-film.dcm', 'own-film.dcm', 'own-film', 'Q9\\OWN-FILM.DCM', 'D:\\set\\q9\\own-film.dcm'],
-            accession=['Q77', ' q77'], study_uid=['7.7.7'], study_id=['7.7.7 '], sop_uid=['7.7.7.1'], series_uid=['7.7.7.2'],
+            accession=['Q77', ' q77'], study_uid=['7.7.7'], study_id=['7.7.7 '], sop_uid=['7.7.7.1'],
+    series_uid=['7.7.7.2'],
             date=['20210505', '2021-05-05'])
 sure = st.sets(st.sampled_from(sorted(SURE)), min_size=1).flatmap(
     lambda keys: st.fixed_dictionaries({k: st.sampled_from(SURE[k]) for k in keys},
@@ -160,7 +167,7 @@ def test_a_unique_key_always_pairs(world, row, patient, at):
 
 
 def test_from_disk(tmp_path):
-    "Folders that are links, a link that leads nowhere, a circle, a link to a film that is there; a table with whole paths."
+    "Folders that are links, a link that leads nowhere, a circle, a link to a film that is there; whole paths."
     gen, root, away = np.random.default_rng(0), tmp_path/'set', tmp_path/'away'
     for p in (root/'p1/IM-1.png', away/'IM-1.png', root/'p3/IM-1.png'):
         p.parent.mkdir(parents=True); Image.fromarray(gen.integers(0, 255, (40, 40), np.uint8)).save(p)

@@ -42,7 +42,8 @@ def read(data:Path, # manifest, folder with one, or a known public layout
     unsure = doubtful(studies)
     leaks = sorted(g for g, x in where.items() if len(x) > 1 and g not in unsure)
     torn = {g: why for g, why in unsure.items() if len(where.get(g, ())) > 1}
-    if torn: typer.secho(f'in several splits, perhaps of one patient, perhaps not: {say_doubtful(torn)}', fg='yellow', err=True)
+    if torn: typer.secho(f'in several splits, perhaps of one patient, perhaps not: {say_doubtful(torn)}',
+        fg='yellow', err=True)
     if leaks: typer.secho(f"LEAK: {len(leaks)} patients in two splits: {', '.join(leaks[:3])}", fg='red', err=True)
     return studies, dict(studies=len(studies), groups=len(where), splits_made_here=made, groups_in_two_splits=leaks,
                          per_split={str(k): sum(s.split == k for s in studies) for k in ('train','val','test',None)})

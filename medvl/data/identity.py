@@ -41,7 +41,8 @@ def read_fact(what:str, value:str # 'sex' or 'date of birth'; a cell
     "Sex or date of birth in one spelling."
     v = value.strip().upper()
     if what == 'sex': return {'F': 'F', 'W': 'F', 'M': 'M'}.get(v[:1], '')
-    if m := re.match(r'(\d{4})(?:-?(\d\d)-?(\d\d))?', v): return '' if nobody(m[1]) else ''.join(filter(None, m.groups()))
+    if m := re.match(r'(\d{4})(?:-?(\d\d)-?(\d\d))?', v): return '' if nobody(m[1]) else ''.join(filter(None,
+        m.groups()))
     return m[1] if (m := re.search(r'[./](\d{4})$', v)) else ''
 
 def person(infos:Iterable[Mapping[str,Any]] # what a source says of the films of one id

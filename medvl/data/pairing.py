@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/data/pairing.html.md"""
 # %% auto #0
 __all__ = ['ENDING', 'MANY', 'KEYS', 'Claim', 'tidy', 'day_of', 'clock_of', 'moment', 'parts_of', 'stem', 'claim', 'loose_claim',
            'eaten', 'one_spelling', 'spell_alike', 'contradictions', 'one_study', 'ends', 'agreement', 'keys_of',
-           'Films', 'doubt_folders', 'Pairs', 'some', 'votes', 'plain', 'pair', 'agree', 'leave']
+           'Films', 'doubt_folders', 'Pairs', 'some', 'votes', 'one_line', 'pair', 'agree', 'leave']
 
 # %% ../../nbs/data/24_pairing.ipynb #106f5646
 import re, unicodedata
@@ -64,11 +64,12 @@ def day_of(text:str # starts with a date
     except ValueError: return '', ''
     return y+mo+d, text[m.end():]
 
-def clock_of(text:str # a time of day: 9:30, 09:30:15.2, 093015, 93015.0, 9:30 PM; with T or a blank before, a zone after
+def clock_of(text:str # 9:30, 09:30:15.2, 093015, 93015.0 or 9:30 PM; T or a blank before, a zone after
             ) -> str: # HHMM or HHMMSS; '' for midnight, and if it can't be read
     "Time of day."
     t = text.strip(' T')
-    if m := re.match(r'(\d{3,6})(?!\d)', t): h, mi, s = re.match('(..)(..)(..)?', m[1].zfill(len(m[1])+len(m[1])%2)).groups()
+    if m := re.match(r'(\d{3,6})(?!\d)', t): h, mi, s = re.match('(..)(..)(..)?',
+        m[1].zfill(len(m[1])+len(m[1])%2)).groups()
     elif m := re.match(r'(\d\d?):(\d\d)(?::(\d\d))?', t): h, mi, s = m.groups()
     else: return ''
     if half := re.search(r'([AP])\.?M', t.upper()): h = int(h)%12 + 12*(half[1] == 'P')
@@ -111,8 +112,10 @@ def claim(r:Mapping[str,str], # a row of a scan, or of a table of reports
     own = id.removeprefix(f'{patient}/') if patient else ''
     day, clock = moment(r.get('date') or '', r.get('time') or '')
     file, rooted = parts_of(r.get('image') or '')
-    return Claim(name, text, get('sop_uid'), get('series_uid'), study, tuple(dict.fromkeys(filter(None, (study, id, own)))),
-                 get('accession'), patient if origin in ('','folder') else '', day, clock, file, rooted, origin == 'folder',
+    return Claim(name, text, get('sop_uid'), get('series_uid'), study, tuple(dict.fromkeys(filter(None, (study, id,
+        own)))),
+                 get('accession'), patient if origin in ('','folder') else '', day, clock, file, rooted,
+        origin == 'folder',
                  other=other)
 
 def loose_claim(name:str, # path of a text file below its folder, without .txt
@@ -162,10 +165,13 @@ def contradictions(f:Claim, r:Claim # film; report
     "What both say, and say differently."
     if r.loose: return {}
     out = {}
-    for k,name in dict(patient='patient', accession='accession', study='study', series='series', uid='film UID').items():
+    for k,name in dict(patient='patient', accession='accession', study='study', series='series',
+        uid='film UID').items():
         a, b = getattr(f, k), getattr(r, k)
-        if a and b and a != b and not (k == 'patient' and f.guess and f.file[0] in r.file[:-1]): out[name] = f'{b}, not {a}'
-    if f.studies and r.studies and not set(f.studies) & set(r.studies): out['study'] = f'{r.studies[0]}, not {f.studies[0]}'
+        folder = k == 'patient' and f.guess and f.file[0] in r.file[:-1]  # the report knows the folder
+        if a and b and a != b and not folder: out[name] = f'{b}, not {a}'
+    if f.studies and r.studies and not set(f.studies) & set(r.studies):
+        out['study'] = f'{r.studies[0]}, not {f.studies[0]}'
     n = 6 if f.clock[4:].strip('0') and r.clock[4:].strip('0') else 4
     if f.day and r.day and f.day != r.day: out['day'] = f'{r.day}, not {f.day}'
     elif f.clock and r.clock and f.clock[:n] != r.clock[:n]: out['time of day'] = f'{r.clock}, not {f.clock}'
@@ -182,9 +188,11 @@ def one_study(films:list[Claim], # that have a key in common
 
 # %% ../../nbs/data/24_pairing.ipynb #7a3884f5
 MANY = 64  # films that one key may point to; more are not looked at one by one
-KEYS = ('film UID','path','series UID','study','accession','file name','patient and time','patient and day')  # best first
+KEYS = ('film UID','path','series UID','study','accession','file name','patient and time',
+    'patient and day')  # best first
 
-def ends(long:tuple[str,...], short:tuple[str,...]) -> bool: return long[len(long)-len(short):] == short and len(short) <= len(long)
+def ends(long:tuple[str,...], short:tuple[str,
+    ...]) -> bool: return long[len(long)-len(short):] == short and len(short) <= len(long)
 
 def agreement(r:Claim, f:Claim, # a report and a film whose names are alike
               above:list[tuple[str,...]], # folders above the scanned one, in one spelling or several
@@ -197,7 +205,8 @@ def agreement(r:Claim, f:Claim, # a report and a film whose names are alike
     if not said: return 1+same
     small = lambda o: tuple(map(str.casefold, o))
     if any(ends((*o, *own), said) for o in above) or r.rooted and own and ends(said, own): return 3+same
-    if any(ends(small((*o, *own)), small(said)) for o in above) or r.rooted and own and ends(small(said), small(own)): return 3
+    if any(ends(small((*o, *own)), small(said)) for o in above) or r.rooted and own and ends(small(said),
+        small(own)): return 3
     known = r.patient and r.patient == f.patient and not f.guess
     return 1+same if known or r.rooted and not own and flat else 0
 
@@ -205,9 +214,11 @@ def agreement(r:Claim, f:Claim, # a report and a film whose names are alike
 def keys_of(c:Claim # a film, or a report
            ) -> list[tuple]: # key and value
     "What a film and a report can have in common, names of files aside."
-    out = [('film UID', c.uid), ('series UID', c.series), *(('study', s) for s in c.studies), ('accession', c.accession)]
+    out = [('film UID', c.uid), ('series UID', c.series), *(('study', s) for s in c.studies), ('accession',
+        c.accession)]
     if c.patient and c.day:
-        out += [('patient and time', (c.patient, c.day, c.clock[:4]))]*bool(c.clock)+[('patient and day', (c.patient, c.day))]
+        out += [('patient and time', (c.patient, c.day, c.clock[:4]))]*bool(c.clock)+[('patient and day', (c.patient,
+            c.day))]
     return [o for o in out if o[1]]
 
 class Films:
@@ -276,7 +287,7 @@ def some(names:Iterable[str], most:int=3 # candidates; how many are named
     return ', '.join(names[:most]) + (f' and {len(names)-most} more' if len(names) > most else '')
 
 def votes(films:Films, rows:list[Claim] # reports
-         ) -> tuple[dict, dict, dict]: # by id(film): (key, report), (key, report, films) not unique, (report, differences)
+         ) -> tuple[dict, dict, dict]: # of a film: (key, report); (key, report, films), not unique; (report, differences)
     "What speaks for a film's report, what is ambiguous, and what contradicts."
     good, torn, against = defaultdict(list), defaultdict(list), defaultdict(list)
     for r in rows:
@@ -292,7 +303,10 @@ def votes(films:Films, rows:list[Claim] # reports
             for f in fit: good[id(f)].append((k, r)) if unique else torn[id(f)].append((name, r, fit))
     return good, torn, against
 
-def plain(text:str) -> str: return ' '.join(text.split())
+def one_line(text:str # a report
+            ) -> str:
+    "What two reports that say the same have in common."
+    return ' '.join(text.split())
 
 def pair(films:list[Claim], # of a folder; their ids are brought into one spelling with those of the reports
          rows:list[Claim], # reports
@@ -308,13 +322,14 @@ def pair(films:list[Claim], # of a folder; their ids are brought into one spelli
         if f.other: continue
         if own := good[id(f)]:
             top = min(k for k, _ in own); best = [r for k, r in own if k == top]
-            if len({plain(r.text) for r in best}) > 1:
+            if len({one_line(r.text) for r in best}) > 1:
                 out.why[i] = f'several reports fit it by {KEYS[top[0]]}', some(r.name for r in best); continue
             out.rows[i], out.key[i] = best, KEYS[top[0]]
             for r in best: of_row[id(r)].append((top, i))
         elif torn[id(f)]:
             name, r, also = torn[id(f)][0]
-            out.why[i] = f'its {name} fits several films', f"{r.name}; so does " + some(o.name for o in also if o is not f)
+            others = some(o.name for o in also if o is not f)
+            out.why[i] = f'its {name} fits several films', f"{r.name}; so does {others}"
         elif against[id(f)]:
             out.why[i] = 'the report says another ' + ', '.join(against[id(f)][0][1]), \
                 some(f"{r.name} ({'; '.join(f'{k} {o}' for k, o in v.items())})" for r, v in against[id(f)])
@@ -322,6 +337,7 @@ def pair(films:list[Claim], # of a folder; their ids are brought into one spelli
     leave(films, rows, good, torn, against, out)
     return out
 
+# %% ../../nbs/data/24_pairing.ipynb #6d0a0001
 def agree(films:list[Claim], rows:list[Claim], of_row:dict, out:Pairs # of `pair`; `out` is changed
          ):
     "Take reports back from films that contradict the film for which it has a stronger key."
@@ -341,6 +357,6 @@ def leave(films:list[Claim], rows:list[Claim], good:dict, torn:dict, against:dic
     for i, f in enumerate(films):
         for _, r in good.get(id(f), ()):
             near.add(id(r))
-            if i in out.rows and plain(r.text) == plain(out.rows[i][0].text): used.add(id(r))
+            if i in out.rows and one_line(r.text) == one_line(out.rows[i][0].text): used.add(id(r))
     out.left = [('report without a film' + ': ambiguous, or contradicted by what it fits'*(id(r) in near), r.name)
                 for r in rows if id(r) not in used]

@@ -6,7 +6,7 @@ Docs: https://medvl.github.io/medvl/data/scan.html.md"""
 
 # %% auto #0
 __all__ = ['FIRST', 'COLUMN_ORDER', 'OTHER_FILES', 'KEYS', 'odd_date', 'dicom_time', 'dicom_header', 'picture_header',
-           'scan_dicom', 'all_files', 'note_people', 'scan_file', 'read_reports', 'report_of', 'read_text',
+           'scan_dicom', 'scan_file', 'all_files', 'note_people', 'read_reports', 'report_of', 'read_text',
            'match_reports', 'goes_by', 'take_patients', 'own_texts']
 
 # %% ../../nbs/data/33_scan.ipynb #f4676c76
@@ -64,7 +64,8 @@ def dicom_header(p:Path, # DICOM file
     if chest and (why := not_chest(info)): raise ImageError(f"{p}: {why}")
     codes = ' '.join(str(o.get('CodeMeaning', '')) for o in ds.get('ViewCodeSequence') or [])
     pos = info['view_position'] or codes or (info['series'] if view_kind(info['series']) != 'other' else '')
-    keep = ('accession','study_uid','modality','body_part','photometric','width','height','sex','age','sop_uid','series_uid')
+    keep = ('accession','study_uid','modality','body_part','photometric','width','height','sex','age','sop_uid',
+        'series_uid')
     born = str(ds.get('PatientBirthDate') or '')
     if odd := odd_date(info['date'], born): info['warnings'].append('StudyDate '+odd)
     return dict(patient_id=info['patient_id'], study_id=info['study_uid'], time=dicom_time(info['date'], info['time']),
@@ -83,7 +84,8 @@ def picture_header(p:Path # PNG or JPEG file
 
 # %% ../../nbs/data/33_scan.ipynb #9c2df063
 COLUMN_ORDER = ('image','image_id','patient_id','study_id','time','view','view_class','report','accession','study_uid',
-                'modality','body_part','photometric','spacing','width','height','sex','age','birth_date','sop_uid','series_uid',
+                'modality','body_part','photometric','spacing','width','height','sex','age','birth_date','sop_uid',
+    'series_uid',
                 'patient_from','warnings')
 OTHER_FILES = ('.csv','.txt','.json','.xml','.xlsx','.parquet','.html','.md')  # not looked into
 
@@ -114,40 +116,6 @@ def scan_dicom(folder:str|Path, # looked through with all its subfolders; DICOM,
     order = {k: i for i,k in enumerate(COLUMN_ORDER)}
     return df[sorted(df.columns, key=lambda c: order.get(c, len(order)))].reset_index(drop=True)
 
-def all_files(folder:Path, # looked through with its subfolders
-              log:ReadLog|None=None, # gets links that lead nowhere or to what is there anyway; None: not said
-              twice:bool=False # keep a link to a file that is there under another name
-             ) -> list[Path]:
-    "Files in alphabetical order; links are followed. Names that start with a dot are not looked at."
-    log, files, links, seen = ReadLog() if log is None else log, [], [], set()
-    same = lambda p: (o := os.stat(p)) and (o.st_dev, o.st_ino)
-    below = lambda p: os.path.relpath(p, folder)
-    def walk(d):
-        seen.add(same(d))
-        for e in os.scandir(d):
-            if e.name.startswith('.'): continue
-            if e.is_symlink(): links.append(e.path)
-            elif e.is_file(): files.append(e.path)
-            elif e.is_dir() and same(e.path) not in seen: walk(e.path)
-    walk(folder)
-    films = {same(p) for p in files} if links and not twice else set()
-    for p in links: # grows while linked folders are walked through
-        up = os.path.isdir(p) and Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(p))
-        if not os.path.exists(p): log.leave('a link that leads nowhere', below(p))
-        elif up or (os.path.isdir(p) and same(p) in seen): log.note('a link to a folder that is looked at anyway', below(p))
-        elif os.path.isdir(p): n = len(files); walk(p); films |= {same(o) for o in files[n:]}
-        elif twice or same(p) not in films: files.append(p); films.add(same(p))
-        else: log.note('a link to a file that is there anyway: left out', below(p))
-    return sorted(map(Path, files))
-
-def note_people(df:pd.DataFrame, log:ReadLog # a scan; gets the ids
-               ):
-    "Say which ids are no proof of one person."
-    facts = [dict(zip(('sex','birth_date'), o)) for o in df.reindex(columns=['sex','birth_date'], fill_value='').values]
-    n = Counter(df.patient_id)
-    for k,why in doubtful(SimpleNamespace(patient=p, info=o) for p,o in zip(df.patient_id, facts)).items():
-        log.note('patient id that is no proof of one person', f'{k!r}, {n[k]} films: {why}')
-
 def scan_file(p:Path, # file
               rel:str, # its path below the folder
               rx:re.Pattern|None, # `pattern` of `scan_dicom`
@@ -173,8 +141,47 @@ def scan_file(p:Path, # file
     if not pos: log.note('projection unknown: view_class other', rel)
     return dict(study_id='', time='') | info | dict(image=rel, image_id=rel, view=pos, view_class=view_kind(pos))
 
+# %% ../../nbs/data/33_scan.ipynb #5c0a0002
+def all_files(folder:Path, # looked through with its subfolders
+              log:ReadLog|None=None, # gets links that lead nowhere or to what is there anyway; None: not said
+              twice:bool=False # keep a link to a file that is there under another name
+             ) -> list[Path]:
+    "Files in alphabetical order; links are followed. Names that start with a dot are not looked at."
+    log, files, links, seen = ReadLog() if log is None else log, [], [], set()
+    same = lambda p: (o := os.stat(p)) and (o.st_dev, o.st_ino)
+    below = lambda p: os.path.relpath(p, folder)
+    def walk(d):
+        seen.add(same(d))
+        for e in os.scandir(d):
+            if e.name.startswith('.'): continue
+            if e.is_symlink(): links.append(e.path)
+            elif e.is_file(): files.append(e.path)
+            elif e.is_dir() and same(e.path) not in seen: walk(e.path)
+    walk(folder)
+    films = {same(p) for p in files} if links and not twice else set()
+    for p in links: # grows while linked folders are walked through
+        up = os.path.isdir(p) and Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(p))
+        if not os.path.exists(p): log.leave('a link that leads nowhere', below(p))
+        elif up or (os.path.isdir(p) and same(p) in seen): log.note('a link to a folder that is looked at anyway',
+            below(p))
+        elif os.path.isdir(p): n = len(files); walk(p); films |= {same(o) for o in files[n:]}
+        elif twice or same(p) not in films: files.append(p); films.add(same(p))
+        else: log.note('a link to a file that is there anyway: left out', below(p))
+    return sorted(map(Path, files))
+
+# %% ../../nbs/data/33_scan.ipynb #5c0a0003
+def note_people(df:pd.DataFrame, log:ReadLog # a scan; gets the ids
+               ):
+    "Say which ids are no proof of one person."
+    facts = [dict(zip(('sex','birth_date'), o)) for o in df.reindex(columns=['sex','birth_date'],
+        fill_value='').values]
+    n = Counter(df.patient_id)
+    for k,why in doubtful(SimpleNamespace(patient=p, info=o) for p,o in zip(df.patient_id, facts)).items():
+        log.note('patient id that is no proof of one person', f'{k!r}, {n[k]} films: {why}')
+
 # %% ../../nbs/data/33_scan.ipynb #4cbbbfb3
-KEYS = ('image','accession','study_uid','study_id','sop_uid','series_uid')  # columns of a table of reports that find a film
+KEYS = ('image','accession','study_uid','study_id','sop_uid',
+    'series_uid')  # columns of a table of reports that find a film
 
 def read_reports(reports:str|Path|pd.DataFrame # table, or folder of .txt files
                 ) -> list[Claim]: # reports with what they can be matched by; texts may be empty
@@ -229,7 +236,8 @@ def match_reports(df:pd.DataFrame, # a scan
         else: log.note('film without a report', f.name)
     for why,name in dict.fromkeys(pairs.left): log.leave(why, name)
     if rows and not pairs.rows:
-        log.lines.append(f"no report fits a film: a report goes by {goes_by(rows[0])[:200]} ...; a film by {goes_by(films[0])}")
+        log.lines.append(f"no report fits a film: a report goes by {goes_by(rows[0])[:200]} ...; "
+                         f"a film by {goes_by(films[0])}")
     return df.assign(report=[pairs.rows[i][0].text if i in pairs.rows else '' for i in range(len(films))])
 
 def goes_by(c:Claim # a film, or a report

@@ -235,8 +235,9 @@ def split_by_patient(studies:Iterable[Study], # `split` is overwritten
         u = xxhash.xxh64(f'{salt}|{s.group}'.encode()).intdigest()/2**64
         s.split = 'train' if u < train else 'val' if u < train+val else 'test'
     if say and (unsure := doubtful(studies)):
-        say(f'split: {sum(s.patient in unsure for s in studies)} of {len(studies)} studies have an id that is no proof of one '
-            f'person ({say_doubtful(unsure)}); studies of one such id stay together')
+        n = sum(s.patient in unsure for s in studies)
+        say(f'split: {n} of {len(studies)} studies have an id that is no proof of one person '
+            f'({say_doubtful(unsure)}); studies of one such id stay together')
     return studies
 
 # %% ../../nbs/data/30_study.ipynb #56139efe
@@ -294,7 +295,8 @@ class Leakage:
         if len(self.splits) < 2: return f'leakage: nothing to compare, one split only ({dict(self.splits)})'
         name = dict(patient='patients', group='groups', film='films', near='near-duplicates')
         bad = [f'{self.count[k]} {name[k]}' for k in LEAKS if self.count[k]]
-        line = ('LEAK: ' + ', '.join(bad) + ' in several splits' if bad else 'no leak found' if self.unknown else 'no leak') + '; compared: ' + \
+        clean = 'no leak found' if self.unknown else 'no leak'
+        line = ('LEAK: ' + ', '.join(bad) + ' in several splits' if bad else clean) + '; compared: ' + \
             ', '.join(f"{v} {name[k] if k != 'near' else 'pictures'}" for k,v in self.checked.items() if k in LEAKS)
         if self.count['text']:
             line += f"; {self.count['text']} of {self.checked['text']} texts occur in several splits (look at them)"

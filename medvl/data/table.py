@@ -154,7 +154,8 @@ def check_quotes(path:Path, sep:str # a text file; between its cells
             rows, start = csv.reader(io.TextIOWrapper(f, 'utf-8-sig', newline=''), delimiter=sep, strict=True), 0
             for _ in rows: start = rows.line_num
     except csv.Error as e:
-        raise MedvlError(f"{path}: line {start+1}{f' to {rows.line_num}'*(rows.line_num > start+1)}: a quotation mark is out "
+        lines = f'line {start+1}'+f' to {rows.line_num}'*(rows.line_num > start+1)
+        raise MedvlError(f"{path}: {lines}: a quotation mark is out "
                          f"of place ({e}); one within a quoted cell is written twice, and each cell is closed") from e
     finally: csv.field_size_limit(before)
 
@@ -187,10 +188,11 @@ def check_swallowed(df:pd.DataFrame, path:Path, sep:str # a table; its file; bet
                 if line.count(sep) < df.shape[1]-1: continue
                 try: own = next(csv.reader([line], delimiter=sep), [])
                 except csv.Error: continue
-                if len(own) == df.shape[1] and all(f(own[k]) for k,f in ids.items()) and not any(own[k] in known[k] for k in keys):
-                    raise MedvlError(f"{path}: row {i+2}, column {df.columns[c]!r}: the cell holds a line that looks like a row "
-                                     f"of the table: {line[:60]!r}; is there a quotation mark too few or too many?")
-
+                if len(own) == df.shape[1] and all(f(own[k]) for k,
+                    f in ids.items()) and not any(own[k] in known[k] for k in keys):
+                    raise MedvlError(
+                        f"{path}: row {i+2}, column {df.columns[c]!r}: the cell holds a line that looks like "
+                        f"a row of the table: {line[:60]!r}; is there a quotation mark too few or too many?")
 
 # %% ../../nbs/data/31_table.ipynb #17e24722
 def write_table(df:pd.DataFrame, # as `read_table` gives it, or `scan_dicom`

@@ -16,7 +16,8 @@ from fastcore.test import *
 from medvl.data.identity import (NOBODY, nobody)
 
 # %% [7] Ids that name nobody
-assert all(map(nobody, ('', ' ', '0', '000', '0.0', 'ANONYMOUS', 'Anonymous^', 'nan', 'N/A', 'xxxx', 'No ID', '-', 'Test_Patient')))
+assert all(map(nobody, ('', ' ', '0', '000', '0.0', 'ANONYMOUS', 'Anonymous^', 'nan', 'N/A', 'xxxx', 'No ID', '-',
+    'Test_Patient')))
 assert not any(map(nobody, ('1', '10', '007', 'P0', 'Anon-12', 'x', 'x1', 'anna', '1.0')))
 
 # %% [9] What a source says of the person
@@ -33,9 +34,12 @@ test_eq(person([{'dob': '31.01.1950', 'sex': ''}, {'dob': '0000-00-00', 'age': '
 from medvl.data.identity import (doubtful, say_doubtful)
 
 # %% [13] Ids of several people
-def unit(patient, *infos): return SimpleNamespace(patient=patient, info={}, views=[SimpleNamespace(info=o) for o in infos])
-why = doubtful([unit('ANONYMOUS', {'sex': 'F'}), unit('ANONYMOUS', {'sex': 'M'}), unit('0'), unit('p1', {'sex': 'F'}, {'sex': 'F'}),
-                unit('p2', {'dob': '1950'}), unit('p2', {'dob': '19510101'}), unit('p3', {'dob': '1950'}, {'dob': '19500101'})])
+def unit(patient, *infos): return SimpleNamespace(patient=patient, info={},
+    views=[SimpleNamespace(info=o) for o in infos])
+why = doubtful([unit('ANONYMOUS', {'sex': 'F'}), unit('ANONYMOUS', {'sex': 'M'}), unit('0'), unit('p1', {'sex': 'F'},
+    {'sex': 'F'}),
+                unit('p2', {'dob': '1950'}), unit('p2', {'dob': '19510101'}), unit('p3', {'dob': '1950'},
+    {'dob': '19500101'})])
 print(say_doubtful(why))
 test_eq(why, {'ANONYMOUS': 'a placeholder, 2 sexes', '0': 'a placeholder', 'p2': '2 dates of birth'})
 test_eq(say_doubtful({str(i): 'x' for i in range(9)}, 1), "'0': x and 8 more")

@@ -55,9 +55,11 @@ test_fail(lambda: r.file('up', Path('/data')), contains='a path below /data')
 test_eq(Row('', 0, {'image': '/films/a.png'}).file('image', Path('/data')), os.path.normpath('/films/a.png'))
 test_fail(lambda: Row('', 0, {'labels': 'Edema=2'}).labels(), contains="1, 0 or -1 for 'Edema'")
 test_eq(Row('', 0, {'label: Edema': 'True', 'labels': ' Edema = 1 |Mass=0'}).labels(), {'Edema': 1., 'Mass': 0.})
-for o in ({'labels': 'Edema=1|Edema=0'}, {'labels': 'Edema', 'label: Edema': '0'}, {'label:Edema': '1', 'label: Edema': '-1'}):
+for o in ({'labels': 'Edema=1|Edema=0'}, {'labels': 'Edema', 'label: Edema': '0'}, {'label:Edema': '1',
+    'label: Edema': '-1'}):
     test_fail(lambda: Row('', 0, o).labels(), contains="one value for 'Edema', not both")
-test_fail(lambda: Row('', 0, {'label:Edema': 'yes'}).labels(), contains="column 'label:Edema': 'yes'; expected 1, 0 or -1")
+test_fail(lambda: Row('', 0, {'label:Edema': 'yes'}).labels(),
+    contains="column 'label:Edema': 'yes'; expected 1, 0 or -1")
 
 # %% [14] From rows to studies
 from medvl.data.manifest import (KNOWN, read_manifest)
@@ -66,12 +68,18 @@ from medvl.data.manifest import (KNOWN, read_manifest)
 from medvl.data.manifest import (row_views)
 
 # %% [18] From rows to studies
-from medvl.data.manifest import (ONE, group_rows, words, note_ids, count_found)
+from medvl.data.manifest import (ONE, group_rows, count_found)
 
-# %% [20] Links
-from medvl.data.manifest import (link_rows, check_link, check_circles, read_regions)
+# %% [20] From rows to studies
+from medvl.data.manifest import (words, note_ids)
 
 # %% [22] Links
+from medvl.data.manifest import (link_rows, read_regions)
+
+# %% [23] Links
+from medvl.data.manifest import (check_link, check_circles)
+
+# %% [25] Links
 rng = np.random.default_rng(0); (d/'films').mkdir()
 for n in 'abcde': Image.fromarray(rng.integers(0, 255, (48,40), np.uint8)).save(d/f'films/{n}.png')
 head = 'image,image_id,patient_id,study_id,offset_days,view,text,labels,split,scanner\n'
@@ -87,7 +95,7 @@ test_eq([v.id for v in b.laterals], ['c']); test_eq(b.labels, {'Effusion': 1., '
 test_eq(a.views[0].info, {'scanner': 'X1'})
 test_eq((a.views[0].text, c.views[0].text, c.group, c.split), ('Clear lungs.', None, 'p2', 'test'))
 
-# %% [24] Links
+# %% [27] Links
 def says(text, **kw):
     "The message for a bad manifest, without the folder."
     try: read_manifest(table(d, text), **kw)
@@ -106,7 +114,8 @@ wrong = dict(
     prior = 'image,image_id,patient_id,prior_image_id\nfilms/a.png,a,p1,\nfilms/b.png,b,p2,a\n',
     later = 'image,image_id,patient_id,offset_days,prior_image_id\nfilms/a.png,a,p1,5,\nfilms/b.png,b,p1,3,a\n',
     itself = 'image,image_id,patient_id,prior_image_id\nfilms/a.png,a,p1,a\n',
-    circle = 'image,image_id,patient_id,view,prior_image_id\nfilms/a.png,a,p1,PA,c\nfilms/b.png,b,p1,PA,a\nfilms/c.png,c,p1,PA,b\n',
+    circle = 'image,image_id,patient_id,view,prior_image_id\n'
+             'films/a.png,a,p1,PA,c\nfilms/b.png,b,p1,PA,a\nfilms/c.png,c,p1,PA,b\n',
     lateral = 'image,image_id,patient_id,view,lateral_image_id\nfilms/a.png,a,p1,PA,b\nfilms/b.png,b,p1,AP,\n')
 said = {k: says(v) for k,v in wrong.items()}
 for k,v in said.items(): show(f'{k:11}{v}')
@@ -114,7 +123,7 @@ test_eq('rows 2 and 4' in said['duplicate'] and 'films/z.png (1 of 1' in said['a
         and 'train or val or test' in said['split'], True)
 test_eq([k for k,v in said.items() if v == 'was read'], [])
 
-# %% [26] Links
+# %% [29] Links
 log = ReadLog('small')
 links = ('image,image_id,patient_id,offset_days,view,prior_image_id\nfilms/a.png,a,p,0,PA,\nfilms/b.png,b,p,3,PA,\n'
          'films/d.png,d,p,5,PA,a\nfilms/gone.png,g,p,9,PA,b\n')
@@ -128,28 +137,32 @@ show(log)
 test_eq(v.boxes, [Box('heart',1,2,3,4)]); test_eq(v.masks['lung'].endswith('films/e.png'), True)
 (d/'regions.csv').unlink()
 
-# %% [28] Who and when, in doubt
-rows = ['a,ANONYMOUS,F,19500101,2020-01-01,nan', 'b,ANONYMOUS,M,19600101,2020-02-01,Clear.', 'c,p3,F,1950,2020-01-01T09:30:00Z,',
+# %% [31] Who and when, in doubt
+rows = ['a,ANONYMOUS,F,19500101,2020-01-01,nan', 'b,ANONYMOUS,M,19600101,2020-02-01,Clear.',
+    'c,p3,F,1950,2020-01-01T09:30:00Z,',
         'd,p3,F,1950,2020-03-01T09:30:00,None', 'e,P3,F,1950,2020-03-01,']
-log = ReadLog('set'); who = read_manifest(table(d, 'image_id,patient_id,sex,birth_date,time,report,view,image\n'+'\n'.join(
+log = ReadLog('set'); who = read_manifest(table(d,
+    'image_id,patient_id,sex,birth_date,time,report,view,image\n'+'\n'.join(
     f'{r},PA,films/{r[0]}.png' for r in rows)), log=log); show(log)
 test_eq([s.prior and s.prior.id for s in who], [None,None,None,'c',None])
-test_eq([s.report for s in who], ['','Clear.','','','']); test_eq((log.found['patients'], log.found['studies of unknown patients']), (2,2))
+test_eq([s.report for s in who], ['','Clear.','','','']); test_eq((log.found['patients'],
+    log.found['studies of unknown patients']), (2,2))
 test_eq(Counter(w for w,_ in log.noted), {'patient id that is no proof of one person: no priors, leakage unknown': 1,
     'a report that is the name of a missing value: taken as empty': 2, 'patient ids that may be one: kept apart': 1,
     'times with and without a zone: all taken as the local time': 1})
-log = ReadLog(); linked = read_manifest(table(d, 'image,image_id,patient_id,sex,view,prior_image_id\nfilms/a.png,a,0,F,PA,\nfilms/b.png,b,0,F,PA,a\n'
+log = ReadLog(); linked = read_manifest(table(d,
+    'image,image_id,patient_id,sex,view,prior_image_id\nfilms/a.png,a,0,F,PA,\nfilms/b.png,b,0,F,PA,a\n'
                                               'films/c.png,c,0,M,PA,a\n'), log=log)
 test_eq([s.prior and s.prior.id for s in linked], [None,'a',None])   # the table says so of b; c is somebody else
 assert ('prior_image_id names a film of another person: not linked', 'row 4: a') in log.noted
 
-# %% [30] Writing one
+# %% [33] Writing one
 from medvl.data.manifest import (write_manifest, view_row)
 
-# %% [32] Writing one
+# %% [35] Writing one
 from medvl.data.manifest import (safe, put_file)
 
-# %% [33] Writing one
+# %% [36] Writing one
 out = Path(tmp.name)/'out'
 px = rng.integers(0, 255, (40,40), np.uint8)
 made = [Study('p1', 's1', 0., [View(id='x/1', px=px, pos='PA', boxes=[Box('heart',1.,2.,3.,4.,'big heart')],
@@ -181,5 +194,5 @@ test_fail(lambda: write_manifest(made+made[:1], out/'n.csv'), contains="'x/1' is
 test_fail(lambda: write_manifest([Study('p','s',labels={'a|b': 1.},views=[View(id='1', px=px)])], out/'n.csv'),
           contains="can't hold | or =")
 
-# %% [34] Writing one
+# %% [37] Writing one
 tmp.cleanup()

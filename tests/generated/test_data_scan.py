@@ -77,9 +77,15 @@ test_fail(lambda: dicom_header(d/'junk/ankle.dcm'), contains='BodyPartExamined i
 test_eq(dicom_header(d/'junk/ankle.dcm', chest=False)['body_part'], 'ANKLE')
 
 # %% [13] The scan
-from medvl.data.scan import (COLUMN_ORDER, OTHER_FILES, scan_dicom, all_files, note_people, scan_file)
+from medvl.data.scan import (COLUMN_ORDER, OTHER_FILES, scan_dicom, scan_file)
 
-# %% [14] The scan
+# %% [15] The scan
+from medvl.data.scan import (all_files)
+
+# %% [16] The scan
+from medvl.data.scan import (note_people)
+
+# %% [17] The scan
 log = ReadLog('scan of clinic'); df = scan_dicom(d, log=log); show(log)
 test_eq(df.image.tolist(), ['e.dcm','p1/a.dcm','p1/b','p1/c.dcm','p2/d.dcm'])
 test_eq(df.view_class.tolist(), ['other','frontal','frontal','lateral','frontal'])
@@ -90,7 +96,7 @@ test_eq([w for w,_ in log.noted], ['no patient in the header: named after the fi
 test_eq(df.patient_id[0], '1.2.4')          # two such films of one study are one patient, not two
 df[['image','patient_id','study_id','time','view','view_class','width']]
 
-# %% [16] The scan
+# %% [19] The scan
 for n in ('007_v1_PA','007_v2_lateral','008_v1_AP'):
     (q := d.parent/'png').mkdir(exist_ok=True); Image.fromarray(np.full((40,40), 9, np.uint8)).save(q/f'{n}.png')
 named = scan_dicom(q, pattern=r'(?P<patient>\d+)_(?P<study>v\d)_(?P<view>\w+)\.png', log=ReadLog())
@@ -102,13 +108,13 @@ test_eq(plain.patient_id.tolist(), ['007_v1_PA','007_v2_lateral','008_v1_AP']); 
 test_fail(lambda: scan_dicom(d/'junk', log=ReadLog('junk')), contains='no usable film in 7 files')
 test_fail(lambda: scan_dicom(d/'nowhere'), contains='no such folder')
 
-# %% [18] The reports
+# %% [21] The reports
 from medvl.data.scan import (KEYS, read_reports, report_of, read_text)
 
-# %% [20] The reports
+# %% [23] The reports
 from medvl.data.scan import (match_reports, goes_by, take_patients, own_texts)
 
-# %% [21] The reports
+# %% [24] The reports
 said = pd.DataFrame([dict(accession='A1', report='Clear.'), dict(accession='A2', report='Effusion.'),
                      dict(accession='A9', report='Lost.'), dict(accession='', report='')])
 log = ReadLog('scan of clinic'); both = scan_dicom(d, said, log=log); show(log)
@@ -131,7 +137,7 @@ test_fail(lambda: match_reports(df, d/'letters', ReadLog()), contains='x.txt: li
 log = ReadLog(); match_reports(df, pd.DataFrame([dict(accession='B1', report='x')]), log); print(log.lines[0])
 assert log.lines[0].startswith("no report fits a film: a report goes by accession 'B1' ...; a film by "), log.lines
 
-# %% [23] The reports
+# %% [26] The reports
 write_table(both, d/'manifest.csv')
 test_eq(read_table(d/'manifest.csv', ['image','patient_id']).report.tolist(), both.report.tolist())
 tmp.cleanup()

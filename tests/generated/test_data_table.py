@@ -58,9 +58,11 @@ test_fail(lambda: read_table(d/'no.csv'), contains='no such file')
 
 # %% [14] Reading the table
 def quoted(*rows): return lambda: read_table(table(d, 'accession,report\nA0,Normal.\n'+'\n'.join(rows)+'\n', 'q.csv'))
-test_fail(quoted('A1,"Nail.', 'A2,Two.', 'A3,"Three."', 'A4,Four.'), contains='q.csv: line 3 to 5: a quotation mark is out of place')
+test_fail(quoted('A1,"Nail.', 'A2,Two.', 'A3,"Three."', 'A4,Four.'),
+    contains='q.csv: line 3 to 5: a quotation mark is out of place')
 test_fail(quoted('A1,Nail.', 'A2,"Two.', 'A3,Three.'), contains='line 4')                       # never closed
-test_fail(quoted('A1,"Nail.', 'A2,Two.', 'A3,Three."', 'A4,Four.'), contains="row 3, column 'report': the cell holds a line that looks")
+test_fail(quoted('A1,"Nail.', 'A2,Two.', 'A3,Three."', 'A4,Four.'),
+    contains="row 3, column 'report': the cell holds a line that looks")
 test_fail(quoted('A1,"a 5" nail"'), contains='out of place')
 test_eq(quoted('A1,a 5" nail', 'A2,"A ""nail"", seen.\nA1, too.\nLungs, clear."')().report.tolist()[1:],
         ['a 5" nail', 'A "nail", seen.\nA1, too.\nLungs, clear.'])
@@ -89,8 +91,10 @@ from medvl.data.table import (write_table)
 write_table(df, d/'new/t.csv'); write_table(df, d/'new/t.parquet')
 for o in ('csv','parquet'): test_eq(read_table(d/f'new/t.{o}').to_dict(), df.to_dict())
 test_eq(sorted(o.name for o in (d/'new').iterdir()), ['t.csv','t.parquet'])
-kinds = pd.DataFrame(dict(patient_id=[10000032., None], list=[[1,2], None], yes=[True, False], share=[.5, 1.], n=[2**60+1, 3]))
+kinds = pd.DataFrame(dict(patient_id=[10000032., None], list=[[1,2], None], yes=[True, False], share=[.5, 1.],
+    n=[2**60+1, 3]))
 kinds.to_parquet(d/'kinds.parquet'); got = read_table(d/'kinds.parquet').to_dict('list'); print(got)
-test_eq(got, dict(patient_id=['10000032',''], list=['[1, 2]',''], yes=['True','False'], share=['0.5','1.0'], n=['1152921504606846977','3']))
+test_eq(got, dict(patient_id=['10000032',''], list=['[1, 2]',''], yes=['True','False'], share=['0.5','1.0'],
+    n=['1152921504606846977','3']))
 test_fail(lambda: write_table(df, d/'t.xlsx'), contains='.csv or .parquet')
 tmp.cleanup()
