@@ -1,8 +1,8 @@
 """Which film gets which report, over random folders and tables.
 
 No film ever gets a report that names another patient, study, accession number, series, film, day or time of day; a key
-that is unique on both sides, and is contradicted by nothing, always pairs; nothing depends on the order of the rows; every
-film and every report is accounted for. The comparison here is written apart from `data.pairing`: values without
+that is unique on both sides, and is contradicted by nothing, always pairs; nothing depends on the order of rows; each
+film and each report is accounted for. The comparison here is written apart from `data.pairing`: values without
 blanks around them, capitals aside.
 """
 import os, re
