@@ -68,14 +68,14 @@ def check_dicom(ds:pydicom.Dataset, # header is enough
                 name:str='dataset' # file name, for messages
                ):
     "Refuse what is not one two-dimensional picture. Raises `ImageError`."
-    what = getattr(tag(ds, 'SOPClassUID'), 'name', None) or first_line(text(ds, 'Modality') or 'unknown kind of object')
+    what = getattr(tag(ds, 'SOPClassUID'), 'name', None) or text(ds, 'Modality') or 'unknown kind of object'
     for k in ('Rows','Columns'):
         if len(v := numbers(ds, k)) > 1: raise ImageError(f"{name}: {k} has {len(v)} values: {first_line(tag(ds, k))}")
-    h, w, frames = (number(ds, k) for k in ('Rows','Columns','NumberOfFrames'))
-    if not h or not w: raise ImageError(f"{name}: not an image ({what}): Rows is {h and int(h)}, Columns is {w and int(w)}")
-    check_size((int(h), int(w)), name)
+    h, w, frames = (None if (o := number(ds, k)) is None else int(o) for k in ('Rows','Columns','NumberOfFrames'))
+    if not h or not w: raise ImageError(f"{name}: not an image ({first_line(what)}): Rows is {h}, Columns is {w}")
+    check_size((h, w), name)
     if frames not in (None, 0, 1):
-        raise ImageError(f"{name}: {frames:g} frames in one file ({what}); medvl reads single pictures")
+        raise ImageError(f"{name}: {frames} frames in one file ({what}); medvl reads single pictures")
     if number(ds, 'BitsStored') == 1: raise ImageError(f"{name}: 1 bit a pixel ({what}): a mask, not a film")
 
 # %% ../../nbs/data/11_dicom.ipynb #3e241c64
