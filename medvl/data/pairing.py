@@ -191,8 +191,10 @@ MANY = 64  # films that one key may point to; more are not looked at one by one
 KEYS = ('film UID','path','series UID','study','accession','file name','patient and time',
     'patient and day')  # best first
 
-def ends(long:tuple[str,...], short:tuple[str,
-    ...]) -> bool: return long[len(long)-len(short):] == short and len(short) <= len(long)
+def ends(long:tuple[str,...], short:tuple[str,...] # folders
+        ) -> bool:
+    "Whether `short` is the end of `long`."
+    return len(short) <= len(long) and long[len(long)-len(short):] == short
 
 def agreement(r:Claim, f:Claim, # a report and a film whose names are alike
               above:list[tuple[str,...]], # folders above the scanned one, in one spelling or several
@@ -287,7 +289,7 @@ def some(names:Iterable[str], most:int=3 # candidates; how many are named
     return ', '.join(names[:most]) + (f' and {len(names)-most} more' if len(names) > most else '')
 
 def votes(films:Films, rows:list[Claim] # reports
-         ) -> tuple[dict, dict, dict]: # of a film: (key, report); (key, report, films), not unique; (report, differences)
+         ) -> tuple[dict, dict, dict]: # by id of a film: votes, what is not unique, what contradicts
     "What speaks for a film's report, what is ambiguous, and what contradicts."
     good, torn, against = defaultdict(list), defaultdict(list), defaultdict(list)
     for r in rows:
@@ -303,6 +305,7 @@ def votes(films:Films, rows:list[Claim] # reports
             for f in fit: good[id(f)].append((k, r)) if unique else torn[id(f)].append((name, r, fit))
     return good, torn, against
 
+# %% ../../nbs/data/24_pairing.ipynb #6d0a0002
 def one_line(text:str # a report
             ) -> str:
     "What two reports that say the same have in common."
