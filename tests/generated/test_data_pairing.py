@@ -89,12 +89,15 @@ from medvl.data.pairing import (keys_of, Films)
 from medvl.data.pairing import (doubt_folders)
 
 # %% [28] The decision
-from medvl.data.pairing import (Pairs, some, votes, one_line, pair)
+from medvl.data.pairing import (Pairs, some, votes)
 
 # %% [29] The decision
+from medvl.data.pairing import (one_line, pair)
+
+# %% [30] The decision
 from medvl.data.pairing import (agree, leave)
 
-# %% [31] The decision
+# %% [32] The decision
 def film(image, patient='', frm='', **kw): return claim(dict(image=image, patient_id=patient, patient_from=frm) | kw,
     image)
 def said(i, text, **kw): return claim(kw, f'row {i}', text)
@@ -113,7 +116,7 @@ got = tell(same(), [said(2, 'one', image='IM-1.png')]); print(got['p1/IM-1.png']
 test_eq(set(got.values()) , {('its file name fits several films',
     f"row 2; so does " + ', '.join(f'p{j}/IM-1.png' for j in (1,2,3,4) if j != i)) for i in (1,2,3,4)})
 
-# %% [33] The decision
+# %% [34] The decision
 visits = lambda **kw: [film('a.dcm', 'P1', study_uid='1.2.1', time='2020-01-31T08:00:00', **kw), film('b.dcm', 'P1',
     study_uid='1.2.2', time='2020-01-31T18:00:00')]
 test_eq(tell(visits(), [said(2, 'morning', patient_id='P1', time='2020-01-31T08:00:00'), said(3, 'evening',
@@ -130,7 +133,7 @@ test_eq(tell(two(), [said(2, 'of P2', accession='77', patient_id='P2')]),
 test_eq({o[0] for o in tell(two(), [said(2, 'whose?', accession='77')]).values()},
     {'its accession fits several films'})
 
-# %% [35] The decision
+# %% [36] The decision
 one = lambda: [film('a.dcm', 'P1', accession='A1', study_uid='1.2.1'), film('b.dcm', 'P1', accession='A1',
     study_uid='1.2.1')]
 test_eq(tell(one(), [said(2, 'Clear.', accession='A1'), said(3, ' Clear.\n', accession='a1')]), {'a.dcm': 'Clear.',
@@ -146,7 +149,7 @@ better = [film('3.png'), film('x.dcm', 'P1', accession='3')]
 test_eq(tell(better, [loose_claim('3', 'of x')]), {'3.png': ('its report fits another film better',
     '3.txt; so does x.dcm'), 'x.dcm': 'of x'})
 
-# %% [37] The decision
+# %% [38] The decision
 batch = lambda: [film(f'batch/{i}.png', 'batch', 'folder') for i in (1,2)]
 test_eq(tell(batch(), [said(i, f'of P{i}', image=f'{i}.png', patient_id=f'P{i}') for i in (1,2)]),
     {'batch/1.png': 'of P1', 'batch/2.png': 'of P2'})
