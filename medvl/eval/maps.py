@@ -6,7 +6,7 @@ Docs: https://medvl.github.io/medvl/eval/maps.html.md"""
 
 # %% auto #0
 __all__ = ['Window', 'window', 'to_square', 'to_film', 'axis_weights', 'on_film', 'check_phrase', 'evaluating', 'phrase_feats',
-           'ground', 'film_tensor', 'Scale', 'Asker', 'heat', 'heats']
+           'ground', 'film_tensor', 'Scale', 'clear_views', 'Asker', 'heat', 'heats']
 
 # %% ../../nbs/eval/20_maps.ipynb #fd3b6b66
 import textwrap
@@ -28,7 +28,8 @@ from torch import Tensor
 from ..core import Aligner, Feat, MedvlError
 from ..data.batch import pad_texts
 from ..data.preset import Preset, crop_box, cut, decode_film
-from ..data.study import Box, View
+from ..data.report import chexpert_labels
+from ..data.study import Box, Study, View
 from ..data.tokens import encode
 from ..losses.local import sim_map
 
@@ -223,6 +224,20 @@ class Scale(NamedTuple):
     def claimed(self, m:Float[np.ndarray, 'h w']) -> float:
         "Share of what was seen that lies above the contour."
         return float((m[np.isfinite(m)] > self.level).mean())
+
+# %% ../../nbs/eval/20_maps.ipynb #ee6a190b
+def clear_views(studies:Iterable[Study], # of any origin
+                n:int=20, # films at most
+                kind:str='frontal' # of view
+               ) -> list[View]: # one a patient, in order
+    "Films whose label or report is 'No Finding'. Raises `MedvlError` for fewer than two."
+    out = {}
+    for s in studies:
+        label = s.labels.get('No Finding', np.nan)
+        if s.of(kind) and (label == 1 or (np.isnan(label) and chexpert_labels(s.report)['No Finding'] == 1)):
+            out.setdefault(s.group, s.of(kind)[0])
+    if len(out) < 2: raise MedvlError(f"{len(out)} {kind} films of patients without a finding; a scale needs 2 or more")
+    return list(out.values())[:n]
 
 # %% ../../nbs/eval/20_maps.ipynb #dc876652
 class Asker:

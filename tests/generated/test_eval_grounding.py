@@ -232,6 +232,6 @@ from medvl.eval.grounding import (bars, gallery)
 res['oracle'].figure(); plt.show()
 
 # %% [50] Figures
-fig = gallery(res['coin'], n=2, dpi=45); plt.show()
+fig = gallery(res['coin'], n=2, dpi=40); plt.show()
 test_eq(sum(bool(ax.get_title()) for ax in fig.axes), 4)
 test_fail(lambda: gallery(replace(res['coin'], placed=[])), contains='to show')

@@ -176,7 +176,7 @@ towers = {'basic, stride 16': res('resnet18', 16), 'basic, stride 8': res('resne
           'bottleneck, stride 4': res('resnet26', 4), 'ViT': VisionTower('vit_small_cpu', 64)}
 fields = {k: receptive_field(v) for k,v in towers.items()}
 def sides(f): return int((f > 0).any(1).sum()), int((f > 0).any(0).sum())
-fig, axs = plt.subplots(1, len(fields), figsize=(9.5,2.2), dpi=75, layout='constrained')
+fig, axs = plt.subplots(1, len(fields), figsize=(9.5,2.2), dpi=60, layout='constrained')
 for ax,(k,f) in zip(axs, fields.items()):
     ax.imshow((f/f.max())**.5, cmap='magma'); ax.axis('off')
     ax.set_title(f'{k}\n{sides(f)[0]} x {sides(f)[1]} of 64 pixels', fontsize=8)
