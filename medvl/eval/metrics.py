@@ -480,7 +480,9 @@ def paired_bootstrap(metric:Callable, # (system's array, *shared arrays) -> numb
     value = float(diff(slice(None)))
     if not n_boot or c < 2: return Interval(value, np.nan, np.nan, level, n_units=c)
     if metric is np.mean and a.ndim == 1: jack = _mean_without(a.astype(float)-b, inv, c)      # the same, at once
+    elif metric is auroc: jack = auroc_without(a, *shared, inv, c)-auroc_without(b, *shared, inv, c)
     else: jack = np.array([diff(i) for i in _without(inv, c)], float)
+    if (lost := int(np.isnan(jack).sum())): return Interval(value, np.nan, np.nan, level, n_failed=lost, n_units=c, few=1.)
     return _tested(value, *_spread(value, jack, None), c, level)
 
 # %% ../../nbs/eval/10_metrics.ipynb #13244851
