@@ -7,25 +7,26 @@ Docs: https://medvl.github.io/medvl/data/dicom.html.md"""
 
 # %% auto #0
 __all__ = ['RAW', 'FRONTAL', 'LATERAL', 'ALONE', 'NEITHER', 'NOT_LATERAL', 'TWO', 'TAGS', 'PLAIN', 'CHEST', 'tag', 'numbers',
-           'number', 'text', 'check_dicom', 'padding', 'mended', 'stored_values', 'cut_jpeg', 'cut_bits',
+           'number', 'text', 'check_dicom', 'padding', 'mended', 'no_stderr', 'stored_values', 'cut_jpeg', 'cut_bits',
            'modality_values', 'entries', 'look_up', 'apply_window', 'is_picture', 'voi_tables', 'pick', 'windows',
            'stretch', 'display_values', 'for_processing', 'low_is_dense', 'view_kind', 'by_orientation', 'dicom_info',
            'spacing', 'not_chest', 'read_dicom', 'dicom_grey', 'open_dicom', 'check_whole']
 
 # %% ../../nbs/data/11_dicom.ipynb #639263ad
 import copy, os, re, struct, warnings
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Iterator
 
 import numpy as np
 import pydicom
 from PIL import Image
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, pixel_array
-from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
+from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
 
 from .pixels import (MIN_SIDE, Film, ImageError, as_film, check_size, first_line, grey, guarded, jumps,
-                               spread)
+                               printable, spread)
 
 # %% ../../nbs/data/11_dicom.ipynb #ec320637
 def tag(ds:pydicom.Dataset, # header
@@ -61,7 +62,7 @@ def text(ds:pydicom.Dataset, # header
         ) -> str: # '' if absent or unreadable
     "A header value as a line of text."
     v = tag(ds, key)
-    return '' if v is None else str(v).replace('\0', ' ').strip()
+    return '' if v is None else printable(str(v).replace('\0', ' ').strip())
 
 def check_dicom(ds:pydicom.Dataset, # header is enough
                 name:str='dataset' # file name, for messages
@@ -69,12 +70,12 @@ def check_dicom(ds:pydicom.Dataset, # header is enough
     "Refuse what is not one two-dimensional picture. Raises `ImageError`."
     what = getattr(tag(ds, 'SOPClassUID'), 'name', None) or text(ds, 'Modality') or 'unknown kind of object'
     for k in ('Rows','Columns'):
-        if len(v := numbers(ds, k)) > 1: raise ImageError(f"{name}: {k} has {len(v)} values: {tag(ds, k)}")
-    h, w, frames = (number(ds, k) for k in ('Rows','Columns','NumberOfFrames'))
-    if not h or not w: raise ImageError(f"{name}: not an image ({what}): Rows is {h}, Columns is {w}")
-    check_size((int(h), int(w)), name)
+        if len(v := numbers(ds, k)) > 1: raise ImageError(f"{name}: {k} has {len(v)} values: {first_line(tag(ds, k))}")
+    h, w, frames = (None if (o := number(ds, k)) is None else int(o) for k in ('Rows','Columns','NumberOfFrames'))
+    if not h or not w: raise ImageError(f"{name}: not an image ({first_line(what)}): Rows is {h}, Columns is {w}")
+    check_size((h, w), name)
     if frames not in (None, 0, 1):
-        raise ImageError(f"{name}: {frames:g} frames in one file ({what}); medvl reads single pictures")
+        raise ImageError(f"{name}: {frames} frames in one file ({what}); medvl reads single pictures")
     if number(ds, 'BitsStored') == 1: raise ImageError(f"{name}: 1 bit a pixel ({what}): a mask, not a film")
 
 # %% ../../nbs/data/11_dicom.ipynb #3e241c64
@@ -122,6 +123,17 @@ def mended(ds:pydicom.Dataset, # header
     return out
 
 # %% ../../nbs/data/11_dicom.ipynb #8f3ccb9d
+@contextmanager
+def no_stderr() -> Iterator[None]:
+    "The decoder for RLE is written in Rust, and prints about its own panic before Python can catch it."
+    try: keep = os.dup(2)
+    except OSError: keep = None  # there is no stderr
+    if keep is None: yield; return
+    try:
+        with open(os.devnull, 'wb') as f: os.dup2(f.fileno(), 2)
+        yield
+    finally: os.dup2(keep, 2); os.close(keep)
+
 def stored_values(ds:pydicom.Dataset, # with pixels
                   name:str='dataset', # file name, for messages
                   notes:list|None=None # gets a sentence for what was odd
@@ -133,7 +145,8 @@ def stored_values(ds:pydicom.Dataset, # with pixels
     if cut_jpeg(ds): raise ImageError(f"{name}: cut short: the compressed pixels lack their end marker")
     with guarded(name, "the pixels can't be decoded (is the file cut short?)"):
         ds = mended(ds, notes)
-        a = pixel_array(ds, correct_unused_bits=False)
+        rust = ds.file_meta.get('TransferSyntaxUID') == RLELossless
+        with no_stderr() if rust else nullcontext(): a = pixel_array(ds, correct_unused_bits=False)
     if a.ndim == 3 or a.dtype.kind == 'f': return a
     bits, high = int(ds.BitsStored), number(ds, 'HighBit')
     high = int(high) if high is not None and bits-1 <= high < 8*a.itemsize else None

@@ -32,7 +32,7 @@ def read_picture(path:str|Path, # PNG or JPEG file
         warnings.simplefilter('always')
         with Image.open(path, formats=('PNG','JPEG')) as im:
             check_size(im.size[::-1], name)
-            info = dict(kind=im.format.lower(), mode=im.mode)
+            info = dict(kind=im.format.lower(), mode=im.mode); im.load()
             if way := turned(im):
                 notes.append(f'EXIF asks to turn the picture, it is turned: orientation {way}')
                 im = ImageOps.exif_transpose(im)
@@ -45,6 +45,7 @@ def read_picture(path:str|Path, # PNG or JPEG file
 def turned(im:Image.Image # opened, not necessarily decoded
           ) -> int: # 0: not at all; 5 to 8: rows become columns
     "How the EXIF orientation wants a picture to be turned or mirrored."
+    if im.format == 'PNG' and not {'exif','Raw profile type exif'} & im.info.keys(): return 0  # else it is decoded
     way = im.getexif().get(0x0112, 1)
     return way if way in range(2, 9) else 0
 

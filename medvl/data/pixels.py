@@ -53,7 +53,7 @@ def count_kinds(said:Iterable[tuple[str,str]], # file, and a warning or error ab
 
 def kinds_text(kinds:dict[str,dict], # of `count_kinds`
                title:str, # begins each line
-               most:int=12 # lines
+               most:int=20 # lines
               ) -> str:
     "One line a kind."
     lines = [f"{title}: {v['films']} x {k} ({'; '.join(v['first'][:2])}{' ...' if v['films'] > 2 else ''})"
@@ -92,8 +92,9 @@ def guarded(path:str|Path, # the file that is read inside of the `with`
     name = printable(str(path))
     try: yield
     except ImageError as e:
-        if str(e).startswith(name): raise
-        raise ImageError(f'{name}: {e}') from e
+        said = str(e) if str(e).startswith(name) else f'{name}: {e}'
+        if said == str(e) and len(said) < len(name)+300: raise
+        raise ImageError(said if len(said) < len(name)+300 else said[:len(name)+297]+'...') from e
     except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError): raise
     except OSError as e: raise ImageError(f'{name}: {what}: {e.strerror or first_line(e)}') from e
     except BaseException as e: raise ImageError(f'{name}: {what}: {type(e).__name__}: {first_line(e)}') from e
@@ -121,6 +122,7 @@ def as_film(px:np.ndarray|Tensor, # `[h w]` or `[1 h w]`: bool, unsigned integer
     a = np.ascontiguousarray(a, np.float32)
     film = Film(torch.from_numpy(a)[None], dict(kind='array') | info)
     film.warnings.extend([f'no contrast: every pixel is {lo:.3g}'] if lo == hi else odd_picture(a))
+    film.warnings[:] = map(first_line, film.warnings)  # a header's bytes may be in them
     return film
 
 def spread(a:np.ndarray # pixels, at least one

@@ -64,11 +64,12 @@ def dicom_header(p:Path, # DICOM file
         info = dicom_info(ds)
         codes = ' '.join(text(o, 'CodeMeaning') for o in tag(ds, 'ViewCodeSequence') or [])
     if chest and (why := not_chest(info)): raise ImageError(f"{p}: {why}")
-    info['warnings'] += sorted({f'pydicom warns: {first_line(w.message)}' for w in caught})
+    info['warnings'] += sorted({f'pydicom warns: {w.message}' for w in caught})
     pos = info['view_position'] or codes or (info['series'] if view_kind(info['series']) != 'other' else '')
     if not pos and (way := by_orientation(info['orientation'])) != 'other': pos = f'{way} by PatientOrientation'
     keep = ('accession','study_uid','modality','body_part','photometric','width','height','sex','age')
     if odd := odd_date(info['date'], text(ds, 'PatientBirthDate')): info['warnings'].append('StudyDate '+odd)
+    info['warnings'] = [first_line(o) for o in info['warnings']]
     return dict(patient_id=info['patient_id'], study_id=info['study_uid'], time=dicom_time(info['date'], info['time']),
                 view=pos, spacing='\\'.join(f'{o:g}' for o in info['spacing'] or ()), raw=info['raw'],
                 warnings='; '.join(info['warnings']), noted=info['warnings']) | {k: info[k] for k in keep}

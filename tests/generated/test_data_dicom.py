@@ -3,16 +3,17 @@
 
 # %% [3] DICOM
 import copy, os, re, struct, warnings
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Iterator
 import numpy as np
 import pydicom
 from PIL import Image
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, pixel_array
-from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
+from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
 from medvl.data.pixels import (MIN_SIDE, Film, ImageError, as_film, check_size, first_line, grey, guarded, jumps,
-                               spread)
+                               printable, spread)
 
 # %% [4] DICOM
 import io, tempfile
@@ -97,7 +98,7 @@ notes = []; test_eq(padding(row*0, make_dicom(stored, PixelPaddingValue=0), note
 from medvl.data.dicom import (mended)
 
 # %% [17] 3. The stored values
-from medvl.data.dicom import (stored_values, cut_jpeg, cut_bits)
+from medvl.data.dicom import (no_stderr, stored_values, cut_jpeg, cut_bits)
 
 # %% [19] 3. The stored values
 word = np.array([[0x5A]], np.uint16)
