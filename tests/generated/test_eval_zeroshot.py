@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from medvl.core import CHEXPERT, Aligner, MedvlError
 from medvl.files import jsonable
-from medvl.eval.metrics import (Interval, MetricError, OneClass, accuracy, auroc, auroc_draws, best_threshold,
-                                bootstrap, cv_threshold, draw_counts, f1)
+from medvl.eval.metrics import (Interval, MetricError, OneClass, accuracy, auroc, auroc_interval, auroc_without,
+                                best_threshold, bootstrap, cv_threshold, f1, hanley_mcneil, jackknife, units_of)
 from medvl.eval.retrieval import Embeddings, embed
 
 # %% [4] Zero-shot classification
@@ -129,7 +129,7 @@ test_fail(lambda: binary_labels(y,blank='maybe'), contains="got 'maybe'")
 test_fail(lambda: binary_labels([1,0]), contains='got shape (2,)')
 
 # %% [23] A table with reasons
-from medvl.eval.zeroshot import (_one_class, multilabel_table)
+from medvl.eval.zeroshot import (_one_class, _macro, multilabel_table)
 
 # %% [24] A table with reasons
 e, ev = embed(m, toy_dl(200), text=False), embed(m, toy_dl(80, seed=1), text=False)
@@ -148,7 +148,7 @@ test_close(tab['classes']['Upper']['f1'].value, f1(s[:,0].numpy() >= best_thresh
 assert 'in_test_cv' in tab['classes']['Upper']
 test_eq('f1' in multilabel_table(s, y, ZONES, n_boot=0)['classes']['Upper'], False)
 few = multilabel_table(s[:,:1], np.r_[[1,1],np.zeros(198)][:,None], ['Upper'], n_boot=50)['classes']['Upper']
-test_eq(few['reason'], 'only 2 of one kind: the interval is too narrow')
+test_eq(few['reason'], 'only 2 films of one kind')
 lone = multilabel_table(s[:,2:], y[:,2:], ['Lower'], n_boot=10)['macro']
 test_eq((np.isnan(lone['auroc'].value), lone['reason']), (True, 'no class can be computed'))
 test_fail(lambda: multilabel_table(s, y[:,:2], ZONES), contains='do not fit')
