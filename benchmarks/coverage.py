@@ -4,10 +4,10 @@
     python benchmarks/coverage.py --reps 50 --out /dev/null
 
 Simulated test sets of n films, each film a patient or four films a patient (their scores correlate by .5, their labels
-by .6): AUROC and AUPRC of normal scores at a prevalence, R@k and MRR of ranks, and the mean of a skewed score. *Before*
-is the percentile bootstrap (whole patients drawn), *now* what `eval.metrics` gives. A set with fewer than two patients
-of a class has no interval and is counted apart. Then p-values of two equally good systems on the same films, and the time
-of both ways in turns."""
+by .6): AUROC and AUPRC of normal scores at a prevalence, R@k and MRR of ranks, and the mean of a skewed score.
+*Before* is the percentile bootstrap (whole patients drawn), *now* what `eval.metrics` gives. A set with fewer than
+two patients of a class has no interval and is counted apart. Then p-values of two equally good systems on the same
+films, and the time of both ways in turns."""
 import argparse, time
 from functools import lru_cache
 
@@ -60,19 +60,22 @@ def both(kind, rng, n, p, d, g, n_boot):
         try: old = Interval.of(value(s, y), drawn(s, y, w))
         except OneClass: old = None
         return old, now(s, y, who)
-    x = {'R@k': lambda: (z < norm.ppf(p)).astype(float), 'MRR': lambda: reciprocal(z, p), 'mean': lambda: np.exp(2*p*z)}[kind]()
+    x = (z < norm.ppf(p)).astype(float) if kind == 'R@k' else reciprocal(z, p) if kind == 'MRR' else np.exp(2*p*z)
     return Interval.of(x.mean(), w @ x/w.sum(1)), mean_interval(x, who, None if kind == 'mean' else (0, 1))
 
 def cell(kind, n, p, a, g, reps, n_boot, seed):
     "Coverage and mean width of both in one setting."
     d = np.sqrt(2)*norm.ppf(a) if a else 0.
-    rng, true, n, got = np.random.default_rng([seed, n, int(1000*p), int(1000*(a or 0)), g]), truth(kind, p, a, d), n//g*g, []
+    rng, true = np.random.default_rng([seed, n, int(1000*p), int(1000*(a or 0)), g]), truth(kind, p, a, d)
+    n, got = n//g*g, []
     for _ in range(reps): got.append(both(kind, rng, n, p, d, g, n_boot))
     had = [o for o in got if o is not None]
-    def share(i): return float(np.mean([o[i] is not None and o[i].low <= true <= o[i].high for o in had])) if had else None
-    def width(i): return float(np.nanmean([np.nan if o[i] is None else o[i].high-o[i].low for o in had])) if had else None
-    return dict(score=kind, n=n, prevalence=p, auroc=a, films_of_a_patient=g, true=true, sets=len(had), without=reps-len(had),
-                before=share(0), now=share(1), width_before=width(0), width_now=width(1),
+    def share(i): return float(np.mean([o[i] is not None and o[i].low <= true <= o[i].high for o in had]))
+    def width(i): return float(np.nanmean([np.nan if o[i] is None else o[i].high-o[i].low for o in had]))
+    return dict(score=kind, n=n, prevalence=p, auroc=a, films_of_a_patient=g, true=true, sets=len(had),
+                without=reps-len(had),
+                **(dict(before=share(0), now=share(1), width_before=width(0), width_now=width(1)) if had else
+                   dict(now=None)),
                 few=float(np.mean([o[1].few is not None for o in had])) if had else None)
 
 def percentile_p(d): return min(1, 2*(1+min((d <= 0).sum(), (d >= 0).sum()))/(len(d)+1))
@@ -108,6 +111,9 @@ def speed(n_boot=1000, repeat=5):
             t = times.min(0); out[f'{k}, {n} films'] = dict(before_ms=1e3*t[0], now_ms=1e3*t[1], ratio=t[0]/t[1])
     return out
 
+LINE = ('{score:6s} n {n:4d} prevalence {prevalence} AUROC {auroc} films a patient {films_of_a_patient}: '
+        '{before:.3f} -> {now:.3f}')
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument('--reps', type=int, default=250); p.add_argument('--n-boot', type=int, default=200)
@@ -119,12 +125,11 @@ def main():
                 for kind in ('AUROC','AUPRC','R@k','MRR','mean'):
                     for auc in ((.7, .95) if kind.startswith('AU') else (None,)):
                         cells.append(cell(kind, n, q, auc, g, a.reps, a.n_boot, a.seed)); o = cells[-1]
-                        if o['now'] is not None: print('{score:6s} n {n:4d} prevalence {prevalence:.2f} AUROC {auroc} films a patient '
-                            '{films_of_a_patient}: {before:.3f} -> {now:.3f}'.format(**o), flush=True)
+                        if o['now'] is not None: print(LINE.format(**o), flush=True)
             for q in (.1, .5): tests += rejected(n, q, g, a.reps, a.n_boot, a.seed)
-    for o in tests: print('{score:6s} n {n:4d} share {share} films a patient {films_of_a_patient}: p < .05 in {before:.3f} -> {now:.3f}'.format(**o))
+    for o in tests: print('p < .05', LINE.replace('prevalence', 'share').replace('AUROC {auroc} ', '').format(**o))
     fast = speed(); print(fast)
-    save_json(a.out, dict(task='coverage', data='simulated', arguments=vars(a), provenance=provenance(), level=.95, cells=cells,
-                          tests=tests, speed=fast))
+    save_json(a.out, dict(task='coverage', data='simulated', arguments=vars(a), provenance=provenance(), level=.95,
+                          cells=cells, tests=tests, speed=fast))
 
 if __name__ == '__main__': main()

@@ -290,7 +290,8 @@ def page(res:Mapping, # results of the demo
     asked = '<p>Queries are taken at even steps, not chosen. ✓ and a solid frame: the same words belong to it.</p>'
     body = [section('What is alignment?', INTRO), section('What was compared', HOW.format(**res['data'])),
             section('Results', '<p>R@k: in how many of 100 queries a right answer is among the first k different '
-                    'texts, or films. Films with the same words are all right answers. P@10: of the ten that come first for a query with a '
+                    'texts, or films. Films with the same words are all right answers. '
+                    'P@10: of the ten that come first for a query with a '
                     'finding, how many of 100 have it, mean over the findings. Intervals: 95 %, by patient.</p>',
                     table(res), pictures.get('dots', ''), verdict(res['differences'])),
             section('What it cost', COST, costs(res)),

@@ -26,7 +26,8 @@ def _boxes(x, what):
     if x.ndim != 2 or x.shape[1] != 4: raise MetricError(f"{what}: boxes must be [k 4], got {tuple(x.shape)}")
     bad = ~torch.isfinite(x).all(1) | (x[:,2:] < x[:,:2]).any(1)
     if bad.any():
-        i = int(bad.nonzero()[0]); raise MetricError(f"{what}: box {i} is {x[i].tolist()}; expected left <= right, top <= bottom")
+        i = int(bad.nonzero()[0])
+        raise MetricError(f"{what}: box {i} is {x[i].tolist()}; expected left <= right, top <= bottom")
     return x
 
 def _hits(b, s, t, iou):

@@ -45,7 +45,7 @@ CNR_MOST = 10.  # a contrast of more counts as this much
 def cnr(m:Float[np.ndarray, 'h w'], # map; NaN: not seen
         mask:Bool[np.ndarray, 'h w'] # the truth
        ) -> float: # its absolute value is BioViL's
-    "Signed contrast-to-noise ratio, at most `CNR_MOST`; raises `OneClass` when nothing of the mask, or nothing else, was seen."
+    "Signed contrast-to-noise ratio, at most `CNR_MOST`. `OneClass` when nothing of the mask or beside it was seen."
     x, y = _seen(m, mask)
     gap, noise = x[y].mean()-x[~y].mean(), np.sqrt(x[y].var()+x[~y].var())
     if abs(gap) >= CNR_MOST*noise: return 0. if gap == 0 else float(np.copysign(CNR_MOST, gap))

@@ -165,7 +165,7 @@ def auroc(score:Float[np.ndarray, 'n'], # higher: more likely present
 def auprc(score:Float[np.ndarray, 'n'], # higher: more likely present
           label:Int[np.ndarray, 'n'] # 1 present, 0 absent
          ) -> float: # in [0,1]; by chance the share of positives
-    "Area under the precision-recall curve as average precision (scikit-learn); `OneClass` when only one label occurs."
+    "Area under the precision-recall curve as average precision; `OneClass` when only one label occurs."
     s, y = _labelled(score, label)
     return float(average_precision_score(y, s))
 
@@ -293,7 +293,7 @@ def jackknife(value:float, # on the data itself
               floor:Callable|None=None, # value in [0,1] -> variance that is expected at least
               rests:float|None=None # units that the value rests on; None: from the kurtosis of `jack`
              ) -> Interval:
-    "Wilson's interval for a bounded score, Student's for another; none for one unit, or where a unit can't be left out."
+    "Wilson's interval for a bounded score, Student's for another; none where a unit can't be left out."
     jack, value = np.asarray(jack, float), float(value); c, lost = len(jack), int(np.isnan(jack).sum())
     if c < 2 or lost or np.isnan(value):
         return Interval(value, np.nan, np.nan, level, n_failed=lost, n_units=c, few=min(rests or 1., 1.))
@@ -482,7 +482,8 @@ def paired_bootstrap(metric:Callable, # (system's array, *shared arrays) -> numb
     if metric is np.mean and a.ndim == 1: jack = _mean_without(a.astype(float)-b, inv, c)      # the same, at once
     elif metric is auroc: jack = auroc_without(a, *shared, inv, c)-auroc_without(b, *shared, inv, c)
     else: jack = np.array([diff(i) for i in _without(inv, c)], float)
-    if (lost := int(np.isnan(jack).sum())): return Interval(value, np.nan, np.nan, level, n_failed=lost, n_units=c, few=1.)
+    lost = int(np.isnan(jack).sum())
+    if lost: return Interval(value, np.nan, np.nan, level, n_failed=lost, n_units=c, few=1.)
     return _tested(value, *_spread(value, jack, None), c, level)
 
 # %% ../../nbs/eval/10_metrics.ipynb #13244851

@@ -76,7 +76,8 @@ class Pool:
         "Counts, metrics, chance, and each fold by itself."
         def mean(d, at=slice(None)): return {k: float(x[at].mean()) for k,x in d.items()}
         folds = {str(i): mean(self.values, self.fold == i) for i in np.unique(self.fold)}
-        return dict(rule=self.rule, queries=len(self.group), patients=len(set(self.group)), metrics=self.table(n_boot, seed),
+        return dict(rule=self.rule, queries=len(self.group), patients=len(set(self.group)),
+                    metrics=self.table(n_boot, seed),
                     chance=mean(self.chance), folds=folds)
 
 # %% ../../nbs/eval/41_pool.ipynb #5a1a990e

@@ -145,6 +145,7 @@ def _checked(v, t, id_v, id_t, both=True):
                                          f"the first is row {int(lone.nonzero()[0])}")
     return v.float(), t.float(), id_v, id_t
 
+# %% ../../nbs/eval/11_retrieval.ipynb #e96b7056
 NEAR = 1e-6  # scores that differ by less, as a share of the longest embeddings' product, are tied
 
 def _near(v, t): return NEAR*float(v.norm(dim=1).max()*t.norm(dim=1).max())
@@ -253,6 +254,7 @@ def pair_ranks(emb:Embeddings, # with texts
     if len(f) == len(t) == len(e): return ranks
     return ranks[0], match_ranks(e.v[f], e.t, e.txt_id[f], e.txt_id, ties, block)[1]
 
+# %% ../../nbs/eval/11_retrieval.ipynb #1fa4c935
 def chance(emb:Embeddings, # with texts
            ks:Sequence[int]=(1,5,10), # list lengths
            rule:str='distinct-v2' # see `candidates`

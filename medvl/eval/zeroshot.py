@@ -169,6 +169,7 @@ def _macro(res, left, n_boot):
     lone = [c for c,l in zip(res, left) if np.isnan(l).any()]
     return out | (dict(reason=f"no interval: all of one kind of {', '.join(lone)} are of one patient") if lone else {})
 
+# %% ../../nbs/eval/13_zeroshot.ipynb #c0f3ab50
 def multilabel_table(scores:Float[np.ndarray, 'n k'], # higher: more likely present
                      labels:Float[np.ndarray, 'n k'], # 1, 0, NaN (left out)
                      names:Sequence[str], # of the k classes
