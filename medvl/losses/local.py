@@ -160,7 +160,7 @@ def word_nce(zs:Float[Tensor, 'm d'], # what each word sees in its own film
         losses.append(-(own*k).sum()/k.sum()/2)
     return torch.stack(losses).mean()
 
-# %% ../../nbs/losses/20_local.ipynb #82c3a485
+# %% ../../nbs/losses/20_local.ipynb #fe48fac7
 _EPS = 1e-8
 
 def _blocks(films, n, lens, chunk):
@@ -188,8 +188,9 @@ def _cosines(maps, length):
 
 def _slopes(cos, y, length, lens, s2):
     "Share of each word in its score's soft maximum, and the score's derivatives by x and y; each `[m b]`."
-    share = torch.cat([o.softmax(0) for o in (s2*cos).split(lens)])
-    return share, s2*share/(length*y.sqrt()), -.5*s2*share*cos/y
+    share, both = torch.cat([o.softmax(0) for o in (s2*cos).split(lens)]), length*y.sqrt()
+    free = (both > _EPS) & (y > _EPS**2)  # where a clamp holds, the score no longer depends on the lengths
+    return share, s2*share/both.clamp(min=_EPS), torch.where(free, -.5*s2*share*cos/y, 0)
 
 def _d_maps(maps, dx, dy, s1, lens):
     "Derivatives of each score by its products `a` `[m b n]`, and by `s1`, word by word `[m b]`."
@@ -199,7 +200,7 @@ def _d_maps(maps, dx, dy, s1, lens):
     for o,q in zip(d.split(lens), p.split(lens)): o.addcmul_(q, o.sum(0), value=-1)   # through the softmax over words
     return d.mul_(s1).addcmul_(dx[...,None], A), ds1
 
-# %% ../../nbs/losses/20_local.ipynb #5a01b25a
+# %% ../../nbs/losses/20_local.ipynb #f687512d
 class _Scores(torch.autograd.Function):
     @staticmethod
     def forward(ctx, vs, words, s1, s2, off, lens, blocks, keep):
@@ -223,7 +224,8 @@ class _Scores(torch.autograd.Function):
         g = g.T.repeat_interleave(torch.tensor(ctx.lens, device=g.device), 0)                         # m b
         share, dx, dy = _slopes(cos, y, length, ctx.lens, s2)
         ds2 = g*share*cos
-        dw = -s2*ds2.sum(1, keepdim=True)/length**2*words
+        free = (length*y.sqrt() > _EPS) & (length > _EPS)
+        dw = -s2*torch.where(free, ds2, 0).sum(1, keepdim=True)/length**2*words
         dv, ds1 = vs.new_zeros(vs.shape), torch.zeros_like(s1)
         for i,(f,w,part) in enumerate(ctx.blocks):
             if kept[3*i:]: A, d, one = kept[3*i:3*i+3]
