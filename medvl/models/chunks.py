@@ -39,15 +39,16 @@ def join_rows(parts:Sequence # tensors or Feats of consecutive rows
     return replace(parts[0], **{f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Feat)
                                 if isinstance(getattr(parts[0], f.name), Tensor)})
 
-# %% ../../nbs/models/41_chunks.ipynb #77ed2efe
+# %% ../../nbs/models/41_chunks.ipynb #d25da099
 @contextmanager
 def _second_pass(m):
     "Batch norms of `m` leave their running statistics alone."
-    found = [o for o in m.modules() if isinstance(o, _BatchNorm) and o.track_running_stats]
-    for o in found: o.track_running_stats = False
+    found = [(o, o.momentum, o.num_batches_tracked.clone()) for o in m.modules()
+             if isinstance(o, _BatchNorm) and o.track_running_stats]
+    for o,_,_ in found: o.momentum = 0.
     try: yield
     finally:
-        for o in found: o.track_running_stats = True
+        for o,share,n in found: o.momentum = share; o.num_batches_tracked.copy_(n)
 
 def _in_parts(m, chunk, x, *args, **kw):
     "What `m` gives, `chunk` rows at a time."
