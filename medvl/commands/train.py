@@ -245,7 +245,8 @@ def _train(name, **kw):
     typer.echo(in_words(a, r, step, model, facts))
     precision = best_precision(default_device()) if r.precision == 'auto' else r.precision
     learn = align_learner(dls, model, lr=step['lr'], wd=r.wd, betas=r.betas, precision=precision,
-                          accum=step['accum']*step['bs']//whole, chunk=step['bs'] if r.accum_exact else None, clip=r.clip, out=a.out, log=a.log, seed=a.seed)
+                          accum=step['accum']*step['bs']//whole, chunk=step['bs'] if r.accum_exact else None,
+                          clip=r.clip, out=a.out, log=a.log, seed=a.seed)
     run = fit(learn, r.epochs, schedule=r.schedule, warmup=r.warmup, stop_at=r.stop_at, resume=a.resume,
               save_every=a.save_every, patience=a.patience, metric=chooser(a, r, tok, model, step['bs'], precision))
     if a.select and run['best']: typer.echo(chosen(run))
@@ -265,9 +266,10 @@ def accumulated(r:Any, # a Recipe
     "What the batches of a step are to a contrast."
     bs, n = step['bs'], step['accum']
     if n == 1: return []
-    if r.accum_exact: return [f"accumulated exactly: films and texts are encoded {bs} at a time, twice, and all {bs*n} of a process "
-                              "meet in one loss"]
-    return [f"accumulated: the mean of {n} batches, each contrasted by itself, {bs} at a time (--accum-exact contrasts all {bs*n})"]
+    if r.accum_exact: return [f"accumulated exactly: films and texts are encoded {bs} at a time, twice, and all {bs*n} "
+                              "of a process meet in one loss"]
+    return [f"accumulated: the mean of {n} batches, each contrasted by itself, {bs} at a time (--accum-exact "
+            f"contrasts all {bs*n})"]
 
 def in_words(a:Any, # arguments
              r:Any, # a Recipe

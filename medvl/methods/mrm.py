@@ -123,7 +123,7 @@ def complete(self,
             ) -> Float[Tensor, '']:
     "Cross-entropy of the hidden words, given the others and the film."
     has = self._read(b, here)
-    film = self.film_norm(v.loc.mean(1)[has[here]])                         # [k 768]; over all processes, also if k is 0
+    film = self.film_norm(v.loc.mean(1)[has[here]])                         # [k 768]; k may be 0 in this process
     if not has.any(): return sum(p.sum() for m in (self.text, self.to_text) for p in m.parameters())*0. + film.sum()*0.
     if b.word is None: raise MedvlError("MRM hides whole words and needs batch['word'], the word of each piece")
     film = self.to_text(film)*float(self.join)                              # [k 384]

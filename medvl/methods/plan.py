@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from ..core import Feat, MedvlError, Out
 from ..losses.contrastive import clip_loss, contrast, gather, same_text
-from ..losses.local import (cell_weights, over_texts, pack_words, regions, similar, spread, top_words, word_nce, word_weights)
+from ..losses.local import (cell_weights, over_texts, pack_words, regions, similar, spread, top_words,
+                                word_nce, word_weights)
 from ..models.heads import BatchNormHead
 from .dual import CellsAndWords
 

@@ -345,7 +345,8 @@ def _published(name) -> tuple[nn.Module, list]:
 
 def _whole_head(state) -> dict:
     "MRM's tensors, with the matrix of the head also where a file that was written with tied weights has it once."
-    ours, once = (f'bert_encoder.model.{k}.weight' for k in ('cls.predictions.decoder', 'bert.embeddings.word_embeddings'))
+    ours, once = (f'bert_encoder.model.{k}.weight'
+                  for k in ('cls.predictions.decoder', 'bert.embeddings.word_embeddings'))
     return {**state, ours: state[once]} if ours not in state and once in state else state
 
 def from_authors(path:str|Path, # ALTA.pth, MRM.pth, MAE's ViT-B or CXR-BERT's pytorch_model.bin

@@ -59,7 +59,8 @@ def _in_parts(m, chunk, x, *args, **kw):
         a, k = ([some_rows(o, slice(i, i+chunk), n) for o in (x, *args)],
                 {name: some_rows(o, slice(i, i+chunk), n) for name,o in kw.items()})
         if not torch.is_grad_enabled(): out.append(encode(*a, **k)); continue
-        out.append(checkpoint(encode, *a, use_reentrant=False, context_fn=lambda: (nullcontext(), _second_pass(m)), **k))
+        out.append(checkpoint(encode, *a, use_reentrant=False, context_fn=lambda: (nullcontext(), _second_pass(m)),
+                              **k))
     return join_rows(out)
 
 def in_chunks(model:nn.Module, # changed in place: its vision and text towers, and the decoder of hidden patches
@@ -69,8 +70,8 @@ def in_chunks(model:nn.Module, # changed in place: its vision and text towers, a
     found = [m for m in model.modules() if isinstance(m, (VisionTower, TextTower, PatchDecoder))]
     if chunk is not None and chunk < 1: raise MedvlError(f"chunk={chunk}; expected 1 or more")
     if chunk is not None and not found:
-        raise MedvlError(f"{type(model).__name__} has no VisionTower and no TextTower, so it can't be encoded in parts: "
-                         "an exact contrast under accumulation is not possible for it")
+        raise MedvlError(f"{type(model).__name__} has no VisionTower and no TextTower, so it can't be encoded in "
+                         "parts: an exact contrast under accumulation is not possible for it")
     for m in found:
         m.__dict__.pop('forward', None)
         if chunk is not None: m.forward = partial(_in_parts, m, chunk)

@@ -39,12 +39,12 @@ def rows_of_all(x:Tensor # rows of this process
 def norm_of_all(bn:_BatchNorm, # in training; its running statistics are brought up to date
                 x:Float[Tensor, 'b c ...'] # rows of this process
                ) -> Float[Tensor, 'b c ...']:
-    "Batch norm with the statistics of all processes. Raises `MedvlError` when they have fewer than two values a channel."
+    "Batch norm with the statistics of all processes. Raises `MedvlError` for fewer than two values a channel."
     dims, shape = [0, *range(2, x.ndim)], (1, -1, *[1]*(x.ndim-2))
     y = x.to(torch.promote_types(x.dtype, torch.float32))
     n = y.new_tensor([x.numel()//x.shape[1]])
     mean, n = _Sum.apply(torch.cat([y.sum(dims), n])).split([x.shape[1], 1])
-    if (n := n.item()) < 2: raise MedvlError(f"batch norm of {int(n)} values a channel, over all processes; expected 2")
+    if (n := n.item()) < 2: raise MedvlError(f"batch norm of {int(n)} values a channel in all processes; expected 2")
     off = y - (mean/n).view(shape)
     var = _Sum.apply(off.square().sum(dims))/n
     if bn.track_running_stats: _remember(bn, mean.detach()/n, var.detach()*n/(n-1))

@@ -22,8 +22,8 @@ from ..data.preset import check_preset
 from ..models.checkpoint import save_pretrained
 from ..models.chunks import in_chunks
 from ..models.norm import several, sync_norms
-from .step import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, PairsCB, StepCB, TermsCB, WandbCB, bare,
-                              check_pairs, lr_at, param_groups)
+from .step import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, PairsCB, StepCB, TermsCB, WandbCB,
+                              bare, check_pairs, lr_at, param_groups)
 
 import numpy as np
 import torch
@@ -313,8 +313,8 @@ def align_learner(dls:StudyLoaders, # of `data.batch.dataloaders`
     def opt_func(params, lr):
         return OptimWrapper(opt=torch.optim.AdamW(param_groups(bare(model), wd), lr=lr, betas=betas, eps=1e-8))
     def loss(pred, ids): return bare(model).loss(pred) if ids is None else shared_loss(bare(model), pred, len(ids))
-    own = [TrainEvalCallback(), DistCB(unused), StepCB(accum), AutocastCB(precision), ClipCB(clip), ClampScaleCB(), PairsCB(),
-           TermsCB(Path(out)/'log.csv' if out and log else None, log_every), BarCB(), ChanceCB()]
+    own = [TrainEvalCallback(), DistCB(unused), StepCB(accum), AutocastCB(precision), ClipCB(clip), ClampScaleCB(),
+           PairsCB(), TermsCB(Path(out)/'log.csv' if out and log else None, log_every), BarCB(), ChanceCB()]
     if world == 1: own.append(Recorder())  # for lr_find and plot_loss
     if log == 'wandb': own.append(WandbCB(out))
     learn = AlignLearner(dls, model, loss_func=loss, opt_func=opt_func, lr=lr,

@@ -157,11 +157,13 @@ def lin(k, o, i): return {k+'.weight': (o,i), k+'.bias': (o,)}
 def norm(k, w): return {k+'.weight': (w,), k+'.bias': (w,)}
 def block(k, w): return {**norm(k+'.norm1', w), **lin(k+'.attn.qkv', 3*w, w), **lin(k+'.attn.proj', w, w),
                          **norm(k+'.norm2', w), **lin(k+'.mlp.fc1', 4*w, w), **lin(k+'.mlp.fc2', w, 4*w)}
-def layer(k): return {n: o for x in ('query','key','value') for n,o in lin(f'{k}.attention.self.{x}', t, t).items()} | {
+def layer(k): return {n: o for x in ('query','key','value') 
+                         for n,o in lin(f'{k}.attention.self.{x}', t, t).items()} | {
     **lin(k+'.attention.output.dense', t, t), **norm(k+'.attention.output.LayerNorm', t),
     **lin(k+'.intermediate.dense', 4*t, t), **lin(k+'.output.dense', t, 4*t), **norm(k+'.output.LayerNorm', t)}
 e, h = 'bert_encoder.model.bert.embeddings', 'bert_encoder.model.cls.predictions'
-size = {'cls_token': (1,1,d), 'pos_embed': (1,5,d), **lin('patch_embed.proj', d, 1), **norm('norm', d), 'mask_token': (1,1,d),
+size = {'cls_token': (1,1,d), 'pos_embed': (1,5,d), **lin('patch_embed.proj', d, 1), **norm('norm', d),
+        'mask_token': (1,1,d),
         'decoder_pos_embed': (1,5,d), **lin('decoder_embed', d, d), **norm('decoder_norm', d),
         **lin('decoder_pred', 1024, d), **lin('bert_mlp', t, d), **norm(e+'.LayerNorm', t), h+'.bias': (v,),
         e+'.word_embeddings.weight': (v,t), e+'.position_embeddings.weight': (100,t), e+'.position_ids': (1,100),
@@ -174,7 +176,8 @@ torch.manual_seed(1); theirs = {k: torch.randn(o) for k,o in size.items()}
 theirs[h+'.decoder.bias'] = theirs[h+'.bias']  # the one pair that is tied in their code
 
 def alike(text): return MRM(**(MRM.small(**tiny).config | dict(text=dict(vocab_size=v, **text))))
-paper_text = dict(hidden_size=t, num_hidden_layers=6, num_attention_heads=6, intermediate_size=4*t, max_position_embeddings=100)
+paper_text = dict(hidden_size=t, num_hidden_layers=6, num_attention_heads=6, intermediate_size=4*t,
+                  max_position_embeddings=100)
 rules = mrm_keys('vision','decoder','text','to_text')
 with tempfile.TemporaryDirectory() as folder:
     torch.save({'model': theirs}, f'{folder}/MRM.pth')
@@ -182,10 +185,13 @@ with tempfile.TemporaryDirectory() as folder:
     rep = load_state(fresh, f'{folder}/MRM.pth', rename=rules)
     test_eq((rep.missing, rep.unexpected), ([], [])); test_eq(len(rep.fits), len(theirs)-3)  # pooler, position_ids
     got = fresh.state_dict()
-    for ours,name in {'text.net.cls.predictions.decoder.weight': h+'.decoder.weight', 'decoder.pred.bias': 'decoder_pred.bias',
+    for ours,name in {'text.net.cls.predictions.decoder.weight': h+'.decoder.weight',
+                      'decoder.pred.bias': 'decoder_pred.bias',
                       'text.net.bert.embeddings.word_embeddings.weight': e+'.word_embeddings.weight',
-                      'vision.net.blocks.1.attn.qkv.weight': 'blocks.1.attn.qkv.weight', 'to_text.weight': 'bert_mlp.weight',
-                      'decoder.blocks.1.mlp.fc2.bias': 'decoder_blocks.1.mlp.fc2.bias', 'decoder.mask_token': 'mask_token'}.items():
+                      'vision.net.blocks.1.attn.qkv.weight': 'blocks.1.attn.qkv.weight',
+                      'to_text.weight': 'bert_mlp.weight',
+                      'decoder.blocks.1.mlp.fc2.bias': 'decoder_blocks.1.mlp.fc2.bias',
+                      'decoder.mask_token': 'mask_token'}.items():
         assert torch.equal(got[ours], theirs[name]), ours
     test_eq(sorted(o.sum().item() for o in got.values()),
             sorted(o.sum().item() for k,o in theirs.items() if 'pooler' not in k and 'position_ids' not in k))

@@ -13,8 +13,8 @@ from medvl.data.preset import check_preset
 from medvl.models.checkpoint import save_pretrained
 from medvl.models.chunks import in_chunks
 from medvl.models.norm import several, sync_norms
-from medvl.train.step import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, PairsCB, StepCB, TermsCB, WandbCB, bare,
-                              check_pairs, lr_at, param_groups)
+from medvl.train.step import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, PairsCB, StepCB, TermsCB, WandbCB,
+                              bare, check_pairs, lr_at, param_groups)
 import numpy as np
 import torch
 from fastai.callback.core import Callback, TrainEvalCallback

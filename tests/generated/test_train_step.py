@@ -239,17 +239,18 @@ from medvl.train.step import (CONTRASTS, contrasts, check_pairs)
 class Contrast(Toy): weights = {'glob': 1., 'norm': .1}
 test_eq((contrasts(Contrast()), contrasts(Toy())), (['glob'], []))
 check_pairs(Contrast(), 2); check_pairs(Toy(), 1)
-test_fail(lambda: check_pairs(Contrast(), 1), contains='Contrast contrasts films with the reports of a batch, and a batch of 1')
+test_fail(lambda: check_pairs(Contrast(), 1), contains='with the reports of a batch, and a batch of 1')
 
 # %% [39] A contrast needs a wrong answer
 from medvl.train.step import (wrong_answers, PairsCB)
 
 # %% [40] A contrast needs a wrong answer
-def pairs(ids, has=None): return dict(txt_id=torch.tensor(ids), txt_msk=torch.ones(len(ids), 3).bool() if has is None else
-                                      torch.tensor(has)[:,None].expand(-1, 3).bool())
+def pairs(ids, has=None):
+    return dict(txt_id=torch.tensor(ids), txt_msk=torch.tensor(has or [1]*len(ids))[:,None].expand(-1, 3).bool())
 test_eq([wrong_answers(pairs(i), True) for i in ([1,2], [1,1,1], [1])], [True, False, False])
 test_eq([wrong_answers(pairs(i), False) for i in ([1,2], [1,1,1], [1])], [True, True, False])
-test_eq([wrong_answers(pairs([1,2,1], h), True) for h in ([1,0,1], [0,1,0], [0,0,0], [1,1,0])], [False, False, False, True])
+test_eq([wrong_answers(pairs([1,2,1], h), True) for h in ([1,0,1], [0,1,0], [0,0,0], [1,1,0])],
+        [False, False, False, True])
 test_eq(wrong_answers(dict(img=torch.ones(2,1)), True), True)  # nothing known of the texts
 
 # %% [42] A contrast needs a wrong answer
