@@ -23,7 +23,8 @@ def made(b):
     bert = dict(hidden_size=192, num_hidden_layers=4, num_attention_heads=3, intermediate_size=768, vocab_size=1000,
                 max_position_embeddings=64, hidden_dropout_prob=0., attention_probs_dropout_prob=0.)
     txt = torch.randint(5, 1000, (b, 48))
-    return CLIP.small(text=bert).train(), Batch(img=torch.randn(b, 1, 128, 128), txt=txt, txt_msk=torch.ones_like(txt).bool())
+    return CLIP.small(text=bert).train(), Batch(img=torch.randn(b, 1, 128, 128), txt=txt,
+                                                    txt_msk=torch.ones_like(txt).bool())
 
 def step(m, batch, part, how):
     "Loss and gradient of one step."
@@ -61,7 +62,8 @@ def main():
     if a.out:
         rows = [dict(way=k, seconds=times[k], peak_mb=mem[k], loss=got[k][0], gradient_off=off[k]) for k in WAYS]
         args = {k: v for k, v in vars(a).items() if k not in ('out', 'peak')}
-        a.out.write_text(json.dumps(dict(benchmark='accum', arguments=args, rows=rows, provenance=provenance()), indent=1)+'\n')
+        said = dict(benchmark='accum', arguments=args, rows=rows, provenance=provenance())
+        a.out.write_text(json.dumps(said, indent=1)+'\n')
 
 def peak_of(a, how):
     "Peak memory of one way, in a process of its own."

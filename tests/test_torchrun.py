@@ -109,7 +109,8 @@ class Curve(Callback):
 for name, make in makers.items():
     torch.manual_seed(0)
     model = make()
-    dls = dataloaders(some if 'some' in name else smp, tok, p, 8//world, max_len=16, pad='max_len', shuffle_sentences=True, seed=0)
+    dls = dataloaders(some if 'some' in name else smp, tok, p, 8//world, max_len=16, pad='max_len',
+                      shuffle_sentences=True, seed=0)
     curve = Curve()
     learn = align_learner(dls, model, lr=1e-3, precision='fp32', log=None, seed=0, cbs=[curve])
     fit(learn, 3, schedule='constant', quiet=True)
@@ -118,7 +119,8 @@ for name, make in makers.items():
     else: every = [curve.losses]
     if rank == 0:
         torch.save({k: v for k, v in learn.model.state_dict().items()}, f'{out}/{name}.pt')
-        with open(f'{out}/{name}.json', 'w') as f: json.dump(dict(loss=np.mean(every, 0).tolist(), norm=curve.norms), f)
+        curves = dict(loss=np.mean(every, 0).tolist(), norm=curve.norms)
+        with open(f'{out}/{name}.json', 'w') as f: json.dump(curves, f)
 print('rank', rank, 'of', world, 'done')
 '''
 
@@ -147,7 +149,8 @@ def jobs(tmp_path_factory):
     return root
 
 
-METHODS = ['alta-clean', 'alta-faithful', 'plan-pairs', 'plan-words', 'clip-resnet', 'mrm-some', 'mrm-masked', 'mrm-all']
+METHODS = ['alta-clean', 'alta-faithful', 'plan-pairs', 'plan-words', 'clip-resnet', 'mrm-some', 'mrm-masked',
+           'mrm-all']
 
 @pytest.mark.parametrize('name', METHODS)
 def test_two_are_one(jobs, name):
