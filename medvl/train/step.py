@@ -223,9 +223,10 @@ def check_pairs(model:nn.Module, # a method
                ):
     "Raises `MedvlError` for a contrast of one pair."
     if n > 1 or not contrasts(model): return
-    raise MedvlError(f"{type(bare(model)).__name__} contrasts films with the reports of a batch, and a batch of {n} "
-                     "has no wrong answer: the loss would be 0 whatever the model does. Give batches of two or more (bs), or "
-                     "several batches whose contrast is taken together (accum with accum_exact)")
+    raise MedvlError(
+        f"{type(bare(model)).__name__} contrasts films with the reports of a batch, and a batch of {n} has no wrong "
+        "answer: the loss would be 0 whatever the model does. Give batches of two or more (bs), or several batches "
+        "whose contrast is taken together (accum with accum_exact)")
 
 # %% ../../nbs/train/10_step.ipynb #4cf73160
 def wrong_answers(batch:Mapping, # of this process: txt_msk, txt_id
@@ -259,8 +260,8 @@ class PairsCB(Callback):
 
     def after_train(self):
         if not self.lone: return
-        what = (f"epoch {self.epoch+1}: {self.lone} of {self.seen} batches had no wrong answer (fewer than two reports, "
-                "or the same text in all)")
+        what = (f"epoch {self.epoch+1}: {self.lone} of {self.seen} batches had no wrong answer (fewer than two "
+                "reports, or the same text in all)")
         if self.lone == self.seen:
             raise MedvlError(f"{what}; nothing is contrasted. Take larger batches, or other texts")
         if not rank_distrib(): print(f"{what} and were left out of the contrast")
