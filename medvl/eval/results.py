@@ -171,7 +171,8 @@ QUESTIONS = {
         'those that there are. *LoRA*: frozen towers with low-rank adapters.',
         'models/40_compute.ipynb', WORK, counted),
     'other': Question('Other scores', 'By the names that their files give.', '', '', {}, scored)}
-MORE = {'ablations': 'tutorials/ablations.ipynb', 'ablations_start': 'tutorials/ablations.ipynb',
+MORE = {'coverage': 'eval/15_coverage.ipynb',
+        'ablations': 'tutorials/ablations.ipynb', 'ablations_start': 'tutorials/ablations.ipynb',
         'real_folds': 'tutorials/claims.ipynb', 'real_folds_sim': 'tutorials/claims.ipynb',
         'real_alta_training': 'tutorials/claims.ipynb', 'film_worth': 'methods/30_mrm.ipynb',
         'local_loss': 'losses/20_local.ipynb',

@@ -103,8 +103,10 @@ rows = [made('Effusion','a',1.), made('Effusion','b',3.), made('Pneumothorax','a
 s = summarise(rows)
 test_close([s['mean']['cnr'].value, s['macro']['cnr'].value], [4/3, 1.])
 test_close([s['Effusion']['cnr'].value, s['Pneumothorax']['cnr'].value], [2., 0.])
-test_eq(s['n'], {'Effusion': 2, 'Pneumothorax': 2}); test_eq(s['mean']['cnr'].n_units, 2)          # patient c has no score
-i = s['Effusion']['cnr']; test_close([i.low, i.high], [2-12.706, 2+12.706], eps=.01)       # Student's t of two patients
+# patient c has no score
+test_eq(s['n'], {'Effusion': 2, 'Pneumothorax': 2}); test_eq(s['mean']['cnr'].n_units, 2)
+i = s['Effusion']['cnr']
+test_close([i.low, i.high], [2-12.706, 2+12.706], eps=.01)       # Student's t of two patients
 test_eq(i.few, 1.)
 one = summarise([made('x','a',1.), made('x','a',3.)])['mean']['cnr']
 test_eq((one.value, str(one)), (2., '2.000 [no interval] few:1'))

@@ -50,7 +50,8 @@ test_eq(ranks(s, r, 'mean'), [2,1,2])
 test_eq(ranks(s, r, 'optimistic'), [2,1,1])
 flat = np.ones((3,4))
 test_eq(ranks(flat, np.eye(3,4,dtype=bool)), [4,4,4])     # a collapsed model is last
-off = flat+1e-7*np.eye(3,4)                               # so it is where rounding favours the right answer, with `near`
+# so it is where rounding favours the right answer, with `near`
+off = flat+1e-7*np.eye(3,4)
 test_eq(ranks(off, np.eye(3,4,dtype=bool)), [1,1,1]); test_eq(ranks(off, np.eye(3,4,dtype=bool), near=1e-6), [4,4,4])
 test_fail(lambda: ranks(s, r[:,:2]), contains='right has shape (3, 2), scores (3, 4)')
 test_fail(lambda: ranks(s, r*0>1), contains='3 of 3 queries have no right candidate')
@@ -159,7 +160,7 @@ ci, k = mean_interval(x, bounds=(0,1)), student.ppf(.975, 19)**2/20*(20/19)
 test_close([ci.low, ci.high], [(.4+k/2-(h := np.sqrt(k*.24+k*k/4)))/(1+k), (.4+k/2+h)/(1+k)])
 ci = mean_interval(x); s = x.std(ddof=1)/np.sqrt(20)*student.ppf(.975, 19)      # ... and Student's, without bounds
 test_close([ci.low, ci.high], [.4-s, .4+s])
-print(mean_interval(x, bounds=(0,1)), '|', mean_interval(np.ones(20), bounds=(0,1)), '|', mean_interval(x[:9], bounds=(0,1)))
+print('8 of 20:', mean_interval(x, bounds=(0,1)), '| 20 of 20:', mean_interval(np.ones(20), bounds=(0,1)))
 one = mean_interval([.1,.9], ['a','a']); test_eq((one.n_units, str(one)), (1, '0.500 [no interval] few:1'))
 rare = mean_interval(np.r_[np.ones(3), np.zeros(297)], bounds=(0,1)); test_close(rare.few, 3, eps=.1)   # three hits
 test_eq(mean_interval(np.random.default_rng(0).random(300)).few, None)
@@ -189,7 +190,7 @@ test_eq(str(Interval(.5, np.nan, np.nan)), '0.500 [no interval]')
 test_eq(Interval.of(1., [1,np.nan,1,1]).n_failed, 1)
 test_fail(lambda: Interval.of(1., [1,np.nan,np.nan]), contains='exists in only 1 of 3 draws', exc=OneClass)
 test_fail(lambda: bootstrap(auroc, [.1,.2],[1,0,1]), contains='arrays differ in length: [2, 3]')
-lone = bootstrap(auroc, rng.random(30), np.r_[1,np.zeros(29)], bounds=(0,1))       # its only positive can't be left out
+lone = bootstrap(auroc, rng.random(30), np.r_[1,np.zeros(29)], bounds=(0,1))  # can't be left out
 test_eq((lone.n_failed, lone.few, np.isnan(lone.low)), (1, 1., True))
 
 # %% [48] Intervals: films of one patient are not independent
@@ -259,7 +260,8 @@ def trial(i):
     r = np.random.default_rng(i); a, b = ((r.random((3, 150)) < .5+.05*r.standard_normal((3,1))) for _ in 'ab')
     one = paired_bootstrap(np.mean, a.mean(0), b.mean(0))
     return [d.low > 0 or d.high < 0 for d in (one, seed_bootstrap(np.mean, a, b))]
-wrong = np.mean([trial(i) for i in range(150)], 0); print('significant without a difference, over patients and over both:', wrong)
+wrong = np.mean([trial(i) for i in range(150)], 0)
+print('significant without a difference, over patients and over both:', wrong)
 assert wrong[0] > .15 > .1 > wrong[1]
 x = rng.random((1, 60)); one, both = mean_interval(x[0]), seed_bootstrap(np.mean, x)
 test_close([one.low, one.high], [both.low, both.high], eps=1e-12)                    # one training: rows alone

@@ -26,7 +26,8 @@ got, chance = query_scores(of([0,1,2]), (1,2))
 test_eq(got['image_to_text_R@1'], [1,0,1]); test_eq(got['image_to_text_percentile'], [1.,0.,1.])
 test_eq(chance['image_to_text_percentile'], [.5]*3); test_close(chance['text_to_image_R@2'], [2/3]*3)
 got, chance = query_scores(of([0,1,0]), (1,))
-test_close(chance['image_to_text_R@1'], [1/2]*3); test_close(chance['text_to_image_R@1'], [2/3,1/3,2/3])     # of two texts; of three films
+# of two texts; of three films
+test_close(chance['image_to_text_R@1'], [1/2]*3); test_close(chance['text_to_image_R@1'], [2/3,1/3,2/3])
 old = query_scores(of([0,1,0]), (1,), 'pairs-v1')[1]; test_close(old['image_to_text_R@1'], [2/3,1/3,2/3])
 test_eq(got['image_to_text_percentile'], [1,0,1])
 
@@ -44,7 +45,8 @@ test_eq((d['queries'], d['patients'], d['metrics']['text_to_image_R@1'].value), 
 test_eq(d['chance'], {k: .5 for k in d['metrics']})
 test_eq([d['folds'][i]['image_to_text_percentile'] for i in '01'], [1., 0.])
 lead = b.ahead_of(a, 200)['image_to_text_R@1']
-test_eq((lead.value, d['rule']), (.5, 'distinct-v2')); assert lead.low < 0 < lead.high and lead.p > .05 and jsonable(d)
+test_eq((lead.value, d['rule']), (.5, 'distinct-v2'))
+assert lead.low < 0 < lead.high and lead.p > .05 and jsonable(d)
 
 # %% [14] The pool
 twice = {0: (right, ['p','q']), 1: (right, ['p','s'])}

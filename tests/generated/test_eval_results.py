@@ -42,7 +42,8 @@ assert made_of(far).startswith('phantom, easy, 9 patients to train, 4 to test, M
 other = dict(far, arguments=dict(far['arguments'], set=['clip.lr=1']))
 assert ', 4 to test, clip.lr=1, MRM of' in made_of(other)                # not the same run
 test_eq(made_of(dict(data='noise', args=dict(seed=7))), 'noise; seed 7'); test_eq(made_of({}), '')
-old = dict(metrics={'image_to_text_R@1': dict(value=.5, low=.4, high=.6)})                # how it was scored, where it says so
+# how it was scored, where it says so
+old = dict(metrics={'image_to_text_R@1': dict(value=.5, low=.4, high=.6)})
 test_eq(how_scored(old), 'R@k by pairs-v1, percentile intervals')
 new = dict(rule='distinct-v2', metrics={'image_to_text_R@1': dict(value=.5, low=.4, high=.6, method='wilson')})
 test_eq(how_scored(new), 'R@k by distinct-v2, wilson intervals'); test_eq(how_scored(dict(metrics={'AUROC': .5})), '')
