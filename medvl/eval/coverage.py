@@ -33,15 +33,16 @@ def coverage_figure(cells:Sequence[Mapping], # of `results/coverage.json`
     rows = [o for o in cells if o['films_of_a_patient'] == films]
     if not rows: raise MedvlError(f"no simulation with {films} films of a patient")
     kinds = list(dict.fromkeys((o['score'], o['auroc']) for o in rows))
-    fig, axs = plt.subplots(1, len(kinds), figsize=(1.6*len(kinds)+.5, 2.2), dpi=dpi, sharey=True, layout='constrained',
-                            squeeze=False)
+    fig, axs = plt.subplots(1, len(kinds), figsize=(1.6*len(kinds)+.5, 2.2), dpi=dpi, sharey=True, squeeze=False,
+                            layout='constrained')
     for ax, (score, a) in zip(axs[0], kinds):
         for i, p in enumerate(sorted({o['prevalence'] for o in rows})):
             own = sorted((o for o in rows if (o['score'], o['auroc'], o['prevalence']) == (score, a, p)
                           and o['sets'] >= least), key=lambda o: o['n'])
             for k, kw in (('before', dict(color='#aaaaaa', ls='--')), ('now', dict(color=f'C{i}', label=f'{p:g}'))):
                 ax.plot([str(o['n']) for o in own], [100*o[k] for o in own], marker='.', lw=1.2, **kw)
-        ax.axhline(95, color='k', lw=.5); ax.set_title(score if a is None else f'{score}, true AUROC {a:g}', fontsize=7)
+        ax.axhline(95, color='k', lw=.5)
+        ax.set_title(score if a is None else f'{score}, true AUROC {a:g}', fontsize=7)
         ax.set_xlabel('films', fontsize=7); ax.tick_params(labelsize=7); ax.set_ylim(40, 101)
     axs[0,0].set_ylabel('coverage, %', fontsize=7); axs[0,-1].legend(fontsize=6, title='prevalence', title_fontsize=6)
     return fig

@@ -409,6 +409,7 @@ def auroc_interval(score:Float[np.ndarray, 'n'], # higher: more likely present
     return jackknife(auroc(s, y), auroc_without(s, y, inv, c), (0, 1), level,
                      lambda a: hanley_mcneil(a, p, len(y)-p), few)
 
+# %% ../../nbs/eval/10_metrics.ipynb #5f150d73
 def auprc_draws(score:Float[np.ndarray, 'n'], # higher: more likely present
                 label:Int[np.ndarray, 'n'], # 1 present, 0 absent
                 counts:Int[np.ndarray, 'b n'] # how often each row counts
