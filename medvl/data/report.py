@@ -83,7 +83,7 @@ _BACK = dict(neg_after=('absent',''), unc_after=('uncertain',''), ctx_after=('un
 _NOUNS = ('absence of','lack of')  # denials that can be doubted themselves
 
 def _doubled(hits, i):
-    "Whether a bare 'not' or 'no' stands right before the denial `i` and lifts it: 'not free of', 'has not disappeared'."
+    "Whether a bare 'not' or 'no' right before the denial `i` lifts it: 'not free of', 'has not disappeared'."
     return i and hits[i-1].key in ('no','not') and hits[i].start-hits[i-1].end < 2
 
 def _earlier(hits, i):
@@ -114,7 +114,8 @@ def _over(trig, hits, i):
     h = hits[i]
     if trig.context=='history' and h.key==',':  # 'history of edema, pneumonia' is a list
         return not all(_has(k, 'find','joiner','alternative') for k in hits[i:])
-    if h.key==',' and trig.polarity=='uncertain' and hits[i-1].start==trig.start: return False  # 'in the right setting,'
+    # 'in the right clinical setting, pneumonia'
+    if h.key==',' and trig.polarity=='uncertain' and hits[i-1].start==trig.start: return False
     return h.ends=='clause' or h.ends=='list' and (trig.polarity=='absent' or h.key==',')
 
 # %% ../../nbs/data/21_report.ipynb #6df4f556
@@ -167,7 +168,7 @@ def _backward(hits, i, trig, out, cut):
 
 # %% ../../nbs/data/21_report.ipynb #c67011a2
 def _scope(hits, found, asked=()):
-    "An Entity for each of `found`, with polarity, trigger, context; `asked`: trigger and context of the whole sentence."
+    "An Entity for each of `found`, with polarity, trigger, context; `asked`: those of the whole sentence."
     out,at,cut,verb,opened,alt = [],{},[0,0],False,-1,False
     trig = _Trig('uncertain', *asked) if asked else None
     for i,n,p in found: at.setdefault(i, []).append((n,p))
@@ -283,7 +284,8 @@ def _frames(hits):
         said = j<len(hits) and 'relative' in hits[j].roles; j += said
         if j>=len(hits): continue
         k,first = hits[j], not any('find' in o.roles for o in hits[:i])
-        ends = next((o.start for o in hits[j+1:] if 'stop' in o.roles or o.key==',' or o.ends=='clause'), hits[-1].end+1)
+        ends = next((o.start for o in hits[j+1:] if 'stop' in o.roles or o.key==',' or o.ends=='clause'),
+                    hits[-1].end+1)
         told = 'shows' in k.roles and not k.key.startswith('there') or k.key.startswith(('did not','failed'))
         compared = any('compar' in o.key for o in hits[:i])
         if told and h.roles['past']=='film' and (said or not compared): yield k.start, ends
@@ -360,7 +362,8 @@ class Mention:
     sentence: int  # index into `sentences(report)`
 
 _KIND = dict(struct='structure', sev='severity', chg='change', weak='change', neg='negation', neg_after='negation',
-             unc='uncertainty', unc_after='uncertainty', unc_between='uncertainty', unc_next='uncertainty', aside='uncertainty',
+             unc='uncertainty', unc_after='uncertainty', unc_between='uncertainty', unc_next='uncertainty',
+             aside='uncertainty',
              ctx_history='context', ctx_asked='context', ctx_after='context', ctx_reported='context')
 ENTITY_KINDS = ('finding','device','surgery','structure','anatomy','side','zone','severity')
 

@@ -203,10 +203,11 @@ def impression_findings(report:str|bytes|None # one report
     for n,a,z in spans:
         if said and n!='addendum' and not said.isdisjoint(_subjects(text, a, z)): continue
         s = ' '.join(text[a:z].split()).rstrip(' ,;:')
+        if n=='addendum' and not _subjects(text, a, z): n = 'told'  # 'discussed by telephone'
         by.setdefault(n, []).append(s if s[-1:] in '.!?' else s+'.')
     want = ['findings','findings and impression','impression','addendum']
-    if not by.keys() & set(want[:2]): want = [n for n in by if about_film(n) and n not in want[2:]] + want[2:]
-    return ' '.join(s for n in want for s in by.get(n, ()))
+    if not by.keys() & set(want[:2]): want = [n for n in by if about_film(n) and n not in (*want[2:],'told')] + want[2:]
+    return ' '.join(s for n in want for s in by.get(n, ())) or ' '.join(by.get('told', ()))
 
 # %% ../../nbs/data/20_words.ipynb #5a689408
 def expand(term:str # e.g. 'opacit(y|ies)', 'effusion(s)', 'air-space'
@@ -225,7 +226,8 @@ def _roles(d):
             for t in (o['terms'] if kind=='findings' else o): yield t, 'find', name
     for name,o in d['structures'].items():
         for t in o['terms']: yield t, 'struct', name
-    named = dict(states='state', side='side', zone='zone', severity='sev', change='chg', weak_change='weak', past='past')
+    named = dict(states='state', side='side', zone='zone', severity='sev', change='chg', weak_change='weak',
+                 past='past')
     for group,role in named.items():
         for value,terms in d[group].items():
             for t in terms: yield t, role, value
