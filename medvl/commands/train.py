@@ -236,7 +236,7 @@ def _train(name, **kw):
     model = build(a.method, a.size, a.set, vocab=None if text_dir(a) or not tok else len(tok),
                   mask_id=tok and tok.mask_token_id, init=init and str(init))
     dls = loaders_of(a, r, smp, tok, model.config['preset'], step['bs'])
-    facts |= dict(samples={k: len(o.dataset) for k, o in zip(dls.names, dls.loaders)})
+    facts |= dict(samples={k: len(o.dataset) for k, o in zip(dls.names, dls.loaders)}, films=dls.films)
     typer.echo(in_words(a, r, step, model, facts))
     precision = best_precision(default_device()) if r.precision == 'auto' else r.precision
     learn = align_learner(dls, model, lr=step['lr'], wd=r.wd, betas=r.betas, precision=precision, accum=step['accum'],

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from ..core import CHEXPERT, SLOTS, Batch, MedvlError
+from .pixels import count_kinds
 from .preset import Preset, cut, decode_film, draw, resize, sided
 from .study import Sample, Study, View, samples as study_samples
 from .words import sentences
@@ -217,9 +218,11 @@ class StudyLoaders(DataLoaders):
                  tok:PreTrainedTokenizerFast|None=None, # of the texts
                  preset:Preset|None=None, # of the films
                  classes:Sequence[str]=(), # columns of `lbl`
+                 films:dict|None=None, # `unreadable` and `noticed`, see `readable`
                  **kw # of fastai's DataLoaders: path, device
                 ):
         super().__init__(*loaders, **kw)
+        self.films = films or {}
         self.names, self.tok, self.preset, self.classes = tuple(names), tok, preset, tuple(classes)
 
     def loader(self, name:str) -> StudyDL:
@@ -245,12 +248,19 @@ class StudyLoaders(DataLoaders):
 def readable(samples:Sequence[Sample], # rows
              slots:Sequence[str]=SLOTS, # the slots that are used
              cache:Any=None, # a `data.cache.ImageCache`: decode what it doesn't have
-             errors:str='raise' # see `leave_out`
+             errors:str='raise', # see `leave_out`
+             found:dict|None=None # gets `unreadable` and `noticed`: films by kind of error and of warning
             ) -> list[Sample]:
     "The samples whose films are there, and in the cache."
-    out = leave_out(samples, missing_films(samples), slots, errors)
-    if cache is None: return out
-    return leave_out(out, cache.build([v for s in out for v in s.slots if v is not None]), slots, errors)
+    bad = missing_films(samples); out = leave_out(samples, bad, slots, errors)
+    films = [v for s in out for v in s.slots if v is not None]
+    if cache is not None:
+        more = cache.build(films); bad |= more
+        out = leave_out(out, more, slots, errors)
+    if found is not None:
+        left = [v for v in films if str(v.path or v.id) not in bad]
+        found |= dict(unreadable=count_kinds(bad.items()), noticed={} if cache is None else cache.noticed(left))
+    return out
 
 def label_names(samples:Sequence[Sample] # rows
                ) -> list[str]:
@@ -288,7 +298,7 @@ def dataloaders(data:Sequence[Sample]|Sequence[Study], # with `split` train, val
     if not any(s.split == 'train' for s in smp):
         raise MedvlError(f"no training sample: {len(smp)} samples with the splits "
                          f"{sorted({str(s.split) for s in smp})}; `data.study.split_by_patient` makes some")
-    smp = readable(smp, slots, cache, errors)
+    smp = readable(smp, slots, cache, errors, found := {})
     names = ['train','val']+['test']*any(s.split == 'test' for s in smp)
     how = dict(max_len=max_len, slots=slots, classes=label_names(smp) if classes is None else classes, cache=cache,
                shuffle_sentences=shuffle_sentences, seed=seed, sided_ok=sided == 'allow')
@@ -298,7 +308,7 @@ def dataloaders(data:Sequence[Sample]|Sequence[Study], # with `split` train, val
     if n := sum(d.pieces.cut for d in sets if d.pieces):
         print(f"{n} of {len(smp)} texts have more than {max_len} tokens and are cut")
     dls = [StudyDL(d, bs, pad, shuffle=d.train, drop_last=d.train, num_workers=num_workers) for d in sets]
-    return StudyLoaders(*dls, names=names, tok=tok, preset=p, classes=how['classes'], device=device)
+    return StudyLoaders(*dls, names=names, tok=tok, preset=p, classes=how['classes'], films=found, device=device)
 
 # %% ../../nbs/data/42_batch.ipynb #6d92c08b
 def sample_loader(samples:Sequence[Sample], # any split
@@ -311,10 +321,13 @@ def sample_loader(samples:Sequence[Sample], # any split
                   device:str|torch.device|None=None, # where batches go
                   **kw # of `StudyData`: max_len, slots, classes
                  ) -> StudyDL:
-    "Every sample once, in order, neither shuffled nor augmented; `dl.dataset.samples` are those that are left."
-    smp = readable(samples, kw.get('slots', SLOTS), cache, errors)
+    """Every sample once, in order, neither shuffled nor augmented; `dl.dataset.samples` are those that are left, and
+    `dl.films` tells what was wrong with films (see `readable`)."""
+    smp = readable(samples, kw.get('slots', SLOTS), cache, errors, found := {})
     data = StudyData(smp, tok, preset, cache=cache, **kw)
-    return StudyDL(data, bs, num_workers=num_workers, device=device, alone=True)
+    dl = StudyDL(data, bs, num_workers=num_workers, device=device, alone=True)
+    dl.films = found
+    return dl
 
 # %% ../../nbs/data/42_batch.ipynb #016b548c
 def show_batch(dls:StudyLoaders, # of `dataloaders`

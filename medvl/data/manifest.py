@@ -24,7 +24,7 @@ from ..core import MedvlError
 from ..files import jsonable, written
 from .dicom import view_kind
 from .scan import odd_date
-from .study import Box, Study, View, link_priors, slots
+from .study import Box, Study, View, link_priors, share_bits, slots
 from .table import ReadLog, read_table, write_table
 
 # %% ../../nbs/data/34_manifest.ipynb #69c4b942
@@ -128,6 +128,7 @@ def read_manifest(path:str|Path, # .csv or .parquet
     count_found(studies, log)
     beside = Path(regions) if regions else path.parent/'regions.csv'
     if regions or beside.is_file(): read_regions(beside, views, root, missing, log)
+    if missing != 'ignore': share_bits(studies, log.lines.append)
     if mine: print(log)
     return studies
 

@@ -21,7 +21,7 @@ from ..core import MedvlError
 from ..files import written
 
 # %% ../../nbs/data/31_table.ipynb #5126e939
-MOST = 12  # reasons that are printed; the lists have all
+MOST = 20  # reasons that are printed; the lists have all
 
 @dataclass
 class ReadLog:

@@ -14,7 +14,7 @@ from medvl.core import MedvlError
 from medvl.files import jsonable, written
 from medvl.data.dicom import view_kind
 from medvl.data.scan import odd_date
-from medvl.data.study import Box, Study, View, link_priors, slots
+from medvl.data.study import Box, Study, View, link_priors, share_bits, slots
 from medvl.data.table import ReadLog, read_table, write_table
 
 # %% [4] Manifests

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms.v2 import InterpolationMode, functional as TF
 from medvl.core import MedvlError
-from medvl.data.image import load_image
 from medvl.data.pixels import ImageError
 from medvl.data.study import View
 

@@ -23,7 +23,7 @@ log = ReadLog('films.csv'); log.found['films'] += 3
 for r in (4,7,9): log.leave('no such file', f'row {r}')
 print(log); test_eq('3 x no such file (row 4; row 7 ...)' in str(log), True)
 test_eq(log.to_dict()['left_out'], {'no such file': 3}); test_eq(log.to_dict(rows=True)['left'], log.left)
-for r in range(20): log.note(f'oddity {r}', f'row {r}')
+for r in range(28): log.note(f'oddity {r}', f'row {r}')
 test_eq('8 x 8 other reasons' in str(log), True)
 
 # %% [9] Reading the table
