@@ -26,6 +26,7 @@ def read(data:Path, # manifest, folder with one, or a known public layout
         ) -> tuple[list,dict]: # studies with splits, and what is worth keeping of them
     "Studies of a set; raises `MedvlError` when none is left."
     from medvl.core import MedvlError
+    from medvl.data.identity import doubtful, say_doubtful
     from medvl.data.splits import use_splits
     from medvl.readers.find import read_studies
     from medvl.data.study import split_by_patient
@@ -35,10 +36,14 @@ def read(data:Path, # manifest, folder with one, or a known public layout
         if not studies: raise MedvlError(f"no study of source {source!r} in {data}; there are: {', '.join(known)}")
     if splits is not None: studies = use_splits(studies, splits)
     if made := not any(s.split for s in studies):
-        split_by_patient(studies); typer.echo('the set has no splits: made by patient, 70/10/20')
+        split_by_patient(studies, say=typer.echo); typer.echo('the set has no splits: made by patient, 70/10/20')
     where = {}
     for s in studies: where.setdefault(s.group, set()).add(s.split)
-    leaks = sorted(g for g, x in where.items() if len(x) > 1)
+    unsure = doubtful(studies)
+    leaks = sorted(g for g, x in where.items() if len(x) > 1 and g not in unsure)
+    torn = {g: why for g, why in unsure.items() if len(where.get(g, ())) > 1}
+    if torn: typer.secho(f'in several splits, perhaps of one patient, perhaps not: {say_doubtful(torn)}',
+        fg='yellow', err=True)
     if leaks: typer.secho(f"LEAK: {len(leaks)} patients in two splits: {', '.join(leaks[:3])}", fg='red', err=True)
     return studies, dict(studies=len(studies), groups=len(where), splits_made_here=made, groups_in_two_splits=leaks,
                          per_split={str(k): sum(s.split == k for s in studies) for k in ('train','val','test',None)})

@@ -6,14 +6,16 @@ Docs: https://medvl.github.io/medvl/data/scan.html.md"""
 
 # %% auto #0
 __all__ = ['FIRST', 'COLUMN_ORDER', 'OTHER_FILES', 'LEFTOVER', 'KEYS', 'odd_date', 'dicom_time', 'dicom_header', 'picture_header',
-           'as_logged', 'without_raw', 'shared_bits', 'scan_dicom', 'all_files', 'scan_file', 'keys_of', 'read_reports',
-           'report_of', 'read_text', 'match_reports']
+           'as_logged', 'without_raw', 'shared_bits', 'scan_dicom', 'scan_file', 'all_files', 'note_people',
+           'read_reports', 'report_of', 'read_text', 'match_reports', 'goes_by', 'take_patients', 'own_texts']
 
 # %% ../../nbs/data/33_scan.ipynb #f4676c76
-import re, warnings
+import os, re, warnings
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 from PIL import Image
@@ -22,10 +24,12 @@ from tqdm import tqdm
 from ..core import MedvlError
 from .dicom import (by_orientation, check_dicom, dicom_info, mended, not_chest, number, open_dicom, tag,
                                text, view_kind)
+from .identity import doubtful
 from .image import deep, file_kind, read_picture, set_bits, turned
+from .pairing import Claim, Pairs, claim, keys_of, loose_claim, pair
 from .pixels import ImageError, by_kind, check_size, first_line, guarded, printable
 from .study import bits_text
-from .table import ReadLog, check_columns, read_table
+from .table import ReadLog, check_columns, read_table, unsaid
 
 # %% ../../nbs/data/33_scan.ipynb #050af7a9
 FIRST = 1895  # the year of the first film
@@ -67,11 +71,13 @@ def dicom_header(p:Path, # DICOM file
     info['warnings'] += sorted({f'pydicom warns: {w.message}' for w in caught})
     pos = info['view_position'] or codes or (info['series'] if view_kind(info['series']) != 'other' else '')
     if not pos and (way := by_orientation(info['orientation'])) != 'other': pos = f'{way} by PatientOrientation'
-    keep = ('accession','study_uid','modality','body_part','photometric','width','height','sex','age')
-    if odd := odd_date(info['date'], text(ds, 'PatientBirthDate')): info['warnings'].append('StudyDate '+odd)
+    keep = ('accession','study_uid','modality','body_part','photometric','width','height','sex','age',
+            'sop_uid','series_uid')
+    born = text(ds, 'PatientBirthDate')
+    if odd := odd_date(info['date'], born): info['warnings'].append('StudyDate '+odd)
     info['warnings'] = [first_line(o) for o in info['warnings']]
     return dict(patient_id=info['patient_id'], study_id=info['study_uid'], time=dicom_time(info['date'], info['time']),
-                view=pos, spacing='\\'.join(f'{o:g}' for o in info['spacing'] or ()), raw=info['raw'],
+                view=pos, birth_date=born, spacing='\\'.join(f'{o:g}' for o in info['spacing'] or ()), raw=info['raw'],
                 warnings='; '.join(info['warnings']), noted=info['warnings']) | {k: info[k] for k in keep}
 
 def picture_header(p:Path # PNG or JPEG file
@@ -126,7 +132,8 @@ def shared_bits(rows:list[dict], # of `scan_file`
 
 # %% ../../nbs/data/33_scan.ipynb #9c2df063
 COLUMN_ORDER = ('image','image_id','patient_id','study_id','time','view','view_class','report','accession','study_uid',
-                'modality','body_part','photometric','spacing','width','height','sex','age','warnings')
+                'modality','body_part','photometric','spacing','width','height','sex','age','birth_date','sop_uid',
+                'series_uid','patient_from','warnings')
 OTHER_FILES = ('.csv','.txt','.json','.xml','.xlsx','.parquet','.html','.md')  # not looked into
 LEFTOVER = ('.part','.partial','.crdownload','.download','.tmp','.aria2','.filepart','.opdownload','.!qb','.!ut')
 
@@ -142,29 +149,25 @@ def scan_dicom(folder:str|Path, # looked through with all its subfolders; DICOM,
     folder, mine = Path(folder), log is None
     if not folder.is_dir(): raise MedvlError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
     log, rx = ReadLog(f'scan of {folder}') if mine else log, re.compile(pattern) if pattern else None
-    files, rows = all_files(folder), []
+    files, rows, seen = all_files(folder, log), [], []
     for p in tqdm(files, 'headers', disable=not bar, leave=False, delay=1):
         if p.suffix.lower() in OTHER_FILES: log.found['other files'] += 1; continue
         rel = p.relative_to(folder).as_posix()
+        seen.append(rel)
         if p.suffix.lower() in LEFTOVER: log.leave('left over from a download', printable(rel)); continue
         try: rows.append(scan_file(p, rel, rx, view, chest, log))
         except ImageError as e: log.leave(*as_logged(str(e), str(p), rel))
     rows = shared_bits(without_raw(rows, log), folder, log)
     if not rows: raise MedvlError(f"{folder}: no usable film in {len(files)} files\n{log}")
     df = pd.DataFrame(rows).fillna('').astype(str).sort_values(['patient_id','time','image_id'], kind='stable')
-    if reports is not None: df = match_reports(df, reports, log)
+    if reports is not None: df = match_reports(df, reports, log, folder, set(seen)-set(df.image))
+    note_people(df, log)
     log.found.update(films=len(df), patients=df.patient_id.nunique())
     if mine: print(log)
     order = {k: i for i,k in enumerate(COLUMN_ORDER)}
     return df[sorted(df.columns, key=lambda c: order.get(c, len(order)))].reset_index(drop=True)
 
 # %% ../../nbs/data/33_scan.ipynb #9ffdb712
-def all_files(folder:Path # looked through with its subfolders
-             ) -> list[Path]:
-    "Files in alphabetical order; names that start with a dot are not looked at."
-    hidden = lambda p: any(o.startswith('.') for o in p.relative_to(folder).parts)
-    return sorted(p for p in folder.rglob('*') if p.is_file() and not hidden(p))
-
 def scan_file(p:Path, # file
               rel:str, # its path below the folder
               rx:re.Pattern|None, # `pattern` of `scan_dicom`
@@ -184,46 +187,76 @@ def scan_file(p:Path, # file
         if o.startswith('StudyDate'): log.note('a date that can not be: kept', f'{rel}: {o}')
         else: log.note(*as_logged(o, '', rel))
     if not info.get('patient_id'):
-        info['patient_id'] = rel.split('/')[0] if '/' in rel else info.get('study_uid') or p.stem
+        guesses = dict(folder=rel.split('/')[0] if '/' in rel else '', study=info.get('study_uid'), file=p.stem)
+        info['patient_from'], info['patient_id'] = next((k, v) for k,v in guesses.items() if v)
         log.note('no patient in the header: named after the first folder, the study or the file', rel)
     if m and m.groupdict().get('study'): info['study_id'] = f"{info['patient_id']}/{info['study_id']}"
     pos = info.get('view') or view
     if not pos: log.note('projection unknown: view_class other', rel)
     return dict(study_id='', time='') | info | dict(image=rel, image_id=rel, view=pos, view_class=view_kind(pos))
 
-# %% ../../nbs/data/33_scan.ipynb #4cbbbfb3
-KEYS = dict(accession='accession', study_id='study', study_uid='study', image='file')  # column -> sort of key
+# %% ../../nbs/data/33_scan.ipynb #5c0a0002
+def all_files(folder:Path, # looked through with its subfolders
+              log:ReadLog|None=None, # gets links that lead nowhere or to what is there anyway; None: not said
+              twice:bool=False # keep a link to a file that is there under another name
+             ) -> list[Path]:
+    "Files in alphabetical order; links are followed. Names that start with a dot are not looked at."
+    log, files, links, seen = ReadLog() if log is None else log, [], [], set()
+    same = lambda p: (o := os.stat(p)) and (o.st_dev, o.st_ino)
+    below = lambda p: os.path.relpath(p, folder)
+    def walk(d):
+        seen.add(same(d))
+        for e in os.scandir(d):
+            if e.name.startswith('.'): continue
+            if e.is_symlink(): links.append(e.path)
+            elif e.is_file(): files.append(e.path)
+            elif e.is_dir() and same(e.path) not in seen: walk(e.path)
+    walk(folder)
+    films = {same(p) for p in files} if links and not twice else set()
+    for p in links: # grows while linked folders are walked through
+        up = os.path.isdir(p) and Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(p))
+        if not os.path.exists(p): log.leave('a link that leads nowhere', below(p))
+        elif up or (os.path.isdir(p) and same(p) in seen): log.note('a link to a folder that is looked at anyway',
+            below(p))
+        elif os.path.isdir(p): n = len(files); walk(p); films |= {same(o) for o in files[n:]}
+        elif twice or same(p) not in films: files.append(p); films.add(same(p))
+        else: log.note('a link to a file that is there anyway: left out', below(p))
+    return sorted(map(Path, files))
 
-def keys_of(r:dict, # a row of a scan, or of a table of reports
-            every:str='' # the name of a text file: stands for all sorts of key
-           ) -> list[tuple[str,str]]: # (sort, value), best first
-    "What a film and a report can have in common."
-    if every: return [(k, every) for k in ('accession','study','file')]
-    out = [(sort, r[c].strip()) for c,sort in KEYS.items() if r.get(c, '').strip()]
-    out += [('file', o) for k,v in out[:] if k == 'file' for o in (Path(v).name, Path(v).stem)]
-    day = re.sub(r'\D', '', (r.get('date') or r.get('time') or '')[:10])
-    return out + ([('patient and day', f"{r['patient_id'].strip()} {day}")] if day and r.get('patient_id') else [])
+# %% ../../nbs/data/33_scan.ipynb #5c0a0003
+def note_people(df:pd.DataFrame, log:ReadLog # a scan; gets the ids
+               ):
+    "Say which ids are no proof of one person."
+    facts = [dict(zip(('sex','birth_date'), o)) for o in df.reindex(columns=['sex','birth_date'],
+        fill_value='').values]
+    n = Counter(df.patient_id)
+    for k,why in doubtful(SimpleNamespace(patient=p, info=o) for p,o in zip(df.patient_id, facts)).items():
+        log.note('patient id that is no proof of one person', f'{k!r}, {n[k]} films: {why}')
+
+# %% ../../nbs/data/33_scan.ipynb #4cbbbfb3
+KEYS = ('image','accession','study_uid','study_id','sop_uid',
+    'series_uid')  # columns of a table of reports that find a film
 
 def read_reports(reports:str|Path|pd.DataFrame # table, or folder of .txt files
-                ) -> list[tuple[str,str,list]]: # name (row or file), text, keys
-    "Reports with what they can be matched by. Raises `MedvlError` for a table without text or key."
+                ) -> list[Claim]: # reports with what they can be matched by; texts may be empty
+    "Reports of a table or a folder. Raises `MedvlError` for a table without text or key."
     if not isinstance(reports, pd.DataFrame) and Path(reports).is_dir():
-        files = [p for p in all_files(Path(reports)) if p.suffix == '.txt']
+        files = [p for p in all_files(Path(reports), twice=True) if p.suffix.lower() == '.txt']
         if not files: raise MedvlError(f"{reports}: no .txt file in this folder")
-        return [(p.name, read_text(p), keys_of({}, p.stem)) for p in files]
+        return [loose_claim(p.relative_to(reports).with_suffix('').as_posix(), read_text(p)) for p in files]
     name = 'reports' if isinstance(reports, pd.DataFrame) else str(reports)
-    df = reports.fillna('').astype(str) if isinstance(reports, pd.DataFrame) else read_table(reports)
+    df = reports.astype(object).fillna('').astype(str) if isinstance(reports, pd.DataFrame) else read_table(reports)
     if not {'findings','impression'} & set(df.columns): check_columns(df.columns, ['report'], name)
     if not (set(KEYS) & set(df.columns) or {'patient_id'} <= set(df.columns) and {'date','time'} & set(df.columns)):
         raise MedvlError(f"{name}: no column to match films by; expected {', '.join(KEYS)}, or patient_id and date. "
                          f"It has: {', '.join(df.columns)}")
-    return [(f'row {i+2}', report_of(r), keys_of(r)) for i,r in enumerate(df.to_dict('records'))]
+    return [claim(r, f'row {i+2}', report_of(r)) for i,r in enumerate(df.to_dict('records'))]
 
 def report_of(r:dict # a row of a table of reports
              ) -> str:
-    "`report`, else findings and impression under their headings."
-    parts = [f'{k.upper()}: {r[k].strip()}' for k in ('findings','impression') if r.get(k, '').strip()]
-    return r.get('report', '').strip() or '\n'.join(parts)
+    "`report`, else findings and impression under their headings; a missing value's name is no report."
+    said = {k: '' if unsaid(r.get(k, '')) else r[k].strip() for k in ('report','findings','impression')}
+    return said['report'] or '\n'.join(f'{k.upper()}: {said[k]}' for k in ('findings','impression') if said[k])
 
 def read_text(p:Path # .txt file
              ) -> str:
@@ -233,27 +266,65 @@ def read_text(p:Path # .txt file
         line = e.object[:e.start].count(b'\n')+1
         raise MedvlError(f"{p}: line {line}, byte {e.start} is not UTF-8; save it as UTF-8") from e
 
+
 # %% ../../nbs/data/33_scan.ipynb #a4e19f03
 def match_reports(df:pd.DataFrame, # a scan
                   reports:str|Path|pd.DataFrame, # table, or folder of .txt files
-                  log:ReadLog # gets what did not match
+                  log:ReadLog, # gets what was paired by what, and what was not
+                  folder:str|Path|None=None, # that was scanned, for tables with whole paths; None: unknown
+                  bad:Iterable[str]=() # paths of files that could not be used: their names are not free
                  ) -> pd.DataFrame: # the scan with a column `report`
-    "Give each film its report."
-    index, texts, got, used = {}, [], set(), Counter()
-    for name,text,keys in read_reports(reports):
-        if not text: log.leave('empty report', name); continue
-        for k in keys:
-            if index.setdefault(k, (name, text))[1] != text:
-                log.note('two reports for one key: the first is taken', f'{name}: {k[0]} {k[1]}')
-    for r in df.to_dict('records'):
-        key = next((k for k in keys_of(r) if k in index), None)
-        texts.append(index[key][1] if key else '')
-        if key: got.add(index[key][0]); used[key[0]] += 1
-        else: log.note('film without a report', r['image'])
-    for name in sorted({n for n,_ in index.values()}-got): log.leave('report without a film', name)
-    if index and not got:
-        say = lambda keys: ', '.join(f'{k} {v!r}' for k,v in keys)
-        log.lines.append(f"no report fits a film: a report goes by {say(index)[:200]} ...; a film by "
-                         f"{say(keys_of(df.iloc[0].to_dict()))}")
-    log.found.update({f'films given a report by {k}': n for k,n in used.items()})
-    return df.assign(report=texts)
+    "Give each film its report: see `data.pairing`."
+    films = [claim(r, r['image']) for r in df.to_dict('records')]
+    rows = []
+    for r in read_reports(reports):
+        if not r.text: log.leave('empty report', r.name)
+        else: rows.append(r)
+    said = [r.patient for r in rows]  # as it is written
+    above = [Path(f(folder)).parts[1:] for f in (os.path.abspath, os.path.realpath)] if folder else [()]
+    pairs = pair([*films, *(claim({'image': o}, o, other=True) for o in bad)], rows, above)
+    df, pairs = take_patients(df, pairs, dict(zip(map(id, rows), said)), log)
+    for i,f in enumerate(films):
+        if i in pairs.key: log.found[f'films given a report by {pairs.key[i]}'] += 1
+        elif i in pairs.why: log.note(f'film without a report: {pairs.why[i][0]}', f'{f.name}: {pairs.why[i][1]}')
+        else: log.note('film without a report', f.name)
+    for why,name in dict.fromkeys(pairs.left): log.leave(why, name)
+    if rows and not pairs.rows:
+        log.lines.append(f"no report fits a film: a report goes by {goes_by(rows[0])[:200]} ...; "
+                         f"a film by {goes_by(films[0])}")
+    return df.assign(report=[pairs.rows[i][0].text if i in pairs.rows else '' for i in range(len(films))])
+
+def goes_by(c:Claim # a film, or a report
+           ) -> str:
+    "What it can be found by, for a message."
+    if c.loose: return f"the name {'/'.join(c.file)!r}"
+    keys = [f"{k} {v if isinstance(v, str) else ' '.join(v)!r}" for k,v in keys_of(c)]
+    return ', '.join(keys + [f"file {'/'.join(c.file)!r}"]*bool(c.file))
+
+def take_patients(df:pd.DataFrame, pairs:Pairs, # a scan; its reports
+                  said:dict[int,str], log:ReadLog # id of a report -> its patient; gets what was done
+                 ) -> tuple[pd.DataFrame,Pairs]:
+    "Patients of the reports for films that have none of their own."
+    guessed = df['patient_from'].ne('') if 'patient_from' in df else pd.Series(False, df.index)
+    study = [s or f'film {i}' for i,s in enumerate(df.study_id)]
+    new = defaultdict(set)
+    for i,rows in pairs.rows.items(): new[study[i]] |= {said[id(r)] for r in rows if guessed.iloc[i]}-{''}
+    for i in [i for i in pairs.rows if len(new[study[i]]) > 1]:
+        gone = pairs.rows.pop(i); pairs.key.pop(i)
+        pairs.why[i] = 'the reports of its study are of several patients', gone[0].name
+        pairs.left += [('report without a film: ambiguous, or contradicted by what it fits', r.name) for r in gone]
+    ids = [min(new[s]) if g and len(new[s]) == 1 else p for s,g,p in zip(study, guessed, df.patient_id)]
+    for was,now,image in zip(df.patient_id, ids, df.image):
+        if was != now: log.note('patient of the film taken from the table of reports', f'{image}: {now}')
+    return df.assign(patient_id=ids), pairs
+
+def own_texts(df:pd.DataFrame, # a scan with reports
+              log:ReadLog # gets the studies
+             ) -> pd.DataFrame: # where the films of a study have different reports, each is in `text` instead
+    "A manifest has one report a study; what differs between its films belongs to the films."
+    n = df[df.study_id.ne('') & df.report.ne('')].groupby('study_id').report.nunique()
+    mixed = df.study_id.isin(n.index[n > 1])
+    for s in n.index[n > 1]: log.note('films of a study with different reports: each kept as the text of its film', s)
+    if not mixed.any(): return df
+    return df.assign(text=df.report.where(mixed, ''), report=df.report.where(~mixed, ''))
+

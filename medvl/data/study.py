@@ -27,6 +27,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from ..core import MedvlError
+from .identity import doubtful, say_doubtful
 from .image import read_image, set_bits
 from .pixels import Film, ImageError, as_film, file_hash, phash, pixel_hash
 
@@ -151,18 +152,23 @@ def link_priors(studies:Iterable[Study], # of any number of patients; `prior` is
                 max_days:float|None=None, # the prior may be at most this old; None: any age
                 say:Callable|None=print # gets one line about what could not be linked; None: silence
                ) -> list[Study]: # the same studies, in the same order
-    "Set `prior` by patient and time. Raises `MedvlError` for a patient with both dates and day numbers."
+    "Set `prior` by patient and time. Raises `MedvlError` for times of a patient that can't be compared."
     studies, by, n = list(studies), defaultdict(list), Counter()
+    unsure = doubtful(studies)
     for s in studies:
         s.prior = None
         if s.time is None: n['have no time'] += 1
+        elif s.patient in unsure: n['have an id that is no proof of one person'] += 1
         else: by[s.patient].append(s)
     for patient, own in by.items():
         if len({isinstance(s.time, datetime) for s in own}) > 1:
             raise MedvlError(f"patient {patient}: some studies have a date, others a day number")
+        if len({getattr(s.time, 'tzinfo', None) is None for s in own}) > 1:
+            raise MedvlError(f"patient {patient}: some times have a time zone, others none")
         link_one(sorted(own, key=lambda s: (s.time, s.id)), max_days, n)
     if say and (n.total() - n['linked']):
-        say('priors: ' + ', '.join(f'{v} {k}' for k,v in sorted(n.items(), key=lambda o: o[0] != 'linked')))
+        say('priors: ' + ', '.join(f'{v} {k}' for k,v in sorted(n.items(), key=lambda o: o[0] != 'linked'))
+            + f' ({say_doubtful(unsure)})'*bool(unsure))
     return studies
 
 def link_one(own:list[Study], # of one patient, by time and id
@@ -244,7 +250,8 @@ def show_timeline(studies:Iterable[Study], # of one patient, priors linked
 # %% ../../nbs/data/30_study.ipynb #5e32191c
 def split_by_patient(studies:Iterable[Study], # `split` is overwritten
                      train:float=.7, val:float=.1, test:float=.2, # shares of the groups; they add up to 1
-                     salt:str='medvl-1' # another salt, another split
+                     salt:str='medvl-1', # another salt, another split
+                     say:Callable|None=print # gets a line about ids that are no proof of one person; None: silence
                     ) -> list[Study]: # the same studies
     "Split by a hash of the group: deterministic, stable when patients are added. Raises `MedvlError` for bad shares."
     if min(train, val, test) < 0 or abs(train+val+test-1) > 1e-9:
@@ -253,6 +260,10 @@ def split_by_patient(studies:Iterable[Study], # `split` is overwritten
     for s in studies:
         u = xxhash.xxh64(f'{salt}|{s.group}'.encode()).intdigest()/2**64
         s.split = 'train' if u < train else 'val' if u < train+val else 'test'
+    if say and (unsure := doubtful(studies)):
+        n = sum(s.patient in unsure for s in studies)
+        say(f'split: {n} of {len(studies)} studies have an id that is no proof of one person '
+            f'({say_doubtful(unsure)}); studies of one such id stay together')
     return studies
 
 # %% ../../nbs/data/30_study.ipynb #56139efe
@@ -291,6 +302,7 @@ class Leakage:
     checked: dict[str,int]  # kind -> how many distinct things were compared
     skipped: dict[str,str] = field(default_factory=dict)  # kind -> why it was not looked at
     splits: dict[str,int] = field(default_factory=dict)  # studies or samples in each split
+    unknown: int = 0  # studies or samples whose id is no proof of one person: not compared by patient
 
     @property
     def count(self) -> Counter:
@@ -303,12 +315,14 @@ class Leakage:
         "One row a crossing."
         return pd.DataFrame(self.rows, columns=['kind','key','a','split_a','b','split_b'])
     def to_dict(self) -> dict:
-        return dict(ok=self.ok, found=dict(self.count), checked=self.checked, skipped=self.skipped, splits=self.splits)
+        return dict(ok=self.ok, found=dict(self.count), checked=self.checked, skipped=self.skipped, splits=self.splits,
+                    unknown=self.unknown)
     def __str__(self):
         if len(self.splits) < 2: return f'leakage: nothing to compare, one split only ({dict(self.splits)})'
         name = dict(patient='patients', group='groups', film='films', near='near-duplicates')
         bad = [f'{self.count[k]} {name[k]}' for k in LEAKS if self.count[k]]
-        line = ('LEAK: ' + ', '.join(bad) + ' in several splits' if bad else 'no leak') + '; compared: ' + \
+        clean = 'no leak found' if self.unknown else 'no leak'
+        line = ('LEAK: ' + ', '.join(bad) + ' in several splits' if bad else clean) + '; compared: ' + \
             ', '.join(f"{v} {name[k] if k != 'near' else 'pictures'}" for k,v in self.checked.items() if k in LEAKS)
         if self.count['text']:
             line += f"; {self.count['text']} of {self.checked['text']} texts occur in several splits (look at them)"
@@ -344,10 +358,14 @@ def leakage(units:Iterable['Study|Sample'], # with `split`
     films = {id(v): (v, u.split) for u in units for v in (u.slots if isinstance(u, Sample) else u.views)
              if v is not None}.values()
     if not isinstance(units[0] if units else None, Sample): said += [(plain(v.text or ''), s, v.id) for v,s in films]
-    out = Leakage([], {}, {}, dict(Counter(str(u.split) for u in units)))
+    unsure = doubtful(units)
+    out = Leakage([], {}, {}, dict(Counter(str(u.split) for u in units)),
+                  unknown=sum(u.patient in unsure for u in units))
+    if unsure: out.skipped['patient'] = (f'{out.unknown} of {len(units)} have an id that is no proof of one person '
+                                         f'({say_doubtful(unsure)})')
     def add(kind, seen): rows, out.checked[kind] = crossings(kind, seen); out.rows += rows
-    add('patient', [(u.patient, u.split, u.id) for u in units])
-    add('group', [(u.group, u.split, u.id) for u in units])
+    add('patient', [(u.patient, u.split, u.id) for u in units if u.patient not in unsure])
+    add('group', [(u.group, u.split, u.id) for u in units if u.group != u.patient or u.patient not in unsure])
     add('text', [o for o in said if o[0]])
     bad = {}
     if files:

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from ..core import MedvlError
 from ..files import jsonable
+from .identity import doubtful
 from .pixels import ImageError, count_kinds, kinds_text
 from .study import Leakage, Study, View, days_between, leakage, slots
 
@@ -75,8 +76,10 @@ def summary(studies:Iterable[Study], # of any origin, priors linked
     fronts = [(s, v, slots(v, s), (v.text or s.report).strip()) for s in studies for v in s.frontals]
     films = [(s, v) for s in studies for v in s.views]
     words = [len(t.split()) for *_,t in fronts if t]
-    counts = dict(studies=len(studies), patients=len({s.patient for s in studies}),
+    unsure = doubtful(studies)
+    counts = dict(studies=len(studies), patients=len({s.patient for s in studies}-set(unsure)),
                   groups=len({s.group for s in studies}), films=len(films))
+    if unsure: counts['studies of unknown patients'] = sum(s.patient in unsure for s in studies)
     counts |= {f'{k}s' if k != 'other' else 'other views': sum(v.kind == k for _,v in films)
                for k in ('frontal','lateral','other')}
     counts |= {'studies with a prior': sum(s.prior is not None for s in studies),
@@ -90,7 +93,7 @@ def summary(studies:Iterable[Study], # of any origin, priors linked
                   leakage(studies, near=near, bar=bar))
     sizes, out.unreadable, out.noticed = open_all(films, bar) if decode else ({}, None, None)
     gaps = [g for s in studies if s.prior and (g := days_between(s.prior.time, s.time)) is not None]
-    visits = Counter(s.patient for s in studies)
+    visits = Counter(s.patient for s in studies if s.patient not in unsure)
     out.raw = dict(words=words, gaps=gaps, visits=list(visits.values()), sizes=sizes, findings=finding_table(studies))
     return out
 
@@ -106,11 +109,11 @@ def films_table(films:list[tuple[Study,View]] # every film with its study
 def split_table(studies:list[Study], fronts:list[tuple] # frontals with study, slots and text
                ) -> pd.DataFrame:
     "Patients, studies, frontals, and frontals with a text, a prior, a lateral, by split."
-    rows = {}
+    rows, unsure = {}, doubtful(studies)
     for k in ('train','val','test',None):
         own, f = [s for s in studies if s.split == k], [o for o in fronts if o[0].split == k]
         if not own: continue
-        row = dict(patients=len({s.patient for s in own}), studies=len(own), frontals=len(f))
+        row = dict(patients=len({s.patient for s in own}-set(unsure)), studies=len(own), frontals=len(f))
         rows[k or 'no split'] = row | {'with text': sum(bool(o[3]) for o in f),
                                        'with prior': sum(o[2][2] is not None for o in f),
                                        'with lateral': sum(o[2][1] is not None for o in f)}

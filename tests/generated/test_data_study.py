@@ -16,12 +16,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 from medvl.core import MedvlError
+from medvl.data.identity import doubtful, say_doubtful
 from medvl.data.image import read_image, set_bits
 from medvl.data.pixels import Film, ImageError, as_film, file_hash, phash, pixel_hash
 
 # %% [4] Studies
 import pickle, tempfile
 from dataclasses import replace
+from datetime import timezone
 from pathlib import Path
 import matplotlib.pyplot as plt
 from PIL import Image
@@ -88,6 +90,11 @@ m, n = link_priors([visit('q','m',day(1)), visit('q','n',day(3))], say=None); te
 test_eq(days_between(m.time, n.time), 2.)
 test_fail(lambda: link_priors([visit('q','m',day(1)), visit('q','n',3.)]),
           contains='patient q: some studies have a date')
+zone = datetime(2020,1,2,tzinfo=timezone.utc)
+test_fail(lambda: link_priors([visit('q','m',day(1)), visit('q','n',zone)]), contains='some times have a time zone')
+names = [visit(p,f'{p}{i}',float(i),info=dict(sex=s)) for p in ('ANONYMOUS','p3','p4') for i,
+    s in enumerate(dict(p3='FM').get(p, 'FF'))]
+test_eq([o.prior and o.prior.id for o in link_priors(names)], [None]*5+['p40'])
 
 # %% [19] Samples: four slots and a text
 from medvl.data.study import (samples, slots)
@@ -128,6 +135,10 @@ test_eq([o.split for o in few], [o.split for o in many[::7]])                   
 test_eq({o.split for o in split_by_patient([visit('p1','a',0.,group='g'), visit('p2','b',0.,group='g')])},
         {split_by_patient([visit('g','c',0.)])[0].split})
 test_ne([o.split for o in split_by_patient(few, salt='other')], [o.split for o in many[::7]])
+said = []; hidden = split_by_patient([visit('0',f'x{i}',None) for i in range(40)]+[visit('p1','a',0.)],
+    say=said.append)
+test_eq(len({o.split for o in hidden[:40]}), 1); print(said[0])
+assert said[0].startswith("split: 40 of 41 studies have an id that is no proof of one person ('0': a placeholder)")
 test_fail(lambda: split_by_patient(few, train=.9), contains='0.9+0.1+0.2 = 1.2')
 
 # %% [28] Leakage
@@ -179,4 +190,8 @@ alone = [replace(clean[0], report='Clear.'), replace(clean[4], report='CLEAR')]
 test_eq((leakage(alone).ok, leakage(alone).count['text']), (True, 1)); print(leakage(alone))
 gone = leakage([Study('a','a',None,[View(path='no/such.png', id='x')], split='train'), *clean]); print(gone)
 test_eq('no/such.png' in gone.skipped['unreadable'], True)
+masked = [replace(clean[0], patient='ANONYMOUS', group='ANONYMOUS'), replace(clean[4], patient='ANONYMOUS',
+    group='ANONYMOUS')]
+rep = leakage(masked); print(rep); test_eq((rep.ok, rep.unknown, rep.checked['patient']), (True, 2, 0))
+assert str(rep).startswith('no leak found') and 'patient not looked at: 2 of 2 have an id' in str(rep)
 test_eq('one split only' in str(leakage(clean[:2])), True)

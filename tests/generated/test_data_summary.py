@@ -12,11 +12,13 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 from medvl.core import MedvlError
 from medvl.files import jsonable
+from medvl.data.identity import doubtful
 from medvl.data.pixels import ImageError, count_kinds, kinds_text
 from medvl.data.study import Leakage, Study, View, days_between, leakage, slots
 
 # %% [4] What is in a set
 import json, tempfile
+from dataclasses import replace
 from pathlib import Path
 import matplotlib.pyplot as plt
 from fastcore.test import *
@@ -64,5 +66,8 @@ with tempfile.TemporaryDirectory() as d:
 test_eq([Path(f).name for f,_ in found.unreadable], ['b.png'])
 assert "1 x can't be decoded (is the file cut short?)" in str(found) and 'b.png' in str(found)
 test_eq(found.noticed['hardly any contrast']['films'], 1)
+masked = [replace(s, patient='ANONYMOUS', group='ANONYMOUS', prior=None) for s in made[:9]]
+sm = summary(masked, bar=False); print(sm.leak)
+test_eq((sm.counts['patients'], sm.counts['studies of unknown patients'], sm.leak.unknown), (0,9,9))
 test_fail(lambda: summary([]), contains='no study')
 plt.close('all')
