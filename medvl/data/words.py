@@ -194,7 +194,7 @@ def _subjects(text, a, z):
 
 def impression_findings(report:str|bytes|None # one report
                        ) -> str: # '' for a report that describes nothing
-    """Findings, impression, addendum as clean sentences; falls back to whichever exists, then to any text on the film.
+    """Findings, impression, addendum as clean sentences; else whichever exists, else any text on the film.
 
     The addendum is the last word: a sentence that speaks of one of its findings is replaced by it."""
     text,by = as_text(report),{}; spans = sentence_spans(text)
