@@ -206,7 +206,8 @@ def impression_findings(report:str|bytes|None # one report
         if n=='addendum' and not _subjects(text, a, z): n = 'told'  # 'discussed by telephone'
         by.setdefault(n, []).append(s if s[-1:] in '.!?' else s+'.')
     want = ['findings','findings and impression','impression','addendum']
-    if not by.keys() & set(want[:2]): want = [n for n in by if about_film(n) and n not in (*want[2:],'told')] + want[2:]
+    if not by.keys() & set(want[:2]):
+        want = [n for n in by if about_film(n) and n not in (*want[2:],'told')] + want[2:]
     return ' '.join(s for n in want for s in by.get(n, ())) or ' '.join(by.get('told', ()))
 
 # %% ../../nbs/data/20_words.ipynb #5a689408
