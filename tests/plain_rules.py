@@ -9,14 +9,18 @@ import re
 MENTIONS = {'Pleural Effusion': 'effusions?|pleural fluid', 'Pneumothorax': 'pneumothora(?:x|ces)|ptx',
             'Pneumonia': 'pneumonias?|infections?|pna', 'Edema': 'edema|heart failure|chf|vascular congestion',
             'Consolidation': 'consolidations?', 'Atelectasis': 'atelecta\\w+|collapse',
-            'Cardiomegaly': 'cardiomegaly|heart size|(?:heart|cardiac silhouette)(?= is (?:mildly )?(?:not )?enlarged)',
+            'Cardiomegaly': 'cardiomegaly|heart size'
+                            '|(?:heart|cardiac silhouette)(?= is (?:mildly )?(?:not )?enlarged)',
             'Support Devices': '(?:\\w+ )?tubes?|(?:\\w+ )?lines?|picc|ett|catheters?|pacemakers?|leads',
             'Lung Lesion': 'nodules?|mass(?:es)?', 'Fracture': 'fractures?', 'Lung Opacity': 'opacit(?:y|ies)'}
 UNSURE_FIRST = (r'(?:cannot|can ?not|can\'t|not|difficult to|unable to) (?:\w+ )?(?:exclude|rule out)[^.;]*$',
                 r'(?:rule out|r/o|evaluate for|assess for|question of)[^.;]*$')
-UNSURE_BEHIND_FIRST = r'^[^.;]*\b(?:cannot|can not|could not|not) (?:\w+ )?(?:be )?(?:\w+ )?(?:excluded|ruled out)'
-DENIED = r'\b(?:no|without|free of|negative for|absence of|not|clear of|no evidence of|resolution of|neither|nor)\b[^.;]*$'
-DENIED_BEHIND = (r'^[^.;]*\b(?:(?:is|are|was|were|has|have)? ?not (?:\w+ )?(?:seen|identified|present|visuali\w+|evident)'
+UNSURE_BEHIND_FIRST = (r'^[^.;]*\b(?:cannot|can not|could not|not) '
+                       r'(?:\w+ )?(?:be )?(?:\w+ )?(?:excluded|ruled out)')
+DENIED = (r'\b(?:no|without|free of|negative for|absence of|not|'
+          r'clear of|no evidence of|resolution of|neither|nor)\b[^.;]*$')
+DENIED_BEHIND = (r'^[^.;]*\b(?:(?:is|are|was|were|has|have)? ?not (?:\w+ )?'
+                 r'(?:seen|identified|present|visuali\w+|evident)'
                  r'|(?:has|have|is) (?:\w+ )?(?:resolved|cleared|absent|excluded|removed)|none|no longer)')
 UNSURE = (r'\b(?:possibl[ey]|probabl[ey]|likely|may|might|could|suspicious for|concern\w* for|suggest\w*|question\w*'
           r'|versus|vs|or|consider|equivocal|presumed|borderline|perhaps|favor|suspected|doubt\w*)\b[^.;]*$')
