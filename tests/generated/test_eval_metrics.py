@@ -207,9 +207,12 @@ for i,(nm,o) in enumerate({'by film':tight,'by patient':loose}.items()):
 ax.set(yticks=[0,1],yticklabels=['by film','by patient'],xlabel='accuracy, 95 % interval',ylim=(-.6,1.6)); plt.show()
 
 # %% [50] Areas without drawing
-from medvl.eval.metrics import (_wins, auroc_without, hanley_mcneil, auroc_interval, auprc_draws, auprc_interval)
+from medvl.eval.metrics import (_wins, auroc_without, hanley_mcneil, auroc_interval)
 
 # %% [51] Areas without drawing
+from medvl.eval.metrics import (auprc_draws, auprc_interval)
+
+# %% [52] Areas without drawing
 rng = np.random.default_rng(5)
 s, y, who = rng.integers(0,8,50)/8, rng.integers(0,2,50), rng.integers(0,9,50)
 for inv,c in ((np.arange(50), 50), units_of(50, who)):                   # against leaving out, one by one
@@ -223,10 +226,10 @@ print('perfect, of three positives:', perfect)
 assert perfect.value == 1. and perfect.low < .8 and perfect.few == 3
 test_fail(lambda: auroc_interval([.1,.2], [1,1]), contains='both classes', exc=OneClass)
 
-# %% [53] Areas without drawing
+# %% [54] Areas without drawing
 from medvl.eval.metrics import (draw_counts, auroc_draws)
 
-# %% [54] Areas without drawing
+# %% [55] Areas without drawing
 w = draw_counts(50, n_boot=20)
 test_eq(w.sum(1).tolist(), [50]*20)
 test_close(auroc_draws(s, y, w), [roc_auc_score(y, s, sample_weight=o) for o in w], eps=1e-12)
@@ -234,10 +237,10 @@ test_close(auprc_draws(s, y, w), [average_precision_score(y, s, sample_weight=o)
 test_close(auroc_draws(s, y, np.ones((1,50),int))[0], auroc(s, y), eps=1e-12)
 test_eq(np.isnan(auroc_draws([.1,.2], [1,0], [[2,0],[1,1]])), [True,False])          # no negative was drawn
 
-# %% [56] Is one system better than another?
+# %% [57] Is one system better than another?
 from medvl.eval.metrics import (_tested, paired_bootstrap)
 
-# %% [57] Is one system better than another?
+# %% [58] Is one system better than another?
 hard = rng.random(200)
 a, b = (hard < .65).astype(float), (hard < .60).astype(float)          # a solves the same films as b, and a few more
 d = paired_bootstrap(np.mean, a, b)
@@ -251,10 +254,10 @@ fast, slow = paired_bootstrap(auroc, s, u, y), paired_bootstrap(lambda *o: auroc
 test_close([fast.low, fast.high, fast.p], [slow.low, slow.high, slow.p], eps=1e-9)
 test_fail(lambda: paired_bootstrap(np.mean, a, b[:-1]), contains='not run on the same rows')
 
-# %% [59] More than one training
+# %% [60] More than one training
 from medvl.eval.metrics import (seed_bootstrap)
 
-# %% [61] More than one training
+# %% [62] More than one training
 def trial(i):
     "Does zero lie outside of the interval, over patients and over both?"
     r = np.random.default_rng(i); a, b = ((r.random((3, 150)) < .5+.05*r.standard_normal((3,1))) for _ in 'ab')
