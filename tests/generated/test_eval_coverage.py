@@ -41,7 +41,8 @@ shown.groupby(['films_of_a_patient','n','score']).apply(cover, include_groups=Fa
 # %% [14] Coverage by number of films and prevalence
 bounded = shown[(shown.score != 'mean') & (shown.n >= 100)]
 print(f"{len(bounded)} settings of bounded scores with 100 films or more: below 92 % before "
-      f"{(bounded.before < .92).sum()}, now {(bounded.now < .92).sum()}; margin of chance {100*margin(res['arguments']['reps']):.1f} points")
+      f"{(bounded.before < .92).sum()}, now {(bounded.now < .92).sum()}; "
+      f"margin of chance {100*margin(res['arguments']['reps']):.1f} points")
 assert bounded.now.min() > .89 > bounded.before.min()
 assert (bounded.now < .92).mean() < .1 and bounded.now.median() >= .94
 
