@@ -28,7 +28,7 @@ from ..data.words import sections
 from ..data.tokens import load_tokenizer, train_tokenizer
 from ..eval.precision import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
 from ..eval.metrics import paired_bootstrap
-from ..eval.retrieval import WAYS, Embeddings, embed, match_ranks, retrieval_report
+from ..eval.retrieval import WAYS, Embeddings, embed, pair_ranks, retrieval_report
 from ..eval.zeroshot import zeroshot
 from ..train.learner import align_learner, fit
 from ..models.checkpoint import from_pretrained, load_state
@@ -304,7 +304,8 @@ def score_stage(c:Common, # data and folder
     res = jsonable(dict(made_of=made_of, retrieval=rep, zeroshot=z.to_dict(), findings=found_by))
     save_json(dir/'scores.json', res)
     i, t = (rep['full'][f'{w}_R@10'] for w in WAYS)
-    c.say(f"{name}: film to text R@10 {i:.3f}, text to film {t:.3f}, chance {rep['chance']['R@10']:.3f}; "
+    luck = [rep['chance'][f'{w}_R@10'] for w in WAYS]
+    c.say(f"{name}: film to text R@10 {i:.3f} (chance {luck[0]:.3f}), text to film {t:.3f} ({luck[1]:.3f}); "
           f"zero-shot AUROC {z.table['macro']['auroc']}")
     return res
 
@@ -313,8 +314,7 @@ def hits(emb:Embeddings, # of a stage
          k:int=1 # length of the list
         ) -> dict[str,np.ndarray]: # way -> [n] of 0 and 1
     "Which queries find a right answer among the first `k`."
-    ranks = match_ranks(emb.v, emb.t, emb.txt_id, emb.txt_id)
-    return {w: (r <= k).numpy().astype(float) for w, r in zip(WAYS, ranks)}
+    return {w: (r <= k).numpy().astype(float) for w, r in zip(WAYS, pair_ranks(emb))}
 
 def ahead(a:Embeddings, # first system
           b:Embeddings, # second, on the same samples

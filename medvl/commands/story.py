@@ -168,7 +168,7 @@ def table(res:Mapping # results of the demo
     chance = next(iter(res['scored'].values()))['retrieval']['chance']
     ways = 'film → text', 'text → film'
     head = ['', *(f'{a} R@{k}' for a in ways for k in (1,5,10)), *(f'{a} P@10' for a in ways), 'zero-shot AUROC']
-    body = [['chance', *(f'{100*chance[f"R@{k}"]:.1f}' for _ in WAYS for k in (1,5,10)),
+    body = [['chance', *(f'{100*chance.get(f"{w}_R@{k}", chance[f"R@{k}"]):.1f}' for w in WAYS for k in (1,5,10)),
              *luck_by_finding(res), '50.0']]
     for k, s in res['scored'].items():
         r, p = s['retrieval']['interval'], s.get('findings') or {}
@@ -205,7 +205,8 @@ def dots(res:Mapping # results of the demo
             err = np.abs(np.array([[100*o['low'], 100*o['high']] for o in r]).T-y)
             ax.errorbar(x, y, err, fmt='os^D'[i%4], ms=4.5, lw=1.4, color=COLORS.get(k, 'k'), label=NAMES.get(k, k))
         for j, o in enumerate((1,5,10)):
-            luck = 100*next(iter(res['scored'].values()))['retrieval']['chance'][f'R@{o}']
+            chance = next(iter(res['scored'].values()))['retrieval']['chance']
+            luck = 100*chance.get(f'{w}_R@{o}', chance[f'R@{o}'])
             ax.plot([j-.4, j+.4], [luck]*2, '--', color='#888888', lw=1, label='chance' if j == 0 else None)
         ax.set_xticks(range(3), ['R@1','R@5','R@10']); ax.set_title(title, fontsize=9, loc='left')
         ax.tick_params(labelsize=8); ax.spines[['top','right']].set_visible(False)
@@ -288,12 +289,10 @@ def page(res:Mapping, # results of the demo
     def each(i): return [f'<h3>{NAMES.get(k, k)}</h3>{o[i]}' for k, o in shown.items()]
     asked = '<p>Queries are taken at even steps, not chosen. ✓ and a solid frame: the same words belong to it.</p>'
     body = [section('What is alignment?', INTRO), section('What was compared', HOW.format(**res['data'])),
-            section('Results', '<p>R@k: in how many of 100 queries a right answer is among the first k. Films with '
-                    'the same words are all right answers. P@10: of the ten that come first for a query with a '
-                    'finding, how many of 100 have it, mean over the findings. Intervals: 95 %, patients drawn with '
-                    'replacement.</p><p>Every normal film has one of a few wordings, and copies of a wording stand '
-                    'together in a list. A model that knows that a film is normal, and cannot know which wording was '
-                    'chosen, may so fall below chance in R@k; P@10 does not have this flaw.</p>',
+            section('Results', '<p>R@k: in how many of 100 queries a right answer is among the first k different '
+                    'texts, or films. Films with the same words are all right answers. '
+                    'P@10: of the ten that come first for a query with a '
+                    'finding, how many of 100 have it, mean over the findings. Intervals: 95 %, by patient.</p>',
                     table(res), pictures.get('dots', ''), verdict(res['differences'])),
             section('What it cost', COST, costs(res)),
             section('Ask with words', asked, *each(0)), section('Ask with a film', *each(1)),

@@ -6,7 +6,8 @@ Docs: https://medvl.github.io/medvl/commands/train.html.md"""
 
 # %% auto #0
 __all__ = ['app', 'TRAIN_DOCS', 'model_dir', 'tokenizer', 'settings', 'takes_of', 'build', 'counted', 'Training', 'resolve',
-           'samples_of', 'loaders_of', 'chooser', 'chosen', 'train', 'text_dir', 'in_words', 'pretrain', 'align']
+           'samples_of', 'loaders_of', 'chooser', 'chosen', 'train', 'text_dir', 'accumulated', 'in_words', 'pretrain',
+           'align']
 
 # %% ../../nbs/commands/02_train.ipynb #b76be02f
 import contextlib, inspect, io, json, os
@@ -87,7 +88,7 @@ def counted(model:Any # a module
     ps = list(model.parameters())
     return dict(trainable=sum(p.numel() for p in ps if p.requires_grad), total=sum(p.numel() for p in ps))
 
-# %% ../../nbs/commands/02_train.ipynb #1e7f16f3
+# %% ../../nbs/commands/02_train.ipynb #918ec513
 @dataclass
 class Training:
     "Options of `pretrain` and `align`; a field without words has those of the recipe or of what takes it."
@@ -103,6 +104,7 @@ class Training:
     samples:int|None = None
     bs:int|None = None
     accum:int|None = None
+    accum_exact:bool|None = None
     base_lr:float|None = None
     lr:float|None = None
     epochs:int|None = None
@@ -210,7 +212,7 @@ def chosen(run:dict # what `fit` gave
     return (f"best epoch {b['at']+1} (best/): {b['by']} {b['value']:.3f}; last epoch {last['epoch']+1} (model/): "
             f"{last[b['by']]:.3f}. RSNA is a test, too: report both")
 
-# %% ../../nbs/commands/02_train.ipynb #05474781
+# %% ../../nbs/commands/02_train.ipynb #dd6a0ad7
 def train(name:str, # the command
           **kw # arguments of the command
          ):
@@ -227,6 +229,7 @@ def _train(name, **kw):
     from medvl.data.batch import world_size
     from medvl.methods.recipe import one_step
     from medvl.train.learner import align_learner, fit
+    from medvl.train.step import check_pairs
     step = one_step(r, world_size())
     init = a.init if a.init is None or a.init.is_file() else model_dir(a.init)
     smp, facts = samples_of(a, r)
@@ -235,11 +238,14 @@ def _train(name, **kw):
     seed_everything(a.seed)
     model = build(a.method, a.size, a.set, vocab=None if text_dir(a) or not tok else len(tok),
                   mask_id=tok and tok.mask_token_id, init=init and str(init))
-    dls = loaders_of(a, r, smp, tok, model.config['preset'], step['bs'])
+    whole = step['bs']*step['accum'] if r.accum_exact else step['bs'] # samples of one contrast and process
+    check_pairs(model, whole*world_size())
+    dls = loaders_of(a, r, smp, tok, model.config['preset'], whole)
     facts |= dict(samples={k: len(o.dataset) for k, o in zip(dls.names, dls.loaders)}, films=dls.films)
     typer.echo(in_words(a, r, step, model, facts))
     precision = best_precision(default_device()) if r.precision == 'auto' else r.precision
-    learn = align_learner(dls, model, lr=step['lr'], wd=r.wd, betas=r.betas, precision=precision, accum=step['accum'],
+    learn = align_learner(dls, model, lr=step['lr'], wd=r.wd, betas=r.betas, precision=precision,
+                          accum=step['accum']*step['bs']//whole, chunk=step['bs'] if r.accum_exact else None,
                           clip=r.clip, out=a.out, log=a.log, seed=a.seed)
     run = fit(learn, r.epochs, schedule=r.schedule, warmup=r.warmup, stop_at=r.stop_at, resume=a.resume,
               save_every=a.save_every, patience=a.patience, metric=chooser(a, r, tok, model, step['bs'], precision))
@@ -247,12 +253,23 @@ def _train(name, **kw):
     close_run(a.out, name, said, data=facts, step=step|dict(processes=world_size(), precision=precision),
               parameters=counted(model), run=run)
 
-# %% ../../nbs/commands/02_train.ipynb #4e174712
+# %% ../../nbs/commands/02_train.ipynb #ae847d1f
 def text_dir(a:Any # arguments
             ) -> str|None:
     "The folder of a text tower with a tokenizer, given with --set text=DIR."
     d = settings(a.set, takes_of(a.method)).get('text')
     return d if isinstance(d, str) and (Path(d)/'tokenizer_config.json').exists() else None
+
+def accumulated(r:Any, # a Recipe
+                step:dict # of `one_step`
+               ) -> list[str]: # no line for a single batch
+    "What the batches of a step are to a contrast."
+    bs, n = step['bs'], step['accum']
+    if n == 1: return []
+    if r.accum_exact: return [f"accumulated exactly: films and texts are encoded {bs} at a time, twice, and all "
+                              f"{bs*n} of a process meet in one loss"]
+    return [f"accumulated: the mean of {n} batches, each contrasted by itself, {bs} at a time (--accum-exact "
+            f"contrasts all {bs*n})"]
 
 def in_words(a:Any, # arguments
              r:Any, # a Recipe
@@ -265,6 +282,7 @@ def in_words(a:Any, # arguments
     lines = [f"{a.method}, {a.size}: {n['trainable']:,} of {n['total']:,} parameters train",
              f"recipe ({r.origin}): {step['samples']} samples a step, here {step['accum']} x {step['bs']}; "
              f"learning rate {step['lr']:.4g}, {r.stop_at or r.epochs} of {r.epochs} epochs",
+             *accumulated(r, step),
              'samples: ' + ', '.join(f"{v} {k} ({text.get(k, 0)} with text)" for k, v in facts['samples'].items())]
     if r.flip: lines.append('films are mirrored at random, texts that name a side are not (--no-flip leaves them)')
     if lack := getattr(model, 'untrained', None):

@@ -114,7 +114,7 @@ def _films(self, batch):
     if not here.any(): raise MedvlError("no sample of this batch has a current frontal film")
     return b, b.big[here], here
 
-# %% ../../nbs/methods/30_mrm.ipynb #c5a06364
+# %% ../../nbs/methods/30_mrm.ipynb #42d75cbf
 @patch_to(MRM)
 def complete(self,
              b:Batch, # txt, txt_msk, word
@@ -123,9 +123,10 @@ def complete(self,
             ) -> Float[Tensor, '']:
     "Cross-entropy of the hidden words, given the others and the film."
     has = self._read(b, here)
-    if not has.any(): return sum(p.sum() for m in (self.text, self.to_text) for p in m.parameters())*0.
+    film = self.film_norm(v.loc.mean(1)[has[here]])                         # [k 768]; k may be 0 in this process
+    if not has.any(): return sum(p.sum() for m in (self.text, self.to_text) for p in m.parameters())*0. + film.sum()*0.
     if b.word is None: raise MedvlError("MRM hides whole words and needs batch['word'], the word of each piece")
-    film = self.to_text(self.film_norm(v.loc.mean(1)[has[here]]))*float(self.join)  # [k 384]
+    film = self.to_text(film)*float(self.join)                              # [k 384]
     txt, labels = mask_words(b.txt[has], b.word[has], self.word_mask, self.mask_id, labels=self.text_loss)
     h = self.text(txt, b.txt_msk[has], add=film).loc                        # [k l 384]
     ask = labels != -100

@@ -19,7 +19,7 @@ from medvl.data.words import sections
 from medvl.data.tokens import load_tokenizer, train_tokenizer
 from medvl.eval.precision import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
 from medvl.eval.metrics import paired_bootstrap
-from medvl.eval.retrieval import WAYS, Embeddings, embed, match_ranks, retrieval_report
+from medvl.eval.retrieval import WAYS, Embeddings, embed, pair_ranks, retrieval_report
 from medvl.eval.zeroshot import zeroshot
 from medvl.train.learner import align_learner, fit
 from medvl.models.checkpoint import from_pretrained, load_state

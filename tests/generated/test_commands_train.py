@@ -84,7 +84,7 @@ from medvl.commands.train import (chooser, chosen)
 from medvl.commands.train import (train, _train)
 
 # %% [22] The best epoch, by a task
-from medvl.commands.train import (text_dir, in_words)
+from medvl.commands.train import (text_dir, accumulated, in_words)
 
 # %% [23] The best epoch, by a task
 a = SimpleNamespace(method='alta', size='small', set=['text=bert'])
