@@ -28,7 +28,7 @@ def ground_film(film:Path=ARG, # DICOM, PNG or JPEG of one film
                 model:Path=..., # run or folder of the model
                 out:Path=..., # figure to write, .png
                 sigma:float=0., # Gaussian over the grid, in cells
-                controls:Path|None=None, # data set whose films without a finding give the scale; none: each map its own
+                controls:Path|None=None, # data set whose films without a finding give the scale; none: the map's own
                 n_controls:int=20, # of these films
                 looks:bool=True, # a row for each look of the method; else the last one only
                 force:bool=False # overwrite the figure
@@ -47,8 +47,9 @@ def ground_film(film:Path=ARG, # DICOM, PNG or JPEG of one film
     if pos := px.info.get('view_position'): view.kind = view_kind(pos)
     m, tok, cfg = loaded(model); extra = cfg['extra']
     slots = extra.get('args', {}).get('data', {}).get('slots', ())
-    asker = Asker(m, tok, extra['preset'], extra.get('max_len', 128), sigma,
-                  clear_views(read(controls)[0], n_controls) if controls else (), sorted({o.split('_')[1] for o in slots}))
+    clear = clear_views(read(controls)[0], n_controls) if controls else ()
+    asker = Asker(m, tok, extra['preset'], extra.get('max_len', 128), sigma, clear,
+                  sorted({o.split('_')[1] for o in slots}))
     fig, said = heats(asker, view, phrases, looks)
     line = '{phrase}: highest {highest:.3f} at column {x}, row {y}; lowest {lowest:.3f}'
     for o in said:

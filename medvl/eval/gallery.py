@@ -43,7 +43,8 @@ def picked(res:Grounding, # of `grounding`
 def said(r:dict # a row of `Grounding.rows`
         ) -> str: # one line
     "The scores of a phrase, for people."
-    return f"contrast {r['cnr']:.2f} · mIoU {r['miou']:.2f} · highest point {'in' if r['pointing'] else 'near' if r['near'] else 'outside'}"
+    where = 'in' if r['pointing'] else 'near' if r.get('near') else 'outside'
+    return f"contrast {r['cnr']:.2f} · mIoU {r['miou']:.2f} · highest point {where}"
 
 def film_card(res:Grounding, # of `grounding`
               j:int, # number of the phrase

@@ -246,7 +246,7 @@ def grounding(model:Aligner, # any
               protocol:str|Protocol='mscxr', # see PROTOCOLS
               side:int|None=512, # pixels of the shorter side of the comparison; None: the film's own
               region:float|None=None, # compare only in the centre square of this share of the shorter side
-              control:bool|str=False, # True: the next patient's film; 'elsewhere': the next with nothing drawn at this place
+              control:bool|str=False, # True: the next patient's film; 'elsewhere': the next with nothing there
               max_len:int=128, # tokens of a phrase
               bs:int=16, # films at a time
               n_boot:int=1000, # bootstrap draws
@@ -258,7 +258,8 @@ def grounding(model:Aligner, # any
     p, proto = Preset.of(preset), Protocol.of(protocol)
     if control not in (False, True, 'elsewhere'):
         raise MedvlError(f"control is {control!r}; expected True, False or 'elsewhere'")
-    views = next_patient(records, 'elsewhere' if control == 'elsewhere' else 'any') if control else [r.view for r in records]
+    which = 'elsewhere' if control == 'elsewhere' else 'any'
+    views = next_patient(records, which) if control else [r.view for r in records]
     maps = _all_maps(model, tok, [r.text for r in records], views, p, max_len, bs, progress)
     placed = [Placed(r, m, p, proto, side, region) for r,m in zip(records, maps)]
     rows = list(zip(*[o.scores() for o in tqdm(placed, 'score', disable=None if progress is None else not progress)]))
@@ -314,7 +315,7 @@ def nowhere(asker:Asker, # a model with `controls`
             n_boot:int=1000, # bootstrap draws, by patient
             seed:int=0 # of the bootstrap
            ) -> dict[str,dict]: # 'present', 'absent', 'negated' -> 'macro', 'mean', each category -> 'area', 'any'
-    "How much of a film is claimed for phrases that are true, absent and negated. Raises `MedvlError` without controls."
+    "How much of a film is claimed for true, absent and negated phrases. Raises `MedvlError` without controls."
     if not asker.controls: raise MedvlError('claimed areas need films without the findings (controls of the Asker)')
     used = {id(v) for v in asker.controls}
     if both := [r.view.id for r in records if id(r.view) in used]:
@@ -323,7 +324,8 @@ def nowhere(asker:Asker, # a model with `controls`
     def row(r, v, text):
         scale, _ = asker.scale(text); area = scale.claimed(asker.on(v, ' '.join(text.split()))[-1])
         return dict(category=r.label, patient=r.study.group if r.study else r.view.id, area=area, any=float(area > 0))
-    cases = dict(present=[(r, r.view, r.text) for r in records], absent=[(r, v, r.text) for r,v in zip(records, others)],
+    cases = dict(present=[(r, r.view, r.text) for r in records],
+                 absent=[(r, v, r.text) for r,v in zip(records, others)],
                  negated=[(r, r.view, negate.format(r.text)) for r in records])
     return {k: summarise([row(*o) for o in c], n_boot, seed, ('area','any')) for k,c in cases.items()}
 

@@ -236,7 +236,7 @@ def clear_views(studies:Iterable[Study], # of any origin
         label = s.labels.get('No Finding', np.nan)
         if s.of(kind) and (label == 1 or (np.isnan(label) and chexpert_labels(s.report)['No Finding'] == 1)):
             out.setdefault(s.group, s.of(kind)[0])
-    if len(out) < 2: raise MedvlError(f"{len(out)} {kind} films of patients without a finding; a scale needs 2 or more")
+    if len(out) < 2: raise MedvlError(f"{len(out)} {kind} films of patients without a finding; a scale needs two")
     return list(out.values())[:n]
 
 # %% ../../nbs/eval/20_maps.ipynb #dc876652

@@ -37,7 +37,7 @@ class GLoRIA(CellsAndWords):
                  cls_word:bool=True, # [CLS] is a word of the local loss
                  s1:float=4., s2:float=5., s3:float=10., # sharpness over cells, over words; scale of all logits
                  mean:bool=False, # mean over the words of a report instead of the sum
-                 read:str='cosine', # map of a phrase: 'cosine' or 'product' of cells and words, or 'attention'; see `maps`
+                 read:str='cosine', # map of a phrase: 'cosine' or 'product' of cells and words, or 'attention'
                  positives:bool=False, # equal texts are all right answers
                  cell_norm:bool=False, # subtract from each cell what all films have there, see `CellTower`
                  chunk:int|None=None, # see `local_scores`

@@ -82,7 +82,7 @@ class VisionTower(nn.Module):
                  pos:str|None=None, # 'sincos' (fixed) or 'learned'; None: learned if pretrained, else sincos. ViT only
                  mean:tuple|float|None=None, # of the training pixels, per channel; None: timm's
                  std:tuple|float|None=None, # their deviation
-                 stride:int|None=None, # pixels between cells: 4, 8 or 16; None: 16, as in GLoRIA. Convolutional networks only
+                 stride:int|None=None, # pixels between cells: 4, 8 or 16; None: 16 (GLoRIA). Convolutional networks only
                  **timm_kw # anything else for timm.create_model: depth, in_chans, drop_path_rate, global_pool ...
                 ):
         super().__init__()
@@ -91,7 +91,8 @@ class VisionTower(nn.Module):
         name, pos, mean, std = kw.pop('name', name), kw.pop('pos', None), kw.pop('mean', None), kw.pop('std', None)
         self.net, self.size = _create(name, size, pretrained, kw), size
         self.is_vit = isinstance(self.net, VisionTransformer)
-        if self.is_vit and stride: raise MedvlError(f"{name!r} has patches of one size, so stride={stride} means nothing")
+        if self.is_vit and stride:
+            raise MedvlError(f"{name!r} has patches of one size, so stride={stride} means nothing")
         if self.is_vit: self._set_up_vit(pos, pretrained)
         else: self._set_up_conv(name, pos, kw.get('in_chans', 3), stride)
         mean, std = mean or self.net.pretrained_cfg['mean'], std or self.net.pretrained_cfg['std']
@@ -124,7 +125,8 @@ def _set_up_conv(self, name, pos, in_chans, stride):
         raise MedvlError(f"{name!r} is neither a timm VisionTransformer nor a network with stages of stride 16 and 32")
     if pos is not None: raise MedvlError(f"{name!r} has no position table, so pos={pos!r} means nothing")
     if stride not in (None, *steps[:-1]):
-        raise MedvlError(f"{name!r} has no stage of stride {stride}; expected one of {', '.join(map(str, steps[:-1]))}")
+        raise MedvlError(f"{name!r} has no stage of stride {stride}; expected one of "
+                         f"{', '.join(map(str, steps[:-1]))}")
     self.stage = steps.index(stride or 16)-len(steps)  # whose cells are the local features
     self.pos, self.patch, self.in_chans = None, steps[self.stage], in_chans
     self.grid = (-(-self.size//self.patch),)*2

@@ -85,7 +85,8 @@ def on_disk(s):
     return dataclasses.replace(s, views=views, prior=None, split='test', info={})
 calm = [dataclasses.replace(on_disk(s), report='No pleural effusion. No pneumothorax.', labels={}) for s in studies]
 write_manifest(calm, root/'set'/'calm.csv')
-code, text = run(root/'film.png', two[0], '--model', root/'run', '--out', root/'e.png', '--controls', root/'set'/'calm.csv')
+code, text = run(root/'film.png', two[0], '--model', root/'run', '--out', root/'e.png',
+                 '--controls', root/'set'/'calm.csv')
 print(text.replace(str(root), 'RUNS')); test_eq(code, 0); assert 'of the film' in text
 with Image.open(root/'e.png') as im: assert im.size[0] > 600             # the film, and the control beside it
 

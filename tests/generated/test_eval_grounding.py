@@ -188,7 +188,8 @@ three = [on(0,'a',0), on(1,'a',16), on(2,'b',0), on(3,'c',16)]
 test_eq([v.id for v in next_patient(three)], ['2','2','3','0'])
 test_eq([v.id for v in next_patient(three, 'elsewhere')], ['3','2','3','0'])  # 2 has something where 0 has
 test_fail(lambda: next_patient(three[:2]), contains='two patients')
-test_fail(lambda: next_patient([on(0,'a',0), on(1,'b',0)], 'elsewhere'), contains="no film of another patient is free for 'a'")
+test_fail(lambda: next_patient([on(0,'a',0), on(1,'b',0)], 'elsewhere'),
+          contains="no film of another patient is free for 'a'")
 three[3].label = 'b'
 test_eq([v.id for v in next_patient(three[2:]+three[:1], 'absent')], ['3','0','3'])
 test_fail(lambda: run('coin', control='other'), contains="control is 'other'")
@@ -205,9 +206,12 @@ class Brightness(Aligner):
     def maps(self, img, txt): return img.loc.transpose(1,2).unflatten(-1, img.grid)[None]
 def spotted(i, value, label):
     px = np.zeros((32,32), np.uint8); px[:16,:16] = value
-    return Phrase(label, label, View(id=f'{label}{i}', px=px), [Box(label, 0, 0, 16, 16)], Study(f'{label}{i}', f'{label}{i}'))
+    who = f'{label}{i}'
+    return Phrase(label, label, View(id=who, px=px), [Box(label, 0, 0, 16, 16)], Study(who, who))
 stok = train_tokenizer(['spot','line','no spot','no line']*9, 60)
-def asks(grey): return Asker(Brightness(), stok, Preset('p', 32, 32, 32), controls=[spotted(i, grey, 'control').view for i in (0,1)])
+def asks(grey):
+    calm = [spotted(i, grey, 'control').view for i in (0,1)]
+    return Asker(Brightness(), stok, Preset('p', 32, 32, 32), controls=calm)
 pair = [spotted(0, 250, 'spot'), spotted(0, 90, 'line')]
 got = nowhere(asks(100), pair, n_boot=0)
 test_eq([got[k]['spot']['any'].value for k in ('present','absent','negated')], [1., 0., 1.])

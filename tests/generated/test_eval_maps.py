@@ -109,7 +109,8 @@ from medvl.eval.maps import (check_phrase)
 tok = train_tokenizer(['left pleural effusion', 'right basal opacity', 'no pneumothorax or effusion']*5, 200)
 test_eq(check_phrase(tok, 'left effusion'), [])
 test_eq(check_phrase(tok, 'left эффузия'), ["The model's vocabulary does not contain 'эффузия'."])
-test_eq(check_phrase(tok, 'left effusoin')[0], "The vocabulary has 'effusoin' only in pieces; did you mean 'effusion'?")
+test_eq(check_phrase(tok, 'left effusoin')[0],
+        "The vocabulary has 'effusoin' only in pieces; did you mean 'effusion'?")
 test_eq(check_phrase(tok, 'no rnaeleu')[0], "The vocabulary can only spell 'rnaeleu', so the map may mean nothing.")
 test_fail(lambda: check_phrase(tok, ' \n'), contains='empty')
 test_fail(lambda: check_phrase(tok, 'выпот слева'), contains="knows no word of 'выпот слева'")
@@ -186,7 +187,8 @@ test_fail(lambda: clear_views(four[1:3]), contains='1 frontal films of patients 
 off = [np.array([[0.,0,0,k]]) for k in (1.,2.,3.)]
 test_eq(Scale.against(off, .5), Scale(0., 2., 3., 3))
 test_eq(Scale.against(off, .5).claimed(np.array([[0.,2.,2.1,9.,np.nan]])), .5)
-test_eq(Scale.of(np.array([[1.,5.,np.nan]])), Scale(1., 4., 5.)); test_eq(Scale.of(np.ones((2,2))), Scale(1., 1.75, 2.))
+test_eq(Scale.of(np.array([[1.,5.,np.nan]])), Scale(1., 4., 5.))
+test_eq(Scale.of(np.ones((2,2))), Scale(1., 1.75, 2.))
 test_fail(lambda: Scale.against(off[:1]), contains='at least 2, got 1')
 
 # %% [40] Asking

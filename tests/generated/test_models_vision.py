@@ -172,7 +172,8 @@ from medvl.models.vision import (receptive_field)
 
 # %% [55] How much of the film a cell sees
 def res(name, stride): return VisionTower(name, 64, in_chans=1, layers=(1,1,1,1), stride=stride, zero_init_last=False)
-towers = {'basic, stride 16': res('resnet18', 16), 'basic, stride 8': res('resnet18', 8), 'basic, stride 4': res('resnet18', 4),
+towers = {'basic, stride 16': res('resnet18', 16), 'basic, stride 8': res('resnet18', 8),
+          'basic, stride 4': res('resnet18', 4),
           'bottleneck, stride 4': res('resnet26', 4), 'ViT': VisionTower('vit_small_cpu', 64)}
 fields = {k: receptive_field(v) for k,v in towers.items()}
 def sides(f): return int((f > 0).any(1).sum()), int((f > 0).any(0).sum())
