@@ -93,4 +93,5 @@ got = pd.DataFrame(run['rows']).set_index('way')
 print(run['arguments'], 'commit', run['provenance']['commit'])
 display(got.style.format({'seconds': '{:.2f}', 'peak_mb': '{:.0f}', 'loss': '{:.2f}', 'gradient_off': '{:.1e}'}))
 parts, whole = got.loc['in parts, one contrast'], got.loc['whole batch']
-test_eq((parts.gradient_off < 1e-5, parts.peak_mb < whole.peak_mb/2, parts.seconds < 2*whole.seconds), (True, True, True))
+test_eq((parts.gradient_off < 1e-5, parts.peak_mb < whole.peak_mb/2, parts.seconds < 2*whole.seconds),
+        (True, True, True))
