@@ -248,7 +248,8 @@ def score(systems, records, tok, page=PAGE, proto=PROTO, reads=('cosine','attent
     return out
 
 def show(title, res, log):
-    log(f"{title}\n  {'macro mean of the findings':34s}{'CNR, signed':26s}{'mIoU':26s}{'pointing':26s}{'within 15/224':26s}")
+    log(f"{title}\n  {'macro mean of the findings':34s}"
+        f"{'CNR, signed':26s}{'mIoU':26s}{'pointing':26s}{'within 15/224':26s}")
     for k,g in res.items():
         log(row(k, g))
         for j in range(len(g.looks)-1): log(row(f'  read at look {j}', g, j))

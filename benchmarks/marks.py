@@ -3,8 +3,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/marks.py --out runs/marks --results results
 
-A method passes if its highest point lies in the mark or within 15/224 of the film's side of it in nine of ten phrases
-(`near`), and the mean IoU is at least .35 at the thresholds of `mscxr`, while the same phrases on films with nothing in
+A method passes if its highest point is in the mark, or within 15/224 of the film's side of it, in nine of ten
+phrases (`near`), and the mean IoU is at least .35 at the thresholds of `mscxr`, while the same phrases on films with nothing in
 their place (control 'elsewhere') reach at most .2. The plain control, another patient's film, is given, too: on these
 films a model that points at a mark whatever the phrase says would reach about a third there.
 
@@ -84,7 +84,8 @@ def trained(a, name, cls, kw, seed, px, reports, tok, log):
         for k,v in out.terms.items(): total[k] = total.get(k, 0) + v.item()/100
         if (i+1) % 100 == 0:
             said = ', '.join(f'{k} {v:.2f}' for k,v in total.items())
-            log(f"  {name}, seed {seed}, step {i+1}/{a.steps}: {said}; {time.process_time()-begin:.0f} s of CPU"); total = {}
+            spent = time.process_time()-begin; total = {}
+            log(f"  {name}, seed {seed}, step {i+1}/{a.steps}: {said}; {spent:.0f} s of CPU")
     save_file(m.state_dict(), f)
     return m.eval()
 
@@ -93,7 +94,8 @@ def gate(res, extra, log):
     log(f"\n{'the gate: every seed':34s}near     mIoU     control  another patient's film")
     for k,g in res.items():
         def at(r, m): return [o.table['macro'][m].value for o in r.trainings]
-        near, miou = at(g, 'near'), at(g, 'miou'); c, other = (at(extra[o][k], 'near') for o in ('elsewhere','control'))
+        near, miou = at(g, 'near'), at(g, 'miou')
+        c, other = (at(extra[o][k], 'near') for o in ('elsewhere','control'))
         ok = min(near) >= NEAR and min(miou) >= MIOU and max(c) <= CONTROL
         for o in zip(near, miou, c, other): log(f"  {k:32s}" + ''.join(f'{v:.3f}    ' for v in o))
         log(f"  {k:32s}{'passes' if ok else 'does not pass'}")
