@@ -82,7 +82,7 @@ class VisionTower(nn.Module):
                  pos:str|None=None, # 'sincos' (fixed) or 'learned'; None: learned if pretrained, else sincos. ViT only
                  mean:tuple|float|None=None, # of the training pixels, per channel; None: timm's
                  std:tuple|float|None=None, # their deviation
-                 stride:int|None=None, # pixels between cells: 4, 8 or 16; None: 16 (GLoRIA). Convolutional networks only
+                 stride:int|None=None, # pixels between cells: 4, 8 or 16; None: 16 (GLoRIA). No ViT
                  **timm_kw # anything else for timm.create_model: depth, in_chans, drop_path_rate, global_pool ...
                 ):
         super().__init__()
