@@ -4,9 +4,9 @@
     OMP_NUM_THREADS=1 python benchmarks/marks.py --out runs/marks --results results
 
 A method passes if its highest point is in the mark, or within 15/224 of the film's side of it, in nine of ten
-phrases (`near`), and the mean IoU is at least .35 at the thresholds of `mscxr`, while the same phrases on films with nothing in
-their place (control 'elsewhere') reach at most .2. The plain control, another patient's film, is given, too: on these
-films a model that points at a mark whatever the phrase says would reach about a third there.
+phrases (`near`), and the mean IoU is at least .35 at the thresholds of `mscxr`, while the same phrases on films with
+nothing in their place (control 'elsewhere') reach at most .2. The plain control, another patient's film, is given,
+too: on these films a model that points at a mark whatever the phrase says would reach about a third there.
 
 All systems have the same small towers, batches, steps and learning rate; all is trained, end to end. What they need to
 pass, each of it an argument of the methods: cells that see little more than themselves (`stride=4`, bottleneck
