@@ -16,7 +16,8 @@
 - `medvl.readers.layout`: Every public set has its own tables, and all of them ask the same questions: where are the films, who is in which split, what do the labels mean, and is an empty cell a "no".
 - `medvl.readers.mimic`: From the folder as it was downloaded to studies with reports, labels, laterals and priors. No script, no intermediate file.
 - `medvl.readers.openi`: The Indiana University films with reports, as NLM publishes them, as Kaggle repacked them, and as the report generators use them.
-- `medvl.readers.sections`: Which part of a MIMIC-CXR report describes the film: the rules by which everybody's `mimic_cxr_sectioned.csv` was made."""
+- `medvl.readers.sections`: Which part of a MIMIC-CXR report describes the film: the rules by which everybody's `mimic_cxr_sectioned.csv` was made.
+- `medvl.run.model`: One object for a trained model: embed films, search them with a sentence, name findings without labels, and see where a phrase lies. `medvl.load` makes it from a shipped name, a run, or the authors' file."""
 
 import warnings
 from importlib.metadata import PackageNotFoundError, version as _v
