@@ -27,3 +27,14 @@ except PackageNotFoundError: __version__ = '0+source'  # imported from a checkou
 
 # fastai compiles an activation as it is imported, and this torch warns of how; nothing of ours depends on it
 warnings.filterwarnings('ignore', '`torch.jit.script` is deprecated', FutureWarning)
+
+# what a person types first; each is imported when it is asked for, so that `import medvl` stays fast
+_AT_HAND = dict(load='medvl.run.model', methods='medvl.core', read_image='medvl.data.image',
+                read_studies='medvl.readers.find', phantom_studies='medvl.phantom.set')
+
+def __getattr__(name):
+    if name not in _AT_HAND: raise AttributeError(f"module 'medvl' has no attribute {name!r}")
+    from importlib import import_module
+    return getattr(import_module(_AT_HAND[name]), name)
+
+def __dir__(): return sorted([*globals(), *_AT_HAND])

@@ -8,10 +8,10 @@ Docs: https://medvl.github.io/medvl/run/model.html.md"""
 # %% auto #0
 __all__ = ['as_studies', 'scanned', 'thumbnail', 'cards', 'Films', 'Hits', 'Heat', 'Model', 'shipped', 'load']
 
-# %% ../../nbs/run/70_model.ipynb #3611f419
-import base64, html, io
+# %% ../../nbs/run/70_model.ipynb #58d53d9a
+import base64, html, io, textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,13 +27,13 @@ from torch.nn.functional import normalize
 from ..core import SLOTS, Aligner, MedvlError, default_device
 from ..data.batch import sample_loader
 from ..data.manifest import read_manifest
-from ..data.pixels import ImageError
 from ..data.preset import Preset
 from ..data.prompts import load_prompts
 from ..data.scan import scan_dicom
 from ..data.study import Sample, Study, View, samples
 from ..data.table import ReadLog, write_table
 from ..data.tokens import load_tokenizer
+from ..data.words import impression_findings
 from ..eval.maps import Asker, heats
 from ..eval.retrieval import Embeddings, embed
 from ..eval.zeroshot import embed_texts
@@ -71,7 +71,7 @@ def scanned(folder:Path, # of films, with its subfolders
         v.kind = 'frontal'; log.note('projection unknown: taken as frontal', v.id)
     return studies
 
-# %% ../../nbs/run/70_model.ipynb #5b7c8ac0
+# %% ../../nbs/run/70_model.ipynb #c5553f06
 def thumbnail(v:View, # a film
               side:int=112 # pixels of the longer side
              ) -> str: # a `data:` address of a PNG
@@ -119,6 +119,19 @@ class Hits:
         smp = [self.films.samples[i] for i in self.order]
         return pd.DataFrame(dict(film=[s.id for s in smp], patient=[s.patient for s in smp], score=self.score))
     def __repr__(self): return f'{self.text!r}\n{self.table.round(3).to_string()}'
+    def figure(self,
+               chars:int=90 # of the report below each film, where it has one
+              ) -> plt.Figure:
+        "The films in a row, with score and report."
+        n = len(self)
+        fig, axs = plt.subplots(1, n, figsize=(2.3*n, 3.3), dpi=80, squeeze=False, layout='constrained')
+        for ax,i,score in zip(axs[0], self.order, self.score):
+            ax.imshow(self.films.view(i).film().px[0], cmap='gray', vmin=0, vmax=1); ax.axis('off')
+            ax.set_title(f'{score:+.2f}', fontsize=9)
+            said = textwrap.shorten(impression_findings(self.films.samples[i].text), chars, placeholder=' ...')
+            ax.text(.5, -.03, textwrap.fill(said, 30), transform=ax.transAxes, ha='center', va='top', fontsize=7)
+        fig.suptitle(self.text, fontsize=10)
+        return fig
     def _repr_html_(self):
         rows = [(self.films.view(i), f'{s:+.3f}  {Path(self.films.samples[i].id).name}') for i,s in zip(self.order, self.score)]
         said = ''.join(f'<p>{html.escape(n)}</p>' for n in self.notes)
