@@ -7,8 +7,7 @@ Docs: https://medvl.github.io/medvl/commands/eval.html.md"""
 # %% auto #0
 __all__ = ['app', 'EVAL_DOCS', 'eval_retrieval', 'eval_zeroshot', 'eval_scores', 'eval_detect', 'eval_temporal', 'eval_protocol']
 
-# %% ../../nbs/commands/30_eval.ipynb #3672a729
-from dataclasses import replace
+# %% ../../nbs/commands/30_eval.ipynb #e0d9a2f8
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +16,7 @@ import typer
 from ..command import ARG, LOOK, command
 from ..run.data import read, units
 from ..run.folder import close_run, open_run, save_figure
-from ..run.score import (Scoring, ask_retrieval, ask_scores, ask_zeroshot, boxed, facts_of, loaded, settled)
+from ..run.score import Scoring, ask_retrieval, ask_scores, ask_zeroshot, boxed, facts_of, loaded, settled
 
 # %% ../../nbs/commands/30_eval.ipynb #64acb9f2
 app = typer.Typer(help='Score a trained model.', **LOOK)

@@ -125,7 +125,8 @@ def ablation_table(variants:dict, # of `compare`
                                            if d else ' '*21)
     some = [k for k in SCORES if k in next(iter(variants.values()))]
     head = f"{'':10} {'':18} {'trained':>9}  " + ''.join(f'{SCORES[k]:27}' for k in some) + 'AUROC'
-    rows = [f"{VARIANTS.get(n, ('opponents',))[0]:10} {n:18} {cost[n]['trainable']:9,}  {' '.join(cell(v.get(k)) for k in some)} "
+    of = {n: VARIANTS.get(n, ('opponents',))[0] for n in variants}
+    rows = [f"{of[n]:10} {n:18} {cost[n]['trainable']:9,}  {' '.join(cell(v.get(k)) for k in some)} "
             + (f"{100*v['AUROC']['value']:5.1f}" if v['AUROC']['value'] is not None else '')
             for n,v in variants.items()]
     return '\n'.join([head, *rows])

@@ -7,12 +7,12 @@ Docs: https://medvl.github.io/medvl/run/data.html.md"""
 # %% auto #0
 __all__ = ['FILMS_OF', 'read', 'read_rsna_set', 'impression', 'units', 'shown', 'slots_of', 'counts', 'reading']
 
-# %% ../../nbs/run/10_data.ipynb #41d766fb
+# %% ../../nbs/run/10_data.ipynb #ee720ca1
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# %% ../../nbs/run/10_data.ipynb #400be2b8
+# %% ../../nbs/run/10_data.ipynb #aab45667
 def read(data:Path|Sequence, # manifest, folder with one, or a known public layout; or studies
          source:str|None=None, # only studies of this source
          splits:Path|None=None # table of group and split, see `data.splits`; none: the set's own
@@ -47,7 +47,7 @@ def read_rsna_set(data:Path, # RSNA's folder, or a manifest with the label Pneum
     if raw and splits is None: return read_rsna(data, split='gloria'), 'gloria'
     return read(data, None, splits)[0], 'the set'
 
-# %% ../../nbs/run/10_data.ipynb #4bc4a7c9
+# %% ../../nbs/run/10_data.ipynb #96bb1747
 def impression(s:Any # a Sample, of a study with a report
               ) -> str: # all of the sample's text where there is none
     "The impression of a report."
@@ -77,7 +77,7 @@ def units(studies:list, # of `read`
     if not out: raise MedvlError(f"no film left of {len(studies)} studies (split {split}, need_text={need_text})")
     return out
 
-# %% ../../nbs/run/10_data.ipynb #ae575e16
+# %% ../../nbs/run/10_data.ipynb #a650dbd7
 FILMS_OF = {'current': (0,), 'views': (0, 1), 'frontals': (0, 2), 'all': (0, 1, 2, 3)}  # numbers in `core.SLOTS`
 
 def shown(smp:list, # samples
@@ -105,7 +105,7 @@ def counts(data:Mapping[str,Sequence]|Sequence # studies; of each split, or with
                     laterals=sum(len(s.laterals) for s in o), priors=sum(s.prior is not None for s in o))
             for k, o in data.items()}
 
-# %% ../../nbs/run/10_data.ipynb #8cbff7bd
+# %% ../../nbs/run/10_data.ipynb #5a1692ff
 def reading(path:Path, # a set
             kind:str|None, # its layout; none: found out
             missing:str|None, # films that aren't there; none: the reader's own way

@@ -24,15 +24,16 @@ from .run import FREE_OF, Run, change, train_as
 from .score import Scoring, eval_loader, loaded
 
 # %% ../../nbs/run/52_folds.ipynb #9c94fe59
-LINES = dict(mrm=Run('mrm'), alta=Run('alta', init='mrm', model=dict(also=['text.*'])), clip_mrm=Run('clip', init='mrm'),
-             clip=Run('clip'))
+LINES = dict(mrm=Run('mrm'), alta=Run('alta', init='mrm', model=dict(also=['text.*'])),
+             clip_mrm=Run('clip', init='mrm'), clip=Run('clip'))
 
 def plan_of(given:Sequence[str]=(), # changes: line.option=value, or line.set.argument=value
             leave:Sequence[str]=(), # lines that are left out
             start:Path|None=None # a trained MRM in the place of the line `mrm`
            ) -> dict[str,Run]:
     "The trainings of a run. Raises `MedvlError` for what cannot be read, or a line that starts from nothing."
-    plan = change(LINES, given, option='--run ', new=True, fixed={*FREE_OF-{'errors','num_workers','save_every','log'}, 'seed'})
+    fixed = {'data','out','source','splits','cache','seed','report'}
+    plan = change(LINES, given, option='--run ', new=True, fixed=fixed)
     for k in leave:
         if plan.pop(k, None) is None: raise MedvlError(f"--leave {k}: the plan has {', '.join(plan)}")
     if start is not None:
@@ -102,8 +103,9 @@ def trained(f:Folds, # the cross-validation
            ) -> Path: # folder of the run
     "Train a line in a fold, go on with it, or find it done. Raises `MedvlError` if it was another one."
     line, dir = f.plan[name], f.dir(name, fold)
-    run = replace(line, data=f.data, out=dir, init=f.start(line.init, fold) if line.init else None, model=dict(line.model),
-                  splits=f.splits(name, fold), source=f.source, cache=f.cache, seed=f.seed)
+    init = f.start(line.init, fold) if line.init else None
+    run = replace(line, data=f.data, out=dir, init=init, model=dict(line.model), splits=f.splits(name, fold),
+                  source=f.source, cache=f.cache, seed=f.seed)
     mute = line.init and f.once(line.init) and getattr(methods[line.method], 'reports_of_init', False)
     if mute and 'text' not in run.model: run.model['text'] = 'bert-small'
     if was := found(dir/'run.json'):

@@ -7,10 +7,10 @@ Docs: https://medvl.github.io/medvl/run/run.html.md"""
 # %% auto #0
 __all__ = ['FREE_OF', 'Options', 'Run', 'as_plan', 'differs', 'epochs_cb', 'change', 'needed', 'train_as']
 
-# %% ../../nbs/run/40_run.ipynb #ec2e337d
+# %% ../../nbs/run/40_run.ipynb #3e003b63
 import contextlib, io, json, os, shutil, time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from .folder import close_run, found, open_run
 from .score import TASKS, Scoring, loaded, settled
 from .train import build, samples_of, train as train_one, value_of
 
-# %% ../../nbs/run/40_run.ipynb #d2ae9489
+# %% ../../nbs/run/40_run.ipynb #3626ab39
 @dataclass(kw_only=True)
 class Options:
     "Options of a training; one without words has those of the recipe or of what takes it."
@@ -60,7 +60,7 @@ class Options:
     log:Literal['csv','wandb'] = 'csv'
     seed:int = 0  # of weights, masks, order and augmentation
 
-# %% ../../nbs/run/40_run.ipynb #c0be0e1e
+# %% ../../nbs/run/40_run.ipynb #955d1be5
 FREE_OF = {'data','out','source','splits','errors','cache','num_workers','save_every','log'}  # how, not what
 
 @dataclass
@@ -104,7 +104,7 @@ class Run(Options):
         "Samples of some splits, as the run wants them."
         return samples_of(self.studies(), self.recipe(), parts)
 
-# %% ../../nbs/run/40_run.ipynb #cdc7d2d4
+# %% ../../nbs/run/40_run.ipynb #9e96f86b
 def as_plan(saved:Mapping|None # what plan.json says
            ) -> dict|None: # None: there is no plan
     "A saved plan as it would be written today. One of older runs tells a dozen values of each training."
@@ -112,8 +112,8 @@ def as_plan(saved:Mapping|None # what plan.json says
     if not saved or 'stage' not in saved: return saved and dict(saved)
     s = dict(saved['stage'])
     if 'size' not in s:
-        s |= dict(size='small', seed=saved['seed'], max_len=saved['max_len'], shuffle_sentences=False, precision='fp32',
-                  report=s['method'] == 'clip' and s['init'] is not None)
+        s |= dict(size='small', seed=saved['seed'], max_len=saved['max_len'], shuffle_sentences=False,
+                  precision='fp32', report=s['method'] == 'clip' and s['init'] is not None)
     now = Run(**{f.name: s[f.name] for f in fields(Run) if f.name in s})
     return jsonable({**saved, 'stage': now.record() | {k: s[k] for k in s if k in now.record()},
                      'below': as_plan(saved.get('below'))})
@@ -128,7 +128,7 @@ def differs(was:Mapping, now:Mapping, at:str='' # two plans; where in them
         elif a != b: out.append(f'{at}{k} was {a!r}, is {b!r}')
     return out
 
-# %% ../../nbs/run/40_run.ipynb #422a8b65
+# %% ../../nbs/run/40_run.ipynb #9c4ef987
 def epochs_cb(name:str, # of the run
               epochs:int, # that it has
               say:Callable # gets the line
@@ -144,7 +144,7 @@ def epochs_cb(name:str, # of the run
             say(f"{name}: epoch {done} of {epochs}, {time.perf_counter()-self.start:.0f} s")
     return EpochsCB()
 
-# %% ../../nbs/run/40_run.ipynb #06083ea6
+# %% ../../nbs/run/40_run.ipynb #8e84055e
 @patch_to(Run)
 def plan(self, **more:Any) -> dict: # JSON-ready
     "The plan of a run by itself; `more`: what else decides it."
@@ -164,7 +164,8 @@ def train(self, out:str|Path, tok:Any=None, plan:dict|None=None, anew:bool=False
     if was == plan and done: say(f"{name}: done before, in {out}"); return done
     if was != plan and self.out.exists() and any(self.out.iterdir()):
         if not anew:
-            raise MedvlError(f"{out} holds {'another run: '+'; '.join(differs(was, plan)) if was else 'files, no run'}")
+            what = 'another run: '+'; '.join(differs(was, plan)) if was else 'files, no run'
+            raise MedvlError(f"{out} holds {what}")
         say(f"{name}: its settings changed, begun anew"); shutil.rmtree(self.out)
     save_json(self.out/'plan.json', plan)
     cbs = [epochs_cb(name, self.recipe().epochs, say)]
@@ -182,14 +183,14 @@ def train(self, out:str|Path, tok:Any=None, plan:dict|None=None, anew:bool=False
 
 @patch_to(Run)
 def score(self, task:str='retrieval', a:Scoring|None=None, **how:Any) -> Any:
-    "Ask the trained model: a task of `run.score`, on the run's own set. Raises `MedvlError` for a run without a folder."
+    "Ask the trained model a task of `run.score` on the run's own set. Raises `MedvlError` for a run without a folder."
     from medvl.core import MedvlError
     if task not in TASKS: raise MedvlError(f"no task {task!r}; there are: {', '.join(TASKS)}")
     if self.out is None: raise MedvlError(f"{self.method} has no folder yet: train(out) makes it, or give `out`")
     a = a or Scoring(cache=self.cache, num_workers=self.num_workers, errors=self.errors, seed=self.seed)
     return TASKS[task](loaded(self.out), self.draw, settled(a), **how).result
 
-# %% ../../nbs/run/40_run.ipynb #30d89a88
+# %% ../../nbs/run/40_run.ipynb #23e504b6
 def change(runs:Mapping[str,Run], # what to start from
            given:Sequence[str]=(), # 'name.field=value', 'name.model.argument=value'; values as JSON or text
            epochs:int|None=None, # of every run; None: as they say
@@ -233,7 +234,7 @@ def needed(runs:Mapping[str,Run], # all of them, in order
                              "has been trained (model/config.json is not in it)")
     return [k for k in runs if k in want]
 
-# %% ../../nbs/run/40_run.ipynb #c86b9c79
+# %% ../../nbs/run/40_run.ipynb #420b2f57
 @patch_to(Run)
 def arguments(self) -> dict: # method, data, out, init, every option, set
     "A run as the options of `medvl align`, with the values of its recipe in the place of None."

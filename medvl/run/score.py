@@ -126,7 +126,8 @@ def ask_retrieval(model:tuple, # of `loaded`
     m, tok, cfg = model
     dl = eval_loader(draw(a.split), tok, cfg, a)
     emb = embed(m, dl, a.precision)
-    return Answer(retrieval_report(emb, ks, [s.group for s in dl.dataset.samples], ties, pool, a.n_boot, a.seed), dl, emb)
+    group = [s.group for s in dl.dataset.samples]
+    return Answer(retrieval_report(emb, ks, group, ties, pool, a.n_boot, a.seed), dl, emb)
 
 def ask_zeroshot(model:tuple, # of `loaded`
                  draw:Callable[[str],list], # split -> samples; val, too, for thresholds of test
@@ -152,6 +153,7 @@ def ask_zeroshot(model:tuple, # of `loaded`
                    n_boot=a.n_boot, seed=a.seed, slots=a.slots, **how)
     return Answer(res, dl, emb, left)
 
+# %% ../../nbs/run/30_score.ipynb #35a21cae
 def ask_scores(model:tuple, # of `loaded`
                draw:Callable[[str],list], # split -> samples with a text
                a:Scoring=Scoring(), # split, bs, slots, n_boot
@@ -174,7 +176,7 @@ def ask_scores(model:tuple, # of `loaded`
 
 TASKS = dict(retrieval=ask_retrieval, zeroshot=ask_zeroshot, scores=ask_scores)
 
-# %% ../../nbs/run/30_score.ipynb #47307c96
+# %% ../../nbs/run/30_score.ipynb #63789172
 def boxed(studies:list, # of a set
           split:str, # which of them
           label:str, # name of the boxes

@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/run/stages.html.md"""
 __all__ = ['FILMS', 'REPORTS', 'SAME', 'ALIGNED', 'STAGES', 'stages', 'patients', 'shared_tokenizer', 'Stages', 'hits', 'ahead',
            'compared', 'whole_cost']
 
-# %% ../../nbs/run/50_stages.ipynb #ebe1a2f0
+# %% ../../nbs/run/50_stages.ipynb #0f2341b9
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -38,7 +38,7 @@ import torch
 from fastcore.basics import patch_to
 from tqdm import tqdm
 
-# %% ../../nbs/run/50_stages.ipynb #4c7f25ff
+# %% ../../nbs/run/50_stages.ipynb #52234906
 FILMS = dict(name='vit_tiny_patch16_224', size=128, pos='sincos', depth=4, embed_dim=128, num_heads=4, in_chans=1,
              mean=.4978, std=.2449)  # towers that two cores can train while one waits
 REPORTS = dict(model_type='bert', hidden_size=128, num_hidden_layers=2, num_attention_heads=2,
@@ -52,7 +52,8 @@ STAGES = dict(mrm=Run('mrm', per='film', slots='current', **SAME | dict(epochs=1
               alta=Run('alta', init='mrm', **ALIGNED | dict(slots='all'),
                        model=dict(text=REPORTS, views='present', zoom=1, preset='alta-pocket', mask=.25,
                                   positives=True, film_norm=True, also=['text.*'])),
-              clip=Run('clip', model=dict(vision=FILMS, text=REPORTS, film_norm=True, preset='alta-pocket'), **ALIGNED),
+              clip=Run('clip', **ALIGNED,
+                       model=dict(vision=FILMS, text=REPORTS, film_norm=True, preset='alta-pocket')),
               clip_mrm=Run('clip', init='mrm', report=True, **ALIGNED,
                            model=dict(text=REPORTS, film_norm=True, preset='alta-pocket')))
 
@@ -66,7 +67,7 @@ def stages() -> dict[str,Run]:
         out |= {m: Run(m, model=given, **ALIGNED), f'{m}_mrm': Run(m, init='mrm', report=True, model=given, **ALIGNED)}
     return out
 
-# %% ../../nbs/run/50_stages.ipynb #6a0fffae
+# %% ../../nbs/run/50_stages.ipynb #cdc30d43
 def patients(n:Mapping[str,int], # patients of each split
              film:int=128, # pixels a side
              seed:int=0, # of the set
@@ -83,7 +84,7 @@ def patients(n:Mapping[str,int], # patients of each split
         for v in (v for s in out[k] for v in s.views): v.masks.clear()
     return out
 
-# %% ../../nbs/run/50_stages.ipynb #08972097
+# %% ../../nbs/run/50_stages.ipynb #227a3d4c
 def shared_tokenizer(dir:str|Path, # where it is kept
                      texts:Sequence[str], # of the training patients
                      vocab:int=3000, # pieces at most
@@ -96,7 +97,7 @@ def shared_tokenizer(dir:str|Path, # where it is kept
     tok.save_pretrained(str(dir)); save_json(dir/'made.json', made)
     return tok
 
-# %% ../../nbs/run/50_stages.ipynb #2224c7f6
+# %% ../../nbs/run/50_stages.ipynb #27e494d1
 @dataclass
 class Stages:
     "Several runs on the same patients, in folders side by side."
@@ -114,7 +115,8 @@ class Stages:
         "A stage with its data, and with a folder to start from."
         r, data = self.runs[name], [s for o in self.data.values() for s in o]
         init = str(self.out/r.init) if r.init in self.runs else r.init
-        return replace(r, data=data, init=init, out=self.out/name, max_len=self.max_len, cache=self.films or self.out/'films')
+        return replace(r, data=data, init=init, out=self.out/name, max_len=self.max_len,
+                       cache=self.films or self.out/'films')
 
     def plan(self, name:str) -> dict:
         "All that decides what a stage becomes."
@@ -132,7 +134,7 @@ class Stages:
         "The patient of each scored film."
         return [s.group for s in units(self.data['test'], need_text=True)]
 
-# %% ../../nbs/run/50_stages.ipynb #abc82d24
+# %% ../../nbs/run/50_stages.ipynb #ea3e3247
 @patch_to(Stages)
 def score(self, name:str, # which; it has been trained
           n_boot:int=1000, # bootstrap draws
@@ -164,7 +166,7 @@ def score(self, name:str, # which; it has been trained
              f"zero-shot AUROC {z.table['macro']['auroc']}")
     return res
 
-# %% ../../nbs/run/50_stages.ipynb #37069e27
+# %% ../../nbs/run/50_stages.ipynb #3b3785a9
 def hits(emb:Embeddings, # of a stage
          k:int=1 # length of the list
         ) -> dict[str,np.ndarray]: # way -> [n] of 0 and 1
@@ -194,7 +196,7 @@ def ahead(a:Embeddings, # first system
             out[f'{w}_P@{k}'] = paired_bootstrap(by_finding, x, y, group=group, n_boot=n_boot, seed=seed)
     return out
 
-# %% ../../nbs/run/50_stages.ipynb #fff0c8f5
+# %% ../../nbs/run/50_stages.ipynb #4140d75e
 def compared(c:Stages, # of the demo
              names:list[str] # stages that were scored
             ) -> dict: # 'alta - clip' -> differences
@@ -212,7 +214,7 @@ def whole_cost(runs:Mapping[str,Run], # all
     below = runs[name].init
     return ran[name]['multiply_adds'] + (whole_cost(runs, ran, below) if below in ran else 0)
 
-# %% ../../nbs/run/50_stages.ipynb #d31b86e0
+# %% ../../nbs/run/50_stages.ipynb #e3cecc15
 def _both(c, name, n_boot):
     ran = c.train(name)
     return ran, c.score(name, n_boot) if c.runs[name].aligns() else None
