@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 # %% [4] Core
 from unittest.mock import patch
+from pathlib import Path
+import numpy as np
 from fastcore.test import *
 
 # %% [6] Names

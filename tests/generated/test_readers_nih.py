@@ -15,6 +15,7 @@ from medvl.readers.layout import (close_log, each_once, films_in, find_table, li
 
 # %% [4] NIH ChestX-ray14
 import tempfile
+import numpy as np
 from fastcore.test import *
 from PIL import Image
 from medvl.core import CHEXPERT

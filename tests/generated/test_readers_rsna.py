@@ -13,8 +13,9 @@ from medvl.readers.layout import close_log, films_in, find_table, look, need_tab
 from medvl.readers.shapes import set_lineage, with_regions
 
 # %% [4] RSNA Pneumonia
-import tempfile
+import os, tempfile
 from collections import Counter
+import numpy as np
 from fastcore.test import *
 from medvl.readers.find import read_studies
 from medvl.data.regions import phrases
