@@ -1,6 +1,7 @@
 """Modules:
 
 - `medvl.commands.ground`: `medvl ground FILM "left pleural effusion" --model RUN --out map.png`: a phrase, and where the model sees it. `medvl eval grounding`: how often that is right.
+- `medvl.commands.use`: `medvl search "left pleural effusion" --data FILMS` and `medvl predict FILM ...`: a trained model on films, without a line of code.
 - `medvl.data.dicom`: A DICOM file step by step: is it a film, which bits are its picture, what its greys mean, through which window they are seen, and which of them is white.
 - `medvl.data.manifest`: One table that any set of films can be written as: what its columns mean, how it is read, and how it is written.
 - `medvl.data.pixels`: One grey float picture `[1 h w]` in [0,1], bones white, and a dictionary that says how it was made: what is let in, and when two are the same.
