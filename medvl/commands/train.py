@@ -9,7 +9,7 @@ __all__ = ['app', 'TRAIN_DOCS', 'model_dir', 'tokenizer', 'settings', 'takes_of'
            'samples_of', 'loaders_of', 'chooser', 'chosen', 'train', 'text_dir', 'in_words', 'pretrain', 'align']
 
 # %% ../../nbs/commands/02_train.ipynb #b76be02f
-import contextlib, inspect, io, json, os
+import contextlib, io, json, os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -67,7 +67,7 @@ def takes_of(method:str # a name of `core.methods`
             ) -> set[str]:
     "Names that the constructor of a method takes; raises `MedvlError` for an unknown method."
     from medvl.core import methods
-    return {*inspect.signature(methods[method].__init__).parameters}-{'self'}
+    return methods[method].takes()
 
 def build(method:str, # a name of `core.methods`
           size:str, # 'small' or 'full'
