@@ -61,7 +61,8 @@ class Batch(dict):
         for k in names:
             if self.get(k) is not None: continue
             who, means = who if isinstance(who, str) else type(who).__name__, self.known.get(k, 'a field unknown here')
-            raise MedvlError(f"{who} needs batch[{k!r}], {means}; this batch has {', '.join(self) or 'nothing'}")
+            has = [o for o in self if self[o] is not None]
+            raise MedvlError(f"{who} needs batch[{k!r}], {means}; this batch has {', '.join(has) or 'nothing'}")
         return self
 
     @classmethod

@@ -8,8 +8,7 @@ Docs: https://medvl.github.io/medvl/toy.html.md"""
 __all__ = ['Diagram', 'toy_vit', 'toy_bert', 'toy_batch', 'Toys', 'toy_pairs', 'train_toy', 'curves', 'ends', 'toy_scores',
            'toy_chance', 'square_sample', 'square_loaders', 'Toy']
 
-# %% ../nbs/toy.ipynb #d439bad5
-import math
+# %% ../nbs/toy.ipynb #79280cea
 from typing import Any, Mapping, NamedTuple, Sequence
 
 import matplotlib.pyplot as plt
@@ -99,13 +98,17 @@ def toy_batch(size:int=64, # side of the films
     b['txt_id'][3:] = torch.tensor([0, *range(3, n-1)])
     return Batch(b, big=torch.randn(n, 1, big, big, generator=g)) if big else b
 
-# %% ../nbs/toy.ipynb #d467fec0
+# %% ../nbs/toy.ipynb #9491c68a
 class Toys(NamedTuple):
     "What a page trains on."
     seen: Batch  # all training samples
     held: Batch  # all samples of other patients
     tok: Any  # tokenizer, trained on the training texts
     page: Preset  # how films were prepared
+
+    def __str__(self) -> str:
+        films = self.seen.img_msk.sum(1).float().mean()
+        return f"{self.seen.bs} training pairs, {self.held.bs} of other patients; films a sample: {films:.2f}"
 
 def toy_pairs(n:int=60, # patients
               slots:Sequence[str]=SLOTS, # of the samples; samples without the first are left out
@@ -180,7 +183,7 @@ def toy_chance(b:Batch, # all samples
         got.append(float(retrieval(v, t, b.txt_id, b.txt_id)['image_to_text_MRR']))
     return sum(got)/n
 
-# %% ../nbs/toy.ipynb #853f84a7
+# %% ../nbs/toy.ipynb #b874f7ea
 def square_sample(i:int, # number of the sample
                   n:int, # of how many; the first two thirds are for training
                   rng:np.random.Generator # of size, place and grain
@@ -219,11 +222,16 @@ class Toy(Aligner):
                                nn.Linear(32, d))
         self.t, self.drop, self.log_scale = nn.Embedding(100, d), nn.Dropout(drop), nn.Parameter(torch.tensor(2.))
 
-    def encode_image(self, img, msk=None) -> Feat: return Feat(glob=F.normalize(self.v(img[:,0]), dim=-1))
-    def encode_text(self, txt, msk=None, word=None) -> Feat:
+    def encode_image(self, img:Tensor, msk:Tensor|None=None) -> Feat: # slot 0 is read
+        "One vector per film."
+        return Feat(glob=F.normalize(self.v(img[:,0]), dim=-1))
+
+    def encode_text(self, txt:Tensor, msk:Tensor, word:Tensor|None=None) -> Feat: # the mean of all tokens
+        "One vector per text."
         return Feat(glob=F.normalize((self.drop(self.t(txt))*msk[...,None]).sum(1), dim=-1))
 
     def forward(self, batch:Mapping) -> Out:
+        "Both terms."
         b = Batch.of(batch)
         i, t = self.encode_image(b.img), self.encode_text(b.txt, b.txt_msk)
         sim, at = i.glob.float()@t.glob.float().T*self.log_scale.exp(), torch.arange(b.bs, device=i.glob.device)

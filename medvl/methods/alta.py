@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/alta.html.md"""
 # %% auto #0
 __all__ = ['TRAINED', 'HEADS', 'ADAPTERS', 'ALTA']
 
-# %% ../../nbs/methods/31_alta.ipynb #c58e0929
+# %% ../../nbs/methods/31_alta.ipynb #24865272
 import copy, math
 from pathlib import Path
 from typing import Mapping
@@ -22,7 +22,7 @@ from ..core import Batch, Feat, MedvlError, Out
 from .dual import (DualEncoder, film_to_text, large_films, masked_tower, pack_films, patch_decoder,
                                 text_tower, unpack_films, vision_tower)
 from .recipe import Recipe
-from ..losses.contrastive import clip_loss, gather, log_scale
+from ..losses.contrastive import log_scale
 from ..losses.local import local_loss
 from ..models.adapters import add_adapters, add_lora, freeze, unfreeze
 from ..models.checkpoint import cxr_bert_keys, load_state, mrm_keys, read_config
@@ -225,7 +225,7 @@ def read(self,
     ask = labels != -100
     return intact, token_loss(self.text.mlm(hidden.loc[ask]), labels[ask])
 
-# %% ../../nbs/methods/31_alta.ipynb #e389827d
+# %% ../../nbs/methods/31_alta.ipynb #e8adb2e0
 @patch_to(ALTA)
 def forward(self,
             batch:Mapping # img, img_msk, big; txt, txt_msk, word where there are reports
@@ -235,7 +235,8 @@ def forward(self,
     f, removed, slot, use = self.encode_films(img, img_msk, pairs)
     mim = self.mim(f, removed, slot, img_msk, use, b.big)
     n = {'mim': img_msk[:,0].sum(), **dict.fromkeys(('glob','local','mlm'), pairs.sum())}
-    if not pairs.any(): return Out({'mim': mim, **dict.fromkeys(('glob','local','mlm'), self.idle('vision','decoder'))}, n=n)
+    if not pairs.any():
+        return Out({'mim': mim, **dict.fromkeys(('glob','local','mlm'), self.idle('vision', 'decoder'))}, n=n)
     g, vs, vs_msk = self.image_side(f.map(lambda x: x[pairs.repeat_interleave(use.sum(1))]), use[pairs])
     t, mlm = self.read(b.txt[pairs], b.txt_msk[pairs], b.word[pairs], g)
     terms = self.contrast(g, vs, vs_msk, t, b.txt_msk[pairs], None if b.txt_id is None else b.txt_id[pairs])

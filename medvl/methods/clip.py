@@ -7,11 +7,10 @@ Docs: https://medvl.github.io/medvl/methods/clip.html.md"""
 # %% auto #0
 __all__ = ['CLIP']
 
-# %% ../../nbs/methods/10_clip.ipynb #35edd3ac
+# %% ../../nbs/methods/10_clip.ipynb #e167e28d
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from fastcore.basics import patch_to
 from jaxtyping import Bool, Float
 from torch import Tensor, nn

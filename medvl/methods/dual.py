@@ -74,7 +74,7 @@ def text_pairs(batch:Mapping, # img, img_msk, txt, txt_msk, word, txt_id
         raise MedvlError(f"no sample of this batch has a text; {who} learns from pairs only (need_text=True)")
     return Pairs(*(None if x is None else x[has] for x in (img, msk, b.txt, b.txt_msk, b.word, b.txt_id)))
 
-# %% ../../nbs/methods/01_dual.ipynb #274a0660
+# %% ../../nbs/methods/01_dual.ipynb #5f8520f1
 def load_vision(tower:VisionTower, # filled in place
                 init:str|Path # directory of a saved method, or the authors' MRM.pth
                ) -> VisionTower:
@@ -83,7 +83,7 @@ def load_vision(tower:VisionTower, # filled in place
     load_state(tower, init, rename=rules, verbose=False)
     return tower
 
-def vision_tower(vision:str|Mapping|None=None, # timm model, preset, VisionTower's arguments; None: `init`'s, or ViT-B/16
+def vision_tower(vision:str|Mapping|None=None, # timm model, preset, arguments of VisionTower; None: `init`'s, or ViT-B
                  size:int=224, # pixels a side of the films, unless `vision` says so
                  init:str|Path|None=None # checkpoint, see `load_vision`
                 ) -> VisionTower:
@@ -122,7 +122,7 @@ def pool_text(f:Feat, # of a TextTower
     if how == 'max': return f.loc.masked_fill(~msk, -torch.inf).amax(1)
     raise MedvlError(f"text_pool is {how!r}; expected 'cls', 'mean' or 'max'")
 
-# %% ../../nbs/methods/01_dual.ipynb #397106f0
+# %% ../../nbs/methods/01_dual.ipynb #01072b53
 class DualEncoder(Aligner):
     "Base of methods with a tower and a head on either side. A method makes `vision text head_v head_t`."
     weights = {'glob': 1.}
@@ -136,7 +136,8 @@ class DualEncoder(Aligner):
                 ):
         super().__init__()
         if odd := sorted(set(variant)-set(self.variants)):
-            raise MedvlError(f"{type(self).__name__} has no argument {odd[0]!r}; it takes {', '.join(sorted(self.takes()))}")
+            raise MedvlError(f"{type(self).__name__} has no argument {odd[0]!r}; "
+                             f"it takes {', '.join(sorted(self.takes()))}")
         self.given = args | {k: variant.get(k, default) for k,(default,_) in self.variants.items()}
         if 'weights' in self.given: self.weigh(self.given['weights']); self.given['weights'] = self.weights
         vars(self).update(self.given)
@@ -247,13 +248,14 @@ def idle(self,
     parts = [p.sum() for k,p in self.named_parameters() if p.requires_grad and k.split('.')[0] not in but]
     return sum(parts)*0.
 
-# %% ../../nbs/methods/01_dual.ipynb #14786300
+# %% ../../nbs/methods/01_dual.ipynb #3ac57e30
 def masked_tower(tower:VisionTower, # of `vision_tower`
                  who:Any='this method' # named in the error
                 ) -> VisionTower:
     "The tower itself, if patches can be hidden from it; else `MedvlError`."
     if tower.is_vit: return tower
-    raise MedvlError(f"{type(who).__name__} hides patches, so its vision tower must be a ViT, not {tower.config['name']!r}")
+    raise MedvlError(f"{type(who).__name__} hides patches, so its vision tower must be a ViT, "
+                     f"not {tower.config['name']!r}")
 
 def patch_decoder(tower:VisionTower, # whose patches are restored
                   zoom:int=2, # the restored film is this many times larger
@@ -277,7 +279,8 @@ def large_films(batch:Mapping, # big
     "The films to restore. Raises `MedvlError` when there are none, or in another size."
     big = Batch.of(batch).need('big', who=who).big
     if tuple(big.shape[-2:]) == (side,side): return big
-    raise MedvlError(f"{type(who).__name__} restores films of {side} x {side} pixels; batch['big'] is {list(big.shape)}")
+    raise MedvlError(f"{type(who).__name__} restores films of {side} x {side} pixels; "
+                     f"batch['big'] is {list(big.shape)}")
 
 # %% ../../nbs/methods/01_dual.ipynb #57c08081
 class CellTower(nn.Module):
@@ -347,7 +350,7 @@ class WordTower(nn.Module):
 
     def config_dict(self) -> dict: return self.net.config_dict()
 
-# %% ../../nbs/methods/01_dual.ipynb #2db6906e
+# %% ../../nbs/methods/01_dual.ipynb #e0a5af44
 class CellsAndWords(DualEncoder):
     "Base of methods that align the words of a report with the cells of a film (GLoRIA, PLAN). Terms: `glob`, `local`."
     weights = {'glob': 1., 'local': 1.}
@@ -374,13 +377,20 @@ class CellsAndWords(DualEncoder):
         return cls(**{**dict(vision='vit_base_patch16_224', up=None), **kw})
 
     def cells(self, f:Feat) -> Float[Tensor, 'b n d']: return self.head_vs(f.loc)
-    def text_vector(self, txt, msk=None, word=None) -> tuple[Tensor, Feat]:
-        f = self.text(txt, msk, word)
-        return self.head_t(f.glob), f
 
-# %% ../../nbs/methods/01_dual.ipynb #4a6daa0b
 @patch_to(CellsAndWords)
-def words(self, f:Feat, word:Int[Tensor, 'b l']|None=None) -> tuple[Tensor, Tensor]: # the tower has read `word` already
+def text_vector(self,
+                txt:Int[Tensor, 'b l'], # token ids
+                msk:Bool[Tensor, 'b l']|None=None, # True on real tokens
+                word:Int[Tensor, 'b l']|None=None # word of each piece
+               ) -> tuple[Tensor, Feat]:
+    "Projected vector of each text `[b dim]`, and the tower's words."
+    f = self.text(txt, msk, word)
+    return self.head_t(f.glob), f
+
+# %% ../../nbs/methods/01_dual.ipynb #bb25f28c
+@patch_to(CellsAndWords)
+def words(self, f:Feat, word:Tensor|None=None) -> tuple[Tensor, Tensor]: # of the text tower, which has read `word`
     "Words of the tower in the shared space, [CLS] first if it is one, and which are real."
     return self.head_ts(f.loc), f.msk
 

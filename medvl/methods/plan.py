@@ -102,7 +102,7 @@ def pool_looks(look:Look, # of some texts and films
     def one(r, cos): return (r.log_softmax(0) + s2*cos).logsumexp(0)/s2
     return torch.stack([one(*o) for o in zip(r.split(lens), look.cos.split(lens))], 1)
 
-# %% ../../nbs/methods/21_plan.ipynb #e8886a44
+# %% ../../nbs/methods/21_plan.ipynb #e3605cc8
 class PLAN(CellsAndWords):
     "PLAN (arXiv 2502.18047), re-implemented from its abstract. Terms: `glob`, `local`."
     small_args = CellsAndWords.small_args | dict(hidden=0, tau_a=.5)
@@ -136,7 +136,8 @@ class PLAN(CellsAndWords):
                 ):
         super().__init__(vision, text, vocab, init, variant, size=size, up=up, dim=dim, hidden=hidden, layers=layers,
                          K=K, tau_a=tau_a, gamma=gamma, beta=beta, share=share, preset=preset)
-        if self.local not in ('pairs','words'): raise MedvlError(f"local is {self.local!r}; expected 'pairs' or 'words'")
+        if self.local not in ('pairs','words'):
+            raise MedvlError(f"local is {self.local!r}; expected 'pairs' or 'words'")
         if K < 0 or self.how not in DAMPINGS:
             raise MedvlError(f"K={K}, how={self.how!r}; expected K >= 0 and one of {', '.join(DAMPINGS)}")
         self.head_t = nn.Linear(self.text.width, dim)

@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Train
-import contextlib, inspect, io, json, os
+import contextlib, io, json, os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
