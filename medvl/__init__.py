@@ -1,8 +1,6 @@
 """Modules:
 
 - `medvl.commands.ground`: `medvl ground FILM "left pleural effusion" --model RUN --out map.png`: a phrase, and where the model sees it. `medvl eval grounding`: how often that is right.
-- `medvl.commands.protocol`: `medvl eval protocol chexpert5x200 --data CHEXPERT --model RUN`: the published test, built from the films that you have, with the hash of its rules and of its films in the result.
-- `medvl.commands.temporal`: `medvl eval temporal`: improved, stable or worsened, per finding, from the frozen features of the current and the prior film.
 - `medvl.data.dicom`: A DICOM file step by step: is it a film, which bits are its picture, what its greys mean, through which window they are seen, and which of them is white.
 - `medvl.data.manifest`: One table that any set of films can be written as: what its columns mean, how it is read, and how it is written.
 - `medvl.data.pixels`: One grey float picture `[1 h w]` in [0,1], bones white, and a dictionary that says how it was made: what is let in, and when two are the same.

@@ -291,6 +291,7 @@ def from_mrm(cls,
     return cls(init=mrm, **kw)
 
 # %% ../../nbs/methods/31_alta.ipynb #53ec9e4f
+ALTA.reports_of_init = True  # `small` takes the report tower of `init` along, too
 ALTA.recipes = dict(
     full=Recipe('DopamineLcy/ALTA', per='study', pad='max_len', samples=96, stop_at=30, precision='fp16'))
 

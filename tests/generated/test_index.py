@@ -101,6 +101,7 @@ LAYERS = {'tutorials': 'where to start: a first run, your own films, MIMIC-CXR; 
     'methods': 'the methods, equation by equation',
     'train': 'a step as callbacks; a whole run, with resume',
     'eval': 'retrieval, zero-shot, grounding, probes: each score with an interval',
+    'run': 'one training, and several that start from one another; scores, costs, the page of the demo',
     'commands command cli': 'the command line, a page for each family of commands'}
 def layer(tops):
     "The pages of a layer, in the order of reading."
