@@ -102,7 +102,7 @@ LAYERS = {'tutorials': 'where to start: a first run, your own films, MIMIC-CXR; 
     'train': 'a step as callbacks; a whole run, with resume',
     'eval': 'retrieval, zero-shot, grounding, probes: each score with an interval',
     'run': 'one training, and several that start from one another; scores, costs, the page of the demo',
-    'commands command cli': 'the command line, a page for each family of commands'}
+    'commands command cli toy': 'the command line, a page for each family of commands; what pages show things with'}
 def layer(tops):
     "The pages of a layer, in the order of reading."
     return [(n, path) for n,path in there.items() if n.split('.')[0] in tops.split()]
