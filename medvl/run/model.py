@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/run/model.html.md"""
 # %% auto #0
 __all__ = ['as_studies', 'scanned', 'thumbnail', 'cards', 'Films', 'Hits', 'Heat', 'Model', 'shipped', 'load']
 
-# %% ../../nbs/run/80_model.ipynb #58d53d9a
+# %% ../../nbs/run/80_model.ipynb #3a5beb16
 import base64, html, io, textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from fastcore.basics import patch_to
 from PIL import Image
 from torch.nn.functional import normalize
 
@@ -40,7 +41,7 @@ from ..eval.zeroshot import embed_texts
 from ..models.checkpoint import from_pretrained, read_config
 from ..readers.find import find_layouts, read_studies
 
-# %% ../../nbs/run/80_model.ipynb #f5389407
+# %% ../../nbs/run/80_model.ipynb #8c5af072
 def as_studies(films:str|Path|Sequence, # folder, file, manifest, public set; a list of paths, views or studies
                log:ReadLog # gets what can't be used, and what had to be assumed
               ) -> list[Study]:
@@ -48,7 +49,8 @@ def as_studies(films:str|Path|Sequence, # folder, file, manifest, public set; a 
     if isinstance(films, (str, Path)):
         path = Path(films)
         if not path.exists(): raise MedvlError(f"{path}: no such file or folder")
-        if path.suffix in ('.csv','.parquet') or path.is_dir() and find_layouts(path): return read_studies(path, log=log)
+        known = path.suffix in ('.csv','.parquet') or path.is_dir() and find_layouts(path)
+        if known: return read_studies(path, log=log)
         if path.is_dir(): return scanned(path, log)
         films = [path]
     films = list(films)
@@ -71,7 +73,7 @@ def scanned(folder:Path, # of films, with its subfolders
         v.kind = 'frontal'; log.note('projection unknown: taken as frontal', v.id)
     return studies
 
-# %% ../../nbs/run/80_model.ipynb #c5553f06
+# %% ../../nbs/run/80_model.ipynb #a52d38ea
 def thumbnail(v:View, # a film
               side:int=112 # pixels of the longer side
              ) -> str: # a `data:` address of a PNG
@@ -84,8 +86,8 @@ def thumbnail(v:View, # a film
 def cards(rows:Sequence[tuple[View,str]] # film and the words below it
          ) -> str: # HTML
     "Films in a row, with a line of text below each."
-    one = ('<figure style="margin:0;text-align:center"><img src="{}" alt="film {}"><figcaption style="font-size:.75em">'
-           '{}</figcaption></figure>')
+    one = ('<figure style="margin:0;text-align:center"><img src="{}" alt="film {}">'
+           '<figcaption style="font-size:.75em">{}</figcaption></figure>')
     shown = [one.format(thumbnail(v), html.escape(Path(v.id).name), html.escape(text)) for v,text in rows]
     return f'<div style="display:flex;gap:.5em;flex-wrap:wrap">{"".join(shown)}</div>'
 
@@ -101,8 +103,10 @@ class Films:
     def __repr__(self): return f'{len(self)} films, {self.emb.v.shape[1]} numbers each'
     def _repr_html_(self):
         more = f'<p>... and {len(self)-8} more</p>' if len(self) > 8 else ''
-        return f'<p>{self!r}</p>'+cards([(self.view(i), Path(self.samples[i].id).name) for i in range(min(8, len(self)))])+more
+        first = [(self.view(i), Path(s.id).name) for i,s in enumerate(self.samples[:8])]
+        return f'<p>{self!r}</p>{cards(first)}{more}'
 
+# %% ../../nbs/run/80_model.ipynb #1ae7239d
 @dataclass
 class Hits:
     "The films that fit a sentence best."
@@ -115,7 +119,8 @@ class Hits:
     def __len__(self) -> int: return len(self.order)
     def __getitem__(self, i:int) -> tuple[Sample, float]: return self.films.samples[self.order[i]], self.score[i]
     @property
-    def table(self) -> pd.DataFrame: # film, patient, score; best first
+    def table(self) -> pd.DataFrame:
+        "Film, patient and score, best first."
         smp = [self.films.samples[i] for i in self.order]
         return pd.DataFrame(dict(film=[s.id for s in smp], patient=[s.patient for s in smp], score=self.score))
     def __repr__(self): return f'{self.text!r}\n{self.table.round(3).to_string()}'
@@ -133,10 +138,12 @@ class Hits:
         fig.suptitle(self.text, fontsize=10)
         return fig
     def _repr_html_(self):
-        rows = [(self.films.view(i), f'{s:+.3f}  {Path(self.films.samples[i].id).name}') for i,s in zip(self.order, self.score)]
+        name = lambda i: Path(self.films.samples[i].id).name
+        rows = [(self.films.view(i), f'{s:+.3f}  {name(i)}') for i,s in zip(self.order, self.score)]
         said = ''.join(f'<p>{html.escape(n)}</p>' for n in self.notes)
         return f'<p><b>{html.escape(self.text)}</b></p>{said}{cards(rows)}'
 
+# %% ../../nbs/run/80_model.ipynb #7e01806c
 @dataclass
 class Heat:
     "Where a phrase lies on a film, as a figure."
@@ -151,7 +158,7 @@ class Heat:
         Path(path).write_bytes(self.png); return Path(path)
     def _repr_png_(self): return self.png
 
-# %% ../../nbs/run/80_model.ipynb #5b7f96e0
+# %% ../../nbs/run/80_model.ipynb #8eddd8e9
 class Model:
     "A trained `Aligner` with its preset and tokenizer."
     def __init__(self,
@@ -181,64 +188,73 @@ class Model:
         self.films = Films(emb, dl.dataset.samples, log)
         return self.films
 
-    def words(self,
-              texts:Sequence[str] # sentences
-             ) -> torch.Tensor: # [n d], unit length
-        "Sentences in the shared space. Raises `MedvlError` for a model without a tokenizer."
-        if self.tok is None:
-            raise MedvlError(f"{self.name} has no tokenizer, so it can't read words; give load(..., tokenizer=FOLDER)")
-        return normalize(embed_texts(self.aligner, self.tok, texts), dim=-1)
-
-    def unknown(self, text:str) -> list[str]: # words that the tokenizer does not know
-        "Words of a text that the model has never seen as a whole or in pieces."
-        return [w for w in text.split() if self.tok.unk_token_id in self.tok(w, add_special_tokens=False)['input_ids']]
-
-    def search(self,
-               text:str, # what is looked for
-               k:int=5, # films
-               films:Any=None # `Films`, or anything that `embed` takes; None: those embedded last
-              ) -> Hits: # best first
-        "The films that fit a sentence best. Raises `MedvlError` where no film was embedded."
-        films = self.films if films is None else films if isinstance(films, Films) else self.embed(films)
-        if films is None: raise MedvlError('nothing to search: embed films first, or give films=')
-        score = (films.emb.v @ self.words([text])[0]).numpy()
-        order = np.argsort(-score, kind='stable')[:k].tolist()
-        notes = [f'the model does not know {w!r}' for w in self.unknown(text)]
-        return Hits(text, films, order, score[order].tolist(), notes)
-
-    def zeroshot(self,
-                 films:Any=None, # `Films`, or anything that `embed` takes; None: those embedded last
-                 findings:Sequence[str]|None=None, # names; None: all of the prompt set
-                 prompts:str='chexpert14-normal-v1' # a prompt set: wordings of the findings and of a normal film
-                ) -> pd.DataFrame: # a row a film, a column a finding: the margin above
-        "Findings without labels. A name that the prompt set lacks is put against the set's words of a normal film."
-        films = self.films if films is None else films if isinstance(films, Films) else self.embed(films)
-        if films is None: raise MedvlError('no films: embed some first, or give films=')
-        ps = load_prompts(prompts)
-        normal = ps.classes.get('No Finding', {}).get('pos') or next(iter(ps.classes.values()))['neg']
-        asked = {f: ps.classes.get(f) or dict(pos=[f.lower()], neg=normal) for f in findings or ps.names}
-        def mean(texts): return normalize(self.words(texts).mean(0), dim=0)
-        cols = {f: (films.emb.v @ (mean(o['pos']) - (mean(o['neg']) if o.get('neg') else 0))).numpy() for f,o in asked.items()}
-        return pd.DataFrame(cols, index=pd.Index([s.id for s in films.samples], name='film'))
-
-    def heat(self,
-             film:str|Path|View, # one film
-             phrase:str, # what is looked for
-             sigma:float=0. # Gaussian over the cells of the map, in cells
-            ) -> Heat:
-        "Where a phrase lies on a film. Raises `MedvlError` for a method without local features."
-        view = film if isinstance(film, View) else View(path=str(film), id=Path(film).name)
-        asker = Asker(self.aligner, self.tok, self.preset, self.max_len, sigma)
-        fig, said = heats(asker, view, [phrase], False)
-        out = io.BytesIO(); fig.savefig(out, format='png'); plt.close(fig)
-        return Heat(phrase, asker.ask(view, phrase)[0][-1], said[0]['notes'], out.getvalue())
-
     def __repr__(self):
         n = sum(p.numel() for p in self.aligner.parameters())
-        return f"{self.name}: {type(self.aligner).__name__}, {n/1e6:.1f} M parameters, films of {self.preset.size} pixels"
+        size = f'{n/1e6:.1f} M parameters, films of {self.preset.size} pixels'
+        return f'{self.name}: {type(self.aligner).__name__}, {size}'
     def _repr_markdown_(self): return self.card or f'`{self!r}`'
 
-# %% ../../nbs/run/80_model.ipynb #ef38b7a6
+# %% ../../nbs/run/80_model.ipynb #330950c5
+@patch_to(Model)
+def words(self,
+          texts:Sequence[str] # sentences
+         ) -> torch.Tensor: # [n d], unit length
+    "Sentences in the shared space. Raises `MedvlError` for a model without a tokenizer."
+    if self.tok is None:
+        raise MedvlError(f"{self.name} has no tokenizer, so it can't read words; give load(..., tokenizer=FOLDER)")
+    return normalize(embed_texts(self.aligner, self.tok, texts), dim=-1)
+
+@patch_to(Model)
+def unknown(self, text:str) -> list[str]: # words that the tokenizer does not know
+    "Words of a text that the model has never seen as a whole or in pieces."
+    return [w for w in text.split() if self.tok.unk_token_id in self.tok(w, add_special_tokens=False)['input_ids']]
+
+@patch_to(Model)
+def search(self,
+           text:str, # what is looked for
+           k:int=5, # films
+           films:Any=None # `Films`, or anything that `embed` takes; None: those embedded last
+          ) -> Hits: # best first
+    "The films that fit a sentence best. Raises `MedvlError` where no film was embedded."
+    films = self.films if films is None else films if isinstance(films, Films) else self.embed(films)
+    if films is None: raise MedvlError('nothing to search: embed films first, or give films=')
+    score = (films.emb.v @ self.words([text])[0]).numpy()
+    order = np.argsort(-score, kind='stable')[:k].tolist()
+    notes = [f'the model does not know {w!r}' for w in self.unknown(text)]
+    return Hits(text, films, order, score[order].tolist(), notes)
+
+# %% ../../nbs/run/80_model.ipynb #70cc24ef
+@patch_to(Model)
+def zeroshot(self,
+             films:Any=None, # `Films`, or anything that `embed` takes; None: those embedded last
+             findings:Sequence[str]|None=None, # names; None: all of the prompt set
+             prompts:str='chexpert14-normal-v1' # a prompt set: wordings of the findings and of a normal film
+            ) -> pd.DataFrame: # a row a film, a column a finding: the margin above
+    "Findings without labels. A name that the prompt set lacks is put against the set's words of a normal film."
+    films = self.films if films is None else films if isinstance(films, Films) else self.embed(films)
+    if films is None: raise MedvlError('no films: embed some first, or give films=')
+    ps = load_prompts(prompts)
+    normal = ps.classes.get('No Finding', {}).get('pos') or next(iter(ps.classes.values()))['neg']
+    asked = {f: ps.classes.get(f) or dict(pos=[f.lower()], neg=normal) for f in findings or ps.names}
+    def mean(texts): return normalize(self.words(texts).mean(0), dim=0)
+    way = {f: mean(o['pos'])-(mean(o['neg']) if o.get('neg') else 0) for f,o in asked.items()}
+    cols = {f: (films.emb.v @ w).numpy() for f,w in way.items()}
+    return pd.DataFrame(cols, index=pd.Index([s.id for s in films.samples], name='film'))
+
+@patch_to(Model)
+def heat(self,
+         film:str|Path|View, # one film
+         phrase:str, # what is looked for
+         sigma:float=0. # Gaussian over the cells of the map, in cells
+        ) -> Heat:
+    "Where a phrase lies on a film. Raises `MedvlError` for a method without local features."
+    view = film if isinstance(film, View) else View(path=str(film), id=Path(film).name)
+    asker = Asker(self.aligner, self.tok, self.preset, self.max_len, sigma)
+    fig, said = heats(asker, view, [phrase], False)
+    out = io.BytesIO(); fig.savefig(out, format='png'); plt.close(fig)
+    return Heat(phrase, asker.ask(view, phrase)[0][-1], said[0]['notes'], out.getvalue())
+
+# %% ../../nbs/run/80_model.ipynb #d528649a
 def shipped() -> dict[str,Path]: # name -> folder
     "The models that come with medvl."
     root = Path(str(files('medvl')/'weights'))
@@ -262,4 +278,5 @@ def load(name:str|Path, # a shipped name, a run's folder, its model's, or an aut
     at = Path(tokenizer) if tokenizer else path if (path/'tokenizer_config.json').exists() else None
     slots = (extra.get('args') or {}).get('data', {}).get('slots') or SLOTS
     card = (path/'card.md').read_text(encoding='utf-8') if path.is_dir() and (path/'card.md').exists() else ''
-    return Model(aligner, load_tokenizer(at) if at else None, preset, extra.get('max_len', 128), slots, str(name), card)
+    tok = load_tokenizer(at) if at else None
+    return Model(aligner, tok, preset, extra.get('max_len', 128), slots, str(name), card)

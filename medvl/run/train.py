@@ -169,7 +169,7 @@ def chosen(run:dict # what `fit` gave
     return (f"best epoch {b['at']+1} (best/): {b['by']} {b['value']:.3f}; last epoch {last['epoch']+1} (model/): "
             f"{last[b['by']]:.3f}. RSNA is a test, too: report both")
 
-# %% ../../nbs/run/20_train.ipynb #784dc962
+# %% ../../nbs/run/20_train.ipynb #111ff9a8
 def accumulated(r:Any, # a Recipe
                 step:dict # of `one_step`
                ) -> list[str]: # no line for a single batch
@@ -200,6 +200,7 @@ def in_words(a:Any, # a Run
                      "--set text=DIR the text tower)")
     return '\n'.join(lines)
 
+# %% ../../nbs/run/20_train.ipynb #55666709
 def train(a:Any, # a Run
           out:Path|None, # folder; None: nothing is written
           tok:Any=None, # a tokenizer; None: see `tokenizer`
@@ -232,7 +233,8 @@ def train(a:Any, # a Run
     if not quiet: print(in_words(a, r, step, model, facts))
     precision = best_precision(default_device()) if r.precision == 'auto' else r.precision
     learn = align_learner(dls, model, lr=step['lr'], wd=r.wd, betas=r.betas, precision=precision,
-                          accum=step['accum']*step['bs']//whole, chunk=step['bs'] if r.accum_exact else None, clip=r.clip, out=out, log=a.log, seed=a.seed, cbs=cbs)
+                          accum=step['accum']*step['bs']//whole, chunk=step['bs'] if r.accum_exact else None,
+                          clip=r.clip, out=out, log=a.log, seed=a.seed, cbs=cbs)
     with torch.random.fork_rng(): more = dict(work=count_step(model, dls.train.one_batch()[0]).total) if work else {}
     run = fit(learn, r.epochs, schedule=r.schedule, warmup=r.warmup, stop_at=r.stop_at, resume=resume, quiet=quiet,
               save_every=a.save_every, patience=a.patience, metric=chooser(a, r, tok, model, step['bs'], precision))

@@ -5,14 +5,9 @@
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
-<<<<<<< HEAD
 from typing import Any, Callable, Mapping, Sequence
 from medvl.core import CHEXPERT, SLOTS, Batch, MedvlError, Registry
-=======
-from typing import Any, Mapping, Sequence
-from medvl.core import CHEXPERT, SLOTS, Batch, MedvlError
 from medvl.data.pixels import count_kinds
->>>>>>> main
 from medvl.data.preset import Preset, cut, decode_film, draw, resize, sided
 from medvl.data.study import Sample, Study, View, samples as study_samples
 from medvl.data.report import entities

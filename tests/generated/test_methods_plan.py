@@ -10,16 +10,10 @@ import torch.nn.functional as F
 from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-<<<<<<< HEAD
 from medvl.core import Feat, MedvlError
 from medvl.losses.contrastive import contrast, gather
-from medvl.losses.local import (cell_weights, over_texts, regions, similar, spread, top_words, word_nce, word_weights)
-=======
-from medvl.core import Feat, MedvlError, Out
-from medvl.losses.contrastive import clip_loss, contrast, gather, same_text
 from medvl.losses.local import (cell_weights, over_texts, pack_words, regions, similar, spread, top_words,
                                 word_nce, word_weights)
->>>>>>> main
 from medvl.models.heads import BatchNormHead
 from medvl.methods.dual import CellsAndWords
 

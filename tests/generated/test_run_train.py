@@ -75,7 +75,7 @@ test_eq((dls.train.one_batch()[0]['img'].shape[:2], dls.names), ((4, 1), ['train
 from medvl.run.train import (chooser, chosen)
 
 # %% [22] One training
-from medvl.run.train import (in_words, train)
+from medvl.run.train import (accumulated, in_words, train)
 
 # %% [23] One training
 with torch.device('meta'): m = build('alta', tok=tok)
