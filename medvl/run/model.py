@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/run/model.html.md"""
 # %% auto #0
 __all__ = ['as_studies', 'scanned', 'thumbnail', 'cards', 'Films', 'Hits', 'Heat', 'Model', 'shipped', 'load']
 
-# %% ../../nbs/run/80_model.ipynb #3a5beb16
+# %% ../../nbs/run/80_model.ipynb #f104b140
 import base64, html, io, textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ from ..data.scan import scan_dicom
 from ..data.study import Sample, Study, View, samples
 from ..data.table import ReadLog, write_table
 from ..data.tokens import load_tokenizer
-from ..data.words import impression_findings
+from ..data.words import sections
 from ..eval.maps import Asker, heats
 from ..eval.retrieval import Embeddings, embed
 from ..eval.zeroshot import embed_texts
@@ -106,7 +106,7 @@ class Films:
         first = [(self.view(i), Path(s.id).name) for i,s in enumerate(self.samples[:8])]
         return f'<p>{self!r}</p>{cards(first)}{more}'
 
-# %% ../../nbs/run/80_model.ipynb #1ae7239d
+# %% ../../nbs/run/80_model.ipynb #b603bf52
 @dataclass
 class Hits:
     "The films that fit a sentence best."
@@ -133,7 +133,8 @@ class Hits:
         for ax,i,score in zip(axs[0], self.order, self.score):
             ax.imshow(self.films.view(i).film().px[0], cmap='gray', vmin=0, vmax=1); ax.axis('off')
             ax.set_title(f'{score:+.2f}', fontsize=9)
-            said = textwrap.shorten(impression_findings(self.films.samples[i].text), chars, placeholder=' ...')
+            report = self.films.samples[i].study.report
+            said = textwrap.shorten(sections(report).get('impression') or report, chars, placeholder=' ...')
             ax.text(.5, -.03, textwrap.fill(said, 30), transform=ax.transAxes, ha='center', va='top', fontsize=7)
         fig.suptitle(self.text, fontsize=10)
         return fig
@@ -223,7 +224,7 @@ def search(self,
     notes = [f'the model does not know {w!r}' for w in self.unknown(text)]
     return Hits(text, films, order, score[order].tolist(), notes)
 
-# %% ../../nbs/run/80_model.ipynb #70cc24ef
+# %% ../../nbs/run/80_model.ipynb #e18b3c9c
 @patch_to(Model)
 def zeroshot(self,
              films:Any=None, # `Films`, or anything that `embed` takes; None: those embedded last
@@ -250,7 +251,7 @@ def heat(self,
     "Where a phrase lies on a film. Raises `MedvlError` for a method without local features."
     view = film if isinstance(film, View) else View(path=str(film), id=Path(film).name)
     asker = Asker(self.aligner, self.tok, self.preset, self.max_len, sigma)
-    fig, said = heats(asker, view, [phrase], False)
+    fig, said = heats(asker, view, [phrase], False, dpi=80)
     out = io.BytesIO(); fig.savefig(out, format='png'); plt.close(fig)
     return Heat(phrase, asker.ask(view, phrase)[0][-1], said[0]['notes'], out.getvalue())
 

@@ -116,7 +116,8 @@ shown = [*[v.px for v in side[:4]], *pairs[0], *[v.px for v in side[4:]], *pairs
 names = [f'{k}, {o}' for k in ('style 1','style 2') for o in ('patient 1','patient 2','lateral')]
 titles = [*['lateral']*4, *names[:3], *['lateral']*4, *names[3:]]
 for o,p,title in zip(ax.flat, shown, titles):
-    o.imshow(p, cmap='gray', vmin=0, vmax=255, interpolation='antialiased'); o.axis('off'); o.set_title(title, fontsize=9)
+    o.imshow(p, cmap='gray', vmin=0, vmax=255, interpolation='antialiased'); o.axis('off')
+    o.set_title(title, fontsize=9)
 plt.subplots_adjust(.002, .002, .998, .94, .02, .1)
 plt.savefig(buf := BytesIO(), format='jpg', dpi=92, pil_kwargs=dict(quality=60, optimize=True)); plt.close()
 display(Image(buf.getvalue())); assert len(buf.getvalue()) < 100_000
