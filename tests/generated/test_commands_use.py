@@ -35,7 +35,8 @@ def run(*args):
 code, said = run('search', 'left pleural effusion', '--data', d, '--k', 2, '--out', d/'hits.png')
 print(said.replace(str(d), 'FILMS'))
 test_eq(code, 0); assert (d/'hits.png').stat().st_size > 1000 and 'not for clinical use' in said and 'broken.png' in said
-code, said = run('predict', d/'0.png', d/'1.png', '--findings', 'Pleural Effusion, Cardiomegaly', '--out', d/'p.csv')
+two = 'Pleural Effusion, Cardiomegaly'
+code, said = run('predict', d/'0.png', d/'1.png', '--findings', two, '--out', d/'p.csv')
 print(said.replace(str(d), 'FILMS'))
 test_eq((code, (d/'p.csv').read_text().splitlines()[0]), (0, 'film,Pleural Effusion,Cardiomegaly'))
 

@@ -140,7 +140,8 @@ fig, ax = plt.subplots(figsize=(7.5, 3), dpi=75)
 for k,c in lines.items(): ax.plot(range(1, len(c['glob'])+1), c['glob'], lw=2 if 'scales' in k else 1.2, label=k)
 ax.axhline(math.log(32), color='.6', ls=':', label='chance')
 ax.set(xlabel='epoch', ylabel='global contrast, nats')
-ax.set_ylim(top=1.45*math.log(32)); ax.legend(fontsize=7, frameon=False, ncols=2, loc='upper center'); ax.spines[['top','right']].set_visible(False); plt.show()
+ax.set_ylim(top=1.45*math.log(32)); ax.legend(fontsize=7, frameon=False, ncols=2, loc='upper center')
+ax.spines[['top','right']].set_visible(False); plt.show()
 begin = lines['ALTA, scales from 1/0.07']
 print(f"local term in the first epoch: {begin['local'][0]:.1f} from 1/0.07, "
       f"{lines['ALTA, scales from 1/0.2']['local'][0]:.1f} from 1/0.2")
