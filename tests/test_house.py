@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT/'tools'))
 from pages import cells, module, notebooks, page_name  # noqa: E402
 
-LAYERS = 'core < files < data models losses < readers phantom methods < train < eval < run < command < commands < cli'
+LAYERS = ('core < files < data models losses < readers phantom methods < train < eval < run < command < commands < '
+          'cli < toy')
 RANK = {folder: i for i, row in enumerate(LAYERS.split(' < ')) for folder in row.split()}
 WIDTH, CELL, NOTEBOOK = 120, 60, 1_000_000  # columns, lines of an exported cell, bytes
 METHOD = 10  # pages of `methods` below this number are what the methods share: recipe, dual

@@ -9,7 +9,7 @@ __all__ = ['value_of', 'settings', 'takes_of', 'text_dir', 'report_tower', 'buil
            'loaders_of', 'chooser', 'chosen', 'in_words', 'train']
 
 # %% ../../nbs/run/20_train.ipynb #ba4a4be4
-import inspect, json
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def takes_of(method:str # a name of `core.methods`
             ) -> set[str]:
     "Names that the constructor of a method takes; raises `MedvlError` for an unknown method."
     from medvl.core import methods
-    return {*inspect.signature(methods[method].__init__).parameters}-{'self'}
+    return methods[method].takes()
 
 def text_dir(given:Mapping # arguments of a method
             ) -> str|None:
@@ -118,7 +118,8 @@ def loaders_of(a:Any, # a Run: cache, num_workers, errors, seed
                smp:list, # of `samples_of`
                tok:Any, # tokenizer
                preset:Any, # how the model wants its films
-               bs:int # samples of a batch
+               bs:int, # samples of a batch
+               fields:Sequence[str]=() # of a batch, beside films and texts, that the method declares
               ) -> Any: # StudyLoaders
     "Films from the cache, in batches."
     from medvl.files import cache_dir
@@ -128,7 +129,7 @@ def loaders_of(a:Any, # a Run: cache, num_workers, errors, seed
     films = ImageCache(a.cache or cache_dir('films'), p.decode)
     return dataloaders(smp, tok, p, bs, films, a.num_workers, r.max_len, slots_of(r), flip=r.flip, pad=r.pad,
                        sided='allow' if r.flip else 'refuse', shuffle_sentences=r.shuffle_sentences, errors=a.errors,
-                       seed=a.seed)
+                       fields=fields, seed=a.seed)
 
 # %% ../../nbs/run/20_train.ipynb #38995b08
 def chooser(a:Any, # a Run
@@ -211,7 +212,7 @@ def train(a:Any, # a Run
     tok = tok or tokenizer(a.tokenizer, [text_dir(a.model), init], words, r.vocab, r.max_len)
     seed_everything(a.seed)
     model = build(a.method, a.size, a.model, tok, init, a.report)
-    dls = loaders_of(a, r, smp, tok, model.config['preset'], step['bs'])
+    dls = loaders_of(a, r, smp, tok, model.config['preset'], step['bs'], model.fields)
     facts |= dict(samples={k: len(o.dataset) for k, o in zip(dls.names, dls.loaders)})
     if not quiet: print(in_words(a, r, step, model, facts))
     precision = best_precision(default_device()) if r.precision == 'auto' else r.precision

@@ -41,6 +41,7 @@ from IPython.display import Markdown
 
 there = {page_name(p): p.relative_to(NBS).as_posix() for p in notebooks() if p.stem != 'index'}
 papers = [('clip', 'CLIP', 'a whole film with its whole report: ConVIRT, then CLIP', '2010.00747, 2103.00020'),
+    ('siglip', 'SigLIP', 'the same, every pair by itself: a sigmoid instead of a softmax', '2303.15343'),
     ('gloria', 'GLoRIA', 'words with the regions that they attend to', 'ICCV 2021'),
     ('mgca', 'MGCA', 'film, region and disease, each with its counterpart in the text', '2210.06044'),
     ('biovil', 'BioViL', 'phrases with regions, with a text tower of the field', '2204.09817'),
@@ -101,7 +102,7 @@ LAYERS = {'tutorials': 'where to start: a first run, your own films, MIMIC-CXR; 
     'train': 'a step as callbacks; a whole run, with resume',
     'eval': 'retrieval, zero-shot, grounding, probes: each score with an interval',
     'run': 'one training, and several that start from one another; scores, costs, the page of the demo',
-    'commands command cli': 'the command line, a page for each family of commands'}
+    'commands command cli toy': 'the command line, a page for each family of commands; what pages show things with'}
 def layer(tops):
     "The pages of a layer, in the order of reading."
     return [(n, path) for n,path in there.items() if n.split('.')[0] in tops.split()]

@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Build and train
-import inspect, json
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
