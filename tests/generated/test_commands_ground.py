@@ -1,13 +1,15 @@
-# nbs/commands/06_ground.ipynb: runs against the imported medvl.commands.ground.
+# nbs/commands/31_ground.ipynb: runs against the imported medvl.commands.ground.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Ground
 from pathlib import Path
 from typing import Literal
 import typer
-from medvl.command import ARG, LOOK, close_run, command, open_run, save_figure, save_text
-from medvl.commands.data import read
-from medvl.commands.eval import app as eval_app, loaded
+from medvl.command import ARG, LOOK, command
+from medvl.commands.eval import app as eval_app
+from medvl.run.data import read
+from medvl.run.folder import close_run, open_run, save_figure, save_text
+from medvl.run.score import loaded
 
 # %% [4] Ground
 import json, tempfile
