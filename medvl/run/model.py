@@ -106,7 +106,7 @@ class Films:
         first = [(self.view(i), Path(s.id).name) for i,s in enumerate(self.samples[:8])]
         return f'<p>{self!r}</p>{cards(first)}{more}'
 
-# %% ../../nbs/run/80_model.ipynb #b603bf52
+# %% ../../nbs/run/80_model.ipynb #9728bd61
 @dataclass
 class Hits:
     "The films that fit a sentence best."
@@ -129,7 +129,7 @@ class Hits:
               ) -> plt.Figure:
         "The films in a row, with score and report."
         n = len(self)
-        fig, axs = plt.subplots(1, n, figsize=(2.3*n, 3.3), dpi=80, squeeze=False, layout='constrained')
+        fig, axs = plt.subplots(1, n, figsize=(2.3*n, 3.3), dpi=70, squeeze=False, layout='constrained')
         for ax,i,score in zip(axs[0], self.order, self.score):
             ax.imshow(self.films.view(i).film().px[0], cmap='gray', vmin=0, vmax=1); ax.axis('off')
             ax.set_title(f'{score:+.2f}', fontsize=9)
