@@ -235,7 +235,7 @@ def part(g, keep):
 
 def row(name, g, look=-1, by='macro'):
     t = g.looks[look][by]
-    return f"  {name:34s}" + ''.join(f"{str(t[k]):26s}" for k in SHOWN)
+    return f"  {name:34s}" + ''.join(f"{str(t[k]):34s}" for k in SHOWN)
 
 def score(systems, records, tok, page=PAGE, proto=PROTO, reads=('cosine','attention'), **kw):
     "Each system, pooled over its seeds; GLoRIA in each of the read-outs `reads`."
@@ -249,7 +249,7 @@ def score(systems, records, tok, page=PAGE, proto=PROTO, reads=('cosine','attent
 
 def show(title, res, log):
     log(f"{title}\n  {'macro mean of the findings':34s}"
-        f"{'CNR, signed':26s}{'mIoU':26s}{'pointing':26s}{'within 15/224':26s}")
+        f"{'CNR, signed':34s}{'mIoU':34s}{'pointing':34s}{'within 15/224':34s}")
     for k,g in res.items():
         log(row(k, g))
         for j in range(len(g.looks)-1): log(row(f'  read at look {j}', g, j))

@@ -155,12 +155,13 @@ QUESTIONS = {
         'The tower of a method after its training; *untrained*: one of the same shape, with random weights.',
         'tutorials/claims.ipynb', {'AUROC': 'AUROC'}, probed),
     'grounding': Question('Does the map of a phrase lie where the finding is?',
-        'CNR: contrast inside against outside; mIoU: overlap; pointing: how often the highest place lies inside.',
+        'CNR: contrast inside against outside; mIoU: overlap; pointing: how often the highest place lies inside; near: '
+        "within 15/224 of the film's side.",
         '*GLoRIA*: the map is the attention of the words, or their cosine with the cells. *PLAN*: it looks at the '
         'film again, *K* times; *read at look 0*: trained so, but the map is that of the first look. *No importance*: '
         'all cells count alike. *Batch-norm heads*, *narrow regions*: as PLAN has them at full size; the others have '
-        "GLoRIA's. *Marks* are shapes that nobody can miss.",
-        'methods/21_plan.ipynb', {'cnr': 'CNR', 'miou': 'mIoU', 'pointing': 'pointing'}, grounded),
+        "GLoRIA's. *Product*: products of cells and words. *Marks* are shapes that nobody can miss.",
+        'methods/21_plan.ipynb', {'cnr': 'CNR', 'miou': 'mIoU', 'pointing': 'pointing', 'near': 'near'}, grounded),
     'labels': Question('Are the labels read from a report right?',
         'Against what the phantom knows of each patient, all findings together.',
         'A finding can be said to be present, uncertain or absent.', 'data/21_report.ipynb',

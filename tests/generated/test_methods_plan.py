@@ -292,8 +292,8 @@ test_eq(half(ls[6].A) <= half(ls[0].A), True)
 # %% [59] Phantom patients
 from IPython.display import Markdown
 def show(v): return f"{v['value']:.3f}" + (f" ({v['low']:.3f} to {v['high']:.3f})" if v['low'] is not None else '')
-def line(name, d): return f"| {name} | {' | '.join(show(d[k]) for k in ('cnr','miou','pointing'))} |"
-OTHERWISE = dict(plain='findings that show', control='control', film_noise='grain on the films',
+def line(name, d): return f"| {name} | {' | '.join(show(d[k]) for k in ('cnr','miou','pointing','near') if k in d)} |"
+OTHERWISE = dict(plain='findings that show', control='control', elsewhere='control, nothing in its place', film_noise='grain on the films',
                  report_noise='noise in the reports', first_seed='first seed',
                  three_looks='read with three looks', one_look='read with one look',
                  no_importance='read without importance', mean_importance='read with plain means as importance')
@@ -311,7 +311,8 @@ def tables(what, folder='../../results'):
         rows['otherwise'] += [line(f'{name}: {w}', r[k]) for k,w in OTHERWISE.items() if k in r]
         rows['findings'] += [line(f"{c} ({o['n']}), {name}", o) for c,o in r['findings'].items() if r['n_seeds'] > 1]
     rows['findings'].sort()
-    head = '|  | CNR | mIoU | pointing |\n|---|---|---|---|\n'
+    names = ['','CNR','mIoU','pointing']+['within 15/224']*('near' in runs[0]['metrics'])
+    head = f"| {' | '.join(names)} |\n{'|---'*len(names)}|\n"
     return '\n\n'.join(f'**{k}**\n\n{head}'+'\n'.join(v) for k,v in rows.items() if v)
 Markdown(tables('grounding'))
 
