@@ -183,7 +183,7 @@ def toy_chance(b:Batch, # all samples
         got.append(float(retrieval(v, t, b.txt_id, b.txt_id)['image_to_text_MRR']))
     return sum(got)/n
 
-# %% ../nbs/toy.ipynb #1aac81f7
+# %% ../nbs/toy.ipynb #4a2ea6e7
 def square_sample(i:int, # number of the sample
                   n:int, # of how many; the first two thirds are for training
                   rng:np.random.Generator # of size, place and grain
@@ -209,6 +209,7 @@ def square_loaders(bs:int=8, # samples of a batch
     tok = train_tokenizer([s.text for s in smp], 100, min_frequency=1)
     return dataloaders(smp, tok, Preset('toy', 32, 32, 32, .3, .2, **kw), bs=bs, max_len=16, seed=seed)
 
+# %% ../nbs/toy.ipynb #e80195d9
 class Toy(Aligner):
     "A contrastive term `glob`, and `norm`, a penalty."
     weights = {'norm': .01}
