@@ -7,13 +7,14 @@ Docs: https://medvl.github.io/medvl/models/heads.html.md"""
 # %% auto #0
 __all__ = ['ProjectionHead', 'BatchNormHead', 'BatchScale', 'fuse_views', 'ViewTimeEmbedding', 'QueryPool']
 
-# %% ../../nbs/models/32_heads.ipynb #a11ee3a5
+# %% ../../nbs/models/32_heads.ipynb #f9e44fb7
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..core import MedvlError
+from .norm import norm_of_all, rows_of_all, several
 from .vision import sincos_2d
 
 # %% ../../nbs/models/32_heads.ipynb #1ef9bc0e
@@ -59,9 +60,10 @@ class BatchNormHead(nn.Module):
         if msk is None: return y.view(*x.shape[:-1], -1)
         return y.new_zeros(*msk.shape, y.shape[-1]).masked_scatter(msk[...,None], y)
 
-# %% ../../nbs/models/32_heads.ipynb #6089ab56
+# %% ../../nbs/models/32_heads.ipynb #cc9fc098
 class BatchScale(nn.BatchNorm1d):
     "Mean 0 and variance 1 over the batch, without parameters; a batch of one, or patches, use what was seen before."
+    over_all = True  # of several processes, see `models.norm`
     def __init__(self,
                  width:int # numbers in a vector
                 ):
@@ -71,7 +73,8 @@ class BatchScale(nn.BatchNorm1d):
                 x:Float[Tensor, '... d'] # vectors `[b d]`, which are learnt from, or patches `[b n d]`, which are not
                ) -> Float[Tensor, '... d']:
         "Standardised vectors."
-        if self.training and x.ndim == 2 and len(x) > 1: return super().forward(x)
+        if self.training and x.ndim == 2 and rows_of_all(x) > 1:
+            return norm_of_all(self, x) if several() else super().forward(x)
         return (x-self.running_mean)/(self.running_var+self.eps).sqrt()
 
 # %% ../../nbs/models/32_heads.ipynb #27412719

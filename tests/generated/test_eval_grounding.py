@@ -16,7 +16,7 @@ from medvl.data.preset import Preset
 from medvl.data.regions import Phrase, frame
 from medvl.data.study import View
 from medvl.eval.maps import evaluating, film_tensor, ground, heat, on_film, phrase_feats, window
-from medvl.eval.metrics import Interval, MetricError, OneClass, draw_counts, seed_bootstrap
+from medvl.eval.metrics import Interval, MetricError, OneClass, jackknife, seed_bootstrap, units_of
 
 # %% [4] Grounding
 from dataclasses import replace
@@ -30,14 +30,15 @@ from medvl.data.tokens import train_tokenizer
 from medvl.phantom.set import phantom_studies
 
 # %% [6] Contrast
-from medvl.eval.grounding import (_seen, cnr)
+from medvl.eval.grounding import (_seen, CNR_MOST, cnr)
 
 # %% [8] Contrast
 m = np.array([[4,6,1,np.nan],[1,3,3,np.nan]], float); y = np.zeros((2,4), bool); y[0,:2] = True
 test_close(cnr(m, y), 3/2**.5)
 test_close(cnr(-5*m+9, y), -3/2**.5)   # upside down: as bad as the other was good
 test_eq(cnr(np.ones((2,4)), y), 0.)
-test_eq(cnr(y.astype(float), y), np.inf)  # no noise at all
+test_eq(cnr(y.astype(float), y), CNR_MOST); test_eq(cnr(1-y.astype(float), y), -CNR_MOST)  # no noise at all
+test_eq(cnr(y+1e-9*m, y), CNR_MOST)  # hardly any: the same
 test_fail(lambda: cnr(np.where(y, np.nan, m), y), contains='no pixel of the 2')
 test_fail(lambda: cnr(m, np.ones((2,4), bool)), contains='covers all')
 test_fail(lambda: cnr(m, y[:1]), contains='the mask (1, 4)')
@@ -94,7 +95,7 @@ r = score_map(got, draw_box(80,64,16,16,(224,224)), 'rsna')
 test_eq((r['miou'], r['dice'], r['pointing']), (1., 1., 1.))
 
 # %% [23] Many phrases: means and intervals
-from medvl.eval.grounding import (METRICS, _means, summarise)
+from medvl.eval.grounding import (METRICS, BOUNDS, _means, summarise)
 
 # %% [25] Many phrases: means and intervals
 def made(cat, patient, c): return dict(category=cat, patient=patient) | {k: c for k in METRICS}
@@ -102,10 +103,13 @@ rows = [made('Effusion','a',1.), made('Effusion','b',3.), made('Pneumothorax','a
 s = summarise(rows)
 test_close([s['mean']['cnr'].value, s['macro']['cnr'].value], [4/3, 1.])
 test_close([s['Effusion']['cnr'].value, s['Pneumothorax']['cnr'].value], [2., 0.])
-test_eq(s['n'], {'Effusion': 2, 'Pneumothorax': 2}); test_eq(s['mean']['cnr'].n_units, 3)
-i = s['Effusion']['cnr']; assert i.low == 1. and i.high == 3.
+# patient c has no score
+test_eq(s['n'], {'Effusion': 2, 'Pneumothorax': 2}); test_eq(s['mean']['cnr'].n_units, 2)
+i = s['Effusion']['cnr']
+test_close([i.low, i.high], [2-12.706, 2+12.706], eps=.01)       # Student's t of two patients
+test_eq(i.few, 1.)
 one = summarise([made('x','a',1.), made('x','a',3.)])['mean']['cnr']
-test_eq((one.value, str(one)), (2., '2.000 [no interval]'))
+test_eq((one.value, str(one)), (2., '2.000 [no interval] few:1'))
 test_fail(lambda: summarise([]), contains='no phrase')
 
 # %% [27] A model on a set of phrases

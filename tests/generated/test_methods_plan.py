@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from medvl.core import Feat, MedvlError
 from medvl.losses.contrastive import contrast, gather
-from medvl.losses.local import (cell_weights, over_texts, regions, similar, spread, top_words, word_nce, word_weights)
+from medvl.losses.local import (cell_weights, over_texts, pack_words, regions, similar, spread, top_words,
+                                word_nce, word_weights)
 from medvl.models.heads import BatchNormHead
 from medvl.methods.dual import CellsAndWords
 

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 from medvl.core import MedvlError
+from medvl.models.norm import norm_of_all, rows_of_all, several
 from medvl.models.vision import sincos_2d
 
 # %% [4] Heads
