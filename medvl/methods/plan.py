@@ -115,6 +115,7 @@ class PLAN(CellsAndWords):
                     curriculum=(False, 'the number of looks grows during training, see `at`'),
                     s2=(5., 'sharpness over words'), s3=(10., 'scale of global logits'),
                     s4=(50., 'scale of local logits'), positives=(False, 'identical texts count as correct'),
+                    cell_norm=(False, 'subtract from each cell what all films have there, see `CellTower`'),
                     chunk=(None, 'texts at a time, see `over_texts`'))
 
     def __init__(self,

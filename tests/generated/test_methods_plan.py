@@ -251,7 +251,7 @@ recs = phrases(marked_studies(phantom_studies(12, 0, 64, 'test', 'easy'), 60, se
 tok = train_tokenizer([s.report for s in train], 200); pieces = encode(tok, [s.report for s in train], 48)
 px = film_tensor([s.views[0] for s in train], page)
 torch.manual_seed(0)
-conv = dict(name='resnet18', size=64, in_chans=1, layers=(1,1,1,1), channels=(24,48,64,64), fine=True)
+conv = dict(name='resnet18', size=64, in_chans=1, layers=(1,1,1,1), channels=(24,48,64,64), stride=8)
 m = PLAN.small(vision=conv, text=toy_bert(len(tok)), size=64, dim=64, layers=1)
 print(f"{len(train)} films, a report: {train[0].report!r}; cells {m.vision.grid}; {len(recs)} phrases to look for")
 
