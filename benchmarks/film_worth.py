@@ -13,14 +13,15 @@ from pathlib import Path
 import torch
 from probe import films, probe
 
-from medvl.commands.stages import STAGES, Common, patients, shared_tokenizer, train_stage
 from medvl.files import jsonable, provenance, save_json
-from medvl.data.batch import sample_loader
+from medvl.data.batch import Preset, sample_loader
+from medvl.data.cache import ImageCache
 from medvl.methods.mrm import film_worth
 from medvl.models.checkpoint import from_pretrained
+from medvl.run.stages import STAGES, Stages, patients, shared_tokenizer
 
 def variants(epochs, more):
-    "Name -> stage; `more`: films for each frontal, so that CLIP takes as many steps."
+    "Name -> run; `more`: films for each frontal, so that CLIP takes as many steps."
     m, c, out = STAGES['mrm'], STAGES['clip'], {}
     for w in (.5, .9):
         for n in (False, True):
@@ -28,10 +29,10 @@ def variants(epochs, more):
             out[f'words {w:.0%}, film_norm {"on" if n else "off"}'] = replace(m, epochs=epochs, model=model)
     return out | {'CLIP': replace(c, epochs=round(epochs*more))}
 
-def worth(c, st, model, n=256):
+def worth(c, run, model, n=256):
     "Nats per hidden word on test films."
-    preset = model.config['preset']
-    dl = sample_loader(c.samples(st, 'test')[:n], c.tok, preset, n, c.cache(preset), max_len=c.max_len)
+    preset = Preset.of(model.config['preset'])
+    dl = sample_loader(run.draw('test')[:n], c.tok, preset, n, ImageCache(run.cache, preset.decode), max_len=c.max_len)
     return film_worth(model.eval(), next(iter(dl))[0])
 
 def main():
@@ -42,16 +43,16 @@ def main():
     a = p.parse_args(); a.out.mkdir(parents=True, exist_ok=True)
     data = patients(dict(train=a.train, val=a.val, test=a.test), difficulty='easy')
     tok = shared_tokenizer(a.out/'tokenizer', [s.report for s in data['train']])
-    c, res = Common(a.out, data, tok), {}
-    more = len(c.samples(STAGES['mrm'], 'train'))/len(c.samples(STAGES['clip'], 'train'))
+    c, res = Stages(a.out, data, tok, STAGES), {}
+    more = len(c.run('mrm').draw('train'))/len(c.run('clip').draw('train'))
     train, test = films(data['train']), films(data['test'])
     for i,(k,st) in enumerate(variants(a.epochs, more).items()):
-        name = f'run{i}'
-        ran = train_stage(c, {name: st}, name)
+        name = f'run{i}'; c.runs = {name: st}
+        ran = c.train(name)
         model = from_pretrained(a.out/name/'model')
         res[k] = dict(steps=ran['steps'], multiply_adds=ran['multiply_adds'], losses=ran['val'],
                       **probe(model.vision, train, test, a.n_boot))
-        if st.method == 'mrm': res[k]['worth'] = worth(c, st, model)
+        if st.method == 'mrm': res[k]['worth'] = worth(c, c.run(name), model)
         said = f"worth {res[k]['worth']:.3f}" if 'worth' in res[k] else ''
         print(f"{k:28} {ran['steps']} steps  {said:12}  probe {res[k]['macro']}", flush=True)
     if a.results:

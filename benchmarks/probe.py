@@ -15,14 +15,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from medvl.commands.data import units
-from medvl.commands.stages import FILMS, patients
 from medvl.core import CHEXPERT, SLOTS, seed_everything
 from medvl.files import jsonable, provenance, save_json
 from medvl.data.batch import sample_loader
 from medvl.eval.metrics import auroc, bootstrap
 from medvl.models.checkpoint import from_pretrained
 from medvl.models.vision import VisionTower
+from medvl.run.data import units
+from medvl.run.stages import FILMS, patients
 
 def films(studies):
     "Normalised frontal films, labels, and the patient of each."

@@ -17,9 +17,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from medvl.commands.data import units
-from medvl.commands.stages import FILMS, patients
-from medvl.commands.temporal import pairs_of, phantom_changes
 from medvl.core import CHEXPERT, seed_everything
 from medvl.files import jsonable, provenance, save_json
 from medvl.data.batch import sample_loader
@@ -28,6 +25,9 @@ from medvl.eval.metrics import auroc
 from medvl.eval.temporal import change_labels, temporal
 from medvl.models.checkpoint import from_pretrained
 from medvl.models.vision import VisionTower
+from medvl.run.change import pairs_of, phantom_changes
+from medvl.run.data import units
+from medvl.run.stages import FILMS, patients
 from medvl.train.step import lr_at, param_groups
 
 ASKED = ('consolidation', 'edema', 'pleural effusion', 'pneumothorax', 'atelectasis')  # those that come and go

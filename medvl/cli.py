@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/cli.html.md"""
 # %% auto #0
 __all__ = ['FAMILIES', 'app', 'Families', 'top', 'main']
 
-# %% ../nbs/cli.ipynb #65b01183
+# %% ../nbs/cli.ipynb #462173eb
 import importlib.metadata, os
 
 from typing import Any
@@ -16,10 +16,10 @@ import typer
 from typer.core import TyperGroup
 
 from .command import LOOK
-from .commands import ablate, count, crossval, data, demo, eval, ground, local, phantom, protocol, temporal, train
+from .commands import count, data, eval, ground, study, train, use
 
-# %% ../nbs/cli.ipynb #0d89b75f
-FAMILIES = {'See it work': ('demo','ablate'), 'Look at data': ('data','phantom'),
+# %% ../nbs/cli.ipynb #72d7ec96
+FAMILIES = {'See it work': ('demo','ablate'), 'Use a model': ('search','predict'), 'Look at data': ('data','phantom'),
             'Train': ('pretrain','align','crossval'), 'Score, and look': ('eval','ground'),
             'Count': ('params','compute')}
 
@@ -33,10 +33,10 @@ class Families(TyperGroup):
 
 app = typer.Typer(name='medvl', help='Medical vision-language alignment: chest films with their reports. '
                                      'Research software, not for clinical use.', cls=Families, **LOOK)
-for page in (demo, ablate, phantom, train, crossval, ground, count): app.add_typer(page.app)
+for part in (study.app, use.app, data.top, train.app, ground.app, count.app): app.add_typer(part)
 for name, page in dict(data=data, eval=eval).items(): app.add_typer(page.app, name=name)
 
-# %% ../nbs/cli.ipynb #adad24f2
+# %% ../nbs/cli.ipynb #8bc84677
 @app.callback(invoke_without_command=True)
 def top(version:bool=typer.Option(False, '--version', help='print the version and stop') # nothing else is done then
        ):

@@ -8,8 +8,8 @@ Docs: https://medvl.github.io/medvl/core.html.md"""
 __all__ = ['SLOTS', 'CHEXPERT', 'methods', 'MedvlError', 'need', 'Batch', 'Feat', 'Out', 'Aligner', 'Registry', 'seed_everything',
            'default_device', 'best_precision']
 
-# %% ../nbs/00_core.ipynb #839647e8
-import importlib, random
+# %% ../nbs/00_core.ipynb #3e04f129
+import importlib, inspect, random
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Callable, Iterator, Mapping
 
@@ -39,16 +39,31 @@ def need(module:str, # name to import, e.g. 'torchxrayvision'
     except ImportError as e:
         raise MedvlError(f"{module} is needed {why}. Install it with: pip install {pip or module}") from e
 
-# %% ../nbs/00_core.ipynb #942a9bb6
+# %% ../nbs/00_core.ipynb #6539d368
 class Batch(dict):
-    "Films and reports of `b` samples. Keys: img img_msk big txt txt_msk word txt_id lbl (see the table of names)."
-    keys_known = ('img','img_msk','big','txt','txt_msk','word','txt_id','lbl')
+    "Films and reports of `b` samples; `known` lists the fields (see also the table of names)."
+    known = dict(img='the films', img_msk='which slots hold a film', txt='token ids of the reports',
+                 big="the current frontals in a larger size (a preset with `big` gives them, such as 'alta')",
+                 txt_msk='which tokens are real', word='the word that each piece belongs to',
+                 txt_id='a number that equal reports share', lbl='labels by class')
 
     def __getattr__(self, k):
         if k.startswith('__'): raise AttributeError(k)
-        if k not in self and k not in self.keys_known:
-            raise AttributeError(f"Batch has no field {k!r}; it knows {self.keys_known}")
+        if k not in self and k not in self.known:
+            raise AttributeError(f"Batch has no field {k!r}; it knows {', '.join(self.known)}")
         return self.get(k)
+
+    def need(self,
+             *names:str, # fields
+             who:Any='this method' # who cannot do without them: a method, or a name
+            ) -> 'Batch': # itself
+        "Raises `MedvlError` that names the first field that is absent, what it holds, and who needs it."
+        for k in names:
+            if self.get(k) is not None: continue
+            who, means = who if isinstance(who, str) else type(who).__name__, self.known.get(k, 'a field unknown here')
+            has = [o for o in self if self[o] is not None]
+            raise MedvlError(f"{who} needs batch[{k!r}], {means}; this batch has {', '.join(has) or 'nothing'}")
+        return self
 
     @classmethod
     def of(cls,
@@ -95,7 +110,7 @@ class Feat:
         if self.msk is not None: return self.msk
         return torch.ones(self.loc.shape[:2], dtype=torch.bool, device=self.loc.device)
 
-# %% ../nbs/00_core.ipynb #fb58cc64
+# %% ../nbs/00_core.ipynb #f5dd5238
 @dataclass
 class Out:
     "What a method's `forward` returns."
@@ -104,9 +119,12 @@ class Out:
     txt: Feat|None = None  # text features in the shared space
     n: dict[str, int|Tensor] = field(default_factory=dict)  # samples that a term is a mean of; not named: the batch
 
+# %% ../nbs/00_core.ipynb #c1cc87ce
 class Aligner(nn.Module):
     "Base of every method: two encoders into one space, and a `forward` that returns named loss terms."
     weights: dict[str, float] = {}  # weight of each term; a term that is not named weighs 1
+    fields: tuple[str, ...] = ('img','txt')  # what a loader has to put into a batch, see `data.batch`
+    variants: dict[str, tuple[Any, str]] = {}  # keyword arguments beyond the paper: name -> (default, meaning)
     grounds_by: str = 'glob'  # what stands for a phrase on the film: its 'glob', or the mean over its 'words'
 
     def encode_image(self,
@@ -140,6 +158,12 @@ class Aligner(nn.Module):
         return dict(glob=img.glob @ txt.glob.T)
 
     def forward(self, batch:Mapping) -> Out: raise NotImplementedError
+
+    @classmethod
+    def takes(cls) -> set[str]:
+        "Names of all arguments of the constructor, `variants` among them."
+        ps = inspect.signature(cls.__init__).parameters.values()
+        return {p.name for p in ps if p.kind != p.VAR_KEYWORD}-{'self'} | set(cls.variants)
 
     def weigh(self,
               weights:Mapping[str,float]|None # by term; those that are not named stay as they are; 0 leaves one out
@@ -175,7 +199,8 @@ class Registry:
         mod, attr = target.split(':')
         return getattr(importlib.import_module(mod), attr)
 
-methods = Registry('method', clip='medvl.methods.clip:CLIP', mrm='medvl.methods.mrm:MRM',
+methods = Registry('method', clip='medvl.methods.clip:CLIP', siglip='medvl.methods.siglip:SigLIP',
+                   mrm='medvl.methods.mrm:MRM',
                    alta='medvl.methods.alta:ALTA', gloria='medvl.methods.gloria:GLoRIA',
                    plan='medvl.methods.plan:PLAN')
 

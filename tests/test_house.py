@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT/'tools'))
 from pages import cells, module, notebooks, page_name  # noqa: E402
 
-LAYERS = 'core < files < data models losses < readers phantom methods < train < eval < run < command < commands < cli'
+LAYERS = ('core < files < data models losses < readers phantom methods < train < eval < run < command < commands < '
+          'cli < toy')
 RANK = {folder: i for i, row in enumerate(LAYERS.split(' < ')) for folder in row.split()}
 WIDTH, CELL, NOTEBOOK = 120, 60, 1_000_000  # columns, lines of an exported cell, bytes
 METHOD = 10  # pages of `methods` below this number are what the methods share: recipe, dual
@@ -146,6 +147,68 @@ def test_arrows_let_pass(name, source): assert wrong_arrows(name, source, ORDER)
 def test_arrows():
     dotted = {'.'.join(p.relative_to(ROOT).with_suffix('').parts): p for p in modules() if p.name != '__init__.py'}
     none([o for name, p in dotted.items() for o in wrong_arrows(name, read(p), numbers())])
+
+
+def commands_called(source: str, name: str) -> list[str]:
+    "Imports of `medvl.commands` where a notebook, a benchmark or a test could not do without typer."
+    bad = []
+    for s in ast.walk(ast.parse(source)):
+        names = [a.name for a in s.names] if isinstance(s, ast.Import) else []
+        if isinstance(s, ast.ImportFrom):
+            base = f'medvl.{s.module or ""}' if s.level else s.module or ''
+            names = [base, *(f'{base.rstrip(".")}.{a.name}' for a in s.names)]
+        if isinstance(s, ast.Constant) and isinstance(s.value, str) and re.match(r'medvl\.commands\.\w+:', s.value):
+            names = [s.value]
+        if any(re.match(r'medvl\.commands\b', o) for o in names):
+            bad.append(f'{name}:{s.lineno}: calls medvl.commands; what is wanted of it belongs to medvl.run')
+    return bad
+
+
+@pytest.mark.parametrize('source', [
+    'from medvl.commands import train', 'import medvl.commands.train', 'from medvl.commands.train import align',
+    'from .commands.train import align', 'def f():\n    from medvl import commands',
+    "x = 'medvl.commands.train:Training'"])
+def test_commands_called_can_fail(source): assert commands_called(source, 'f')
+
+
+def test_commands_are_called_by_nobody():
+    "Neither a layer, nor a script, a test or a page calls a command, but the pages of commands and cli."
+    assert not commands_called('from medvl.cli import app\nfrom medvl.run.run import Run\nimport medvl.command', 'f')
+    found = [(read(p), short(p)) for p in modules()+scripts() if p != Path(__file__)]
+    for p in notebooks(): found += [(c.code, f'{short(p)}, cell {c.n}') for c in cells(p) if c.runs or c.exported]
+    free = ('medvl/commands/', 'medvl/cli.py', 'nbs/commands/', 'nbs/cli.ipynb')
+    none([o for code, name in found if not name.startswith(free) for o in commands_called(code, name)])
+
+
+def names_of(source: str) -> set[str]:
+    "What a module defines at its top: functions, classes, assigned names, patched methods apart."
+    out = set()
+    for s in ast.parse(source).body:
+        if isinstance(s, (ast.FunctionDef, ast.ClassDef)): out.add(s.name)
+        for t in getattr(s, 'targets', [getattr(s, 'target', None)]):
+            out |= {o.id for o in ast.walk(t) if isinstance(o, ast.Name)} if t else set()
+    return out
+
+
+def dangling(source: str, name: str, defined: dict[str, set[str]]) -> list[str]:
+    "Strings such as 'medvl.eval.retrieval:embed' that name what is not there; `defined`: module -> its names."
+    bad = []
+    for s in ast.walk(ast.parse(source)):
+        if not (isinstance(s, ast.Constant) and isinstance(s.value, str)): continue
+        for mod, attr in re.findall(r'^(medvl(?:\.\w+)+):([A-Za-z_]\w*)$', s.value):
+            if attr not in defined.get(mod, ()): bad.append(f'{name}:{s.lineno}: {mod}:{attr} is not there')
+    return bad
+
+
+def test_dangling():
+    "What is named by a string exists: classes of the registry, functions whose docments explain an option."
+    assert dangling("x = 'medvl.a:f'", 'm', {'medvl.a': {'g'}}) == ['m:1: medvl.a:f is not there']
+    assert dangling("x = ['medvl.b:f']", 'm', {'medvl.a': {'f'}})
+    assert not dangling("x = 'medvl.a:f'", 'm', {'medvl.a': {'f'}})
+    assert names_of('A, b = 1, 2\ndef f(): c = 1\nclass D: pass\ne:int = 3') == {'A', 'b', 'f', 'D', 'e'}
+    defined = {'.'.join(p.relative_to(ROOT).with_suffix('').parts): names_of(read(p)) for p in modules()}
+    found = [(read(p), short(p)) for p in modules()+scripts() if p != Path(__file__)]
+    none([o for code, name in found for o in dangling(code, name, defined)])
 
 
 # ---- names that people use -------------------------------------------------------------------------------------
@@ -406,6 +469,29 @@ def test_places_can_fail():
 
 
 def test_places(): none([o for p in texts() for o in placed(read(p), short(p))])
+
+
+WEIGHTS, FILE = 12_000_000, 1_000_000  # bytes: all shipped models together; any other file
+
+
+def heavy(files: dict[str, int]) -> list[str]:
+    "Of sizes by path: files that are too large; the models in medvl/weights may be so, up to a sum."
+    shipped = {p: n for p, n in files.items() if p.startswith('medvl/weights/')}
+    bad = [f'{p}: {n/1e6:.1f} MB; at most {FILE/1e6:.0f}' for p, n in files.items() if p not in shipped and n > FILE]
+    n = sum(shipped.values())
+    return bad + [f'medvl/weights: {n/1e6:.1f} MB; at most {WEIGHTS/1e6:.0f}']*(n > WEIGHTS)
+
+
+def test_heavy_can_fail():
+    assert heavy({'a.json': 1_000_001}) == ['a.json: 1.0 MB; at most 1']
+    assert heavy({'medvl/weights/x/model.safetensors': 12_000_001}) and not heavy({'medvl/weights/x/m': 11_999_999})
+
+
+def test_heavy():
+    "What would be committed: everything below the folders of the project."
+    folders = ('benchmarks', 'medvl', 'nbs', 'results', 'tests', 'tools')
+    files = [p for d in folders for p in (ROOT/d).rglob('*') if p.is_file()]
+    none(heavy({short(p): p.stat().st_size for p in files if "__pycache__" not in p.parts}))
 
 
 def test_size():

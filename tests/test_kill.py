@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 JOB = '''
 import os, random, signal, sys, time
-import medvl.commands.train, medvl.data.cache, medvl.data.manifest, medvl.train.learner
+import medvl.run.run, medvl.data.cache, medvl.data.manifest, medvl.train.learner
 import medvl.methods.alta, medvl.methods.mrm
 from medvl.cli import app
 

@@ -7,8 +7,9 @@ ROOT = Path(__file__).resolve().parent.parent
 NBS = ROOT/'nbs'
 # in the order of reading
 FOLDERS = ['', 'tutorials', 'core', 'files', 'data', 'models', 'losses', 'readers', 'phantom', 'methods', 'train',
-           'eval', 'run', 'command', 'commands', 'cli']
-TUTORIALS = ['quickstart', 'own_data', 'mimic', 'ablations', 'claims']  # they have no numbers
+           'eval', 'run', 'command', 'commands', 'cli', 'toy']
+# tutorials have no numbers
+TUTORIALS = ['quickstart', 'first_training', 'own_data', 'mimic', 'results', 'ablations', 'claims']
 SKIP = {'slow', 'cuda', 'notest'}  # as `tst_flags` of pyproject.toml
 _dir = re.compile(r'^\s*#\|\s*([\w-]+)\s*:?\s*(.*?)\s*$')
 

@@ -7,9 +7,8 @@ Docs: https://medvl.github.io/medvl/methods/gloria.html.md"""
 # %% auto #0
 __all__ = ['GLoRIA']
 
-# %% ../../nbs/methods/20_gloria.ipynb #74afad3e
+# %% ../../nbs/methods/20_gloria.ipynb #1e5d0426
 from pathlib import Path
-from typing import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -17,15 +16,19 @@ from fastcore.basics import patch_to
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..core import Feat, MedvlError, Out
-from ..losses.contrastive import clip_loss, gather, same_text
-from ..losses.local import attend, local_loss, over_texts, regions
+from ..core import Feat, MedvlError
+from ..losses.local import attend, local_loss, over_texts, regions, similar
 from .dual import CellsAndWords
 
-# %% ../../nbs/methods/20_gloria.ipynb #b1467ef6
+# %% ../../nbs/methods/20_gloria.ipynb #61605cb7
 class GLoRIA(CellsAndWords):
     "GLoRIA (Huang et al., ICCV 2021; marshuang80/gloria). Terms: `glob`, `local`."
     grounds_by = 'words'
+    variants = dict(positives=(False, 'identical texts count as correct'),
+                    mean=(False, 'mean over the words of a report instead of the sum'),
+                    read=('cosine', "map of a phrase: 'cosine' or 'product' of cells and words, or 'attention'"),
+                    cell_norm=(False, 'subtract from each cell what all films have there, see `CellTower`'),
+                    chunk=(None, 'texts at a time, see `local_scores`'))
 
     def __init__(self,
                  vision:str|dict='resnet50', # timm model, preset, or VisionTower's arguments
@@ -36,32 +39,28 @@ class GLoRIA(CellsAndWords):
                  layers:int=4, # of the text tower, summed
                  cls_word:bool=True, # [CLS] is a word of the local loss
                  s1:float=4., s2:float=5., s3:float=10., # sharpness over cells, over words; scale of all logits
-                 mean:bool=False, # mean over the words of a report instead of the sum
-                 read:str='cosine', # map of a phrase: 'cosine' of cells and words, or the 'attention' of its words
-                 positives:bool=False, # equal texts are all right answers
-                 chunk:int|None=None, # see `local_scores`
                  vocab:int|None=None, # size of the vocabulary; None: the text tower's own
                  preset:str='imagenet', # how films are prepared, see `data.preset`
-                 init:str|Path|None=None # checkpoint of the vision tower, see `CellTower`
+                 init:str|Path|None=None, # checkpoint of the vision tower, see `CellTower`
+                 **variant # see `variants`
                 ):
-        super().__init__(vision, text, vocab, preset, init, cls_word, size=size, up=up, dim=dim, layers=layers,
-                         cls_word=cls_word, s1=s1, s2=s2, s3=s3, mean=mean, read=read, positives=positives,
-                         chunk=chunk)
-        if read not in ('cosine','attention'): raise MedvlError(f"read is {read!r}; expected 'cosine' or 'attention'")
+        super().__init__(vision, text, vocab, init, variant, cls_word, size=size, up=up, dim=dim, layers=layers,
+                         cls_word=cls_word, s1=s1, s2=s2, s3=s3, preset=preset)
+        if self.read not in ('cosine','product','attention'):
+            raise MedvlError(f"read is {self.read!r}; expected 'cosine', 'product' or 'attention'")
         self.head_vs = nn.Linear(self.vision.width_loc, dim, bias=False)
         same = self.text.width == dim
         self.head_t, self.head_ts = (nn.Identity() if same else nn.Linear(self.text.width, dim) for _ in range(2))
 
-# %% ../../nbs/methods/20_gloria.ipynb #e607b299
+# %% ../../nbs/methods/20_gloria.ipynb #43dccffd
 @patch_to(GLoRIA)
-def forward(self,
-            batch:Mapping # img, img_msk, txt, txt_msk; word: word of each piece; txt_id with `positives`
-           ) -> Out: # terms glob, local
-    "Contrast films with reports, as wholes and word by word. Raises `MedvlError` for a batch without texts."
-    f, t, ids = self.encode_pairs(batch)
-    target = same_text(gather(ids)) if self.positives and ids is not None else None
-    local = local_loss(f.loc, t.loc, t.msk, None, self.s1, self.s2, self.s3, target, self.mean, self.chunk)
-    return Out({'glob': 2*clip_loss(gather(f.glob), gather(t.glob), self.s3, target), 'local': 2*local}, f, t)
+def local_term(self,
+               f:Feat, # films: cells `[b n d]`
+               t:Feat, # texts: words `[b n d]`
+               target:Tensor|None=None # correct answers; None: the diagonal
+              ) -> Float[Tensor, '']:
+    "Contrast of films and reports by the words that find their cells."
+    return 2*local_loss(f.loc, t.loc, t.msk, None, self.s1, self.s2, self.s3, target, self.mean, self.chunk)
 
 # %% ../../nbs/methods/20_gloria.ipynb #fe8a417b
 @patch_to(GLoRIA)
@@ -80,9 +79,13 @@ def maps(self,
          img:Feat, # of `b` films
          txt:Feat # of `t` phrases
         ) -> Float[Tensor, '1 b t h w']|None: # None with read='cosine': the evaluation's own
-    "Where the words of each phrase look, on average."
+    "Where the words of each phrase look, or how well cells fit the words that are met."
     if self.read == 'cosine': return None
     def score(vs, words, lens):
-        return torch.stack([o.mean(0) for o in attend(words, vs, lens, self.s1).split(lens)], -1)  # b n t
+        A = attend(words, vs, lens, self.s1)
+        if self.read == 'attention': return torch.stack([o.mean(0) for o in A.split(lens)], -1)       # b n t
+        cos = F.cosine_similarity(regions(A, vs), words[:,None], dim=-1)
+        both = zip((self.s2*cos).split(lens), similar(words, vs).split(lens))
+        return torch.stack([(c.softmax(0)[...,None]*a).sum(0) for c,a in both], -1)
     m = over_texts(score, img.loc, txt.loc, txt.keep(), self.chunk)
     return m.transpose(1,2).unflatten(-1, img.grid)[None]

@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/mrm.html.md"""
 # %% auto #0
 __all__ = ['shrink', 'MRM', 'film_worth']
 
-# %% ../../nbs/methods/30_mrm.ipynb #1b6ab92e
+# %% ../../nbs/methods/30_mrm.ipynb #b89d6002
 import math
 from pathlib import Path
 from typing import Mapping
@@ -18,13 +18,14 @@ from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from ..core import Aligner, Batch, Feat, MedvlError, Out
+from ..core import Batch, Feat, MedvlError, Out
+from .dual import (DualEncoder, film_to_text, large_films, masked_tower, patch_decoder, text_tower,
+                                vision_tower)
 from .recipe import Recipe
 from ..models.checkpoint import load_state, mae_keys
 from ..models.heads import BatchScale
-from ..models.masked import PatchDecoder, mask_words, patchify, pick_patches, pixel_loss, token_loss
-from ..models.text import TextTower
-from ..models.vision import VisionTower, init_mae
+from ..models.masked import mask_words, patchify, pick_patches, pixel_loss, token_loss
+from ..models.vision import init_mae
 
 # %% ../../nbs/methods/30_mrm.ipynb #3596920d
 def shrink(big:Float[Tensor, 'b c H W'], # the large film, normalised
@@ -33,10 +34,17 @@ def shrink(big:Float[Tensor, 'b c H W'], # the large film, normalised
     "Bicubic, without antialiasing, as MRM's code does inside its forward pass."
     return F.interpolate(big, size=(size,size), mode='bicubic', align_corners=False)
 
-# %% ../../nbs/methods/30_mrm.ipynb #461f2a67
-class MRM(Aligner):
+# %% ../../nbs/methods/30_mrm.ipynb #c0e64da2
+class MRM(DualEncoder):
     "Masked record modeling (Zhou et al., ICLR 2023; RL4M/MRM-pytorch). Terms: `img`, `txt`."
     weights = {'img': 1., 'txt': 1.}
+    fields = ('img','big','txt','word')
+    small_args = dict(vision='vit_small_cpu', text='bert-small', size=128, decoder=dict(width=192, depth=2, heads=3),
+                      mask_id=4, text_loss='masked', text_init='normal', preset='mrm-small')
+    fresh_args = {}
+    variants = dict(join=(True, 'the film helps to restore the report; False: MAE and BERT side by side'),
+                    film_norm=(False, "standardise the film's vector over the batch before it meets the words"),
+                    weights=(None, 'of the terms; None: 1 each; dict(txt=0) is MAE with a larger target'))
 
     def __init__(self,
                  vision:str|dict='mrm', # preset, timm ViT, or VisionTower's arguments
@@ -50,39 +58,27 @@ class MRM(Aligner):
                  text_loss:str='all', # 'all' positions (released code) or only the 'masked' ones
                  norm_pix:bool=True, # targets of mean 0 and variance 1 per patch
                  text_init:str='xavier', # start of the report model's matrices; 'normal': as transformers does
-                 join:bool=True, # the film helps to restore the report; False: MAE and BERT side by side
-                 film_norm:bool=False, # standardise the film's vector over the batch before it meets the words (ours)
                  vocab:int|None=None, # size of the vocabulary; None: 30,000
                  preset:str='mrm', # how films are prepared, see `data.batch`
-                 weights:Mapping|None=None, # of the terms; None: 1 each; dict(txt=0) is MAE with a larger target
-                 init:str|Path|None=None # MAE's checkpoint for the vision tower (the authors': ViT-B of ImageNet)
+                 init:str|Path|None=None, # MAE's checkpoint for the vision tower (the authors': ViT-B of ImageNet)
+                 **variant # see `variants`
                 ):
-        super().__init__()
+        super().__init__(variant, zoom=zoom, mask=mask, word_mask=word_mask, mask_id=mask_id, text_loss=text_loss,
+                         norm_pix=norm_pix, text_init=text_init, preset=preset)
         if text_loss not in ('all','masked'):
             raise MedvlError(f"text_loss is {text_loss!r}; expected 'all' or 'masked'")
         if text_init not in ('xavier','normal'):
             raise MedvlError(f"text_init is {text_init!r}; expected 'xavier' or 'normal'")
-        self.vision = VisionTower(**vision) if isinstance(vision, Mapping) else VisionTower(vision, size)
-        if not self.vision.is_vit:
-            raise MedvlError(f"MRM hides patches, so its vision tower must be a ViT, not {vision!r}")
+        self.vision = masked_tower(vision_tower(vision, size), self)
         if init: load_state(self.vision, init, rename=mae_keys(tower=''), allow_missing=self.vision.fixed)
-        p, c = zoom*self.vision.patch, self.vision.in_chans
-        sizes = {'width': 768, 'depth': 4, 'heads': 6, **(decoder or {})}
-        self.decoder = PatchDecoder(**{**sizes, 'width_in': self.vision.width, 'out': p*p*c, 'grid': self.vision.grid})
-        self.text = TextTower(text, mlm=True, **({} if vocab is None else dict(vocab_size=vocab)))
+        self.decoder = patch_decoder(self.vision, zoom, decoder)
+        self.text = text_tower(text, vocab, mlm=True)
         if text_init == 'xavier': init_mae(self.text)
-        self.to_text = nn.Linear(self.vision.width, self.text.width)
-        nn.init.xavier_uniform_(self.to_text.weight); nn.init.zeros_(self.to_text.bias)
-        self.zoom, self.mask, self.word_mask, self.mask_id = zoom, mask, word_mask, mask_id
-        self.text_loss, self.norm_pix = text_loss, norm_pix
-        self.join, self.film_norm = join, BatchScale(self.vision.width) if film_norm else nn.Identity()
-        self.weigh(weights)
-        self.config = dict(vision=self.vision.config, text=self.text.config_dict(), size=self.vision.size, zoom=zoom,
-                           decoder=self.decoder.config, mask=mask, word_mask=word_mask, mask_id=mask_id,
-                           text_loss=text_loss, norm_pix=norm_pix, text_init=text_init, preset=preset, join=join,
-                           film_norm=film_norm, weights=self.weights)
+        self.to_text = film_to_text(self.vision, self.text)
+        self.film_norm = BatchScale(self.vision.width) if self.film_norm else nn.Identity()
+        self.given['decoder'] = self.decoder.config
 
-# %% ../../nbs/methods/30_mrm.ipynb #2d8618b2
+# %% ../../nbs/methods/30_mrm.ipynb #2316c7d2
 @patch_to(MRM)
 def forward(self,
             batch:Mapping # big; txt, txt_msk, word where there are reports
@@ -104,17 +100,12 @@ def _read(self, b, here):
 def _films(self, batch):
     "The batch, its large films, and which rows have one."
     b = Batch.of(batch)
-    if b.big is None:
-        raise MedvlError(f"MRM restores films at {self.zoom} times their size and needs batch['big']: "
-                         "use a preset with it, such as 'mrm'")
-    side = self.zoom*self.vision.size
-    if tuple(b.big.shape[-2:]) != (side,side):
-        raise MedvlError(f"big must be {side} x {side} pixels for this tower, got {list(b.big.shape)}")
+    large_films(b, self.zoom*self.vision.size, self)
     here = b.img_msk[:,0] if b.img_msk is not None else torch.ones(len(b.big), dtype=torch.bool, device=b.big.device)
     if not here.any(): raise MedvlError("no sample of this batch has a current frontal film")
     return b, b.big[here], here
 
-# %% ../../nbs/methods/30_mrm.ipynb #42d75cbf
+# %% ../../nbs/methods/30_mrm.ipynb #80780939
 @patch_to(MRM)
 def complete(self,
              b:Batch, # txt, txt_msk, word
@@ -124,8 +115,8 @@ def complete(self,
     "Cross-entropy of the hidden words, given the others and the film."
     has = self._read(b, here)
     film = self.film_norm(v.loc.mean(1)[has[here]])                         # [k 768]; k may be 0 in this process
-    if not has.any(): return sum(p.sum() for m in (self.text, self.to_text) for p in m.parameters())*0. + film.sum()*0.
-    if b.word is None: raise MedvlError("MRM hides whole words and needs batch['word'], the word of each piece")
+    if not has.any(): return self.idle('vision', 'decoder') + film.sum()*0.
+    b.need('word', who=self)
     film = self.to_text(film)*float(self.join)                              # [k 384]
     txt, labels = mask_words(b.txt[has], b.word[has], self.word_mask, self.mask_id, labels=self.text_loss)
     h = self.text(txt, b.txt_msk[has], add=film).loc                        # [k l 384]
@@ -176,19 +167,6 @@ def encode_text(self,
     "Raises `MedvlError`: there is no space shared with films."
     raise MedvlError("MRM has no space shared by films and texts; align it first, "
                      "e.g. ALTA(init=<this model's directory>)")
-
-# %% ../../nbs/methods/30_mrm.ipynb #36c7a09f
-@patch_to(MRM, cls_method=True)
-def paper(cls, **kw) -> MRM: # overrides of any argument
-    "As in the paper and its code: ViT-B/16 at 224, target 448, decoder of 4 blocks, BERT of 6 layers."
-    return cls(**kw)
-
-@patch_to(MRM, cls_method=True)
-def small(cls, **kw) -> MRM: # overrides; `vocab` and `mask_id` are those of your tokenizer
-    "A few million parameters, films of 128 and 256 pixels, one channel, masked words only: for the CPU."
-    own = dict(vision='vit_small_cpu', text='bert-small', size=128, decoder=dict(width=192, depth=2, heads=3),
-               mask_id=4, text_loss='masked', text_init='normal', preset='mrm-small')
-    return cls(**{**own, **kw})
 
 # %% ../../nbs/methods/30_mrm.ipynb #088b9137
 _films = dict(per='film', slots='current', text='whole', need_text=False, shuffle_sentences=False, max_len=100,

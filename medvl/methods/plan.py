@@ -7,10 +7,10 @@ Docs: https://medvl.github.io/medvl/methods/plan.html.md"""
 # %% auto #0
 __all__ = ['DAMPINGS', 'damp', 'Look', 'looks', 'selected', 'pool_looks', 'PLAN']
 
-# %% ../../nbs/methods/21_plan.ipynb #a76c26a4
+# %% ../../nbs/methods/21_plan.ipynb #05265687
 import math
 from pathlib import Path
-from typing import Mapping, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,8 +18,8 @@ from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from ..core import Feat, MedvlError, Out
-from ..losses.contrastive import clip_loss, contrast, gather, same_text
+from ..core import Feat, MedvlError
+from ..losses.contrastive import contrast, gather
 from ..losses.local import (cell_weights, over_texts, pack_words, regions, similar, spread, top_words,
                                 word_nce, word_weights)
 from ..models.heads import BatchNormHead
@@ -103,10 +103,20 @@ def pool_looks(look:Look, # of some texts and films
     def one(r, cos): return (r.log_softmax(0) + s2*cos).logsumexp(0)/s2
     return torch.stack([one(*o) for o in zip(r.split(lens), look.cos.split(lens))], 1)
 
-# %% ../../nbs/methods/21_plan.ipynb #aa960c3b
+# %% ../../nbs/methods/21_plan.ipynb #e3605cc8
 class PLAN(CellsAndWords):
     "PLAN (arXiv 2502.18047), re-implemented from its abstract. Terms: `glob`, `local`."
     small_args = CellsAndWords.small_args | dict(hidden=0, tau_a=.5)
+    variants = dict(how=('soft', 'importance of words and cells, one of DAMPINGS'),
+                    h=(.05, 'temperature of the soft maxima'), tau_i=(.05, 'temperature of importance'),
+                    whole=(True, 'compare words with the region as it is; False: without the mean cell'),
+                    local=('pairs', "what is contrasted: 'pairs' of films and reports, or 'words' of one report"),
+                    last=(False, 'only the last look has a loss'),
+                    curriculum=(False, 'the number of looks grows during training, see `at`'),
+                    s2=(5., 'sharpness over words'), s3=(10., 'scale of global logits'),
+                    s4=(50., 'scale of local logits'), positives=(False, 'identical texts count as correct'),
+                    cell_norm=(False, 'subtract from each cell what all films have there, see `CellTower`'),
+                    chunk=(None, 'texts at a time, see `over_texts`'))
 
     def __init__(self,
                  vision:str|dict='resnet50', # timm model, preset, or VisionTower's arguments
@@ -117,41 +127,36 @@ class PLAN(CellsAndWords):
                  hidden:int=2048, # width of the local heads; 0: one linear map each, as in GLoRIA
                  layers:int=4, # of the text tower, summed
                  K:int=2, # looks after the first; 0: none
-                 how:str='soft', h:float=.05, tau_i:float=.05, tau_a:float=.1, # importance and regions, see `looks`
-                 gamma:float=.5, beta:float=.5, whole:bool=True, # question, history, comparison, see `looks`
+                 tau_a:float=.1, # temperature of the soft regions
+                 gamma:float=.5, # how much of what was seen enters the question
+                 beta:float=.5, # history: share of the former matrix
                  share:float=.5, # of the words that are selected
-                 local:str='pairs', # what is contrasted: 'pairs' of films and reports, or 'words' of one report
-                 last:bool=False, # only the last look has a loss
-                 curriculum:bool=False, # the number of looks grows during training, see `at`
-                 s2:float=5., s3:float=10., s4:float=50., # sharpness over words; scale of global, of local logits
-                 positives:bool=False, # equal texts are all right answers
-                 chunk:int|None=None, # see `over_texts`
                  vocab:int|None=None, # size of the vocabulary; None: the text tower's own
                  preset:str='imagenet', # how films are prepared, see `data.preset`
-                 init:str|Path|None=None # checkpoint of the vision tower, see `CellTower`
+                 init:str|Path|None=None, # checkpoint of the vision tower, see `CellTower`
+                 **variant # see `variants`
                 ):
-        if local not in ('pairs','words'): raise MedvlError(f"local is {local!r}; expected 'pairs' or 'words'")
-        if K < 0 or how not in DAMPINGS:
-            raise MedvlError(f"K={K}, how={how!r}; expected K >= 0 and one of {', '.join(DAMPINGS)}")
-        super().__init__(vision, text, vocab, preset, init, size=size, up=up, dim=dim, hidden=hidden, layers=layers,
-                         K=K, how=how, h=h, tau_i=tau_i, tau_a=tau_a, gamma=gamma, beta=beta, whole=whole, share=share,
-                         local=local, last=last, curriculum=curriculum, s2=s2, s3=s3, s4=s4, positives=positives,
-                         chunk=chunk)
+        super().__init__(vision, text, vocab, init, variant, size=size, up=up, dim=dim, hidden=hidden, layers=layers,
+                         K=K, tau_a=tau_a, gamma=gamma, beta=beta, share=share, preset=preset)
+        if self.local not in ('pairs','words'):
+            raise MedvlError(f"local is {self.local!r}; expected 'pairs' or 'words'")
+        if K < 0 or self.how not in DAMPINGS:
+            raise MedvlError(f"K={K}, how={self.how!r}; expected K >= 0 and one of {', '.join(DAMPINGS)}")
         self.head_t = nn.Linear(self.text.width, dim)
         def head(d): return BatchNormHead(d, dim, hidden) if hidden else nn.Linear(d, dim, bias=False)
         self.head_vs, self.head_ts = head(self.vision.width_loc), head(self.text.width)
-        self.active = 1 if curriculum and K else K                       # looks taken in training
+        self.active = 1 if self.curriculum and K else K                       # looks taken in training
 
-# %% ../../nbs/methods/21_plan.ipynb #a9b55dfa
+# %% ../../nbs/methods/21_plan.ipynb #261dda58
 @patch_to(PLAN)
-def cells(self, x:Float[Tensor, 'b n w']) -> Float[Tensor, 'b n d']:
-    "Cells of the tower in the shared space, unit length."
-    return F.normalize(self.head_vs(x), dim=-1)
+def cells(self, f:Feat) -> Float[Tensor, 'b n d']: # of the vision tower
+    "Cells in the shared space, unit length."
+    return F.normalize(self.head_vs(f.loc), dim=-1)
 
 @patch_to(PLAN)
-def words(self, x:Float[Tensor, 'b n w'], msk:Bool[Tensor, 'b n']) -> Float[Tensor, 'b n d']:
-    "Words of the tower in the shared space, unit length."
-    return F.normalize(self.head_ts(x, *[msk]*bool(self.hidden)), dim=-1)
+def words(self, f:Feat, word:Tensor|None=None) -> tuple[Tensor, Tensor]: # of the text tower, which has read `word`
+    "Words in the shared space, unit length, and which are real."
+    return F.normalize(self.head_ts(f.loc, *[f.msk]*bool(self.hidden)), dim=-1), f.msk
 
 @patch_to(PLAN)
 def look(self,
@@ -210,16 +215,15 @@ def local_words(self,
             losses.append(o*word_nce(z, x[sel], [len(z)], l.r[:,0].exp()[sel]))
     return sum(losses)/len(vs)
 
-# %% ../../nbs/methods/21_plan.ipynb #f15fd563
+# %% ../../nbs/methods/21_plan.ipynb #72395f3b
 @patch_to(PLAN)
-def forward(self,
-            batch:Mapping # img, img_msk, txt, txt_msk; word: word of each piece; txt_id with `positives`
-           ) -> Out: # terms glob, local
-    "Contrast films with reports, as wholes and word by word. Raises `MedvlError` for a batch without texts."
-    f, t, ids = self.encode_pairs(batch)
-    target = same_text(gather(ids)) if self.positives and ids is not None else None
-    local = self.local_pairs(f.loc, t, target) if self.local == 'pairs' else self.local_words(f.loc, t)
-    return Out({'glob': 2*clip_loss(gather(f.glob), gather(t.glob), self.s3, target), 'local': local}, f, t)
+def local_term(self,
+               f:Feat, # films: cells of unit length
+               t:Feat, # texts: words of unit length
+               target:Tensor|None=None # correct answers; None: the diagonal
+              ) -> Float[Tensor, '']:
+    "The local term, by pairs or by words."
+    return self.local_pairs(f.loc, t, target) if self.local == 'pairs' else self.local_words(f.loc, t)
 
 # %% ../../nbs/methods/21_plan.ipynb #8dcbbcf2
 @patch_to(PLAN)

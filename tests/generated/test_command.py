@@ -2,12 +2,12 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] From function to command
-import ast, importlib.util, inspect, io, json, os, sys, textwrap, tokenize
+import ast, importlib.util, inspect, io, re, sys, textwrap, tokenize
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import cache, wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 import typer
 
 # %% [4] From function to command
@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from medvl.core import MedvlError
 
 # %% [6] Help from docments, without importing anything
-from medvl.command import (_parsed, comments, _text, docs_of)
+from medvl.command import (_parsed, comments, _text, docs_of, named)
 
 # %% [7] Help from docments, without importing anything
 src = '''
@@ -38,6 +38,8 @@ test_eq(comments(src, 'f'), {'a': 'how many', 'd': 'the last'})
 test_eq(comments(src, 'C'), {'lr': 'step size'}); test_eq(comments(src, 'D'), {'bs': 'at a time'})
 test_fail(lambda: comments(src, 'g'), contains="no function or class 'g'", exc=LookupError)
 test_eq(docs_of('medvl.eval.retrieval:retrieval')['ks'], 'list lengths')
+from medvl.core import methods
+test_eq(named('one of {medvl.core:methods}'), f"one of {', '.join(methods)}")
 
 # %% [9] Help from docments, without importing anything
 def fresh(code): # run in a new interpreter; the last line says which heavy modules it has imported
@@ -78,38 +80,3 @@ test_eq((r.exit_code, r.output.strip()), (2, 'Error: a=2 cannot be; added oddly'
 test_eq(type(run(toy, ['add','2','--way','odd','--debug']).exception).__name__, 'MedvlError')
 def lone(x:int=1): pass
 test_fail(lambda: command(toy, 'lone')(lone), contains="lone: nobody explains 'x'", exc=LookupError)
-
-# %% [15] A run has a folder
-from medvl.command import (NOT_SAID, FREE, open_run, _same_run, close_run)
-
-# %% [16] A run has a folder
-with tempfile.TemporaryDirectory() as d:
-    out = Path(d)/'a'
-    said = open_run(out, 'eval x', dict(k=1, data=Path(d), force=False, num_workers=0))
-    test_eq(said['k'], 1); test_eq([p.name for p in out.iterdir()], ['run.json'])
-    open_run(out, 'eval x', dict(k=3, data=Path(d))); open_run(out, 'eval x', said)        # nothing came of it
-    (out/'roc.png').write_text('')
-    open_run(out, 'eval x', dict(k=1, data=Path(d), num_workers=4))                       # the same run, other workers
-    test_fail(lambda: open_run(out, 'eval x', said|dict(k=2)), exc=MedvlError, contains='another run: k was 1, is 2')
-    test_fail(lambda: open_run(out, 'eval y', dict(k=1, data=Path(d))), contains='it is of `medvl eval x`')
-    test_fail(lambda: open_run(out, 'eval x', said, again=False), contains='--resume goes on with it')
-    open_run(out, 'eval x', dict(said, resume=True), again=False)
-    open_run(out, 'eval x', dict(k=2, data=Path(d), force=True))
-    with redirect_stdout(io.StringIO()): close_run(out, 'eval x', said, score=.5)
-    test_eq(json.loads((out/'results.json').read_text())['score'], .5)
-    (Path(d)/'b').mkdir(); (Path(d)/'b/film.png').write_text('')
-    test_fail(lambda: open_run(Path(d)/'b', 'eval x', {}), contains='holds files but no medvl run (film.png ...)')
-    test_fail(lambda: open_run(Path(d), 'eval x', dict(data=Path(d))), contains='is the data itself')
-    test_fail(lambda: open_run(Path(d)/'b/film.png', 'eval x', {}), contains='is a file')
-
-# %% [18] A run has a folder
-from medvl.command import (save_figure, save_text)
-
-# %% [19] A run has a folder
-import matplotlib.pyplot as plt
-with tempfile.TemporaryDirectory() as d:
-    save_figure(plt.figure(figsize=(1,1)), Path(d)/'f.png'); plt.close()
-    test_eq([p.name for p in Path(d).iterdir()], ['f.png'])
-    save_text('<p>\u00e9</p>', Path(d)/'p.html')
-    test_eq((Path(d)/'p.html').read_text(encoding='utf-8'), '<p>\u00e9</p>')
-    test_eq(sorted(p.name for p in Path(d).iterdir()), ['f.png','p.html'])

@@ -1,22 +1,24 @@
-# nbs/commands/01_data.ipynb: runs against the imported medvl.commands.data.
+# nbs/commands/10_data.ipynb: runs against the imported medvl.commands.data.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Look at a data set
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 import typer
-from medvl.command import ARG, LOOK, close_run, command, open_run, save_figure
+from medvl.command import ARG, LOOK, command
+from medvl.run.folder import close_run, open_run, save_figure
 
 # %% [4] Look at a data set
 import json, os, tempfile
 from fastcore.test import *
 from typer.testing import CliRunner
-from medvl.core import MedvlError
 from medvl.data.manifest import write_manifest
 from medvl.phantom.set import phantom_studies
+from medvl.readers.find import read_studies
+from medvl.run.data import read, units
 
 # %% [5] Look at a data set
-from medvl.commands.data import (app)
+from medvl.commands.data import (app, top)
 
 # %% [7] Look at a data set
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
@@ -26,62 +28,10 @@ path = write_manifest(made, root/'set/manifest.csv')
 films = sum(len(s.views) for s in made)
 print(len(made), 'studies,', films, 'films of', len({s.patient for s in made}), 'patients')
 
-# %% [9] Reading a set
-from medvl.commands.data import (read, read_rsna_set)
-
-# %% [10] Reading a set
-studies, facts = read(path)
-print(facts)
-test_eq(len(studies), len(made))
-test_eq(sum(facts['per_split'].values()), len(made))
-test_eq((facts['groups'], facts['splits_made_here'], facts['groups_in_two_splits']), (8, False, []))
-
-# %% [12] Reading a set
-test_eq(len(read(path, 'phantom')[0]), len(made))
-with ExceptionExpected(MedvlError, regex="no study of source 'toys'.*there are: phantom"): read(path, 'toys')
-
-# %% [14] Reading a set
-from medvl.data.splits import write_splits
-one, two = sorted({s.group for s in made})[:2]
-kept, facts = read(path, splits=write_splits(root/'own/splits.csv', {one: 'train', two: 'test'}))
-test_eq({s.group: s.split for s in kept}, {one: 'train', two: 'test'})
-test_eq((facts['groups'], facts['splits_made_here']), (2, False))
-
-# %% [16] Reading a set
-twice = next(s for s in made if s.prior)
-for s in made: s.split = None
-test_eq(read(write_manifest(made, root/'nosplit/manifest.csv'))[1]['splits_made_here'], True)
-for s in made: s.split = 'train'
-twice.split = 'test'
-facts = read(write_manifest(made, root/'leak/manifest.csv'))[1]
-test_eq(facts['groups_in_two_splits'], [twice.patient])
-
-# %% [18] What is one sample?
-from medvl.commands.data import (units)
-
-# %% [19] What is one sample?
-fronts, sides = (sum(len(getattr(s, k)) for s in studies) for k in ('frontals','laterals'))
-n = {k: len(units(studies, k)) for k in ('study','image','film')}
-print(n, 'of', fronts, 'frontals and', sides, 'laterals')
-test_eq(n, dict(study=len(studies), image=fronts, film=fronts+sides))
-test_eq({s.split for s in units(studies, split='train')}, {'train'})
-
-# %% [21] What is one sample?
-a, b = (units(studies, text=k)[0].text for k in ('findings','whole'))
-print(b)
-assert len(a) < len(b)
-for s in studies: s.report = ''
-test_eq({s.text for s in units(studies, 'film')}, {''})
-test_fail(lambda: units(studies, 'film', need_text=True), contains='no film left of')
-test_fail(lambda: units(studies, need_text=True), contains='no sample left of')
-
-# %% [23] `medvl data summary`
-from medvl.commands.data import (reading)
-
-# %% [24] `medvl data summary`
+# %% [9] `medvl data summary`
 from medvl.commands.data import (data_summary)
 
-# %% [25] `medvl data summary`
+# %% [10] `medvl data summary`
 medvl = typer.Typer()
 medvl.add_typer(app, name='data')                                       # as `medvl` itself does it
 def run(*args): return CliRunner().invoke(medvl, ['data', *map(str, args)], catch_exceptions=False)
@@ -95,23 +45,23 @@ test_eq(res['command'], 'data summary')
 test_eq(res['summary'], json.loads((root/'summary/summary.json').read_text()))
 test_eq(res['summary']['counts']['films'], films)
 
-# %% [27] `medvl data summary`
+# %% [12] `medvl data summary`
 for args, want in [((root/'nothing',), 'nothing'), ((path, '--kind', 'mimicry'), 'mimicry'),
                    ((root/'set', '--out', root/'set'), 'is the data itself')]:
     r = run('summary', *args)
     print(r.output)
     test_eq(r.exit_code, 2); assert want in r.output
 
-# %% [29] `medvl data manifest`
+# %% [14] `medvl data manifest`
 from medvl.commands.data import (inside, scan)
 
-# %% [30] `medvl data manifest`
+# %% [15] `medvl data manifest`
 from medvl.commands.data import (layout_of, with_films)
 
-# %% [31] `medvl data manifest`
+# %% [16] `medvl data manifest`
 from medvl.commands.data import (data_manifest)
 
-# %% [33] `medvl data manifest`
+# %% [18] `medvl data manifest`
 from medvl.phantom.export import export_set
 n = export_set('archive', 3, size=64, dicom=True, masks=False, bar=False)
 Path('archive/films/broken.dcm').write_bytes(b'no film')
@@ -120,14 +70,14 @@ print(r.output)
 test_eq(r.exit_code, 0)
 test_eq(json.loads(Path('mine.log.json').read_text())['left'], [['not a DICOM, PNG or JPEG image', 'broken.dcm']])
 
-# %% [35] `medvl data manifest`
+# %% [20] `medvl data manifest`
 mine, told = (read(Path(o))[0] for o in ('mine.csv','archive/manifest.csv'))
 def known(studies):
     return sorted((s.patient, s.report, s.prior is not None, sorted(v.pos for v in s.views)) for s in studies)
 test_eq(known(mine), known(told))
 test_eq(sum(len(s.views) for s in mine), n['films'])
 
-# %% [37] `medvl data manifest`
+# %% [22] `medvl data manifest`
 run('manifest', 'archive/films', '--reports', 'archive/reports', '--out', 'named.csv')
 test_eq(known(read(Path('named.csv'))[0]), known(told))
 Path('letters').mkdir()
@@ -138,7 +88,7 @@ test_eq(r.exit_code, 0); assert f"{n['films']} x film without a report" in r.out
 assert "no report fits a film: a report goes by the name 'letter-" in r.output
 test_eq({s.report for s in read(Path('bare.csv'))[0]}, {''})
 
-# %% [39] `medvl data manifest`
+# %% [24] `medvl data manifest`
 for args, want in [((), 'exists already; --force replaces it'),
                    (('--out', 'new.csv', '--kind', 'mimicry'), 'mimicry'),
                    (('--out', 'new.csv', '--kind', 'nih', '--view', 'PA'), '--view are for a scan of films'),
@@ -149,7 +99,7 @@ for args, want in [((), 'exists already; --force replaces it'),
 test_eq(run('manifest', 'nowhere', '--out', 'new.csv').exit_code, 2)
 assert not Path('new.csv').exists()
 
-# %% [41] `medvl data manifest`
+# %% [26] `medvl data manifest`
 from medvl.readers.rehearsal import write_mimic
 write_mimic(made, 'mimic')
 gone = next(Path('mimic').rglob('*.jpg')); gone.unlink()
@@ -165,7 +115,7 @@ def whole(studies): return [(s.patient, s.id, s.time, s.report, s.labels, s.spli
                              [(v.id, v.path, v.pos) for v in s.views]) for s in studies]
 test_eq(whole(a), whole(b))
 
-# %% [43] `medvl data manifest`
+# %% [28] `medvl data manifest`
 import shutil
 Path('pictures').mkdir(); shutil.move('mimic/files', 'pictures/files')
 for args, code, want in [((), 2, 'films are not there'),
@@ -177,10 +127,10 @@ for args, code, want in [((), 2, 'films are not there'),
 r = run('summary', 'set', '--images', 'pictures'); test_eq(r.exit_code, 2)
 assert '--images is for sets without films of their own' in r.output
 
-# %% [45] `medvl data rows`
+# %% [30] `medvl data rows`
 from medvl.commands.data import (data_rows)
 
-# %% [47] `medvl data rows`
+# %% [32] `medvl data rows`
 r = run('rows', 'mimic', '--images', 'pictures', '--missing', 'skip', '--split', 'all', '--out', 'alta/train.csv')
 print(r.output.replace(str(Path().resolve()), '').splitlines()[-1]); test_eq(r.exit_code, 0)
 import pandas as pd
@@ -195,4 +145,32 @@ for args, want in [(('--split', 'all', '--out', 'alta/train.csv'), 'exists alrea
     r = run('rows', 'mimic', '--images', 'pictures', *args)
     print(next(o for o in r.output.splitlines() if o.startswith('Error')))
     test_eq(r.exit_code, 2); assert want in r.output
+
+# %% [34] `medvl phantom`
+from medvl.commands.data import (phantom)
+
+# %% [35] `medvl phantom`
+medvl.add_typer(top)                                                    # as `medvl` itself does it
+def run(*args): return CliRunner().invoke(medvl, list(map(str, args)), catch_exceptions=False)
+r = run('phantom', '--n', 5, '--out', 'drawn', '--film', 64, '--workers', 0)
+print(r.output)
+test_eq(r.exit_code, 0)
+test_eq(len({s.patient for s in read_studies('drawn')}), 5)
+
+# %% [37] `medvl phantom`
+r = run('data', 'summary', 'drawn')
+print(r.output)
+test_eq(r.exit_code, 0); assert '5 patients' in r.output and 'one split only' in r.output
+
+# %% [39] `medvl phantom`
+base = ['phantom', '--out', 'dcm', '--dicom', '--film', 64, '--workers', 0]
+test_eq(run(*base, '--patients', 1).exit_code, 0)
+r = run(*base, '--patients', 2)
+test_eq((r.exit_code, r.output.split(',')[0]), (0, '2 patients'))
+test_eq({Path(v.path).suffix for s in read_studies('dcm') for v in s.views}, {'.dcm'})
+for args, want in [([*base, '--patients', 2, '--seed', 7], 'seed was 0, is 7'),
+                   (['phantom', '--patients', 2, '--out', '.'], 'no phantom.json'),
+                   ([*base, '--patients', 0], '0 patients')]:
+    r = run(*args)
+    print(r.output.strip()); test_eq(r.exit_code, 2); assert want in r.output
 os.chdir(home); tmp.cleanup()

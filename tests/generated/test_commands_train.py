@@ -1,105 +1,34 @@
-# nbs/commands/02_train.ipynb: runs against the imported medvl.commands.train.
+# nbs/commands/20_train.ipynb: runs against the imported medvl.commands.train.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Train
-import contextlib, inspect, io, json, os
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 import typer
-from medvl.command import ARG, LOOK, close_run, command, open_run
-from medvl.commands.data import read, read_rsna_set, units
+from medvl.command import ARG, LOOK, command
+from medvl.run.run import Options, Run, train_as
+from medvl.run.train import settings, takes_of
 
 # %% [4] Train
-import os, tempfile
+import json, os, tempfile
 import pandas as pd
-import torch
 from unittest import mock
 from fastcore.test import *
 from typer.testing import CliRunner
-from medvl.core import MedvlError
 from medvl.data.manifest import write_manifest
 from medvl.phantom.set import phantom_studies
+from medvl.run.folder import model_dir
 
-# %% [5] Train
-from medvl.commands.train import (app)
+# %% [6] Training
+from medvl.commands.train import (app, Training, TRAIN_DOCS, train)
 
 # %% [7] Training
-from medvl.commands.train import (model_dir, tokenizer, settings)
-
-# %% [8] Training
-tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
-os.chdir(tmp.name)
-test_fail(lambda: model_dir(root), contains='holds no model')
-(root/'model').mkdir(); (root/'model/config.json').write_text('{}')
-test_eq(model_dir(root), root/'model')
-test_eq(model_dir(root/'model'), root/'model')
-
-test_eq(settings(['mode=clean','dim=64','x=[1,2]'], {'mode','dim','x'}), {'mode':'clean','dim':64,'x':[1,2]})
-test_fail(lambda: settings(['mood=1'], {'mode'}), contains="--set 'mood=1': expected name=value with a name of mode")
-test_fail(lambda: settings(['mode'], {'mode'}), contains="--set 'mode'")
-
-# %% [9] Training
-tok = tokenizer(None, [None, 'nothing'], ['no effusion', 'small left effusion']*20, 60, 16)
-print(tok.tokenize('small right effusion'))
-assert len(tok) <= 60 and tok.mask_token_id is not None
-test_eq(tok.decode(tok('no effusion')['input_ids'], skip_special_tokens=True), 'no effusion')
-test_eq(tokenizer(None, [], [], 60, 16), None)
-tok.save_pretrained('bert'); test_eq(len(tokenizer(None, ['bert', None], [], 9, 16)), len(tok))
-test_eq(len(tokenizer('train', ['bert', None], ['a b c']*20, 9, 16)) < len(tok), True)     # not that of the start
-
-# %% [11] A method by its name
-from medvl.commands.train import (takes_of, build, counted)
-
-# %% [12] A method by its name
-assert {'vocab','mask_id','mode'} & takes_of('alta')
-with torch.device('meta'): m = build('clip', 'small', vocab=100)
-print(counted(m))
-test_eq(counted(torch.nn.Linear(3, 2)), dict(trainable=8, total=8))
-test_eq(counted(torch.nn.Linear(3, 2).requires_grad_(False)), dict(trainable=0, total=8))
-test_fail(lambda: takes_of('blip'), contains="unknown method 'blip'")
-test_fail(lambda: build('clip', 'small', ['mood=1']), contains='mood=1')
-
-# %% [14] The recipe
-from medvl.commands.train import (Training, TRAIN_DOCS, resolve)
-
-# %% [15] The recipe
-r, said = resolve('alta', **vars(Training(size='full', epochs=50)))
-print(r)
-test_eq([said[k] for k in ('epochs','stop_at','samples','per','precision')], [50, 30, 96, 'study', 'fp16'])
-test_eq((said['bs'], said['patience']), (None, None))                # open: it follows from the number of processes
-r, said = resolve('mrm', **vars(Training(size='full')))
-test_eq((r.samples, r.bs, r.epochs, r.warmup, r.flip, r.text, r.need_text), (256, 32, 200, 40, True, 'whole', False))
-test_eq(resolve('mrm', **vars(Training(size='full', flip=False)))[0].flip, False)
-
-# %% [17] What both commands share
-from medvl.commands.train import (samples_of, loaders_of)
-
-# %% [19] The best epoch, by a task
-from medvl.commands.train import (chooser, chosen)
-
-# %% [20] The best epoch, by a task
-from medvl.commands.train import (train, _train)
-
-# %% [22] The best epoch, by a task
-from medvl.commands.train import (text_dir, accumulated, in_words)
-
-# %% [23] The best epoch, by a task
-a = SimpleNamespace(method='alta', size='small', set=['text=bert'])
-test_eq(text_dir(a), 'bert'); test_eq(text_dir(SimpleNamespace(method='alta', set=[])), None)
-with torch.device('meta'): m = build('alta', 'small', vocab=100)
-from medvl.methods.recipe import one_step, recipe_of
-r = recipe_of(m, 'small')
-lines = in_words(a, r, one_step(r), m, dict(samples=dict(train=9), with_text=dict(train=9))).split('\n')
-print('\n'.join(lines))
-test_eq(len(lines), 4); assert 'never trained: vision, text' in lines[3]
-
-# %% [25] The best epoch, by a task
 from medvl.commands.train import (pretrain, align)
 
-# %% [27] A run, small
+# %% [9] A run, small
+tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
+os.chdir(tmp.name)
 env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
 data = write_manifest(phantom_studies(8, size=64, cache=False), root/'set/manifest.csv')
 TINY = '--bs 4 --epochs 1 --warmup 0 --precision fp32 --vocab 200 --max-len 24'.split()
@@ -115,7 +44,7 @@ test_eq((res['arguments']['wd'], res['arguments']['per'], res['step']['samples']
 assert {p.name for p in (root/'mrm/model').iterdir()} >= {'model.safetensors','config.json','tokenizer.json'}
 assert (root/'mrm/log.csv').exists() and res['run']['train']['loss'] > 0
 
-# %% [29] A run, small
+# %% [11] A run, small
 same = ['pretrain', 'mrm', '--data', data, '--out', root/'mrm', *TINY]
 for more, want in [([], 'holds this very run'), (['--seed', 1], 'seed was 0, is 1')]:
     code, said = run(*same, *more)
@@ -126,7 +55,7 @@ for args, want in [(['align','clip','--set','mood=1'], 'mood=1'), (['pretrain','
     print(said.strip()); test_eq(code, 2); assert want in said
 assert not (root/'bad/results.json').exists()
 
-# %% [31] A run, small
+# %% [13] A run, small
 from medvl.data.study import samples
 seen = samples(phantom_studies(14, 5, size=64, cache=False), 'image', say=None)
 seen = [s for s in seen if s.labels['Pneumonia'] in (0,1)]

@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Core
-import importlib, random
+import importlib, inspect, random
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Callable, Iterator, Mapping
 import numpy as np
@@ -39,6 +39,9 @@ img, msk = b.slots()
 test_eq(img.shape, (2,4,1,8,8)); test_eq(msk.sum().item(), 3)
 test_eq(Batch(img=torch.zeros(2,1,8,8)).slots()[1].shape, (2,1))
 test_fail(lambda: b.lables, contains='no field')
+test_is(b.need('img','txt', who='ALTA'), b)
+test_fail(lambda: b.need('img','word', who='ALTA'), exc=MedvlError,
+          contains="ALTA needs batch['word'], the word that each piece belongs to; this batch has img, img_msk, txt")
 
 # %% [16] Features
 from medvl.core import (Feat)
@@ -50,9 +53,12 @@ test_eq(f.map(lambda x: x*2).glob.sum(), 32.)
 test_eq(f.map(lambda x: x*2).grid, (2,3))
 
 # %% [20] An aligner
-from medvl.core import (Out, Aligner)
+from medvl.core import (Out)
 
 # %% [22] An aligner
+from medvl.core import (Aligner)
+
+# %% [24] An aligner
 class Tiny(Aligner):
     weights = {'pull': 2.}
     def __init__(self):
@@ -76,27 +82,27 @@ test_is(m.maps(out.img, out.txt), None)  # no maps of its own, and no cells eith
 test_close(m.scores(out.img, out.txt)['glob'], out.img.glob @ out.txt.glob.T)
 test_eq(m.grounds_by, 'glob')
 
-# %% [24] A registry
+# %% [26] A registry
 from medvl.core import (Registry, methods)
 
-# %% [25] A registry
+# %% [27] A registry
 r = Registry('thing', path='pathlib:Path')
 test_eq(r['path'], Path)
 r.add('one', 1); test_eq(r['one'], 1)
 test_fail(lambda: r['pth'], contains='known: path')
 test_eq('alta' in methods, True)
 
-# %% [27] Seeds, devices, precision
+# %% [29] Seeds, devices, precision
 from medvl.core import (seed_everything, default_device)
 
-# %% [28] Seeds, devices, precision
+# %% [30] Seeds, devices, precision
 seed_everything(7); a = (random.random(), np.random.rand(), torch.rand(1).item())
 seed_everything(7); test_eq(a, (random.random(), np.random.rand(), torch.rand(1).item()))
 
-# %% [30] Seeds, devices, precision
+# %% [32] Seeds, devices, precision
 from medvl.core import (best_precision)
 
-# %% [31] Seeds, devices, precision
+# %% [33] Seeds, devices, precision
 def cpu_with(**has): return patch.multiple(torch.cpu, create=True, **{k: lambda v=v: v for k,v in has.items()})
 none = dict(_is_avx512_bf16_supported=False, _is_amx_tile_supported=False)
 with cpu_with(**none): test_eq(best_precision(), 'fp32')

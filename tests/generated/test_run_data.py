@@ -1,0 +1,94 @@
+# nbs/run/10_data.ipynb: runs against the imported medvl.run.data.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] Open a set
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+# %% [4] Open a set
+import os, tempfile
+from fastcore.test import *
+from medvl.core import MedvlError
+from medvl.data.manifest import write_manifest
+from medvl.phantom.set import phantom_studies
+
+# %% [6] Open a set
+tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
+os.chdir(tmp.name)
+made = phantom_studies(8, size=64, cache=False)
+path = write_manifest(made, root/'set/manifest.csv')
+films = sum(len(s.views) for s in made)
+print(len(made), 'studies,', films, 'films of', len({s.patient for s in made}), 'patients')
+
+# %% [8] Reading a set
+from medvl.run.data import (read, read_rsna_set)
+
+# %% [9] Reading a set
+studies, facts = read(path)
+print(facts)
+test_eq(len(studies), len(made))
+test_eq(sum(facts['per_split'].values()), len(made))
+test_eq((facts['groups'], facts['splits_made_here'], facts['groups_in_two_splits']), (8, False, []))
+
+# %% [10] Reading a set
+test_eq(read(made), read(made, 'phantom')); test_eq(read(made)[1], facts)              # in memory: the same
+
+# %% [12] Reading a set
+test_eq(len(read(path, 'phantom')[0]), len(made))
+with ExceptionExpected(MedvlError, regex="no study of source 'toys'.*there are: phantom"): read(path, 'toys')
+
+# %% [14] Reading a set
+from medvl.data.splits import write_splits
+one, two = sorted({s.group for s in made})[:2]
+kept, facts = read(path, splits=write_splits(root/'own/splits.csv', {one: 'train', two: 'test'}))
+test_eq({s.group: s.split for s in kept}, {one: 'train', two: 'test'})
+test_eq((facts['groups'], facts['splits_made_here']), (2, False))
+
+# %% [16] Reading a set
+twice = next(s for s in made if s.prior)
+for s in made: s.split = None
+test_eq(read(write_manifest(made, root/'nosplit/manifest.csv'))[1]['splits_made_here'], True)
+for s in made: s.split = 'train'
+twice.split = 'test'
+facts = read(write_manifest(made, root/'leak/manifest.csv'))[1]
+test_eq(facts['groups_in_two_splits'], [twice.patient])
+
+# %% [18] What is one sample?
+from medvl.run.data import (impression, units)
+
+# %% [19] What is one sample?
+fronts, sides = (sum(len(getattr(s, k)) for s in studies) for k in ('frontals','laterals'))
+n = {k: len(units(studies, k)) for k in ('study','image','film')}
+print(n, 'of', fronts, 'frontals and', sides, 'laterals')
+test_eq(n, dict(study=len(studies), image=fronts, film=fronts+sides))
+test_eq({s.split for s in units(studies, split='train')}, {'train'})
+
+# %% [21] What is one sample?
+a, b, c = (units(studies, text=k)[0].text for k in ('findings','whole','impression'))
+print(b)
+assert len(c) < len(a) < len(b) and ' '.join(c.split()) in ' '.join(b.split())
+for s in studies: s.report = ''
+test_eq({s.text for s in units(studies, 'film')}, {''})
+test_fail(lambda: units(studies, 'film', need_text=True), contains='no film left of')
+test_fail(lambda: units(studies, need_text=True), contains='no sample left of')
+
+# %% [23] Which films of a sample
+from medvl.run.data import (FILMS_OF, shown, slots_of, counts)
+
+# %% [24] Which films of a sample
+smp = units(made, 'study')
+print(counts(made))
+full = next(s for s in smp if all(s.slots))
+test_eq([[i for i, v in enumerate(shown([full], k)[0].slots) if v] for k in ('views','frontals','all')],
+        [[0,1],[0,2],[0,1,2,3]])
+test_eq(counts(made)['train']['frontals']+counts(made)['test']['frontals'], fronts)
+test_fail(lambda: shown(smp, 'both'), contains="slots 'both'; expected current, views")
+
+# %% [26] Where the films are
+from medvl.run.data import (reading)
+
+# %% [27] Where the films are
+test_eq(reading(path, None, 'skip', None), dict(missing='skip'))
+test_fail(lambda: reading(path, None, None, root), contains='--images is for sets without films of their own')
+os.chdir(home); tmp.cleanup()

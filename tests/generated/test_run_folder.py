@@ -1,0 +1,58 @@
+# nbs/run/11_folder.ipynb: runs against the imported medvl.run.folder.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] The folder of a run
+import json, os
+from pathlib import Path
+from typing import Any
+
+# %% [4] The folder of a run
+import io, tempfile
+import matplotlib.pyplot as plt
+from contextlib import redirect_stdout
+from fastcore.test import *
+from medvl.core import MedvlError
+
+# %% [6] Two files
+from medvl.run.folder import (NOT_SAID, FREE, open_run, _same_run, close_run)
+
+# %% [7] Two files
+with tempfile.TemporaryDirectory() as d:
+    out = Path(d)/'a'
+    said = open_run(out, 'eval x', dict(k=1, data=Path(d), force=False, num_workers=0))
+    test_eq(said['k'], 1); test_eq([p.name for p in out.iterdir()], ['run.json'])
+    open_run(out, 'eval x', dict(k=3, data=Path(d))); open_run(out, 'eval x', said)        # nothing came of it
+    (out/'roc.png').write_text('')
+    open_run(out, 'eval x', dict(k=1, data=Path(d), num_workers=4))                       # the same run, other workers
+    test_fail(lambda: open_run(out, 'eval x', said|dict(k=2)), exc=MedvlError, contains='another run: k was 1, is 2')
+    test_fail(lambda: open_run(out, 'eval y', dict(k=1, data=Path(d))), contains='it is of `medvl eval x`')
+    test_fail(lambda: open_run(out, 'eval x', said, again=False), contains='--resume goes on with it')
+    open_run(out, 'eval x', dict(said, resume=True), again=False)
+    open_run(out, 'eval x', dict(k=2, data=Path(d), force=True))
+    with redirect_stdout(io.StringIO()): close_run(out, 'eval x', said, score=.5)
+    test_eq(json.loads((out/'results.json').read_text())['score'], .5)
+    (Path(d)/'b').mkdir(); (Path(d)/'b/film.png').write_text('')
+    test_fail(lambda: open_run(Path(d)/'b', 'eval x', {}), contains='holds files but no medvl run (film.png ...)')
+    test_fail(lambda: open_run(Path(d), 'eval x', dict(data=Path(d))), contains='is the data itself')
+    test_fail(lambda: open_run(Path(d)/'b/film.png', 'eval x', {}), contains='is a file')
+
+# %% [9] Two files
+from medvl.run.folder import (save_figure, save_text)
+
+# %% [10] Two files
+with tempfile.TemporaryDirectory() as d:
+    save_figure(plt.figure(figsize=(1,1)), Path(d)/'f.png'); plt.close()
+    test_eq([p.name for p in Path(d).iterdir()], ['f.png'])
+    save_text('<p>\u00e9</p>', Path(d)/'p.html')
+    test_eq((Path(d)/'p.html').read_text(encoding='utf-8'), '<p>\u00e9</p>')
+    test_eq(sorted(p.name for p in Path(d).iterdir()), ['f.png','p.html'])
+
+# %% [12] What is in it
+from medvl.run.folder import (found, model_dir)
+
+# %% [13] What is in it
+with tempfile.TemporaryDirectory() as d:
+    root = Path(d)
+    test_fail(lambda: model_dir(root), contains='holds no model'); test_eq(found(root/'model/config.json'), None)
+    (root/'model').mkdir(); (root/'model/config.json').write_text('{}')
+    test_eq((model_dir(root), model_dir(root/'model'), found(root/'model/config.json')), (root/'model',)*2+({},))

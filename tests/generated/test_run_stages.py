@@ -1,0 +1,153 @@
+# nbs/run/50_stages.ipynb: runs against the imported medvl.run.stages.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] Runs that start from one another
+import multiprocessing
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from medvl.core import CHEXPERT, methods
+from medvl.data.batch import Preset, sample_loader
+from medvl.data.cache import ImageCache
+from medvl.data.prompts import load_prompts
+from medvl.data.tokens import load_tokenizer, train_tokenizer
+from medvl.eval.metrics import paired_bootstrap
+from medvl.eval.precision import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
+from medvl.eval.retrieval import WAYS, Embeddings, embed, pair_ranks, retrieval_report
+from medvl.eval.zeroshot import zeroshot
+from medvl.files import jsonable, save_json, written
+from medvl.models.checkpoint import from_pretrained
+from medvl.phantom.set import fingerprint, iter_phantom
+from medvl.run.data import counts, slots_of, units
+from medvl.run.folder import found
+from medvl.run.run import Run, as_plan
+from medvl.run.train import takes_of
+import numpy as np
+import torch
+from fastcore.basics import patch_to
+from tqdm import tqdm
+
+# %% [4] Runs that start from one another
+import json, os, tempfile
+from unittest import mock
+from fastcore.test import *
+from medvl.run.run import change, needed
+
+# %% [6] The table of stages
+from medvl.run.stages import (FILMS, REPORTS, SAME, ALIGNED, STAGES, stages)
+
+# %% [7] The table of stages
+print(*stages())
+assert {*methods} <= {*stages()} and list(stages())[:4] == list(STAGES)
+s = change(stages(), ['alta.lr=2e-3', 'alta.model.mode=faithful', 'clip.bs=16'], epochs=3)
+test_eq((s['alta'].lr, s['clip'].bs, {o.epochs for o in s.values()}), (2e-3, 16, {3}))
+test_eq((s['alta'].model, 'mode' in STAGES['alta'].model), ({**STAGES['alta'].model, 'mode': 'faithful'}, False))
+test_eq([needed(STAGES), needed(s, ['gloria_mrm'])], [['mrm','alta','clip','clip_mrm'], ['mrm','gloria_mrm']])
+
+# %% [9] Patients
+from medvl.run.stages import (patients)
+
+# %% [10] Patients
+tmp, home = tempfile.TemporaryDirectory(), os.getcwd()
+os.chdir(tmp.name); env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
+data = patients(dict(train=8, val=2, test=4), film=64)
+for k, o in counts(data).items(): print(k, o)
+who = [{s.patient for s in o} for o in data.values()]
+test_eq(len(set.union(*who)), 8+2+4)                                    # nobody is in two splits
+test_eq({s.split for s in data['test']}, {'test'})
+assert not any(v.masks for o in data.values() for s in o for v in s.views)
+
+# %% [12] One tokenizer for all
+from medvl.run.stages import (shared_tokenizer)
+
+# %% [13] One tokenizer for all
+texts = [s.report for s in data['train']]
+tok = shared_tokenizer('tok', texts, 300)
+again = shared_tokenizer('tok', texts, 300)
+test_eq(tok(texts[0])['input_ids'], again(texts[0])['input_ids'])
+assert len(shared_tokenizer('tok2', texts, 200)) <= 200 < len(tok)
+
+# %% [15] What stages share
+from medvl.run.stages import (Stages)
+
+# %% [16] What stages share
+tiny = change(STAGES, ['mrm.bs=8','alta.bs=4','clip.bs=4','clip_mrm.bs=4'], epochs=1)
+c = Stages(Path('demo'), data, tok, tiny, max_len=48)
+ran = {k: c.train(k) for k in needed(tiny, ['alta','clip_mrm'])}
+for k, r in ran.items():
+    test_eq(r['multiply_adds'], r['multiply_adds_per_sample']*r['samples'])
+    assert np.isfinite(r['train']['loss']) and np.isfinite(r['val']['loss'])
+test_eq(ran['clip_mrm']['steps'], counts(data)['train']['frontals']//4)
+few, all_of = ran['alta'], ran['clip_mrm']
+assert few['trainable'] < few['parameters']//2 and few['trainable'] < all_of['trainable']
+
+# %% [18] What stages share
+below = from_pretrained('demo/mrm/model').state_dict()
+c.runs = change(stages(), ['*.bs=8'], epochs=1) | tiny
+for k in ('clip_mrm','gloria_mrm','plan_mrm'):
+    m = c.run(k).build(tok)
+    words = next(w for o, w in m.text.state_dict().items() if o.endswith('layer.0.output.dense.weight'))
+    assert words.equal(below['text.net.bert.encoder.layer.0.output.dense.weight']), k
+    a = {o.replace('net.net.', 'net.'): w for o, w in m.state_dict().items() if o.startswith('vision.')}
+    test_eq([o for o in a if not a[o].equal(below[o])], [])
+c.runs = tiny
+
+# %% [20] What stages share
+lines = []
+again = replace(c, say=lines.append)
+test_eq(again.train('alta'), json.loads(Path('demo/alta/stage.json').read_text()))
+test_eq(lines, ['alta: done before, in demo/alta'])
+def other(*given, k): return replace(c, runs=change(tiny, given)).plan(k)
+test_ne(c.plan('alta'), other('mrm.lr=.1', k='alta'))
+test_eq(c.plan('clip'), other('mrm.lr=.1', k='clip'))
+far = change(tiny, ['alta.init=demo/mrm'])                              # the same MRM, by its folder
+test_eq(needed(far, ['alta']), ['alta'])
+test_eq(other('alta.init=demo/mrm', k='alta')['below'], c.plan('alta')['below'])
+alone = replace(again, out=Path('far'), runs=dict(alta=far['alta'])).train('alta')
+test_eq(alone['train']['loss'], ran['alta']['train']['loss'])
+
+# %% [23] Score
+scores = {k: c.score(k, n_boot=50) for k in ('alta','clip_mrm')}
+rep = scores['alta']['retrieval']
+test_eq(rep['n_pairs'], counts(data)['test']['frontals'])
+test_eq(c.score('alta', n_boot=50), scores['alta'])                     # read, not made again
+assert rep['full']['image_to_text_R@10'] >= rep['full']['image_to_text_R@1']
+test_eq(scores['alta']['findings'], {})                                 # four patients are too few for it
+test_eq(labels_of(c.run('alta').draw('test')).shape, (rep['n_pairs'], 12))
+
+# %% [25] Who is ahead, and by how much
+from medvl.run.stages import (hits, ahead)
+
+# %% [26] Who is ahead, and by how much
+ids = torch.arange(4)
+right = Embeddings(torch.eye(4), torch.eye(4), torch.ones(4, dtype=torch.bool), ids)
+half = replace(right, t=torch.eye(4)[[0,1,3,2]])                        # two texts exchanged
+test_eq(hits(right)['image_to_text'].tolist(), [1,1,1,1])
+test_eq(hits(half)['text_to_image'].tolist(), [1,1,0,0])
+d = ahead(right, half, list('abcd'), ks=[1], n_boot=200)
+print(d['image_to_text_R@1'])
+test_eq(d['image_to_text_R@1'].value, .5)
+ten = Embeddings(torch.eye(20), torch.eye(20), torch.ones(20, dtype=torch.bool), torch.arange(20))
+turned = replace(ten, t=torch.eye(20).roll(10, 0))                     # texts of films without the finding
+lab = np.repeat([[1.,0.],[0.,1.]], 10, 0)
+d = ahead(ten, turned, range(20), ks=[1], n_boot=50, lab=lab)
+test_eq([d[f'{w}_P@1'].value for w in WAYS], [1.,1.])
+
+# %% [28] Who is ahead, and by how much
+from medvl.run.stages import (compared, whole_cost)
+
+# %% [29] Who is ahead, and by how much
+cost = {k: dict(multiply_adds=n) for k, n in dict(mrm=10, alta=3, clip=20, clip_mrm=5).items()}
+test_eq({k: whole_cost(STAGES, cost, k) for k in STAGES}, dict(mrm=10, alta=13, clip=20, clip_mrm=15))
+test_eq(whole_cost(far, cost, 'alta'), 3)                               # its MRM was paid for elsewhere
+test_eq((list(compared(c, ['alta','clip_mrm'])), compared(c, ['alta'])), (['alta - clip_mrm'], {}))
+
+# %% [31] Two at a time
+from medvl.run.stages import (_both, _alone)
+
+# %% [32] Two at a time
+ran2, scored2 = replace(c, say=lambda o: None).go(needed(tiny, ['alta']), n_boot=50)
+test_eq((list(ran2), list(scored2)), (['mrm','alta'], ['alta'])); test_eq(scored2['alta'], scores['alta'])
+env.stop(); os.chdir(home); tmp.cleanup()
