@@ -126,7 +126,7 @@ test_fail(lambda: scan_dicom(d/'nowhere'), contains='no such folder')
 from medvl.data.scan import (KEYS, read_reports, report_of, read_text)
 
 # %% [27] The reports
-from medvl.data.scan import (match_reports, goes_by, take_patients, own_texts)
+from medvl.data.scan import (CLAIMS, match_reports, goes_by, take_patients, own_texts)
 
 # %% [28] The reports
 said = pd.DataFrame([dict(accession='A1', report='Clear.'), dict(accession='A2', report='Effusion.'),
