@@ -322,6 +322,7 @@ def take_patients(df:pd.DataFrame, pairs:Pairs, # a scan; its reports
         if was != now: log.note('patient of the film taken from the table of reports', f'{image}: {now}')
     return df.assign(patient_id=ids), pairs
 
+# %% ../../nbs/data/33_scan.ipynb #5c0a0005
 def own_texts(df:pd.DataFrame, # a scan with reports
               log:ReadLog # gets the studies
              ) -> pd.DataFrame: # where the films of a study have different reports, each is in `text` instead
