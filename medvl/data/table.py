@@ -191,8 +191,8 @@ def check_swallowed(df:pd.DataFrame, path:Path, sep:str # a table; its file; bet
         except csv.Error: continue
         if len(own) == n and all(f(own[k]) for k,f in ids.items()) and not any(own[k] in known[k] for k in keys):
             raise MedvlError(
-                f"{path}: row {i+2}, column {df.columns[c]!r}: the cell holds a line that looks like a row of the table: "
-                f"{line[:60]!r}; is there a quotation mark too few or too many?")
+                f"{path}: row {i+2}, column {df.columns[c]!r}: the cell holds a line that looks like "
+                f"a row of the table: {line[:60]!r}; is there a quotation mark too few or too many?")
 
 # %% ../../nbs/data/31_table.ipynb #17e24722
 def write_table(df:pd.DataFrame, # as `read_table` gives it, or `scan_dicom`
