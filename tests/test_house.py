@@ -440,6 +440,51 @@ def test_fastai_first():
     none([o for p in scripts()[1:] if p != Path(__file__) for o in fastai_first([read(p)], short(p))])
 
 
+# ---- nothing twice ---------------------------------------------------------------------------------------------
+
+RUN = 6  # lines that two places may not share; imports, comments, arguments with their docment, decorators and lines
+# without a word don't count
+
+
+def solid(code: str) -> list[tuple[int, str]]:
+    "Lines that count, without indentation: (number, text)."
+    out = []
+    for i, line in enumerate(code.split('\n'), 1):
+        s = re.sub(r'\s+', ' ', line.split('  #')[0]).strip()
+        if re.search('[A-Za-z]{2}', s) and not re.match(r'(from \S+ )?import |[@#]|\w+:.* # ', s): out.append((i, s))
+    return out
+
+
+def copied(places: dict[str, str], run: int = RUN) -> list[str]:
+    "Runs of `run` or more equal lines in two places: 'second:line: N lines of first:line'."
+    seen, out = {}, []
+    for name, code in places.items():
+        lines, open_run = solid(code), {}
+        for k in range(len(lines)-run+1):
+            other, j = seen.setdefault(tuple(s for _, s in lines[k:k+run]), (name, k))
+            if other == name and k-j < run: continue  # itself
+            start, n = open_run.pop((other, j-1), (k, run-1))
+            open_run[other, j] = start, n+1
+            if not (k+run < len(lines) and seen.get(tuple(s for _, s in lines[k+1:k+1+run])) == (other, j+1)):
+                out.append(f'{name}:{lines[start][0]}: {n+1} lines of {other}:{solid(places[other])[j-n-1+run][0]}')
+    return out
+
+
+def test_copied_can_fail():
+    a = '\n'.join(f'first = step({i})' for i in range(8))
+    assert copied({'a': a, 'b': 'import os\n\n' + a.replace('first', '  first')}) == ['b:3: 8 lines of a:1']
+    assert copied({'a': f'{a}\nx = one\n{a}'}) == ['a:10: 8 lines of a:1']
+    assert not copied({'a': a, 'b': '\n'.join(a.split('\n')[:5])}) and not copied({'a': a})
+    imports = '\n'.join(f'from m{i} import thing  # @' for i in range(8))
+    assert not copied({'a': imports, 'b': imports})
+
+
+def test_copied():
+    "No two places of the package and of the pages' examples share six lines: a fixture of two pages belongs to `toy`."
+    examples = {short(p): '\n'.join(c.code for c in cells(p) if not c.exported) for p in notebooks()}
+    none(beyond(copied({short(p): read(p) for p in modules()} | examples), 'copied', debts()))
+
+
 # ---- files -----------------------------------------------------------------------------------------------------
 
 # In pieces, so that this file does not find itself.
@@ -469,6 +514,29 @@ def test_places_can_fail():
 
 
 def test_places(): none([o for p in texts() for o in placed(read(p), short(p))])
+
+
+WEIGHTS, FILE = 12_000_000, 1_000_000  # bytes: all shipped models together; any other file
+
+
+def heavy(files: dict[str, int]) -> list[str]:
+    "Of sizes by path: files that are too large; the models in medvl/weights may be so, up to a sum."
+    shipped = {p: n for p, n in files.items() if p.startswith('medvl/weights/')}
+    bad = [f'{p}: {n/1e6:.1f} MB; at most {FILE/1e6:.0f}' for p, n in files.items() if p not in shipped and n > FILE]
+    n = sum(shipped.values())
+    return bad + [f'medvl/weights: {n/1e6:.1f} MB; at most {WEIGHTS/1e6:.0f}']*(n > WEIGHTS)
+
+
+def test_heavy_can_fail():
+    assert heavy({'a.json': 1_000_001}) == ['a.json: 1.0 MB; at most 1']
+    assert heavy({'medvl/weights/x/model.safetensors': 12_000_001}) and not heavy({'medvl/weights/x/m': 11_999_999})
+
+
+def test_heavy():
+    "What would be committed: everything below the folders of the project."
+    folders = ('benchmarks', 'medvl', 'nbs', 'results', 'tests', 'tools')
+    files = [p for d in folders for p in (ROOT/d).rglob('*') if p.is_file()]
+    none(heavy({short(p): p.stat().st_size for p in files if "__pycache__" not in p.parts}))
 
 
 def test_size():
