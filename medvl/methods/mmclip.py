@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/mmclip.html.md"""
 # %% auto #0
 __all__ = ['FilmFiller', 'with_blank', 'TextFiller', 'MMCLIP', 'Sides']
 
-# %% ../../nbs/methods/41_mmclip.ipynb #71348af6
+# %% ../../nbs/methods/41_mmclip.ipynb #b3b821da
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,16 +16,16 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch_to
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-import medvl.data.disease  # the fields `prompt` and `prompt_id`
 from ..core import Batch, Feat, MedvlError, Out
 from ..data.batch import field, piece_spans
+from ..data.disease import PROMPT_FIELDS
 from ..data.report import mentions
-from ..losses.contrastive import clip_loss, gather, log_scale, same_text
-from .dual import (DualEncoder, first_film, make_head, masked_tower, number_pieces, patch_decoder, pool_text,
-                                text_tower, unpack_films, vision_tower)
+from ..losses.contrastive import gather, log_scale, same_text
+from .dual import (DualEncoder, first_film, make_head, masked_tower, number_pieces, patch_decoder,
+                                pool_text, text_tower, unpack_films, vision_tower)
 from .recipe import Recipe
 from ..models.guided import mask_named, patch_scores, standard, top_patches
 from ..models.masked import patchify, pixel_loss, token_loss
@@ -40,7 +40,7 @@ def _term(data, ids, b) -> Tensor: # [b l]
         row[:len(n)] = torch.from_numpy(n)
     return out
 
-# %% ../../nbs/methods/41_mmclip.ipynb #cc5f1ad7
+# %% ../../nbs/methods/41_mmclip.ipynb #316a69c2
 class FilmFiller(nn.Module):
     "Pixels of all patches, from the visible ones and the text."
     def __init__(self,
@@ -52,7 +52,8 @@ class FilmFiller(nn.Module):
         super().__init__()
         d = vision.width
         self.hidden, self.blank = (nn.Parameter(.02*torch.randn(o)) for o in (d, width_t))
-        self.norm, self.attn = nn.LayerNorm(d), nn.MultiheadAttention(d, heads, kdim=width_t, vdim=width_t, batch_first=True)
+        self.norm = nn.LayerNorm(d)
+        self.attn = nn.MultiheadAttention(d, heads, kdim=width_t, vdim=width_t, batch_first=True)
         self.decoder = patch_decoder(vision, 1, sizes)
 
     def forward(self,
@@ -63,8 +64,8 @@ class FilmFiller(nn.Module):
                ) -> Float[Tensor, 'b n o']:
         "A guess for each patch."
         x = torch.where(hidden[...,None], self.hidden.to(f.loc.dtype), f.loc)
-        x = x + self.attn(self.norm(x), *[with_blank(self.blank, mem)]*2, key_padding_mask=~F.pad(keep, (1,0), value=True),
-                          need_weights=False)[0]
+        mem, pad = with_blank(self.blank, mem), ~F.pad(keep, (1,0), value=True)
+        x = x + self.attn(self.norm(x), mem, mem, key_padding_mask=pad, need_weights=False)[0]
         return self.decoder(Feat(f.glob, x, idx=torch.arange(x.shape[1], device=x.device).expand(len(x), -1)))
 
 def with_blank(blank:Float[Tensor, 'd'], # learnt
@@ -73,7 +74,7 @@ def with_blank(blank:Float[Tensor, 'd'], # learnt
     "A learnt vector in front, so that attention has an answer where there is nothing else."
     return torch.cat([blank.to(mem.dtype).expand(len(mem), 1, -1), mem], 1)
 
-# %% ../../nbs/methods/41_mmclip.ipynb #b2857c16
+# %% ../../nbs/methods/41_mmclip.ipynb #d04b319c
 class TextFiller(nn.Module):
     "Hidden words, from the rest of the text and the patches of the film."
     def __init__(self,
@@ -97,13 +98,14 @@ class TextFiller(nn.Module):
                ) -> Float[Tensor, 'b l d']: # for `head`
         "Texts that have looked at their films."
         pad = F.pad(~film[:,None].expand(v.shape[:2]), (1,0), value=False)
-        return self.blocks(t, with_blank(self.blank, self.bridge(v)), tgt_key_padding_mask=~msk, memory_key_padding_mask=pad)
+        mem = with_blank(self.blank, self.bridge(v))
+        return self.blocks(t, mem, tgt_key_padding_mask=~msk, memory_key_padding_mask=pad)
 
-# %% ../../nbs/methods/41_mmclip.ipynb #1a571f9e
+# %% ../../nbs/methods/41_mmclip.ipynb #6cbebb79
 class MMCLIP(DualEncoder):
     "CLIP with AttMIM, EntMLM and prompts (arXiv 2407.19546, from abstract and figure). Terms: `glob prompt mim mlm`."
     weights = {'glob': 1., 'prompt': 1., 'mim': 1., 'mlm': 1.}
-    fields = ('img','txt','word','term','prompt','prompt_id')
+    fields = ('img','txt','word','term',*PROMPT_FIELDS)
     small_args = DualEncoder.small_args | dict(decoder=dict(width=96, depth=2, heads=3), depth=2, heads=3, mask_id=4)
     variants = dict(positives=(True, 'identical texts count as correct'),
                     stage=('feature', "what is hidden from: the 'feature's of the whole film, or the 'input'"),
@@ -141,11 +143,12 @@ class MMCLIP(DualEncoder):
         self.head_v, self.head_t = (make_head('linear', o.width, dim) for o in (self.vision, self.text))
         self.log_scale, self.progress = log_scale(tau), 1.  # the learner moves `progress` from 0 to 1
         if self.on('mim'): self.filler = FilmFiller(masked_tower(self.vision, self), self.text.width, heads, decoder)
-        if self.on('mlm'): self.reader = TextFiller(self.text.width, self.vision.width_loc, self.text.vocab_size, heads, depth)
+        if self.on('mlm'):
+            self.reader = TextFiller(self.text.width, self.vision.width_loc, self.text.vocab_size, heads, depth)
 
     def on(self, term:str) -> bool: return self.weights[term] != 0
 
-# %% ../../nbs/methods/41_mmclip.ipynb #656f7bcb
+# %% ../../nbs/methods/41_mmclip.ipynb #a5b6aec0
 class Sides(NamedTuple):
     "Features of a batch: of the rows with a film, with a report, with a prompt."
     b: Batch
@@ -161,16 +164,18 @@ def sides(self,
     b = Batch.of(batch); none = torch.zeros(b.bs, dtype=torch.bool, device=next(self.parameters()).device)
     film = text = ask = none; img = f = t = p = None
     if b.get('img') is not None:
-        img, msk = b.slots(); film = msk.any(1); img = first_film(img[film], msk[film])
+        img, msk = b.slots(); film = msk.any(1)
     if b.get('txt') is not None: text = b.txt_msk.any(1) if b.txt_msk is not None else ~none
+    if not (self.on('mim') or self.on('prompt')): film = film & text          # films that no term would use
+    if not self.on('mlm'): text = film & text
     if b.get('prompt') is not None and (self.on('prompt') or self.on('mim')): ask = film & (b['prompt'] >= 0).any(1)
     if not (film | text).any(): raise MedvlError('MMCLIP needs films or reports; this batch has neither')
-    if film.any(): f = self.vision(img)
+    if film.any(): img = first_film(img[film], msk[film]); f = self.vision(img)
     if text.any(): t = self.text(b.txt[text], None if b.txt_msk is None else b.txt_msk[text])
     if ask.any(): p = self.text((ids := b['prompt'][ask]).clamp(min=0), ids >= 0)
     return Sides(b, img, film, text, ask, f, t, p)
 
-# %% ../../nbs/methods/41_mmclip.ipynb #4cc81001
+# %% ../../nbs/methods/41_mmclip.ipynb #8219167a
 @patch_to(MMCLIP)
 @torch.no_grad()
 def scores_of(self, s:Sides) -> Float[Tensor, 'm n']: # a row for each film, without gradient
@@ -198,7 +203,8 @@ def fill_film(self, s:Sides) -> Float[Tensor, '']:
     for t,has in ((s.t, s.text), (s.p, s.ask)):
         if t is None: continue
         own, row = s.film[has], (s.film & has)[s.film]
-        mem = torch.cat([mem, unpack_films(t.loc[own], row)], 1); keep = torch.cat([keep, unpack_films(t.keep()[own], row)], 1)
+        mem = torch.cat([mem, unpack_films(t.loc[own], row)], 1)
+        keep = torch.cat([keep, unpack_films(t.keep()[own], row)], 1)
     return pixel_loss(self.filler(f, hidden, mem, keep), patchify(s.img, self.vision.patch), hidden)
 
 @patch_to(MMCLIP)
@@ -208,8 +214,8 @@ def fill_text(self, s:Sides) -> Float[Tensor, '']:
     msk = s.t.keep()
     seen, labels = mask_named(b.txt[has], b.word[has], b['term'][has] >= 0, self.word_mask, self.mask_id, self.cap,
                               control=not self.entities)
-    film, n = s.film[has], math.prod(self.vision.grid)
-    v = s.t.loc.new_zeros(len(seen), n, self.vision.width_loc) if s.f is None else unpack_films(s.f.loc[has[s.film]], film)
+    film, v = s.film[has], s.t.loc.new_zeros(len(seen), math.prod(self.vision.grid), self.vision.width_loc)
+    if s.f is not None: v = unpack_films(s.f.loc[has[s.film]], film)
     h, ask = self.reader(self.text(seen, msk).loc, msk, v, film), labels != -100
     return token_loss(self.reader.head(h[ask]), labels[ask])
 
@@ -237,8 +243,8 @@ def forward(self,
     return Out(terms | idle, None if v is None else Feat(v), None if t is None else Feat(t),
                {k: int(rows[k].sum()) for k in terms | idle})
 
-# %% ../../nbs/methods/41_mmclip.ipynb #9eab81b9
+# %% ../../nbs/methods/41_mmclip.ipynb #a12b7c80
 MMCLIP.recipes = dict(
-    full=Recipe("ours, the paper's were not found", max_len=256, samples=256, bs=32, accum=None, lr=5e-5, epochs=30, warmup=3,
-                betas=(.9,.98), precision='bf16', clip=1.),
+    full=Recipe("ours, the paper's were not found", max_len=256, samples=256, bs=32, accum=None, lr=5e-5,
+                epochs=30, warmup=3, betas=(.9,.98), precision='bf16', clip=1.),
     small=Recipe('ours, for a CPU', lr=3e-4))

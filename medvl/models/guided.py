@@ -45,7 +45,7 @@ def top_patches(s:Float[Tensor, 'b n'], # scores
     hidden = torch.zeros_like(s, dtype=torch.bool).scatter_(1, order[:,n-k:], True)
     return order[:,:n-k].sort(1).values, hidden
 
-# %% ../../nbs/models/34_guided.ipynb #a5dc84f5
+# %% ../../nbs/models/34_guided.ipynb #4aa6c59e
 def mask_named(txt:Int[Tensor, 'b l'], # token ids
                word:Int[Tensor, 'b l'], # word of each piece, -1 on special tokens and padding
                named:Bool[Tensor, 'b l'], # True on pieces of words that name something
@@ -60,7 +60,7 @@ def mask_named(txt:Int[Tensor, 'b l'], # token ids
     if not word.shape == named.shape == txt.shape:
         raise MedvlError(f"the text is {list(txt.shape)}, word {list(word.shape)}, named {list(named.shape)}")
     n, slot = max(int(word.max())+1, 1), word.clamp(min=0)
-    def words(on): return torch.zeros(len(txt), n, dtype=torch.long, device=txt.device).scatter_add(1, slot, on.long()) > 0
+    def words(on): return txt.new_zeros(len(txt), n).scatter_add(1, slot, on.to(txt.dtype)) > 0
     def noise(): return torch.rand(len(txt), n, generator=generator, device=txt.device)
     every, pool = words(word >= 0), words(named & (word >= 0))
     some = pool.any(1, keepdim=True)
