@@ -157,7 +157,7 @@ def _parts(self, dropout):
         masked_tower(tower, self)
         self.hidden_patch = nn.Parameter(torch.randn(d)*.02)
 
-# %% ../../nbs/methods/40_place.ipynb #30e44a80
+# %% ../../nbs/methods/40_place.ipynb #04a6d8e4
 @patch_to(PLACE)
 def cells(self, f:Feat) -> Float[Tensor, 'b n d']: # of the vision tower
     "Localised tokens, in the width of the queries."
@@ -174,7 +174,7 @@ def observations(self,
 def statements(self,
                f:Feat, # of the text tower
                sent:Int[Tensor, 'b l']|None=None # see `as_sentences`
-              ) -> tuple[Float[Tensor, 'b s k'], Bool[Tensor, 'b s']]: # unit length, zeros in absent ones; which are real
+              ) -> tuple[Float[Tensor, 'b s k'], Bool[Tensor, 'b s']]: # unit length or zero; which are real
     "T-PORs of each report."
     y, msk = self.sentence(self.to_words(f.loc), as_sentences(sent, f.keep()), self.S)
     return F.normalize(self.head_o(y, msk), dim=-1), msk
@@ -254,7 +254,7 @@ def visible(self,
     full = self.hidden_patch.to(seen.dtype).expand_as(cells)
     return full.scatter(1, idx[...,None].expand_as(seen), seen)
 
-# %% ../../nbs/methods/40_place.ipynb #52fceaaa
+# %% ../../nbs/methods/40_place.ipynb #b2367ae8
 @patch_to(PLACE)
 def cce_terms(self,
               film:Float[Tensor, 'b c h w'], # one film a sample
@@ -275,7 +275,7 @@ def cce_terms(self,
 def forward(self,
             batch:Mapping # img, img_msk, txt, txt_msk, sent; txt_id for `positives`
            ) -> Out: # see `weights`
-    "All terms; samples without a report take no part. Raises `MedvlError` without `sent`, and when no sample has a report."
+    "All terms; samples without a report take no part. Raises `MedvlError` without `sent`, or without any report."
     b, p = Batch.of(batch).need('sent', who=self), text_pairs(batch, type(self).__name__)
     sent = b['sent'] if b.txt_msk is None else b['sent'][b.txt_msk.any(1)]
     film, target = first_film(p.img, p.img_msk), self.target(p.txt_id)
@@ -283,7 +283,8 @@ def forward(self,
     v, t, x = F.normalize(v, dim=-1), F.normalize(t, dim=-1), self.cells(f)
     os, msk = self.statements(g, sent)
     terms = dict(glob=self.glob_term(v, t, target)) | self.set_terms(self.observations(x), os, msk, target)
-    return Out(terms | self.cce_terms(film, x, g), Feat(v, x, grid=f.grid), Feat(t, os, msk), dict.fromkeys(terms, len(v)))
+    terms |= self.cce_terms(film, x, g)
+    return Out(terms, Feat(v, x, grid=f.grid), Feat(t, os, msk), dict.fromkeys(terms, len(v)))
 
 # %% ../../nbs/methods/40_place.ipynb #e9e782d5
 @patch_to(PLACE)
