@@ -65,7 +65,7 @@ C, keep = patch_correlation(torch.tensor([[[0.,1.],[0.,2.],[1.,0.],[3.,3.]]]))
 test_eq(C[0,:3,:3], torch.tensor([[1.,1.,-1.],[1.,1.,-1.],[-1.,-1.,1.]]))
 test_eq((keep[0,3].any().item(), keep[0,0].tolist()), (False, [False,True,True,False]))
 test_eq(pixel_patches(torch.arange(16.).view(1,1,4,4), (2,2), 2)[0,1].tolist(), [2.,3.,6.,7.])
-test_eq(pixel_patches(torch.ones(1,3,5,5), (2,2), 2), torch.ones(1,4,4))
+test_close(pixel_patches(torch.ones(1,3,5,5), (2,2), 2), torch.ones(1,4,4), eps=1e-5)
 test_fail(lambda: patchify(torch.ones(1,1,5,5), 2), contains="don't tile")
 
 # %% [15] Which patches go together
@@ -202,5 +202,5 @@ plt.colorbar(im, ax=axs[-1]); plt.show()
 # %% [53] Correlations
 def r2s(o): return m.correlation_r2(o), sum(m.correlation_r2(o, k) for k in (1,2,3,4))/4
 r2 = {'training patients': r2s(seen), 'other patients': r2s(held)}
-assert r2['training patients'][0] > 0
+assert min(r2['training patients'][0], r2['other patients'][0]) > .1
 pd.DataFrame(r2, index=['own report','exchanged reports']).T.round(4)
