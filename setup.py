@@ -17,7 +17,7 @@ setup(name=cfg['lib_name'], version=cfg['version'], description=cfg['description
       long_description_content_type='text/markdown', python_requires=f">={cfg['min_python']}",
       packages=find_packages(include=['medvl', 'medvl.*']), include_package_data=True,
       package_data={'medvl': ['data/prompts/*.json', 'data/lexicon/*.json', 'data/templates/*.json',
-                              'readers/*.json']},
+                              'readers/*.json', 'weights/*/*']},
       install_requires=cfg['requirements'].split(), extras_require=extras,
       entry_points={'console_scripts': cfg['console_scripts'].split('\n'),
                     'nbdev': [f"{cfg['lib_name']}=medvl._modidx:d"]})

@@ -50,13 +50,13 @@ from medvl.models.vision import VisionTower
 from medvl.phantom.set import phantom_studies
 
 PAGE = Preset('benchmark', 128, 128, 128, .4785, .2834)
-TOWER = dict(name='resnet18', size=128, in_chans=1, layers=(1,2,1,1), channels=(24,96,128,192), fine=True)
+TOWER = dict(name='resnet18', size=128, in_chans=1, layers=(1,2,1,1), channels=(24,96,128,192), stride=8)
 BERT = dict(hidden_size=128, num_hidden_layers=2, num_attention_heads=4, intermediate_size=256,
             max_position_embeddings=96, hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.05)
 SYSTEMS = {'GLoRIA': (GLoRIA, {}), 'PLAN K=0': (PLAN, dict(K=0, hidden=0, tau_a=.5)),
            'PLAN K=2': (PLAN, dict(K=2, hidden=0, tau_a=.5))}
 READ = {'three_looks': dict(K=3), 'no_importance': dict(how='none'), 'mean_importance': dict(how='mean')}
-SHOWN = ('cnr','miou','pointing')
+SHOWN = ('cnr','miou','pointing','near')
 PROTO = Protocol('phantom', sigma=.75)
 CLEAR = dict(variety=.5, subtle=0., co=.3, photons=2., pose=.5, typo=0., noise=0.)  # as 'easy', mild findings as well
 AIR = ('opacity','consolidation','pneumonia')  # words for the same shadow
@@ -237,18 +237,19 @@ def row(name, g, look=-1, by='macro'):
     t = g.looks[look][by]
     return f"  {name:34s}" + ''.join(f"{str(t[k]):26s}" for k in SHOWN)
 
-def score(systems, records, tok, page=PAGE, proto=PROTO, **kw):
-    "Each system, pooled over its seeds; GLoRIA in both read-outs."
+def score(systems, records, tok, page=PAGE, proto=PROTO, reads=('cosine','attention'), **kw):
+    "Each system, pooled over its seeds; GLoRIA in each of the read-outs `reads`."
     out = {}
     for name,models in systems.items():
-        for read in ('cosine','attention') if name == 'GLoRIA' else ('',):
+        for read in reads if name.startswith('GLoRIA') else ('',):
             for m in models: m.read = read
             runs = [grounding(m, tok, records, page, proto, side=64, n_boot=0, progress=False, **kw) for m in models]
             out[f'{name} {read}'.strip()] = pooled(runs)
     return out
 
 def show(title, res, log):
-    log(f"{title}\n  {'macro mean of the findings':34s}{'CNR, signed':26s}{'mIoU':26s}{'pointing':26s}")
+    log(f"{title}\n  {'macro mean of the findings':34s}"
+        f"{'CNR, signed':26s}{'mIoU':26s}{'pointing':26s}{'within 15/224':26s}")
     for k,g in res.items():
         log(row(k, g))
         for j in range(len(g.looks)-1): log(row(f'  read at look {j}', g, j))

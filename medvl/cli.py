@@ -16,10 +16,10 @@ import typer
 from typer.core import TyperGroup
 
 from .command import LOOK
-from .commands import count, data, eval, ground, study, train
+from .commands import count, data, eval, ground, study, train, use
 
 # %% ../nbs/cli.ipynb #72d7ec96
-FAMILIES = {'See it work': ('demo','ablate'), 'Look at data': ('data','phantom'),
+FAMILIES = {'See it work': ('demo','ablate'), 'Use a model': ('search','predict'), 'Look at data': ('data','phantom'),
             'Train': ('pretrain','align','crossval'), 'Score, and look': ('eval','ground'),
             'Count': ('params','compute')}
 
@@ -33,7 +33,7 @@ class Families(TyperGroup):
 
 app = typer.Typer(name='medvl', help='Medical vision-language alignment: chest films with their reports. '
                                      'Research software, not for clinical use.', cls=Families, **LOOK)
-for part in (study.app, data.top, train.app, ground.app, count.app): app.add_typer(part)
+for part in (study.app, use.app, data.top, train.app, ground.app, count.app): app.add_typer(part)
 for name, page in dict(data=data, eval=eval).items(): app.add_typer(page.app, name=name)
 
 # %% ../nbs/cli.ipynb #8bc84677

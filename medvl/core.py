@@ -202,7 +202,7 @@ class Registry:
 methods = Registry('method', clip='medvl.methods.clip:CLIP', siglip='medvl.methods.siglip:SigLIP',
                    mrm='medvl.methods.mrm:MRM',
                    alta='medvl.methods.alta:ALTA', gloria='medvl.methods.gloria:GLoRIA',
-                   plan='medvl.methods.plan:PLAN', mmclip='medvl.methods.mmclip:MMCLIP')
+                   plan='medvl.methods.plan:PLAN', place='medvl.methods.place:PLACE')
 
 # %% ../nbs/00_core.ipynb #f2d83e23
 def seed_everything(seed:int # any non-negative integer

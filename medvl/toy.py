@@ -98,7 +98,7 @@ def toy_batch(size:int=64, # side of the films
     b['txt_id'][3:] = torch.tensor([0, *range(3, n-1)])
     return Batch(b, big=torch.randn(n, 1, big, big, generator=g)) if big else b
 
-# %% ../nbs/toy.ipynb #9491c68a
+# %% ../nbs/toy.ipynb #d6621fda
 class Toys(NamedTuple):
     "What a page trains on."
     seen: Batch  # all training samples
@@ -114,7 +114,7 @@ def toy_pairs(n:int=60, # patients
               slots:Sequence[str]=SLOTS, # of the samples; samples without the first are left out
               big:int=128, # side of the large films; 0: none
               max_len:int=48, # tokens
-              fields:Sequence[str]=() # further ones of the batches, see `data.batch`
+              fields:Sequence[str]=() # further fields of the batches, see `data.batch`
              ) -> Toys:
     "Phantom films and their impressions."
     studies = phantom_studies(n, seed=0, size=128, difficulty='lifelike-easy')

@@ -471,6 +471,29 @@ def test_places_can_fail():
 def test_places(): none([o for p in texts() for o in placed(read(p), short(p))])
 
 
+WEIGHTS, FILE = 12_000_000, 1_000_000  # bytes: all shipped models together; any other file
+
+
+def heavy(files: dict[str, int]) -> list[str]:
+    "Of sizes by path: files that are too large; the models in medvl/weights may be so, up to a sum."
+    shipped = {p: n for p, n in files.items() if p.startswith('medvl/weights/')}
+    bad = [f'{p}: {n/1e6:.1f} MB; at most {FILE/1e6:.0f}' for p, n in files.items() if p not in shipped and n > FILE]
+    n = sum(shipped.values())
+    return bad + [f'medvl/weights: {n/1e6:.1f} MB; at most {WEIGHTS/1e6:.0f}']*(n > WEIGHTS)
+
+
+def test_heavy_can_fail():
+    assert heavy({'a.json': 1_000_001}) == ['a.json: 1.0 MB; at most 1']
+    assert heavy({'medvl/weights/x/model.safetensors': 12_000_001}) and not heavy({'medvl/weights/x/m': 11_999_999})
+
+
+def test_heavy():
+    "What would be committed: everything below the folders of the project."
+    folders = ('benchmarks', 'medvl', 'nbs', 'results', 'tests', 'tools')
+    files = [p for d in folders for p in (ROOT/d).rglob('*') if p.is_file()]
+    none(heavy({short(p): p.stat().st_size for p in files if "__pycache__" not in p.parts}))
+
+
 def test_size():
     none([f'{short(p)}: {p.stat().st_size/1e6:.1f} MB' for p in notebooks() if p.stat().st_size > NOTEBOOK])
 

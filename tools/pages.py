@@ -8,7 +8,8 @@ NBS = ROOT/'nbs'
 # in the order of reading
 FOLDERS = ['', 'tutorials', 'core', 'files', 'data', 'models', 'losses', 'readers', 'phantom', 'methods', 'train',
            'eval', 'run', 'command', 'commands', 'cli', 'toy']
-TUTORIALS = ['quickstart', 'own_data', 'mimic', 'ablations', 'claims']  # they have no numbers
+# tutorials have no numbers
+TUTORIALS = ['quickstart', 'first_training', 'own_data', 'mimic', 'results', 'ablations', 'claims']
 SKIP = {'slow', 'cuda', 'notest'}  # as `tst_flags` of pyproject.toml
 _dir = re.compile(r'^\s*#\|\s*([\w-]+)\s*:?\s*(.*?)\s*$')
 

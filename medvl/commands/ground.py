@@ -30,6 +30,8 @@ def ground_film(film:Path=ARG, # DICOM, PNG or JPEG of one film
                 model:Path=..., # run or folder of the model
                 out:Path=..., # figure to write, .png
                 sigma:float=0., # Gaussian over the grid, in cells
+                controls:Path|None=None, # data set whose films without a finding give the scale; none: the map's own
+                n_controls:int=20, # of these films
                 looks:bool=True, # a row for each look of the method; else the last one only
                 force:bool=False # overwrite the figure
                ):
@@ -39,17 +41,22 @@ def ground_film(film:Path=ARG, # DICOM, PNG or JPEG of one film
     if out.exists() and not force: raise MedvlError(f"{out} exists; --force overwrites it")
     if out.resolve() == film.resolve(): raise MedvlError(f"{out} is the film itself")
     from matplotlib.pyplot import close
+    from medvl.data.dicom import view_kind
     from medvl.data.study import View
-    from medvl.eval.maps import Asker, check_phrase, heats
-    view = View(path=str(film), id=film.name)
-    for w in view.film().warnings: typer.secho(f"warning: {film.name}: {w}", fg='yellow', err=True)
-    m, tok, cfg = loaded(model)
-    asker = Asker(m, tok, cfg['extra']['preset'], cfg['extra'].get('max_len', 128), sigma)
-    for s in phrases:
-        for o in check_phrase(tok, s, asker.max_len): typer.secho(f"warning: {s!r}: {o}", fg='yellow', err=True)
+    from medvl.eval.maps import Asker, clear_views, heats
+    view = View(path=str(film), id=film.name); px = view.film()
+    for w in px.warnings: typer.secho(f"warning: {film.name}: {w}", fg='yellow', err=True)
+    if pos := px.info.get('view_position'): view.kind = view_kind(pos)
+    m, tok, cfg = loaded(model); extra = cfg['extra']
+    slots = extra.get('args', {}).get('data', {}).get('slots', ())
+    clear = clear_views(read(controls)[0], n_controls) if controls else ()
+    asker = Asker(m, tok, extra['preset'], extra.get('max_len', 128), sigma, clear,
+                  sorted({o.split('_')[1] for o in slots}))
     fig, said = heats(asker, view, phrases, looks)
     line = '{phrase}: highest {highest:.3f} at column {x}, row {y}; lowest {lowest:.3f}'
-    for o in said: typer.echo(line.format(**o))
+    for o in said:
+        for w in o['notes']: typer.secho(f"warning: {o['phrase']!r}: {w}", fg='yellow', err=True)
+        typer.echo(line.format(**o)+('' if o['claimed'] is None else f"; claims {o['claimed']:.1%} of the film"))
     out.parent.mkdir(parents=True, exist_ok=True)
     save_figure(fig, out); close(fig)
     typer.echo(f"wrote {out}")

@@ -178,5 +178,5 @@ def crossval(data:Path=..., # manifest, folder with one, or a known public layou
     ahead = {f'{x} - {y}': pools[x].ahead_of(pools[y], n_boot, seed) for x, y in pairs}
     typer.echo(pool_lines(res, ahead))
     save_figure(fold_figure(pools, ks[:2], n_boot, seed), out/'crossval.png')
-    close_run(out, 'crossval', said, plan={k: r.record() for k, r in plan.items()}, leakage=leak.to_dict(),
-              systems=res, differences=ahead)
+    close_run(out, 'crossval', said, leakage=leak.to_dict(), systems=res, differences=ahead,
+              plan={k: r.record() | dict(set=r.arguments()['set']) for k, r in plan.items()})

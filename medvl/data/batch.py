@@ -9,13 +9,14 @@ __all__ = ['FIELDS', 'STANDARD', 'field', 'field_names', 'piece_spans', 'film_by
            'collate', 'world_size', 'StudyDL', 'missing_films', 'leave_out', 'StudyLoaders', 'readable', 'label_names',
            'dataloaders', 'sample_loader', 'show_batch']
 
-# %% ../../nbs/data/42_batch.ipynb #099e0449
+# %% ../../nbs/data/42_batch.ipynb #b1ba9af2
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 from ..core import CHEXPERT, SLOTS, Batch, MedvlError, Registry
+from .pixels import count_kinds
 from .preset import Preset, cut, decode_film, draw, resize, sided
 from .study import Sample, Study, View, samples as study_samples
 from .report import entities
@@ -273,7 +274,7 @@ def leave_out(samples:Sequence[Sample], # rows
     print('\n'.join([f"{len(hit)} films can't be read; {n} of {len(out)} samples are left out:", *lines]))
     return kept
 
-# %% ../../nbs/data/42_batch.ipynb #e95b37cd
+# %% ../../nbs/data/42_batch.ipynb #191b2db9
 class StudyLoaders(DataLoaders):
     "fastai's `DataLoaders` that remember how they were made: `train`, `valid`, and `loader(name)` for any split."
     n_inp = 1
@@ -283,9 +284,11 @@ class StudyLoaders(DataLoaders):
                  tok:PreTrainedTokenizerFast|None=None, # of the texts
                  preset:Preset|None=None, # of the films
                  classes:Sequence[str]=(), # columns of `lbl`
+                 films:dict|None=None, # `unreadable` and `noticed`, see `readable`
                  **kw # of fastai's DataLoaders: path, device
                 ):
         super().__init__(*loaders, **kw)
+        self.films = films or {}
         self.names, self.tok, self.preset, self.classes = tuple(names), tok, preset, tuple(classes)
 
     def loader(self, name:str) -> StudyDL:
@@ -307,16 +310,23 @@ class StudyLoaders(DataLoaders):
 
     def show_batch(self, n:int=3, name:str='train') -> plt.Figure: return show_batch(self, n, name)
 
-# %% ../../nbs/data/42_batch.ipynb #e4cd0c35
+# %% ../../nbs/data/42_batch.ipynb #a815d4bc
 def readable(samples:Sequence[Sample], # rows
              slots:Sequence[str]=SLOTS, # the slots that are used
              cache:Any=None, # a `data.cache.ImageCache`: decode what it doesn't have
-             errors:str='raise' # see `leave_out`
+             errors:str='raise', # see `leave_out`
+             found:dict|None=None # gets `unreadable` and `noticed`: films by kind of error and of warning
             ) -> list[Sample]:
     "The samples whose films are there, and in the cache."
-    out = leave_out(samples, missing_films(samples), slots, errors)
-    if cache is None: return out
-    return leave_out(out, cache.build([v for s in out for v in s.slots if v is not None]), slots, errors)
+    bad = missing_films(samples); out = leave_out(samples, bad, slots, errors)
+    films = [v for s in out for v in s.slots if v is not None]
+    if cache is not None:
+        more = cache.build(films); bad |= more
+        out = leave_out(out, more, slots, errors)
+    if found is not None:
+        left = [v for v in films if str(v.path or v.id) not in bad]
+        found |= dict(unreadable=count_kinds(bad.items()), noticed={} if cache is None else cache.noticed(left))
+    return out
 
 def label_names(samples:Sequence[Sample] # rows
                ) -> list[str]:
@@ -324,7 +334,7 @@ def label_names(samples:Sequence[Sample] # rows
     seen = {k for s in samples for k in s.labels}
     return [c for c in CHEXPERT if c in seen] or sorted(seen)
 
-# %% ../../nbs/data/42_batch.ipynb #8253697c
+# %% ../../nbs/data/42_batch.ipynb #e5ccb912
 def dataloaders(data:Sequence[Sample]|Sequence[Study], # with `split` train, val, test
                 tok:PreTrainedTokenizerFast|None, # None: films only
                 preset:str|Preset='alta', # see the table above
@@ -355,7 +365,7 @@ def dataloaders(data:Sequence[Sample]|Sequence[Study], # with `split` train, val
     if not any(s.split == 'train' for s in smp):
         raise MedvlError(f"no training sample: {len(smp)} samples with the splits "
                          f"{sorted({str(s.split) for s in smp})}; `data.study.split_by_patient` makes some")
-    smp = readable(smp, slots, cache, errors)
+    smp = readable(smp, slots, cache, errors, found := {})
     names = ['train','val']+['test']*any(s.split == 'test' for s in smp)
     how = dict(max_len=max_len, slots=slots, classes=label_names(smp) if classes is None else classes, cache=cache,
                shuffle_sentences=shuffle_sentences, seed=seed, sided_ok=sided == 'allow', fields=fields)
@@ -365,9 +375,9 @@ def dataloaders(data:Sequence[Sample]|Sequence[Study], # with `split` train, val
     if n := sum(d.pieces.cut for d in sets if d.pieces):
         print(f"{n} of {len(smp)} texts have more than {max_len} tokens and are cut")
     dls = [StudyDL(d, bs, pad, shuffle=d.train, drop_last=d.train, num_workers=num_workers) for d in sets]
-    return StudyLoaders(*dls, names=names, tok=tok, preset=p, classes=how['classes'], device=device)
+    return StudyLoaders(*dls, names=names, tok=tok, preset=p, classes=how['classes'], films=found, device=device)
 
-# %% ../../nbs/data/42_batch.ipynb #6d92c08b
+# %% ../../nbs/data/42_batch.ipynb #bc177c05
 def sample_loader(samples:Sequence[Sample], # any split
                   tok:PreTrainedTokenizerFast|None, # None: films only
                   preset:str|Preset, # the checkpoint's
@@ -378,10 +388,13 @@ def sample_loader(samples:Sequence[Sample], # any split
                   device:str|torch.device|None=None, # where batches go
                   **kw # of `StudyData`: max_len, slots, classes
                  ) -> StudyDL:
-    "Every sample once, in order, neither shuffled nor augmented; `dl.dataset.samples` are those that are left."
-    smp = readable(samples, kw.get('slots', SLOTS), cache, errors)
+    """Every sample once, in order, neither shuffled nor augmented; `dl.dataset.samples` are those that are left, and
+    `dl.films` tells what was wrong with films (see `readable`)."""
+    smp = readable(samples, kw.get('slots', SLOTS), cache, errors, found := {})
     data = StudyData(smp, tok, preset, cache=cache, **kw)
-    return StudyDL(data, bs, num_workers=num_workers, device=device, alone=True)
+    dl = StudyDL(data, bs, num_workers=num_workers, device=device, alone=True)
+    dl.films = found
+    return dl
 
 # %% ../../nbs/data/42_batch.ipynb #016b548c
 def show_batch(dls:StudyLoaders, # of `dataloaders`

@@ -22,22 +22,24 @@ from tqdm import tqdm
 
 from ..core import MedvlError
 from .preset import decode_film
-from .pixels import file_hash
+from .pixels import count_kinds, file_hash, kinds_text
 from .study import View
 
 # %% ../../nbs/data/41_cache.ipynb #9eb7f271
 def film_key(view:View # a file or pixels
             ) -> str: # 32 hex digits
     "Hash of a film's content. Raises `ImageError` if the file can't be read."
-    if view.px is None: return file_hash(view.path)
+    if view.px is None:
+        key = file_hash(view.path)
+        return xxhash.xxh128(f'{key} as {view.bits} bits'.encode()).hexdigest() if view.bits else key
     return xxhash.xxh128(np.int64(view.px.shape).tobytes()+np.ascontiguousarray(view.px).tobytes()).hexdigest()
 
-def stamp(path:str # file
+def stamp(view:View # a file
          ) -> str|None: # None: no such file
-    "What must stay the same for a file to count as unchanged: path, size in bytes, time of change in ns."
-    try: s = os.stat(path)
+    "What must stay the same for a film to count as unchanged: path, size in bytes, time of change in ns, bits."
+    try: s = os.stat(view.path)
     except OSError: return None
-    return json.dumps([os.path.abspath(path), s.st_size, s.st_mtime_ns])
+    return json.dumps([os.path.abspath(view.path), s.st_size, s.st_mtime_ns] + ([view.bits] if view.bits else []))
 
 # %% ../../nbs/data/41_cache.ipynb #cb389f42
 RECORD = np.dtype([('key','S16'), ('off','<u8'), ('h','<u4'), ('w','<u4'), ('sum','<u8'), ('check','<u8')])
@@ -73,14 +75,15 @@ def keys_of(r:np.ndarray # records
 def _as_it_is(item): return item
 
 class _Decode(Dataset):
-    "Work for the decoding processes: `(key, pixels or None, message)`."
+    "Work for the decoding processes: `(key, pixels or None, message, warnings)`."
     def __init__(self, views, size, known): self.views, self.size, self.known = views, size, known
     def __len__(self): return len(self.views)
     def __getitem__(self, i):
+        notes = []
         try:
             key = film_key(self.views[i])
-            return key, (None if key in self.known else decode_film(self.views[i], self.size)), ''
-        except (MedvlError, OSError) as e: return '', None, str(e)
+            return key, (None if key in self.known else decode_film(self.views[i], self.size, notes)), '', notes
+        except (MedvlError, OSError) as e: return '', None, str(e), []
 
 # %% ../../nbs/data/41_cache.ipynb #a6723300
 class ImageCache:
@@ -92,7 +95,8 @@ class ImageCache:
                 ):
         self.dir, self.size = Path(dir), int(size)
         self.dir.mkdir(parents=True, exist_ok=True)
-        self.films, self.index, self.names = (self.dir/f'{k}-{self.size}.v1' for k in ('films','index','names'))
+        files = [self.dir/f'{k}-{self.size}.v2' for k in ('films','index','names','notes')]
+        self.films, self.index, self.names, self.noted = files
         self.refresh()
 
     def refresh(self):
@@ -104,6 +108,8 @@ class ImageCache:
         if self.names.exists():
             for line in self.names.read_text(encoding='utf-8').splitlines():
                 if len(line) > 33 and line[32] == ' ' and line.endswith(']'): self.key_of[line[33:]] = line[:32]
+        lines = self.noted.read_text(encoding='utf-8').splitlines() if self.noted.exists() else []
+        self.notes = {o[:32]: json.loads(o[33:]) for o in lines if o.endswith(']')}
         self.map = None
 
     def __getstate__(self): return {**self.__dict__, 'map': None}  # a map would be pickled as its whole content
@@ -116,7 +122,7 @@ class ImageCache:
 
     def key(self, view:View) -> str|None: # None: an unknown or changed file
         "The key of a film, without reading its file."
-        return film_key(view) if view.px is not None else self.key_of.get(stamp(view.path))
+        return film_key(view) if view.px is not None else self.key_of.get(stamp(view))
     def __contains__(self, view:View) -> bool: return self.key(view) in self.row
 
     def get(self, view:View) -> UInt8[np.ndarray, 'h w']: # read-only
@@ -131,6 +137,10 @@ class ImageCache:
         if self.map is None: self.map = np.memmap(self.films, np.uint8, 'r')
         off, h, w = (int(self.rec[i][k]) for k in ('off','h','w'))
         return self.map[off:off+h*w].reshape(h, w)
+
+    def noticed(self, views:Iterable[View]) -> dict[str,dict]: # see `count_kinds`
+        "The warnings that films had when they were decoded, by kind."
+        return count_kinds((str(v.path or v.id), o) for v in views for o in self.notes.get(self.key(v), []))
 
     def verify(self) -> list[str]: # keys
         "Films whose pixels don't match their checksum; reads everything."
@@ -148,19 +158,21 @@ def _cut_tail(cache:ImageCache):
     cache.refresh()
     for path, n in ((cache.films, cache.end), (cache.index, len(cache)*RECORD.itemsize)):
         if path.exists() and path.stat().st_size > n: os.truncate(path, n)
-    raw = cache.names.read_bytes() if cache.names.exists() else b''
-    if raw and not raw.endswith(b'\n'): os.truncate(cache.names, raw.rfind(b'\n')+1)
+    for path in (cache.names, cache.noted):
+        raw = path.read_bytes() if path.exists() else b''
+        if raw and not raw.endswith(b'\n'): os.truncate(path, raw.rfind(b'\n')+1)
 
-def _write(cache:ImageCache, fresh:list[tuple[str,np.ndarray]], names:list[str]):
-    "Pixels, then records, then names; each is on the disk before the next begins."
+def _write(cache:ImageCache, fresh:list[tuple[str,np.ndarray]], names:list[str], notes:list[str]):
+    "Pixels and warnings, then records, then names; each is on the disk before the next begins."
     off, recs = cache.films.stat().st_size if cache.films.exists() else 0, []
+    if notes: _append(cache.noted, ''.join(f'{n}\n' for n in notes).encode())
     if fresh:
         _append(cache.films, b''.join(px.tobytes() for _,px in fresh))
         for key, px in fresh:
             recs.append(record(key, off, px)); off += px.size
         _append(cache.index, b''.join(recs))
     if names: _append(cache.names, ''.join(f'{n}\n' for n in names).encode())
-    fresh.clear(); names.clear()
+    fresh.clear(); names.clear(); notes.clear()
 
 # %% ../../nbs/data/41_cache.ipynb #aef90fdd
 @patch
@@ -172,19 +184,23 @@ def build(cache:ImageCache, # grows
     "Decode what isn't in the cache yet. Raises `MedvlError` that lists the unreadable, if `errors='raise'`."
     with FileLock(str(cache.dir/f'lock-{cache.size}')):
         _cut_tail(cache)
+        views = list(views); notes = []
         todo = list({v.path if v.px is None else id(v.px): v for v in views if v not in cache}.values())
         there, known, bad, fresh, names = len(cache), set(cache.row), {}, [], []
         work = DataLoader(_Decode(todo, cache.size, known), None, num_workers=num_workers, collate_fn=_as_it_is)
         bar = tqdm(work, 'decoding films', unit='film', disable=None if todo else True)
-        for view, (key, px, why) in zip(todo, bar):
+        for view, (key, px, why, odd) in zip(todo, bar):
             if why: bad[str(view.path or view.id)] = why; continue
-            if px is not None and key not in known: fresh.append((key, np.asarray(px))); known.add(key)
-            if view.px is None: names.append(f'{key} {stamp(view.path)}')
-            if len(fresh) >= cache.sync_every: _write(cache, fresh, names)
-        _write(cache, fresh, names)
+            if px is not None and key not in known:
+                fresh.append((key, np.asarray(px))); known.add(key)
+                if odd: notes.append(f'{key} {json.dumps(odd)}')
+            if view.px is None: names.append(f'{key} {stamp(view)}')
+            if len(fresh) >= cache.sync_every: _write(cache, fresh, names, notes)
+        _write(cache, fresh, names, notes)
         cache.refresh()
     says = f"{len(cache)-there} films decoded, {len(cache)} in the cache"
     if todo: print(says+(f", {len(bad)} can't be read" if bad else ''))
+    if todo and (odd := cache.noticed(o for o in views if o in cache)): print(kinds_text(odd, '  note'))
     if bad and errors == 'raise':
         raise MedvlError('\n  '.join([f"{len(bad)} films can't be read:", *list(bad.values())[:10]]))
     return bad

@@ -21,7 +21,6 @@ from torch.nn import functional as F
 from torchvision.transforms.v2 import InterpolationMode, functional as TF
 
 from ..core import MedvlError
-from .image import load_image
 from .pixels import ImageError
 from .study import View
 
@@ -41,6 +40,7 @@ class Preset:
     jitter: tuple|None = None  # training: range of the factors of brightness and of contrast
     flip: bool = False  # training: mirror every second film; see below why it is off everywhere
     antialias: bool = True  # when `big` is shrunk to `img`
+    stretch: bool = False  # darkest pixel of the film to 0, brightest to 1
 
     def norm(self, x:Tensor) -> Tensor: return (x-self.mean)/self.std
     def denorm(self, x:Tensor) -> Tensor: return x*self.std+self.mean
@@ -70,8 +70,8 @@ PRESETS = {p.name: p for p in [
     Preset('alta', 224, 256, 512, .4785, .2834, big=448, **_wobbly),
     Preset('clip', 224, 224, 256, *_clip, crop=(.8, 1.)),
     Preset('imagenet', 224, 256, 256, *_imagenet, crop=(.6, 1.)),
-    Preset('biovil', 448, 512, 512, **_wobbly),
-    Preset('biovil-480', 480, 512, 512, **_wobbly),
+    Preset('biovil', 448, 512, 512, stretch=True, **_wobbly),
+    Preset('biovil-480', 480, 512, 512, stretch=True, **_wobbly),
     Preset('mrm-small', 128, 128, 256, .4978, .2449, big=256, crop=(.2, 1.), antialias=False),
     Preset('alta-small', 128, 144, 288, .4785, .2834, big=256, **_wobbly),
     Preset('mrm-pocket', 128, 128, 128, .4978, .2449, big=128, crop=(.6, 1.), antialias=False),
@@ -91,12 +91,14 @@ def resize(x:Float[Tensor, '... h w'], # pictures in [0,1]
     return y.clamp_(0, 1).reshape(*x.shape[:-2], *size)
 
 def decode_film(view:View, # its `px`, or the file at its `path`
-                size:int # pixels of the shorter side
+                size:int, # pixels of the shorter side
+                notes:list|None=None # gets the film's warnings
                ) -> UInt8[np.ndarray, 'h w']:
     "A film as bytes. Raises `ImageError` with the file's name when it can't be read or holds NaN."
     name = view.path or f'film {view.id!r} in memory'
     if view.px is None and not view.path: raise ImageError(f"film {view.id!r} has neither pixels nor a path")
-    x = load_image(view.px if view.px is not None else view.path)
+    film = view.film(); x = film.px
+    if notes is not None: notes.extend(film.warnings)
     if bad := int((~x.isfinite()).sum()): raise ImageError(f"{name}: {bad} of {x.numel()} pixels are not finite")
     return (resize(x, size)[0]*255).round_().to(torch.uint8).numpy()
 
@@ -159,7 +161,9 @@ def cut(px:UInt8[np.ndarray, 'h w'], # of `decode_film` or the cache
        ) -> Float[Tensor, '1 s s']: # in [0,1], not yet normalised
     "The square that a model sees."
     t, l, h, w = crop_box(*px.shape, p, k)
-    x = torch.from_numpy(px[t:t+h, l:l+w].astype(np.float32))[None].div_(255)
+    x = torch.from_numpy(px[t:t+h, l:l+w].astype(np.float32))[None]
+    lo, hi = (int(px.min()), int(px.max())) if p.stretch else (0, 255)
+    x = x.sub_(lo).div_(max(1, hi-lo))
     x = resize(x, (side, side))
     return wobble(x, k) if k is not None else x
 
@@ -181,7 +185,7 @@ def check_preset(model:Any, # a model or its `config` with a `preset`; or a pres
     want = model if isinstance(model, (str,Preset)) else config.get('preset') or getattr(model, 'preset', None)
     if want is None: return None
     want, got = Preset.of(want), Preset.of(getattr(dls, 'preset', dls))
-    keys = [k for k in ('size','resize','mean','std') if getattr(want, k) != getattr(got, k)]
+    keys = [k for k in ('size','resize','mean','std','stretch') if getattr(want, k) != getattr(got, k)]
     if want.big and want.big != got.big: keys.append('big')
     if keys:
         diff = ', '.join(f"{k} {getattr(want,k):.5g} against {getattr(got,k):.5g}" for k in keys)

@@ -10,7 +10,7 @@ __all__ = ['DRAW', 'column_runs', 'fill_runs', 'rle_encode', 'rle_decode', 'coco
            'Phrase', 'phrases', 'attach']
 
 # %% ../../nbs/data/35_regions.ipynb #4b10e5d7
-import copy, json
+import copy, json, struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Iterable
@@ -19,7 +19,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..core import MedvlError
-from .pixels import ImageError, first_line
+from .image import turned
+from .pixels import guarded
 from .study import Box, Study, View
 from .table import ReadLog
 
@@ -152,8 +153,9 @@ def picture_size(path:str|Path # a film: picture or DICOM
                 ) -> tuple[int,int]: # rows, columns
     "Size of a film; of a PNG or JPEG from its header alone. Raises `ImageError`."
     try:
-        with Image.open(path) as im: return im.size[::-1]
-    except (OSError, SyntaxError): return tuple(View(str(path)).film().px.shape[1:])
+        with Image.open(path) as im: return im.size if turned(im) > 4 else im.size[::-1]
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
+        return tuple(View(str(path)).film().px.shape[1:])
 
 # %% ../../nbs/data/35_regions.ipynb #0c70e3ed
 def scale_mask(mask:np.ndarray, # bool [h w]
@@ -169,9 +171,7 @@ def read_mask(mask:'str|Path|np.ndarray|Region', # as in `View.masks`; of a file
              ) -> np.ndarray: # bool
     "A mask as an array. Raises `ImageError` for a file that can't be read."
     if isinstance(mask, (str,Path)):
-        try:
-            with Image.open(mask) as im: a = np.asarray(im.convert('L'))
-        except (OSError, SyntaxError, ValueError) as e: raise ImageError(f"{mask}: no mask: {first_line(e)}") from e
+        with guarded(mask, 'no mask'), Image.open(mask) as im: a = np.asarray(im.convert('L'))
         return scale_mask(a > max(int(a.max()), 1)/2, size)
     return scale_mask(np.asarray(mask).astype(bool), size)
 

@@ -78,12 +78,29 @@ def _named(hits, label=0):
 class _Trig(NamedTuple):
     polarity:str; words:str; context:str=''; start:int=-1; once:bool=False  # once: for the next finding only
 
-_BACK = dict(neg_after=('absent',''), unc_after=('uncertain',''), ctx_after=('uncertain','asked'))
+_BACK = dict(neg_after=('absent',''), unc_after=('uncertain',''), ctx_after=('uncertain','asked'),
+             ctx_reported=('uncertain','history'))
+_NOUNS = ('absence of','lack of')  # denials that can be doubted themselves
+
+def _doubled(hits, i):
+    "Whether a bare 'not' or 'no' right before the denial `i` lifts it: 'not free of', 'has not disappeared'."
+    return i and hits[i-1].key in ('no','not') and hits[i].start-hits[i-1].end < 2
+
+def _earlier(hits, i):
+    "Whether the denial `i` speaks of an earlier film: 'not seen on the prior study', 'previously not seen'."
+    h = hits[i]
+    if not re.search(r'\b(?:not|absent|unseen)\b', h.key): return False
+    if i and hits[i-1].key in ('previously','formerly') and h.start-hits[i-1].end < 2:
+        if i < 2 or 'seen' not in hits[i-2].roles: return True
+    for k in hits[i+1:]:
+        if 'past' in k.roles: return True
+        if _has(k, 'joiner','alternative','stop','find','verb','relative','prior','chg'): return False
+    return False
 
 def _forward(hits, i, trig):
     "The trigger that holds after hit `i`, as far as it looks forward."
     h = hits[i]; r = h.roles
-    if 'neg' in r: return _Trig('absent', h.key, '', h.start)
+    if 'neg' in r: return None if _doubled(hits, i) else _Trig('absent', h.key, '', h.start)
     if 'ctx_history' in r: return _Trig('uncertain', h.key, 'history', h.start)
     if 'ctx_asked' in r: return _Trig('uncertain', h.key, 'asked', h.start)
     if _has(h, 'unc','unc_next','unc_between'):
@@ -92,9 +109,13 @@ def _forward(hits, i, trig):
         return _Trig('uncertain', h.key, '', h.start, 'unc_next' in r)
     return trig
 
-def _over(trig, h):
-    "Whether `trig` ends at the joining word `h`; a hedge covers 'and mild edema', a denial does not."
-    if trig.context=='history' and h.key==',': return True
+def _over(trig, hits, i):
+    "Whether `trig` ends at the joining word `i`; a hedge covers 'and mild edema', a denial does not."
+    h = hits[i]
+    if trig.context=='history' and h.key==',':  # 'history of edema, pneumonia' is a list
+        return not all(_has(k, 'find','joiner','alternative') for k in hits[i:])
+    # 'in the right clinical setting, pneumonia'
+    if h.key==',' and trig.polarity=='uncertain' and hits[i-1].start==trig.start: return False
     return h.ends=='clause' or h.ends=='list' and (trig.polarity=='absent' or h.key==',')
 
 # %% ../../nbs/data/21_report.ipynb #6df4f556
@@ -112,26 +133,44 @@ def _ahead(hits, i):
         if _has(h, 'joiner','alternative','stop','verb','relative'): return False
     return False
 
+_LINK = ('side','zone','sev','chg','weak','preposition','anatomy','seen','neutral')
+
+def _aside(hits, i, trig, out):
+    "Apply 'if any', 'in the right clinical setting' to the finding that it follows, else to what comes."
+    h = hits[i]; after = next((k for k in hits[i+1:] if k.key!=','), None)
+    if not (after and 'clinical' in h.key and _has(after, 'unc','verb','shows','seen')):
+        for k in reversed(hits[:i]):
+            if out and out[-1].span==(k.start,k.end):
+                if out[-1].polarity=='present': out[-1].polarity,out[-1].trigger = 'uncertain',h.key
+                return trig
+            if k.key!=',' and not _has(k, *_LINK): break
+    return trig if trig and trig.polarity=='absent' else _Trig('uncertain', h.key, '', h.start)
+
 def _backward(hits, i, trig, out, cut):
     "Apply hit `i` to what was named before it, from `cut` on; the trigger that holds afterwards."
     h = hits[i]; role = next((k for k in _BACK if k in h.roles), None)
     if 'unc_between' in h.roles and out and out[-1].polarity=='present':
         out[-1].polarity,out[-1].trigger = 'uncertain',h.key
     if role is None: return trig
+    if role=='neg_after' and (_doubled(hits, i) or _earlier(hits, i)): return None
     (pol,ctx),other = _BACK[role],_subject(hits, i)
     if 'state' in h.roles: back = out[-1:] if i and 'find' in hits[i-1].roles else []  # 'appears within normal limits'
     else: back = out[cut[1]:] or ([] if other else out[cut[0]:])
+    part = any('part' in k.roles for k in hits[:i] if not out or k.start>out[-1].span[1] or k.end<out[-1].span[0])
+    if part and back and back[-1].kind=='device': return trig  # 'the tip of the tube is not seen'
     if not back and ('state' in h.roles or other): return trig
     if not back or role=='unc_after' and _ahead(hits, i): return _Trig(pol, h.key, ctx, h.start)
     for e in back:
-        if not (e.polarity=='absent' and e.trigger): e.polarity,e.trigger,e.context = pol,h.key,ctx or e.context
+        held = e.polarity=='absent' and e.trigger and not (pol=='uncertain' and e.trigger in _NOUNS and len(back)==1)
+        if pol=='absent' and e.context=='history': e.context = ''  # 'the earlier edema has cleared'
+        if not held: e.polarity,e.trigger,e.context = pol,h.key,ctx or e.context
     return None
 
 # %% ../../nbs/data/21_report.ipynb #c67011a2
-def _scope(hits, found, asked=False):
-    "An Entity for each of `found`, with polarity, trigger, context; `asked`: the sentence ends with a question mark."
+def _scope(hits, found, asked=()):
+    "An Entity for each of `found`, with polarity, trigger, context; `asked`: those of the whole sentence."
     out,at,cut,verb,opened,alt = [],{},[0,0],False,-1,False
-    trig = _Trig('uncertain', '?', 'asked') if asked else None
+    trig = _Trig('uncertain', *asked) if asked else None
     for i,n,p in found: at.setdefault(i, []).append((n,p))
     for i,h in enumerate(hits):
         for n,p in at.get(i, ()):
@@ -144,14 +183,15 @@ def _scope(hits, found, asked=False):
         if 'neutral' in h.roles: continue
         if 'stop' in h.roles: trig,cut,verb,alt = None,[len(out)]*2,False,False
         elif _has(h, 'joiner','alternative'):
-            if trig and _over(trig, h): trig = None
+            if trig and _over(trig, hits, i): trig = None
             if verb: cut = [cut[1],len(out)]
             alt = 'alternative' in h.roles
         elif 'open' in h.roles: opened = h.start
         elif 'close' in h.roles and trig and trig.start>opened: trig = None
         elif 'relative' in h.roles: cut = [cut[0]]*2
         elif 'cause' in h.roles: trig,alt = None if trig and trig.polarity=='absent' else trig, False
-        if 'trigger' in h.roles: trig = _backward(hits, i, _forward(hits, i, trig), out, cut)
+        if 'aside' in h.roles: trig = _aside(hits, i, trig, out)
+        elif 'trigger' in h.roles: trig = _backward(hits, i, _forward(hits, i, trig), out, cut)
         if _has(h, 'verb','seen'): verb,alt = True,False
     return out
 
@@ -220,6 +260,50 @@ def _topic(found, hits, label):
     if not any(d and not o for d,o in zip(device, inside)): return found
     return [x for x,d,o in zip(found, device, inside) if not (d and o)]
 
+# %% ../../nbs/data/21_report.ipynb #1ab3e502
+def _whole(low, a, z):
+    "(trigger, context) of a sentence that begins with 'any' or ends with a question mark; () if it does neither."
+    if '?' in low[z-2:z] and low[z-3:z]!='(?)':
+        return '?', 'asked' if re.match(r'(?:is|are|was|does|do|did|has|have|could|any)\b', low[a:z]) else ''
+    return ('any', '') if low.startswith('any ', a) else ()
+
+def _fields(hits, ents, label):
+    "A finding that is the label of its sentence has what follows as its value: 'Pneumothorax: No.'"
+    after = [h for h in hits if h.start>=label]
+    if any('find' in h.roles for h in after): return
+    value = next((p for h in after for p,ok in (('absent', _has(h, 'neg','neg_after') or h.key=='negative'),
+                                                ('uncertain', _has(h, 'unc','unc_after'))) if ok), '')
+    for e in ents:
+        if value and e.span[1]<=label and e.kind!='surgery': e.polarity,e.trigger = value,'label'
+
+def _frames(hits):
+    "(start, end) of what is said of an earlier film: 'which showed no effusion', 'compared to a film with edema,'."
+    for i,h in enumerate(hits):
+        if h.roles.get('past') is None: continue
+        j = i+1 + (i+1<len(hits) and hits[i+1].key==',' and i+2<len(hits) and 'relative' in hits[i+2].roles)
+        said = j<len(hits) and 'relative' in hits[j].roles; j += said
+        if j>=len(hits): continue
+        k,first = hits[j], not any('find' in o.roles for o in hits[:i])
+        ends = next((o.start for o in hits[j+1:] if 'stop' in o.roles or o.key==',' or o.ends=='clause'),
+                    hits[-1].end+1)
+        told = 'shows' in k.roles and not k.key.startswith('there') or k.key.startswith(('did not','failed'))
+        compared = any('compar' in o.key for o in hits[:i])
+        if told and h.roles['past']=='film' and (said or not compared): yield k.start, ends
+        elif first and k.key.startswith(('with','w/o')) and ends<=hits[-1].end and \
+            not any(_has(o, 'chg','weak') and o.start<ends for o in hits[j:]): yield k.start, ends
+
+def _past(low, hits, ents):
+    "What an earlier film showed is no statement on this one, save that 'it did not show *the* effusion'."
+    frames = [*_frames(hits)]
+    for e in ents:
+        inside = any(a<=e.span[0]<z for a,z in frames)
+        if inside and e.change!='resolved' and e.polarity=='absent' and low[:e.span[0]].endswith('the '):
+            e.polarity,e.trigger,e.change = 'present','','new'
+        elif inside and not (e.change=='resolved' or e.trigger in ('gone','removed')): e.context = 'history'
+        elif e.polarity=='absent' and e.trigger=='no':  # 'no effusion on the prior study'
+            after = [h for h in hits if h.start>=e.span[1] and 'seen' not in h.roles][:2]
+            if len(after)==2 and after[0].key in ('on','in','at') and 'past' in after[1].roles: e.context = 'history'
+
 # %% ../../nbs/data/21_report.ipynb #c74e5908
 def entities(report:str|bytes|None, # one report, or a sentence
              all_sections:bool=False # also read INDICATION, HISTORY, COMPARISON, TECHNIQUE ...
@@ -232,8 +316,10 @@ def entities(report:str|bytes|None, # one report, or a sentence
         label = _label(text, a, z)
         found = _topic(_named(hits, label), hits, label)
         if not found: continue
-        ents = _scope(hits, found, '?' in text[z-2:z])
+        ents = _scope(hits, found, _whole(low, a, z))
         _Attach(hits, found, ents).run(hits)
+        if label: _fields(hits, ents, label)
+        if any('past' in h.roles for h in hits): _past(low, hits, ents)
         for e in ents:
             e.sentence,e.section,e.text = j,sec,text[e.span[0]:e.span[1]]
             if e.polarity=='absent' and e.change!='resolved': e.change = ''  # 'no new nodule' says nothing of change
@@ -255,6 +341,8 @@ def chexpert_labels(report:str|bytes|None|list[Entity], # one report, or its ent
         if _RANK[v] > _RANK.get(out[k], 0): out[k] = v
     ents = report if isinstance(report, list) and all(isinstance(e, Entity) for e in report) else entities(report)
     ents = [e for e in ents if not e.context]
+    last = {k for e in ents if e.section=='addendum' for k in (e.name, *e.labels)}  # the addendum is the last word
+    if last: ents = [e for e in ents if e.section=='addendum' or last.isdisjoint((e.name, *e.labels))]
     for e in ents:
         for k in e.labels: up(k, _VALUE[e.polarity])
     for child,parent in PARENT.items() if hierarchy else ():
@@ -275,7 +363,8 @@ class Mention:
 
 _KIND = dict(struct='structure', sev='severity', chg='change', weak='change', neg='negation', neg_after='negation',
              unc='uncertainty', unc_after='uncertainty', unc_between='uncertainty', unc_next='uncertainty',
-             ctx_history='context', ctx_asked='context', ctx_after='context')
+             aside='uncertainty',
+             ctx_history='context', ctx_asked='context', ctx_after='context', ctx_reported='context')
 ENTITY_KINDS = ('finding','device','surgery','structure','anatomy','side','zone','severity')
 
 def mentions(report:str|bytes|None, # one report

@@ -22,7 +22,8 @@ from tqdm import tqdm
 
 from ..core import MedvlError
 from ..files import jsonable
-from .pixels import ImageError
+from .identity import doubtful
+from .pixels import ImageError, count_kinds, kinds_text
 from .study import Leakage, Study, View, days_between, leakage, slots
 
 # %% ../../nbs/data/36_summary.ipynb #3d0bfe30
@@ -35,7 +36,8 @@ class Summary:
     texts: dict  # count, distinct, words (smallest, median, largest) over frontals with a text
     labels: pd.DataFrame  # rows: findings; columns: present, absent, uncertain (studies)
     leak: Leakage
-    unreadable: list[str]|None = None  # messages; None: films were not opened
+    unreadable: list[tuple[str,str]]|None = None  # file and message; None: films were not opened
+    noticed: dict|None = None  # kind of warning -> films, and the first of them; None: films were not opened
     raw: dict = field(default_factory=dict, repr=False)  # what the figure draws: words, visits, gaps, sizes
 
     def to_dict(self) -> dict:
@@ -43,13 +45,15 @@ class Summary:
         films = [dict(source=s, view=v) | {k: int(n) for k,n in row.items()} for (s,v),row in self.films.iterrows()]
         return jsonable(dict(counts=self.counts, films=films, splits=self.splits.to_dict('index'), texts=self.texts,
                              labels=self.labels.to_dict('index'), leakage=self.leak.to_dict(),
-                             unreadable=self.unreadable))
+                             unreadable=self.unreadable, noticed=self.noticed))
     def __str__(self):
         c, t = self.counts, self.texts
         head = ', '.join(f'{v} {k}' for k,v in c.items())
         words = f"{t['words'][0]} to {t['words'][2]} words, median {t['words'][1]:g}" if t['count'] else 'none'
         bad = 'not looked for (decode=True opens every film)'
-        if self.unreadable is not None: bad = '\n  '.join([str(len(self.unreadable)), *self.unreadable[:20]])
+        if self.unreadable is not None:
+            kinds = kinds_text(count_kinds(self.unreadable), '  can\'t be read')
+            bad = '\n'.join(filter(None, [str(len(self.unreadable)), kinds, kinds_text(self.noticed, '  note')]))
         labels = self.labels.head(15).to_string() if len(self.labels) else 'none'
         said = f"texts of frontals: {t['count']}, {t['distinct']} different; {words}"
         title = f'studies by label ({len(self.labels)} labels, the most frequent first):'
@@ -72,8 +76,10 @@ def summary(studies:Iterable[Study], # of any origin, priors linked
     fronts = [(s, v, slots(v, s), (v.text or s.report).strip()) for s in studies for v in s.frontals]
     films = [(s, v) for s in studies for v in s.views]
     words = [len(t.split()) for *_,t in fronts if t]
-    counts = dict(studies=len(studies), patients=len({s.patient for s in studies}),
+    unsure = doubtful(studies)
+    counts = dict(studies=len(studies), patients=len({s.patient for s in studies}-set(unsure)),
                   groups=len({s.group for s in studies}), films=len(films))
+    if unsure: counts['studies of unknown patients'] = sum(s.patient in unsure for s in studies)
     counts |= {f'{k}s' if k != 'other' else 'other views': sum(v.kind == k for _,v in films)
                for k in ('frontal','lateral','other')}
     counts |= {'studies with a prior': sum(s.prior is not None for s in studies),
@@ -85,9 +91,9 @@ def summary(studies:Iterable[Study], # of any origin, priors linked
                  words=(min(words), float(np.median(words)), max(words)) if words else (0,0.,0))
     out = Summary(counts, films_table(films), split_table(studies, fronts), texts, label_table(studies),
                   leakage(studies, near=near, bar=bar))
-    sizes, out.unreadable = open_all(films, bar) if decode else ({}, None)
+    sizes, out.unreadable, out.noticed = open_all(films, bar) if decode else ({}, None, None)
     gaps = [g for s in studies if s.prior and (g := days_between(s.prior.time, s.time)) is not None]
-    visits = Counter(s.patient for s in studies)
+    visits = Counter(s.patient for s in studies if s.patient not in unsure)
     out.raw = dict(words=words, gaps=gaps, visits=list(visits.values()), sizes=sizes, findings=finding_table(studies))
     return out
 
@@ -103,11 +109,11 @@ def films_table(films:list[tuple[Study,View]] # every film with its study
 def split_table(studies:list[Study], fronts:list[tuple] # frontals with study, slots and text
                ) -> pd.DataFrame:
     "Patients, studies, frontals, and frontals with a text, a prior, a lateral, by split."
-    rows = {}
+    rows, unsure = {}, doubtful(studies)
     for k in ('train','val','test',None):
         own, f = [s for s in studies if s.split == k], [o for o in fronts if o[0].split == k]
         if not own: continue
-        row = dict(patients=len({s.patient for s in own}), studies=len(own), frontals=len(f))
+        row = dict(patients=len({s.patient for s in own}-set(unsure)), studies=len(own), frontals=len(f))
         rows[k or 'no split'] = row | {'with text': sum(bool(o[3]) for o in f),
                                        'with prior': sum(o[2][2] is not None for o in f),
                                        'with lateral': sum(o[2][1] is not None for o in f)}
@@ -129,13 +135,16 @@ def finding_table(studies:list[Study] # with labels and splits
     return df.loc[df.sum(axis=1).sort_values(ascending=False, kind='stable').index]
 
 def open_all(films:list[tuple[Study,View]], bar:bool # every film with its study; show progress
-            ) -> tuple[Counter, list[str]]:
-    "Decode every film: sizes `(h, w)`, and messages of those that can't be read."
-    sizes, bad = Counter(), []
+            ) -> tuple[Counter, list[tuple[str,str]], dict]:
+    "Decode every film: sizes `(h, w)`; files and messages of those that can't be read; warnings by kind."
+    sizes, bad, odd = Counter(), [], []
     for _,v in tqdm(films, 'opening films', disable=not bar, leave=False, delay=1):
-        try: sizes[tuple(v.film().px.shape[1:])] += 1
-        except ImageError as e: bad.append(str(e))
-    return sizes, bad
+        name = str(v.path or v.id)
+        try: film = v.film()
+        except ImageError as e: bad.append((name, str(e))); continue
+        sizes[tuple(film.px.shape[1:])] += 1
+        odd += [(name, o) for o in film.warnings]
+    return sizes, bad, count_kinds(odd)
 
 # %% ../../nbs/data/36_summary.ipynb #8f94adad
 TINTS = {'train': '#4c72b0', 'val': '#dd8452', 'test': '#55a868', 'no split': '#9a9a9a'}

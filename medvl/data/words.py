@@ -61,6 +61,12 @@ def _headings():
     return (names, re.compile(rf'(?:^|(?<=[\s/]))(?:{alts})$'), re.compile(line, re.M|re.I),
             set(' '.join(d['subheadings']).replace('/', ' ').split()), set(d['not about the film']))
 
+def _field(low):
+    "Whether a label in lower case is the name of a finding: 'PNEUMOTHORAX: Small' is a field of a form."
+    hits = words_known(low)
+    return any('find' in h.roles and lexicon()['info'][h.roles['find']]['kind']=='finding' for h in hits) and \
+        sum(h.end-h.start for h in hits) >= len(low.replace(' ', ''))-2
+
 def _opens(text, ls, c, at_line):
     "(section, start of heading) that the words from `ls` to the colon at `c` open; None if they open none."
     names,suffix,_,sub,_ = _headings()
@@ -72,7 +78,7 @@ def _opens(text, ls, c, at_line):
         if not before or not own and (head.isupper() or head.istitle()):
             return names[' '.join(head.lower().split())], ls+m.start()
     s = seg.strip()
-    if at_line and len(s)>3 and s.isupper() and re.fullmatch(r"[A-Z][A-Z0-9 ()/,&.'-]+", s):
+    if at_line and len(s)>3 and s.isupper() and re.fullmatch(r"[A-Z][A-Z0-9 ()/,&.'-]+", s) and not _field(low):
         film = re.search(r'\b(?:CHEST|VIEWS?|RADIOGRAPHS?|PORTABLE|PA|AP)\b', s)
         return ('findings' if film else s.lower()), ls+seg.index(s)
 
@@ -128,12 +134,20 @@ _CUT = re.compile(r'(?<=\s)\d{1,2}\)(?=\s)'  # 2) as a list number
                   r'|(?<=[a-z)])\.(?=[A-Z][a-z])|(?<=[a-z]{3})\.(?=[a-z]{3})'  # one without a blank behind
                   r'|\n[ \t]*(?:\n|(?=[-*\u2022][ \t]))|\n')  # a blank line, a bullet, a line break
 
+def _prefixed(text, sent, q):
+    "Whether the question mark at `q` belongs to what follows: '? effusion', 'left base: ? edema', 'opacity (?)'."
+    if text[q-1:q] == '(': return True
+    before, after = text[sent:q].rstrip(' \t'), text[q+1:q+40].split()
+    if not after or before == text[sent:q] and before: return False  # it stands at the end, or at its word
+    return not before.strip() or before[-1] in ':(,;-' or after[0][0].islower() or after[0].isupper()
+
 def _ends(text, s, e, sent, m):
     "Whether the mark or line break `m` ends the sentence that began at `sent`, in the section from `s` to `e`."
     g = m.group()
     if g=='\n':  # a wrapped line goes on; a short line before a capital stands by itself
         line = text[max(s, text.rfind('\n', s, m.start())+1):m.start()].strip()
         return 0<len(line)<50 and line[-1] not in ',;:-.' and text[m.end():m.end()+12].lstrip()[:1].isupper()
+    if g=='?' and _prefixed(text, sent, m.start()): return False
     if g[0]!='.': return True
     w = text[max(sent, m.start()-12):m.start()].split()
     w = w[-1].lower().lstrip('(') if w else ''
@@ -172,16 +186,29 @@ def sentences(report:str|bytes|None # one report, or a piece of one
     return [' '.join(text[a:z].split()) for _,a,z in sentence_spans(text)]
 
 # %% ../../nbs/data/20_words.ipynb #23e59dc7
+def _subjects(text, a, z):
+    "The findings that the sentence from `a` to `z` names, and their labels."
+    info = lexicon()['info']
+    names = [h.roles['find'] for h in words_known(lower(text[a:z])) if 'find' in h.roles]
+    return {o for n in names for o in (n, *info[n]['labels'])}
+
 def impression_findings(report:str|bytes|None # one report
                        ) -> str: # '' for a report that describes nothing
-    "Findings, then impression, as clean sentences; falls back to whichever exists, then to any text on the film."
-    text,by = as_text(report),{}
-    for n,a,z in sentence_spans(text):
+    """Findings, impression, addendum as clean sentences; else whichever exists, else any text on the film.
+
+    The addendum is the last word: a sentence that speaks of one of its findings is replaced by it."""
+    text,by = as_text(report),{}; spans = sentence_spans(text)
+    said = set().union(*(_subjects(text, a, z) for n,a,z in spans if n=='addendum'))
+    if said: said.add('abnormality')
+    for n,a,z in spans:
+        if said and n!='addendum' and not said.isdisjoint(_subjects(text, a, z)): continue
         s = ' '.join(text[a:z].split()).rstrip(' ,;:')
+        if n=='addendum' and not _subjects(text, a, z): n = 'told'  # 'discussed by telephone'
         by.setdefault(n, []).append(s if s[-1:] in '.!?' else s+'.')
-    want = ['findings','findings and impression','impression']
-    if not by.keys() & set(want[:2]): want = [n for n in by if about_film(n) and n!='impression'] + ['impression']
-    return ' '.join(s for n in want for s in by.get(n, ()))
+    want = ['findings','findings and impression','impression','addendum']
+    if not by.keys() & set(want[:2]):
+        want = [n for n in by if about_film(n) and n not in (*want[2:],'told')] + want[2:]
+    return ' '.join(s for n in want for s in by.get(n, ())) or ' '.join(by.get('told', ()))
 
 # %% ../../nbs/data/20_words.ipynb #5a689408
 def expand(term:str # e.g. 'opacit(y|ies)', 'effusion(s)', 'air-space'
@@ -200,14 +227,15 @@ def _roles(d):
             for t in (o['terms'] if kind=='findings' else o): yield t, 'find', name
     for name,o in d['structures'].items():
         for t in o['terms']: yield t, 'struct', name
-    named = dict(states='state', side='side', zone='zone', severity='sev', change='chg', weak_change='weak')
+    named = dict(states='state', side='side', zone='zone', severity='sev', change='chg', weak_change='weak',
+                 past='past')
     for group,role in named.items():
         for value,terms in d[group].items():
             for t in terms: yield t, role, value
     for group,role in dict(negation='neg', uncertainty='unc', context='ctx').items():
         for where,terms in d[group].items():
             for t in terms: yield t, role if where=='before' else f'{role}_{where}', True
-    for role in ('anatomy','neutral','stop','cause','joiner','alternative',
+    for role in ('anatomy','part','aside','neutral','stop','cause','joiner','alternative',
                  'verb','shows','seen','relative','preposition','prior'):
         for t in d[role]: yield t, role, True
 
@@ -224,12 +252,13 @@ def _spellings(d):
             r[role] = r.get(role, ()) + (value,) if role=='state' else value
     for w,r in look.items():
         if 'shows' in r or (w.split()[0] in _MODAL and 'seen' not in r): r['verb'] = True
-        if any(k.startswith(('neg','unc','ctx')) for k in r): r['trigger'] = True
+        if any(k.startswith(('neg','unc','ctx','aside')) for k in r): r['trigger'] = True
+        if r.get('past')=='film' or 'past' in r and 'previous' in w: r['prior'] = True
         if 'neutral' in r: look[w] = {'neutral': True}
     return look
 
 # %% ../../nbs/data/20_words.ipynb #fc1e1563
-WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|\?(?=\s*[a-z])|[^\sa-z0-9?'-]")  # a word, or a mark that may matter
+WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|\?(?=\s*[a-z)])|[^\sa-z0-9?'-]")  # a word, or a mark that may matter
 
 @lru_cache(1)
 def lexicon() -> dict:
@@ -242,6 +271,7 @@ def lexicon() -> dict:
         node[''] = (w,r)
     marks = {'(': dict(open=True), ')': dict(close=True), '?': dict(unc=True, trigger=True)}
     tree |= {k: {'': (k,r)} for k,r in marks.items()}
+    tree['(']['?'] = {')': {'': ('(?)', dict(aside=True, trigger=True))}}
     info = {n: dict(kind='device', labels=('Support Devices',), lung=False, state=False) for n in d['devices']}
     info |= {n: dict(kind='surgery', labels=(), lung=False, state=False) for n in d['surgery']}
     for n,o in d['findings'].items():

@@ -21,28 +21,46 @@ from ..core import MedvlError
 from .metrics import MetricError, OneClass
 
 # %% ../../nbs/eval/23_detect.ipynb #8aceba45
+def _boxes(x, what):
+    "Boxes of one film, `[k 4]`, finite, with sides that are not turned round."
+    if x.ndim != 2 or x.shape[1] != 4: raise MetricError(f"{what}: boxes must be [k 4], got {tuple(x.shape)}")
+    bad = ~torch.isfinite(x).all(1) | (x[:,2:] < x[:,:2]).any(1)
+    if bad.any():
+        i = int(bad.nonzero()[0])
+        raise MetricError(f"{what}: box {i} is {x[i].tolist()}; expected left <= right, top <= bottom")
+    return x
+
+def _hits(b, s, t, iou):
+    "Which boxes of a film are right, and how sure each is."
+    over = box_iou(b, t) if len(t) else b.new_zeros(len(b), 1)
+    order = sorted(range(len(b)), key=lambda i: (-float(s[i]), -float(over[i].max())))
+    free, hit = torch.ones(len(t), dtype=torch.bool), []
+    for i in order:
+        best = torch.where(free, over[i], -1.).max(0) if len(t) else None
+        hit.append(best is not None and bool(best.values >= iou))
+        if hit[-1]: free[best.indices] = False
+    return hit, [float(s[i]) for i in order]
+
 def average_precision(boxes:Sequence[Float[Tensor, 'k 4']], # found in each film: left, top, right, bottom
                       scores:Sequence[Float[Tensor, 'k']], # how sure
                       truth:Sequence[Float[Tensor, 'j 4']], # true boxes of each film
                       iou:float=.5 # overlap that is enough
                      ) -> float: # in [0,1]
-    "AP over all films (area under the falling precision). `OneClass` without a true box, `MetricError` for lengths."
+    "AP over all films (area under the falling precision). `OneClass` without a true box, `MetricError` for bad input."
     if not len(boxes) == len(scores) == len(truth):
         raise MetricError(f"boxes of {len(boxes)} films, scores of {len(scores)}, truth of {len(truth)}")
     total = sum(map(len, truth))
     if not total: raise OneClass(f"none of {len(truth)} films has a true box")
     sure, hits = [], []
-    for b,s,t in zip(boxes, scores, truth):
-        o = s.argsort(descending=True, stable=True)
-        over, free = box_iou(b[o], t) if len(t) else b.new_zeros(len(b), 0), torch.ones(len(t), dtype=torch.bool)
-        for row in over:
-            best = torch.where(free, row, -1.).max(0) if len(t) else None
-            ok = best is not None and bool(best.values >= iou)
-            if ok: free[best.indices] = False
-            hits.append(ok)
-        sure += s[o].tolist()
-    hit = np.array(hits, bool)[np.argsort(-np.array(sure), kind='stable')]
-    tp = hit.cumsum(); precision = tp/np.arange(1, len(hit)+1)
+    for i,(b,s,t) in enumerate(zip(boxes, scores, truth)):
+        if s.shape != (len(b),): raise MetricError(f"film {i}: {len(b)} boxes, scores {tuple(s.shape)}")
+        if s.isnan().any(): raise MetricError(f"film {i}: the score of box {int(s.isnan().nonzero()[0])} is nan")
+        hit, score = _hits(_boxes(b, f'film {i}'), s, _boxes(t, f'truth of film {i}'), iou)
+        hits += hit; sure += score
+    if not hits: return 0.
+    o = np.argsort(-np.array(sure), kind='stable'); s, hit = np.array(sure)[o], np.array(hits, bool)[o]
+    last = np.searchsorted(-s, -s, side='right')-1                                 # the last box of the same score
+    precision = (hit.cumsum()/np.arange(1, len(hit)+1))[last]
     precision = np.maximum.accumulate(precision[::-1])[::-1]
     return float(precision[hit].sum()/total)
 

@@ -43,7 +43,8 @@ def picked(res:Grounding, # of `grounding`
 def said(r:dict # a row of `Grounding.rows`
         ) -> str: # one line
     "The scores of a phrase, for people."
-    return f"contrast {r['cnr']:.2f} · mIoU {r['miou']:.2f} · highest point {'in' if r['pointing'] else 'outside'}"
+    where = 'in' if r['pointing'] else 'near' if r.get('near') else 'outside'
+    return f"contrast {r['cnr']:.2f} · mIoU {r['miou']:.2f} · highest point {where}"
 
 def film_card(res:Grounding, # of `grounding`
               j:int, # number of the phrase
@@ -63,9 +64,8 @@ def _png(fig):
 _STYLE = """body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem;color:#222}
 .row{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0;width:17rem}figure img{width:100%}
 figcaption b{display:block}small{color:#555}pre{background:#f4f4f4;padding:.8rem;overflow-x:auto;font-size:13px}"""
-_LEGEND = ('Green: where it was drawn. Dashed: its box. Bright: where the model sees the phrase; it draws a map '
-           'for any '
-           'phrase, true or not. Not for clinical use.')
+_LEGEND = ('Green: where it was drawn. Dashed: its box. Orange: three quarters of the way from the lowest to the '
+           'highest value of the map, which every phrase has, true or not. Not for clinical use.')
 
 # %% ../../nbs/eval/22_gallery.ipynb #ed5e6920
 def gallery_page(res:Grounding, # of `grounding`

@@ -6,10 +6,11 @@ Docs: https://medvl.github.io/medvl/eval/maps.html.md"""
 
 # %% auto #0
 __all__ = ['Window', 'window', 'to_square', 'to_film', 'axis_weights', 'on_film', 'check_phrase', 'evaluating', 'phrase_feats',
-           'ground', 'film_tensor', 'Asker', 'heat', 'heats']
+           'ground', 'film_tensor', 'Scale', 'clear_views', 'Asker', 'heat', 'heats']
 
 # %% ../../nbs/eval/20_maps.ipynb #fd3b6b66
 import textwrap
+from difflib import get_close_matches
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -27,7 +28,8 @@ from torch import Tensor
 from ..core import Aligner, Feat, MedvlError
 from ..data.batch import pad_texts
 from ..data.preset import Preset, crop_box, cut, decode_film
-from ..data.study import Box, View
+from ..data.report import chexpert_labels
+from ..data.study import Box, Study, View
 from ..data.tokens import encode
 from ..losses.local import sim_map
 
@@ -125,8 +127,15 @@ def check_phrase(tok:Any, # the model's tokenizer
     unknown = [name(k) for k,p in parts.items() if tok.unk_token_id in p]
     if len(unknown) == len(parts): raise MedvlError(f"the model knows no word of {phrase[:60]!r}")
     spelled = [name(k) for k,p in parts.items() if len(p) > 2 and len(name(k)) < 2*len(p) and name(k) not in unknown]
-    return [f"{what}: {', '.join(map(repr, ws))}" for what,ws in (('not in the vocabulary', unknown),
-            ('only spelled out, so the map may mean nothing', spelled)) if ws]
+    split = [name(k) for k,p in parts.items() if len(p) > 1 and len(name(k)) > 3 and name(k) not in unknown]
+    whole = [w for w in tok.get_vocab() if len(w) > 3 and not w.startswith('##')] if split else []
+    near = {w: get_close_matches(w.lower(), whole, 1, .85) for w in split}
+    def quoted(ws): return ', '.join(map(repr, ws))
+    notes = [f"The model's vocabulary does not contain {quoted(unknown)}."]*bool(unknown)
+    notes += [f"The vocabulary has {w!r} only in pieces; did you mean {o[0]!r}?" for w,o in near.items() if o]
+    left = [w for w in spelled if not near.get(w)]
+    return notes+[f"The vocabulary can only spell {quoted(left)}, so the map may mean nothing."]*bool(left)
+
 
 # %% ../../nbs/eval/20_maps.ipynb #f0248fb8
 @contextmanager
@@ -187,6 +196,49 @@ def film_tensor(views:Iterable[View], # films
     p = Preset.of(preset)
     return torch.stack([p.norm(cut(decode_film(v, p.decode), p, p.size)) for v in views]).to(device)
 
+# %% ../../nbs/eval/20_maps.ipynb #4e0ad307
+class Scale(NamedTuple):
+    "How the values of a map are to be read: from nothing to full colour, with a contour."
+    low: float  # nothing below
+    level: float  # the contour
+    high: float  # full colour from here on
+    films: int = 0  # films without the finding that it comes from; 0: the map's own range
+
+    @classmethod
+    def of(cls, m:Float[np.ndarray, '...']) -> 'Scale':
+        "The range of a map itself, the contour at three quarters of it."
+        lo, hi = (float(np.nanmin(m)), float(np.nanmax(m))) if np.isfinite(m).any() else (0., 1.)
+        hi = hi if hi > lo else lo+1
+        return cls(lo, lo+.75*(hi-lo), hi)
+    @classmethod
+    def against(cls,
+                maps:Sequence[Float[np.ndarray, 'h w']], # the phrase on films without the finding
+                share:float=.95 # of these films that stay below the contour
+               ) -> 'Scale':
+        "From films without the finding. Raises `MedvlError` for fewer than two."
+        if len(maps) < 2: raise MedvlError(f"a scale needs films without the finding, at least 2, got {len(maps)}")
+        low = float(np.nanmedian(np.concatenate([m[np.isfinite(m)] for m in maps])))
+        level = float(np.quantile([np.nanmax(m) for m in maps], share))
+        level = level if level > low else low+1e-6
+        return cls(low, level, level+(level-low)/2, len(maps))
+    def claimed(self, m:Float[np.ndarray, 'h w']) -> float:
+        "Share of what was seen that lies above the contour."
+        return float((m[np.isfinite(m)] > self.level).mean())
+
+# %% ../../nbs/eval/20_maps.ipynb #ee6a190b
+def clear_views(studies:Iterable[Study], # of any origin
+                n:int=20, # films at most
+                kind:str='frontal' # of view
+               ) -> list[View]: # one a patient, in order
+    "Films whose label or report is 'No Finding'. Raises `MedvlError` for fewer than two."
+    out = {}
+    for s in studies:
+        label = s.labels.get('No Finding', np.nan)
+        if s.of(kind) and (label == 1 or (np.isnan(label) and chexpert_labels(s.report)['No Finding'] == 1)):
+            out.setdefault(s.group, s.of(kind)[0])
+    if len(out) < 2: raise MedvlError(f"{len(out)} {kind} films of patients without a finding; a scale needs two")
+    return list(out.values())[:n]
+
 # %% ../../nbs/eval/20_maps.ipynb #dc876652
 class Asker:
     "A model that is asked for phrases on films, and remembers."
@@ -195,10 +247,13 @@ class Asker:
                  tok:Any, # its tokenizer
                  preset:str|Preset, # how it wants its films
                  max_len:int=128, # tokens of a phrase
-                 sigma:float=0. # Gaussian over the grid, in cells
+                 sigma:float=0., # Gaussian over the grid, in cells
+                 controls:Sequence[View]=(), # films without the findings that are asked for; none: no calibrated scale
+                 kinds:Sequence[str]=() # kinds of view that the model was trained on; none: not known
                 ):
         self.model, self.tok, self.p, self.max_len, self.sigma = model, tok, Preset.of(preset), max_len, sigma
-        self.films, self.maps = {}, {}
+        self.controls, self.kinds = list(controls), tuple(kinds)
+        self.films, self.maps, self.scales = {}, {}, {}
 
     def look(self, view:View) -> tuple[View, np.ndarray, Feat]:
         "A film, its pixels and its features; encoded when it is new. Raises `ImageError`."
@@ -208,15 +263,36 @@ class Asker:
             self.films[id(view)] = view, px, f
         return self.films[id(view)]
 
-    def ask(self, view:View, phrase:str) -> tuple[np.ndarray, list[str]]:
-        "Maps `[looks h w]` on the film with NaN margins, and notes on the phrase. Raises `MedvlError`."
-        phrase = ' '.join(phrase.split()); notes = check_phrase(self.tok, phrase, self.max_len)
+    def on(self, view:View, phrase:str) -> np.ndarray:
+        "Maps `[looks h w]` on the film with NaN margins."
         at = id(view), phrase
         if at not in self.maps:
             _, px, f = self.look(view)
             m = ground(self.model, f, phrase_feats(self.model, self.tok, [phrase], self.max_len))[:,0,0].cpu().numpy()
             self.maps[at] = on_film(m, window(*px.shape, self.p), px.shape, sigma=self.sigma)
-        return self.maps[at], notes
+        return self.maps[at]
+
+    def scale(self, phrase:str, view:View|None=None) -> tuple[Scale, View|None]:
+        "The scale of a phrase, and the control of median height; without controls, of the phrase on `view`, and None."
+        phrase = ' '.join(phrase.split())
+        if not self.controls: return Scale.of(self.on(view, phrase)), None
+        if phrase not in self.scales:
+            maps = [self.on(v, phrase)[-1] for v in self.controls]
+            mid = int(np.argsort([np.nanmax(m) for m in maps])[len(maps)//2])
+            self.scales[phrase] = Scale.against(maps), self.controls[mid]
+        return self.scales[phrase]
+
+    def ask(self, view:View, phrase:str) -> tuple[np.ndarray, list[str]]:
+        "Maps `[looks h w]` on the film with NaN margins, and what to know about them. Raises `MedvlError`."
+        phrase = ' '.join(phrase.split()); notes = check_phrase(self.tok, phrase, self.max_len)
+        if self.kinds and view.kind not in self.kinds:
+            notes.append(f"This is a {view.kind} film; the model was trained on {' and '.join(self.kinds)} films.")
+        m, s = self.on(view, phrase), self.scale(phrase, view)[0]
+        if s.films and np.nanmax(m[-1]) <= s.level:
+            notes.append(f"The map of {phrase!r} is nowhere higher than on {s.films} films without the finding: "
+                         "it claims no place.")
+        return m, notes
+
 
 # %% ../../nbs/eval/20_maps.ipynb #e3bdea1f
 def heat(px:np.ndarray, # [h w] film, any numbers
@@ -225,25 +301,27 @@ def heat(px:np.ndarray, # [h w] film, any numbers
          mask:Bool[np.ndarray, 'h w']|None=None, # the truth, drawn as a contour
          boxes:Iterable[Box]=(), # drawn dashed, in the film's pixels
          ax:Axes|None=None, # where to draw; None: a new figure
-         lim:tuple[float,float]|None=None, # range of the colours; None: that of the map
+         scale:Scale|None=None, # how values are read; None: the map's own range
          bar:bool=True # the colour bar
         ) -> Axes:
-    "A map over its film; the weaker a place, the clearer the film."
+    "A map over its film. Opacity follows the value, the orange contour is the scale's level, the green one the truth."
     if ax is None: ax = plt.subplots(figsize=(3.6,3.4), dpi=75, layout='constrained')[1]
-    h, w = px.shape; where = dict(extent=(0,w,h,0))
-    lo, hi = lim or ((np.nanmin(m), np.nanmax(m)) if np.isfinite(m).any() else (0, 1))
-    norm = Normalize(lo, hi if hi > lo else lo+1)
-    ax.imshow(px, cmap='gray', **where)
-    seen = np.nan_to_num(np.clip(norm(np.ma.masked_invalid(m)).filled(0), 0, 1))
-    im = ax.imshow(m, cmap='inferno', norm=norm, alpha=.15+.5*seen, interpolation='bilinear', **where)
-    if mask is not None and mask.any():
-        y, x = ((np.arange(n)+.5)*o/n for n,o in zip(mask.shape, (h,w)))
-        ax.contour(x, y, mask.astype(float), [.5], colors='#27e0b3', linewidths=1.3)
+    (h, w), s = px.shape, scale or Scale.of(m)
+    def contour(x, at, color):
+        rows, cols = ((np.arange(n)+.5)*o/n for n,o in zip(x.shape, (h,w)))
+        ax.contour(cols, rows, x, [at], colors=color, linewidths=1.3)
+    ax.imshow(px, cmap='gray', extent=(0,w,h,0))
+    rise = np.nan_to_num(np.clip((m-s.low)/(s.high-s.low), 0, 1))
+    im = ax.imshow(m, cmap='autumn', norm=Normalize(s.low, s.high), alpha=.7*rise**2, interpolation='bilinear',
+                   extent=(0,w,h,0))
+    if (m > s.level).any(): contour(np.where(np.isfinite(m), m, s.low), s.level, '#ff8c1a')
+    if mask is not None and mask.any(): contour(mask.astype(float), .5, '#27e0b3')
     for b in boxes: ax.add_patch(plt.Rectangle((b.x,b.y), b.w, b.h, fill=False, ec='white', ls='--', lw=1))
     ax.set(xlim=(0,w), ylim=(h,0)); ax.axis('off')
     ax.set_title(textwrap.fill(phrase if len(phrase) < 60 else phrase[:57]+'...', 34), fontsize=8, parse_math=False)
     if bar: ax.figure.colorbar(im, ax=ax, fraction=.045, pad=.02).ax.tick_params(labelsize=6)
     return ax
+
 
 # %% ../../nbs/eval/20_maps.ipynb #7a95faad
 def heats(asker:Asker, # the model
@@ -251,18 +329,26 @@ def heats(asker:Asker, # the model
           phrases:Sequence[str], # what is looked for, each as `check_phrase` allows
           looks:bool=True, # a row for each look; False: the last one only
           dpi:int=110 # of the figure
-         ) -> tuple[Figure, list[dict]]: # and for each phrase: highest, lowest, where the highest is, notes
-    "Maps of phrases on one film. Raises `MedvlError`."
-    got = [asker.ask(view, s) for s in phrases]
-    maps, px = [m if looks else m[-1:] for m,_ in got], asker.look(view)[1]
-    rows = max(map(len, maps))
-    fig, axs = plt.subplots(rows, len(maps), figsize=(3.6*len(maps), .4+3.3*rows*min(1.4, px.shape[0]/px.shape[1])),
-                            dpi=dpi, squeeze=False, layout='constrained')
+         ) -> tuple[Figure, list[dict]]: # and for each phrase: highest, lowest, where the highest is, claimed, notes
+    "Maps of phrases on one film, each with its control if the asker has any. Raises `MedvlError`."
+    got = [asker.ask(view, s) for s in phrases]; scales = [asker.scale(s, view) for s in phrases]
+    cols = []
+    for s,(m,_),(scale,other) in zip(phrases, got, scales):
+        cols.append((view, s, m, scale))
+        if other is not None: cols.append((other, f'control: {s}', asker.on(other, ' '.join(s.split())), scale))
+    rows = max(len(m) for _,_,m,_ in cols) if looks else 1
+    h, w = asker.look(view)[1].shape
+    fig, axs = plt.subplots(rows, len(cols), figsize=(3.6*len(cols), .4+3.3*rows*min(1.4, h/w)), dpi=dpi,
+                            squeeze=False, layout='constrained')
     for ax in axs.flat: ax.axis('off')
-    for m,s,col in zip(maps, phrases, axs.T):
-        lim = float(np.nanmin(m)), float(np.nanmax(m))
-        for j,ax in enumerate(col[:len(m)]): heat(px, m[j], s if len(m) == 1 else f'{s} (look {j})', ax=ax, lim=lim)
-    def said(m, notes):
+    for (v,s,m,scale),line in zip(cols, axs.T):
+        for j,ax in enumerate(line[:len(m)]):
+            k = j if looks else -1
+            heat(asker.look(v)[1], m[k], s if rows == 1 else f'{s} (look {j})', ax=ax, scale=scale)
+            if not looks: break
+    def said(m, notes, scale):
         y, x = divmod(int(np.nanargmax(m[-1])), m.shape[-1])
-        return dict(highest=float(np.nanmax(m[-1])), lowest=float(np.nanmin(m[-1])), x=x, y=y, notes=notes)
-    return fig, [dict(phrase=s) | said(*g) for s,g in zip(phrases, got)]
+        return dict(highest=float(np.nanmax(m[-1])), lowest=float(np.nanmin(m[-1])), x=x, y=y,
+                    claimed=scale.claimed(m[-1]) if scale.films else None, notes=notes)
+    return fig, [dict(phrase=s) | said(*g, o) for s,g,(o,_) in zip(phrases, got, scales)]
+

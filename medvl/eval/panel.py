@@ -88,7 +88,7 @@ class Panel:
         truth = next((r for r in self.drawn() if r.text.lower() == self.text.value.lower()), None)
         fig, ax = plt.subplots(figsize=(4.6,4.3), dpi=110, layout='constrained')
         heat(self.asker.look(v)[1], maps[self.look.value], self.text.value, None if truth is None else truth.mask(),
-             truth.boxes if truth else (), ax, lim=(float(np.nanmin(maps)), float(np.nanmax(maps))))
+             truth.boxes if truth else (), ax, self.asker.scale(self.text.value, v)[0])
         return fig
 
     def _repr_mimebundle_(self, **kw): return self.box._repr_mimebundle_(**kw)

@@ -15,23 +15,23 @@ from dataclasses import dataclass
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .metrics import Interval, MetricError, bootstrap, chance_recall, paired_bootstrap
-from .retrieval import WAYS, Embeddings, match_ranks
+from .metrics import Interval, MetricError, chance_recall, mean_interval, paired_bootstrap
+from .retrieval import WAYS, Embeddings, candidates, pair_ranks, right_candidates
 
 # %% ../../nbs/eval/41_pool.ipynb #61189341
 def query_scores(emb:Embeddings, # of one fold's test patients; samples without a text take no part
-                 ks:Sequence[int]=(1,5,10) # list lengths
+                 ks:Sequence[int]=(1,5,10), # list lengths
+                 rule:str='distinct-v2' # which candidates are ranked, see `eval.retrieval.candidates`
                 ) -> tuple[dict[str,np.ndarray], dict[str,np.ndarray]]: # by metric, for each query; and by chance
     "Hits and percentile of every query, both ways, under open_clip's names."
-    e = emb.paired()
-    m = (e.txt_id[:,None] == e.txt_id[None]).sum(1).numpy()                 # right candidates
-    n, got, chance = len(e), {}, {}
-    for way, rank in zip(WAYS, match_ranks(e.v, e.t, e.txt_id, e.txt_id)):
-        for k in ks:
+    e, got, chance = emb.paired(), {}, {}
+    for way, rank, c in zip(WAYS, pair_ranks(e, rule), candidates(e, rule)[::-1]):
+        n, m = len(c), right_candidates(e.txt_id, e.txt_id[c])
+        by = {o: [chance_recall([o], n, k) for k in ks] for o in np.unique(m)}
+        for j, k in enumerate(ks):
             got[f'{way}_R@{k}'] = (rank <= k).numpy().astype(float)
-            chance[f'{way}_R@{k}'] = np.array([chance_recall([o], n, k) for o in m])
-        wrong = np.maximum(n-m, 1)
-        got[f'{way}_percentile'] = 1-(rank.numpy()-1)/wrong
+            chance[f'{way}_R@{k}'] = np.array([by[o][j] for o in m])
+        got[f'{way}_percentile'] = 1-(rank.numpy()-1)/np.maximum(n-m, 1)
         chance[f'{way}_percentile'] = 1-1/(m+1.)
     return got, chance
 
@@ -43,10 +43,12 @@ class Pool:
     chance: dict[str,np.ndarray]  # the same by chance
     group: np.ndarray  # patient of each query
     fold: np.ndarray  # fold of each query
+    rule: str = 'distinct-v2'  # which candidates were ranked
 
     @classmethod
     def of(cls, parts:Mapping[int,tuple[Embeddings,Sequence]], # fold -> embeddings, and the patient of each row
-           ks:Sequence[int]=(1,5,10) # list lengths
+           ks:Sequence[int]=(1,5,10), # list lengths
+           rule:str='distinct-v2' # which candidates are ranked
           ) -> 'Pool':
         "Put folds together. Raises `MetricError` for a patient in two of them."
         each, group, fold, home = [], [], [], {}
@@ -55,13 +57,13 @@ class Pool:
             who = np.asarray(who).astype(str)[emb.has.numpy()]
             for g in who:
                 if home.setdefault(g, i) != i: raise MetricError(f"patient {g} is tested in folds {home[g]} and {i}")
-            each.append(query_scores(emb, ks)); group.append(who); fold.append(np.full(len(who), i))
+            each.append(query_scores(emb, ks, rule)); group.append(who); fold.append(np.full(len(who), i))
         values, chance = ({k: np.concatenate([o[j][k] for o in each]) for k in each[0][0]} for j in (0,1))
-        return cls(values, chance, np.concatenate(group), np.concatenate(fold))
+        return cls(values, chance, np.concatenate(group), np.concatenate(fold), rule)
 
     def table(self, n_boot:int=2000, seed:int=0) -> dict[str,Interval]:
         "Means over all queries, with intervals by patient."
-        return {k: bootstrap(np.mean, x, group=self.group, n_boot=n_boot, seed=seed) for k,x in self.values.items()}
+        return {k: mean_interval(x, self.group, (0, 1)) for k,x in self.values.items()}
 
     def ahead_of(self, other:'Pool', n_boot:int=2000, seed:int=0) -> dict[str,Interval]:
         "This system minus the other, query by query. Raises `MetricError` when they were asked other queries."
@@ -74,7 +76,8 @@ class Pool:
         "Counts, metrics, chance, and each fold by itself."
         def mean(d, at=slice(None)): return {k: float(x[at].mean()) for k,x in d.items()}
         folds = {str(i): mean(self.values, self.fold == i) for i in np.unique(self.fold)}
-        return dict(queries=len(self.group), patients=len(set(self.group)), metrics=self.table(n_boot, seed),
+        return dict(rule=self.rule, queries=len(self.group), patients=len(set(self.group)),
+                    metrics=self.table(n_boot, seed),
                     chance=mean(self.chance), folds=folds)
 
 # %% ../../nbs/eval/41_pool.ipynb #5a1a990e

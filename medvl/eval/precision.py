@@ -60,8 +60,8 @@ def finding_precision(scores:Float[np.ndarray, 'q n'], # how well each candidate
     if not keep: raise MedvlError(f"no finding has {least} queries; there are {dict(zip(names, n.tolist()))}")
     got = {k: finding_hits(scores, query[:,keep], candidate[:,keep], k) for k in ks}
     who = range(len(query)) if group is None else group
-    res = {f'P@{k}': bootstrap(by_finding, h, group=who, n_boot=n_boot, seed=seed) if n_boot else by_finding(h)
-           for k,h in got.items()}
+    kw = dict(group=who, n_boot=n_boot, seed=seed, bounds=(0, 1))
+    res = {f'P@{k}': bootstrap(by_finding, h, **kw) if n_boot else by_finding(h) for k,h in got.items()}
     each = {names[j]: dict(queries=int(n[j]), chance=float((candidate[:,j] == 1).mean()),
                            **{f'P@{k}': float(np.nanmean(h[:,i])) for k,h in got.items()}) for i,j in enumerate(keep)}
     return jsonable(dict(metrics=res, chance=float(np.mean([o['chance'] for o in each.values()])), by_finding=each,

@@ -23,7 +23,7 @@ from ..core import Aligner, MedvlError
 from ..files import jsonable
 from ..data.prompts import load_prompts
 from ..data.study import Sample
-from .metrics import bootstrap
+from .metrics import mean_interval
 from .retrieval import class_precision
 from .zeroshot import zeroshot
 
@@ -183,8 +183,7 @@ def precision_by_class(p:Protocol, # its ks and classes
     "P@k over all queries and by class. Raises `MedvlError` when a k exceeds the candidates."
     cq, cc = np.asarray(cls_q), np.asarray(cls_c)
     got = {k: v.numpy() for k,v in class_precision(q, c, torch.as_tensor(cq), torch.as_tensor(cc), p.ks).items()}
-    res = {f'P@{k}': bootstrap(np.mean, v, group=group, n_boot=n_boot, seed=seed) if n_boot else float(v.mean())
-           for k,v in got.items()}
+    res = {f'P@{k}': mean_interval(v, group, (0, 1)) if n_boot else float(v.mean()) for k,v in got.items()}
     by = {p.classes[j]: {f'P@{k}': float(v[cq == j].mean()) for k,v in got.items()} for j in np.unique(cq)}
     chance = float(np.mean([(cc == j).mean() for j in cq]))
     return jsonable(dict(protocol=p.id, hash=p.hash, queries=len(cq), candidates=len(cc), chance=chance, seed=seed,

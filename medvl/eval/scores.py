@@ -22,7 +22,7 @@ from tqdm import tqdm
 from ..core import Aligner, Batch, Feat, MedvlError
 from .maps import evaluating, phrase_feats
 from .metrics import MetricError, ranks
-from .retrieval import WAYS, rank_metrics
+from .retrieval import NEAR, RULES, both_ways
 from .zeroshot import binary_labels, multilabel_table
 
 # %% ../../nbs/eval/30_scores.ipynb #13c75f5d
@@ -109,13 +109,15 @@ def score_retrieval(S:Float[Tensor, 'n m'], # a square of scores
                     id_v:Int[Tensor, 'n'], # text id of each film
                     id_t:Int[Tensor, 'm']|None=None, # text id of each text; None: text i belongs to film i
                     ks:Sequence[int]=(1,5,10), # list lengths
-                    ties:str='pessimistic' # 'pessimistic', 'mean' or 'optimistic'
+                    ties:str='pessimistic', # 'pessimistic', 'mean' or 'optimistic'
+                    rule:str='distinct-v2' # each text once; 'pairs-v1': all columns
                    ) -> dict[str,float]:
     "Retrieval in both directions from scores, with the keys of `eval.retrieval`. Raises `MetricError`."
-    right = np.asarray(id_v)[:,None] == np.asarray(id_v if id_t is None else id_t)[None]
-    s = np.asarray(S, dtype=np.float64)
-    res = rank_metrics(WAYS[0], ranks(s, right, ties), ks) | rank_metrics(WAYS[1], ranks(s.T, right.T, ties), ks)
-    return res | {'R_sum': sum(x for k,x in res.items() if '_R@' in k)}
+    if rule not in RULES: raise MetricError(f"unknown rule {rule!r}; known: {', '.join(RULES)}")
+    s, ids = np.asarray(S, dtype=np.float64), np.asarray(id_v if id_t is None else id_t)
+    right, near = np.asarray(id_v)[:,None] == ids[None], NEAR*float(np.abs(s).max())
+    text = np.sort(np.unique(ids, return_index=True)[1]) if rule == RULES[0] else slice(None)
+    return both_ways((ranks(s[:,text], right[:,text], ties, near), ranks(s.T, right.T, ties, near)), ks)
 
 # %% ../../nbs/eval/30_scores.ipynb #c9848dd2
 def prompt_scores(model:Aligner, # with `scores`

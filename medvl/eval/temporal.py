@@ -82,7 +82,7 @@ def _answers(x, y, train, test, Cs):
     return {C: _fit(s.transform(x[train]), y[train], C).predict(s.transform(x[test])) for C in Cs}
 
 def _report(pred, true, group, n_boot, seed):
-    score = bootstrap(macro_accuracy, pred, true, group=group, n_boot=n_boot, seed=seed)
+    score = bootstrap(macro_accuracy, pred, true, group=group, n_boot=n_boot, seed=seed, bounds=(0, 1))
     counts = {CHANGES[c]: int((true == c).sum()) for c in range(3)}
     recall = {CHANGES[c]: float((pred[true == c] == c).mean()) for c in np.unique(true)}
     return jsonable(dict(macro_accuracy=score, recall=recall, n=counts, patients=len(set(group)),

@@ -24,8 +24,8 @@ from torch.nn.functional import normalize
 
 from ..core import CHEXPERT, Aligner, MedvlError
 from ..files import jsonable
-from .metrics import (Interval, MetricError, OneClass, accuracy, auroc, auroc_draws, best_threshold,
-                                bootstrap, cv_threshold, draw_counts, f1)
+from .metrics import (Interval, MetricError, OneClass, accuracy, auroc, auroc_interval, auroc_without,
+                                best_threshold, bootstrap, cv_threshold, f1, hanley_mcneil, jackknife, units_of)
 from .retrieval import Embeddings, embed
 
 # %% ../../nbs/eval/13_zeroshot.ipynb #bb415601
@@ -133,60 +133,68 @@ def binary_labels(lbl:Float[np.ndarray, 'n k'], # 1, 0, -1 (uncertain), NaN (not
     return y
 
 # %% ../../nbs/eval/13_zeroshot.ipynb #b989fc03
-def _one_class(s, y, group, counts, val, cv, n_boot, seed):
-    "Counts and metrics of one finding, NaN labels left out; and the AUROC of each draw (None: not computable)."
+def _one_class(s, y, group, val, cv, n_boot):
+    "Counts and metrics of one finding, NaN labels left out; and the AUROC without each unit (None: not computable)."
     keep = ~np.isnan(y); g = None if group is None else group[keep]
     r = dict(n=int(keep.sum()), n_positive=int((y == 1).sum()), n_left_out=int((~keep).sum()))
     if len(np.unique(y[keep])) < 2:
         why = 'no labelled film' if not keep.any() else f"all {r['n']} labels are {y[keep][0]:g}"
         return r | dict(auroc=Interval(np.nan, np.nan, np.nan), reason=why), None
-    s, y = s[keep], y[keep]
-    draws = auroc_draws(s, y, counts[:,keep]) if n_boot else np.array([])
-    try: r['auroc'] = Interval.of(auroc(s, y), draws, n_units=len(y) if g is None else len(set(g)))
-    except OneClass as e: r |= dict(auroc=Interval(auroc(s, y), np.nan, np.nan), reason=f"no interval: {e}")
-    if (few := min(y.sum(), len(y)-y.sum())) < 10:
-        r.setdefault('reason', f"only {few:g} of one kind: the interval is too narrow")
+    inv, c = units_of(len(keep), group); s, y = s[keep], y[keep]
+    left = auroc_without(s, y, inv[keep], c)
+    r['auroc'] = one = auroc_interval(s, y, g) if n_boot else Interval(auroc(s, y), np.nan, np.nan)
+    if one.n_failed: r['reason'] = f"no interval: without one {'film' if g is None else 'patient'} one kind is missing"
+    elif one.few is not None: r['reason'] = f"only {one.few:g} {'films' if g is None else 'patients'} of one kind"
     if val is not None:
         vs, vy = val; vk = ~np.isnan(vy)
         try:
             thr = best_threshold(vs[vk], vy[vk])
             def both(p, y): return {'accuracy': accuracy(p, y), 'f1': f1(p, y)}
             r |= dict(threshold=thr, threshold_from=f"validation, best F1 on {int(vk.sum())} films")
-            r |= bootstrap(both, (s >= thr).astype(int), y, group=g, n_boot=n_boot, seed=seed)
+            r |= bootstrap(both, (s >= thr).astype(int), y, group=g, n_boot=n_boot, bounds=(0, 1))
         except MetricError as e:
             r |= dict(threshold=np.nan, accuracy=np.nan, f1=np.nan, threshold_reason=f"validation: {e}")
     if cv:
         try: r['in_test_cv'] = {k: x for k, x in cv_threshold(s, y).items() if k != 'thresholds'}
         except MetricError as e: r['in_test_cv'] = dict(accuracy=np.nan, f1=np.nan, reason=str(e))
-    return r, draws
+    return r, left
 
+def _macro(res, left, n_boot):
+    "Mean AUROC of the classes; without an interval, and why, where one class does not survive without one unit."
+    value = float(np.mean([r['auroc'].value for r in res.values()]))
+    if not n_boot: return dict(auroc=Interval(value, np.nan, np.nan))
+    def floor(_): return sum(hanley_mcneil(r['auroc'].value, r['n_positive'], r['n']-r['n_positive'])
+                             for r in res.values())/len(res)**2
+    out = dict(auroc=jackknife(value, left.mean(0), (0, 1), floor=floor))
+    lone = [c for c,l in zip(res, left) if np.isnan(l).any()]
+    return out | (dict(reason=f"no interval: all of one kind of {', '.join(lone)} are of one patient") if lone else {})
+
+# %% ../../nbs/eval/13_zeroshot.ipynb #c0f3ab50
 def multilabel_table(scores:Float[np.ndarray, 'n k'], # higher: more likely present
                      labels:Float[np.ndarray, 'n k'], # 1, 0, NaN (left out)
                      names:Sequence[str], # of the k classes
                      val:tuple|None=None, # (scores, labels) of the validation split, for thresholds
                      group:Sequence|None=None, # [n] patient of each film
                      cv:bool=True, # also the in-test search of the threshold
-                     n_boot:int=1000, # bootstrap draws; 0: no intervals
-                     seed:int=0 # of the bootstrap
+                     n_boot:int=1000, # 0: no intervals; nothing is drawn
+                     seed:int=0 # has no effect since nothing is drawn
                     ) -> dict: # {'classes': {...}, 'macro': {...}}
     "AUROC, accuracy and F1 of every class with intervals, and their mean over the classes that can be computed."
     s, y = np.asarray(scores, dtype=float), np.asarray(labels, dtype=float)
     if s.shape != y.shape or s.shape[1:] != (len(names),):
         raise MetricError(f"scores {s.shape}, labels {y.shape} and {len(names)} names do not fit")
     group = None if group is None else np.asarray(group).astype(str)
-    counts, res, draws = (draw_counts(len(s), group, n_boot, seed) if n_boot else None), {}, {}
+    res, left = {}, {}
     for j, c in enumerate(names):
         v = None if val is None else (np.asarray(val[0], dtype=float)[:,j], np.asarray(val[1], dtype=float)[:,j])
-        res[c], d = _one_class(s[:,j], y[:,j], group, counts, v, cv, n_boot, seed)
-        if d is not None: draws[c] = d
-    macro = dict(classes=list(draws), not_computable={c: r['reason'] for c, r in res.items() if c not in draws})
-    if draws:
-        value, all_d = np.mean([res[c]['auroc'].value for c in draws]), np.mean(list(draws.values()), 0)
-        try: macro['auroc'] = Interval.of(value, all_d, n_units=len(s) if group is None else len(set(group)))
-        except OneClass as e: macro |= dict(auroc=Interval(value, np.nan, np.nan), reason=f"no interval: {e}")
+        res[c], d = _one_class(s[:,j], y[:,j], group, v, cv, n_boot)
+        if d is not None: left[c] = d
+    macro = dict(classes=list(left), not_computable={c: r['reason'] for c, r in res.items() if c not in left})
+    if left:
+        macro |= _macro({c: res[c] for c in left}, np.array(list(left.values())), n_boot)
         for k in ('accuracy','f1'):
-            if all(isinstance(res[c].get(k), Interval) for c in draws):
-                macro[k] = float(np.mean([res[c][k].value for c in draws]))
+            if all(isinstance(res[c].get(k), Interval) for c in left):
+                macro[k] = float(np.mean([res[c][k].value for c in left]))
     else: macro |= dict(auroc=Interval(np.nan, np.nan, np.nan), reason='no class can be computed')
     return dict(classes=res, macro=macro)
 
@@ -212,7 +220,7 @@ def multiclass_table(scores:Float[np.ndarray, 'n k'], # higher: more likely
         return {'accuracy': float((t == p).mean()), 'macro_f1': float((2*tp/np.maximum(n_t+n_p, 1)).mean())}
     conf = np.zeros((len(names),)*2, dtype=int); np.add.at(conf, (true, pred), 1)
     return dict(n=int(one.sum()), n_left_out=int((~one).sum()),
-                **bootstrap(metrics, true, pred, group=group, n_boot=n_boot, seed=seed),
+                **bootstrap(metrics, true, pred, group=group, n_boot=n_boot, seed=seed, bounds=(0, 1)),
                 majority=float(np.bincount(true).max()/len(true)),
                 not_computable={c: 'no film' for j, c in enumerate(names) if j not in seen},
                 recall={names[c]: float(conf[c,c]/conf[c].sum()) for c in seen}, confusion=conf.tolist())

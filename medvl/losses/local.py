@@ -160,7 +160,7 @@ def word_nce(zs:Float[Tensor, 'm d'], # what each word sees in its own film
         losses.append(-(own*k).sum()/k.sum()/2)
     return torch.stack(losses).mean()
 
-# %% ../../nbs/losses/20_local.ipynb #82c3a485
+# %% ../../nbs/losses/20_local.ipynb #5009412c
 _EPS = 1e-8
 
 def _blocks(films, n, lens, chunk):
@@ -187,19 +187,22 @@ def _cosines(maps, length):
     return torch.linalg.vecdot(A, a)/(length*y.sqrt()).clamp_(min=_EPS), y
 
 def _slopes(cos, y, length, lens, s2):
-    "Share of each word in its score's soft maximum, and the score's derivatives by x and y; each `[m b]`."
-    share = torch.cat([o.softmax(0) for o in (s2*cos).split(lens)])
-    return share, s2*share/(length*y.sqrt()), -.5*s2*share*cos/y
+    "Share of each word in its score's soft maximum, the score's derivatives by x and y, and by a common factor of A."
+    share, both = torch.cat([o.softmax(0) for o in (s2*cos).split(lens)]), length*y.sqrt()
+    free = (both > _EPS) & (y > _EPS**2)  # where a clamp holds, the score no longer depends on the lengths
+    change = s2*share*cos
+    return share, s2*share/both.clamp(min=_EPS), torch.where(free, -.5*change/y, 0), torch.where(free, 0, change)
 
-def _d_maps(maps, dx, dy, s1, lens):
+def _d_maps(maps, dx, dy, df, s1, lens):
     "Derivatives of each score by its products `a` `[m b n]`, and by `s1`, word by word `[m b]`."
     a, p, A, AG = maps
-    d = (dx[...,None]*a).addcmul_((2*dy)[...,None], AG).mul_(A).mul_(p)     # through the softmax over cells; times p
+    d = torch.addcmul(-df[...,None], dx[...,None], a).addcmul_((2*dy)[...,None], AG)
+    d = d.mul_(A).mul_(p)                                                    # through the softmax over cells; times p
     ds1 = d.sum(-1)
     for o,q in zip(d.split(lens), p.split(lens)): o.addcmul_(q, o.sum(0), value=-1)   # through the softmax over words
     return d.mul_(s1).addcmul_(dx[...,None], A), ds1
 
-# %% ../../nbs/losses/20_local.ipynb #5a01b25a
+# %% ../../nbs/losses/20_local.ipynb #8a9f1d35
 class _Scores(torch.autograd.Function):
     @staticmethod
     def forward(ctx, vs, words, s1, s2, off, lens, blocks, keep):
@@ -210,8 +213,7 @@ class _Scores(torch.autograd.Function):
             cos[w,f], y[w,f] = one = _cosines(maps, length[w])
             keep -= 2*maps[0].nbytes
             if keep >= 0:
-                _, dx, dy = _slopes(*one, length[w], part, s2)
-                kept += [maps[2], *_d_maps(maps, dx, dy, s1, part)]
+                kept += [maps[2], *_d_maps(maps, *_slopes(*one, length[w], part, s2)[1:], s1, part)]
         ctx.save_for_backward(vs, words, s1, s2, off, length, cos, y, *kept)
         ctx.lens, ctx.blocks = lens, blocks
         return soft_max_words(cos, lens, s2)
@@ -221,15 +223,16 @@ class _Scores(torch.autograd.Function):
     def backward(ctx, g):
         vs, words, s1, s2, off, length, cos, y, *kept = ctx.saved_tensors
         g = g.T.repeat_interleave(torch.tensor(ctx.lens, device=g.device), 0)                         # m b
-        share, dx, dy = _slopes(cos, y, length, ctx.lens, s2)
+        share, dx, dy, df = _slopes(cos, y, length, ctx.lens, s2)
         ds2 = g*share*cos
-        dw = -s2*ds2.sum(1, keepdim=True)/length**2*words
+        free = (length*y.sqrt() > _EPS) & (length > _EPS)
+        dw = -s2*torch.where(free, ds2, 0).sum(1, keepdim=True)/length**2*words
         dv, ds1 = vs.new_zeros(vs.shape), torch.zeros_like(s1)
         for i,(f,w,part) in enumerate(ctx.blocks):
             if kept[3*i:]: A, d, one = kept[3*i:3*i+3]
             else:
                 maps = _maps(words[w], vs[f], part, s1, off[f])
-                A, (d, one) = maps[2], _d_maps(maps, dx[w,f], dy[w,f], s1, part)
+                A, (d, one) = maps[2], _d_maps(maps, dx[w,f], dy[w,f], df[w,f], s1, part)
             ds1 += (g[w,f]*one).sum()
             d = (d*g[w,f,None]).flatten(1)
             dw[w].addmm_(d, vs[f].flatten(0,1))

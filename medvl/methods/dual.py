@@ -10,6 +10,7 @@ __all__ = ['first_film', 'pack_films', 'unpack_films', 'Pairs', 'text_pairs', 'l
            'CellTower', 'number_pieces', 'WordTower', 'CellsAndWords']
 
 # %% ../../nbs/methods/01_dual.ipynb #934df2a4
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Mapping, NamedTuple
 
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from ..core import Aligner, Batch, Feat, MedvlError, Out
 from ..losses.contrastive import clip_loss, gather, same_text
 from ..models.checkpoint import load_state, mrm_keys, read_config
+from ..models.heads import CellMean
 from ..models.masked import PatchDecoder
 from ..models.text import TextTower, pool_words
 from ..models.vision import VisionTower
@@ -289,7 +291,8 @@ class CellTower(nn.Module):
                  vision:str|dict='resnet50', # timm model, preset, or VisionTower's arguments
                  size:int=224, # side of the films, pixels
                  up:int|None=None, # enlarge films to this side first; GLoRIA: 299; None: don't
-                 init:str|Path|None=None # directory of a saved method, or the authors' MRM.pth
+                 init:str|Path|None=None, # directory of a saved method, or the authors' MRM.pth
+                 cell_norm:bool=False # subtract from each cell what all films have there, see `CellMean`
                 ):
         super().__init__()
         self.net = vision_tower(vision, up or size)
@@ -298,13 +301,15 @@ class CellTower(nn.Module):
         if up and self.net.size != up:
             raise MedvlError(f"films are enlarged to {up}, the tower is built for {self.net.size}")
         if init: load_vision(self.net, init)
+        self.norm = CellMean(self.grid[0]*self.grid[1], self.width_loc) if cell_norm else None
 
     def forward(self,
                 x:Float[Tensor, 'b c h w'] # one film a sample
                ) -> Feat: # glob [b width], loc [b n width_loc], grid
         "Global vector and cells."
         if self.up: x = F.interpolate(x, (self.up, self.up), mode='bilinear', align_corners=True)
-        return self.net(x)
+        f = self.net(x)
+        return f if self.norm is None else replace(f, loc=self.norm(f.loc))
 
 # %% ../../nbs/methods/01_dual.ipynb #84a56f45
 def number_pieces(msk:Bool[Tensor, 'b l'], # True on real tokens
@@ -354,7 +359,7 @@ class WordTower(nn.Module):
 class CellsAndWords(DualEncoder):
     "Base of methods that align the words of a report with the cells of a film (GLoRIA, PLAN). Terms: `glob`, `local`."
     weights = {'glob': 1., 'local': 1.}
-    fields = ('img','txt','word')
+    fields, cell_norm = ('img','txt','word'), False  # `cell_norm`: see `CellTower`
     small_args = DualEncoder.small_args | dict(up=None, layers=2, vision='vit_small_cpu')
 
     def __init__(self,
@@ -367,7 +372,7 @@ class CellsAndWords(DualEncoder):
                  **args # the paper's arguments, `size up dim layers` among them
                 ):
         super().__init__(variant, **args)
-        self.vision = CellTower(vision, self.size, self.up, init)
+        self.vision = CellTower(vision, self.size, self.up, init, self.cell_norm)
         self.text = WordTower(text, self.layers, cls=cls, vocab=vocab)
         self.head_v = nn.Linear(self.vision.width, self.dim)             # a method adds head_vs, head_t, head_ts
 

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..core import Feat, MedvlError
-from ..losses.local import attend, local_loss, over_texts, regions
+from ..losses.local import attend, local_loss, over_texts, regions, similar
 from .dual import CellsAndWords
 
 # %% ../../nbs/methods/20_gloria.ipynb #61605cb7
@@ -26,7 +26,8 @@ class GLoRIA(CellsAndWords):
     grounds_by = 'words'
     variants = dict(positives=(False, 'identical texts count as correct'),
                     mean=(False, 'mean over the words of a report instead of the sum'),
-                    read=('cosine', "map of a phrase: 'cosine' of cells and words, or the 'attention' of its words"),
+                    read=('cosine', "map of a phrase: 'cosine' or 'product' of cells and words, or 'attention'"),
+                    cell_norm=(False, 'subtract from each cell what all films have there, see `CellTower`'),
                     chunk=(None, 'texts at a time, see `local_scores`'))
 
     def __init__(self,
@@ -45,8 +46,8 @@ class GLoRIA(CellsAndWords):
                 ):
         super().__init__(vision, text, vocab, init, variant, cls_word, size=size, up=up, dim=dim, layers=layers,
                          cls_word=cls_word, s1=s1, s2=s2, s3=s3, preset=preset)
-        if self.read not in ('cosine','attention'):
-            raise MedvlError(f"read is {self.read!r}; expected 'cosine' or 'attention'")
+        if self.read not in ('cosine','product','attention'):
+            raise MedvlError(f"read is {self.read!r}; expected 'cosine', 'product' or 'attention'")
         self.head_vs = nn.Linear(self.vision.width_loc, dim, bias=False)
         same = self.text.width == dim
         self.head_t, self.head_ts = (nn.Identity() if same else nn.Linear(self.text.width, dim) for _ in range(2))
@@ -78,9 +79,13 @@ def maps(self,
          img:Feat, # of `b` films
          txt:Feat # of `t` phrases
         ) -> Float[Tensor, '1 b t h w']|None: # None with read='cosine': the evaluation's own
-    "Where the words of each phrase look, on average."
+    "Where the words of each phrase look, or how well cells fit the words that are met."
     if self.read == 'cosine': return None
     def score(vs, words, lens):
-        return torch.stack([o.mean(0) for o in attend(words, vs, lens, self.s1).split(lens)], -1)  # b n t
+        A = attend(words, vs, lens, self.s1)
+        if self.read == 'attention': return torch.stack([o.mean(0) for o in A.split(lens)], -1)       # b n t
+        cos = F.cosine_similarity(regions(A, vs), words[:,None], dim=-1)
+        both = zip((self.s2*cos).split(lens), similar(words, vs).split(lens))
+        return torch.stack([(c.softmax(0)[...,None]*a).sum(0) for c,a in both], -1)
     m = over_texts(score, img.loc, txt.loc, txt.keep(), self.chunk)
     return m.transpose(1,2).unflatten(-1, img.grid)[None]

@@ -105,7 +105,7 @@ def _films(self, batch):
     if not here.any(): raise MedvlError("no sample of this batch has a current frontal film")
     return b, b.big[here], here
 
-# %% ../../nbs/methods/30_mrm.ipynb #12d7ed6f
+# %% ../../nbs/methods/30_mrm.ipynb #80780939
 @patch_to(MRM)
 def complete(self,
              b:Batch, # txt, txt_msk, word
@@ -114,9 +114,10 @@ def complete(self,
             ) -> Float[Tensor, '']:
     "Cross-entropy of the hidden words, given the others and the film."
     has = self._read(b, here)
-    if not has.any(): return self.idle('vision', 'decoder')
+    film = self.film_norm(v.loc.mean(1)[has[here]])                         # [k 768]; k may be 0 in this process
+    if not has.any(): return self.idle('vision', 'decoder') + film.sum()*0.
     b.need('word', who=self)
-    film = self.to_text(self.film_norm(v.loc.mean(1)[has[here]]))*float(self.join)  # [k 384]
+    film = self.to_text(film)*float(self.join)                              # [k 384]
     txt, labels = mask_words(b.txt[has], b.word[has], self.word_mask, self.mask_id, labels=self.text_loss)
     h = self.text(txt, b.txt_msk[has], add=film).loc                        # [k l 384]
     ask = labels != -100

@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/plan.html.md"""
 # %% auto #0
 __all__ = ['DAMPINGS', 'damp', 'Look', 'looks', 'selected', 'pool_looks', 'PLAN']
 
-# %% ../../nbs/methods/21_plan.ipynb #8ffa6522
+# %% ../../nbs/methods/21_plan.ipynb #05265687
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from ..core import Feat, MedvlError
 from ..losses.contrastive import contrast, gather
-from ..losses.local import (cell_weights, over_texts, regions, similar, spread, top_words, word_nce, word_weights)
+from ..losses.local import (cell_weights, over_texts, pack_words, regions, similar, spread, top_words,
+                                word_nce, word_weights)
 from ..models.heads import BatchNormHead
 from .dual import CellsAndWords
 
@@ -114,6 +115,7 @@ class PLAN(CellsAndWords):
                     curriculum=(False, 'the number of looks grows during training, see `at`'),
                     s2=(5., 'sharpness over words'), s3=(10., 'scale of global logits'),
                     s4=(50., 'scale of local logits'), positives=(False, 'identical texts count as correct'),
+                    cell_norm=(False, 'subtract from each cell what all films have there, see `CellTower`'),
                     chunk=(None, 'texts at a time, see `over_texts`'))
 
     def __init__(self,
@@ -169,7 +171,7 @@ def look(self,
         return looks(words.float(), vs.float(), lens, K, self.how, self.h, self.tau_i, self.tau_a, self.gamma,
                      self.beta, whole=self.whole)
 
-# %% ../../nbs/methods/21_plan.ipynb #2de9b7d8
+# %% ../../nbs/methods/21_plan.ipynb #b84ec63f
 @patch_to(PLAN)
 def omega(self, K:int) -> list[float]: # weight of looks 0 to K
     "Later looks weigh more; look 0 only if there is no other."
@@ -203,6 +205,7 @@ def local_words(self,
                ) -> Float[Tensor, '']:
     "Each selected word against the regions of its own report (`word_nce`), weighted over looks."
     w, losses = self.omega(self.active), []
+    pack_words(t.loc, t.msk)                                             # refuses a text without a word
     for v,x,keep in zip(vs[:,None], t.loc, t.msk):
         x = x[keep]
         for l,o in zip(self.look(x, v, [len(x)]), w):

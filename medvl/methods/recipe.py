@@ -18,7 +18,7 @@ from ..core import MedvlError
 from ..files import jsonable
 from ..data.preset import Preset
 
-# %% ../../nbs/methods/00_recipe.ipynb #c9021d81
+# %% ../../nbs/methods/00_recipe.ipynb #691300f0
 @dataclass(frozen=True)
 class Recipe:
     "Values of a training run beside the model's and its films'; a method has two, `recipes['full']` and `['small']`."
@@ -35,6 +35,7 @@ class Recipe:
     samples:int = 32  # of one step, over all processes
     bs:int|None = None  # of one batch and process; None: what fills a step
     accum:int|None = 1  # batches of a step and process; None: what fills a step
+    accum_exact:bool = False  # one contrast over all batches of a step and process, encoded twice; False: one in each
     base_lr:float = 1.5e-4  # peak for 256 samples a step; others in proportion
     lr:float|None = None  # peak; None: from `base_lr`
     epochs:int = 100  # that the schedule is laid over

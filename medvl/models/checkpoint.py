@@ -132,7 +132,7 @@ def compare_state(model:nn.Module, # not changed; may be on the meta device
 def _legacy(name) -> bool: return name.rpartition('.')[2] == 'position_ids'
 def _same(a, b) -> bool: return a is b or (a.shape == b.shape and torch.equal(a, b))
 
-# %% ../../nbs/models/33_checkpoint.ipynb #b0fcf2ad
+# %% ../../nbs/models/33_checkpoint.ipynb #fe380126
 FAMILIES = {'ALTA': 'temporal_embedding', 'MRM': 'bert_mlp.weight',
             'CXR-BERT': 'cls_projection_head.dense_to_output.weight', 'MAE': 'patch_embed.proj.weight'}
 # a name in the file of each, asked in this order: ALTA's has MAE's names, too
@@ -173,6 +173,9 @@ def _why(rep, missing, unexpected) -> str:
     if missing: why.append(f"The file lacks {len(missing)} tensors, e.g. {missing[0]}.")
     if unexpected: why.append(f"The model has no place for {len(unexpected)} tensors, e.g. {unexpected[0]}.")
     if rep.broken: why.append(f"NaN, infinity or two values for one tied tensor: {', '.join(rep.broken)}.")
+    if any(k.endswith(('cls.predictions.decoder.weight','word_embeddings.weight')) for k in rep.broken):
+        why.append("If the head that predicts words has a matrix of its own in the file, the text tower needs "
+                   "tie_word_embeddings=False in its configuration.")
     return ' '.join(why) or 'They have no tensor in common.'
 
 # %% ../../nbs/models/33_checkpoint.ipynb #b5e366fb
@@ -324,7 +327,7 @@ def alta_keys(tower:str='vision', # where the VisionTower with adapters sits; th
     rules += [(r'missing_token$', missing), (r'bert_encoder\.bert\.pooler\.', None), *_part(r'bert_embed\.', to_text)]
     return [*rules, *_part(b, text, 'net.'), *mae_keys(tower, decoder)]
 
-# %% ../../nbs/models/33_checkpoint.ipynb #b5d042a9
+# %% ../../nbs/models/33_checkpoint.ipynb #fb3ab748
 def family(state:Mapping[str, Tensor] # tensors by the names in the file
           ) -> str: # a name of FAMILIES
     "Whose weights these are; raises `CheckpointError` with the first names when nobody's."
@@ -340,12 +343,19 @@ def _published(name) -> tuple[nn.Module, list]:
     if name == 'CXR-BERT': return TextTower('cxr-bert', mlm=True), cxr_bert_keys('')
     return VisionTower('vit_base_patch16_224', pos='sincos'), mae_keys('')
 
+def _whole_head(state) -> dict:
+    "MRM's tensors, with the matrix of the head also where a file that was written with tied weights has it once."
+    ours, once = (f'bert_encoder.model.{k}.weight'
+                  for k in ('cls.predictions.decoder', 'bert.embeddings.word_embeddings'))
+    return {**state, ours: state[once]} if ours not in state and once in state else state
+
 def from_authors(path:str|Path, # ALTA.pth, MRM.pth, MAE's ViT-B or CXR-BERT's pytorch_model.bin
                  model:nn.Module|None=None # another size; None: the published one
                 ) -> nn.Module: # in eval mode, on the CPU
     "The authors' weights in our model; `CheckpointError` with all that does not fit, and then nothing is returned."
     state = read_state(path)
     name = family(state)
+    if name == 'MRM': state = _whole_head(state)
     if model is None: model, rules = _published(name)
     else:
         with torch.device('meta'): rules = _published(name)[1]

@@ -37,12 +37,12 @@ def pool_words(loc:Float[Tensor, 'b l d'], # one vector per piece
     if reduce == 'mean': out = out / count.clamp(min=1)[...,None]
     return out, count > 0
 
-# %% ../../nbs/models/21_text.ipynb #3104f606
+# %% ../../nbs/models/21_text.ipynb #06324573
 text_presets = {
     'bert-base': dict(model_type='bert'),
     'cxr-bert': dict(model_type='bert', hidden_dropout_prob=.25, attention_probs_dropout_prob=.25),
     'mrm-text': dict(model_type='bert', vocab_size=30000, hidden_size=384, num_hidden_layers=6, num_attention_heads=6,
-                     intermediate_size=1536, max_position_embeddings=100),
+                     intermediate_size=1536, max_position_embeddings=100, tie_word_embeddings=False),
     'bert-small': dict(model_type='bert', hidden_size=192, num_hidden_layers=4, num_attention_heads=3,
                        intermediate_size=768, max_position_embeddings=256),
     'minilm': None,
@@ -123,11 +123,13 @@ class TextTower(nn.Module):
         "The architecture as a plain dictionary; `TextTower(that)` rebuilds it."
         return {k: v for k,v in self.net.config.to_dict().items() if k not in _NOT_ARCHITECTURE and v is not None}
 
-# %% ../../nbs/models/21_text.ipynb #324242d0
+# %% ../../nbs/models/21_text.ipynb #d8214b07
 @patch_to(TextTower)
 def _set_up(self, layers):
     enc, cfg = self.encoder, self.net.config
     if getattr(enc, 'pooler', None) is not None: enc.pooler = None
+    if cfg.model_type == 'bert' and hasattr(self.net, 'cls'):  # one bias, even where the head's matrix is not tied
+        self.net.cls.predictions.decoder.bias = self.net.cls.predictions.bias
     cfg.use_cache = False  # for generation only
     emb = getattr(enc, 'embeddings', None)
     if not isinstance(emb, nn.Module):

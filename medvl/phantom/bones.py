@@ -62,7 +62,7 @@ def smooth(points:ArrayLike, # [k 3] knots
 # %% ../../nbs/phantom/11_bones.ipynb #fd2ef216
 RIB_FLAT = .66  # a rib is taller than thick
 RIB = {1: (.24, .9, .55, 1., .62, 2.6, .35),
-       2: (.14, 1.9, 1.05, 1.25, .30, 3., .45)}  # look: first angle, top, two terms (weight, power) of the fall, arch
+       2: (.14, 1.9, 1.05, 1.25, .30, 3., .45)}  # style: first angle, top, two terms (weight, power) of the fall, arch
 
 def rib_line(a:Anatomy, # the body
              i:int, # 1 to 12
@@ -72,7 +72,7 @@ def rib_line(a:Anatomy, # the body
     "Centre line of a rib."
     if not 1 <= i <= 12: raise MedvlError(f'rib {i}: there are 12 pairs')
     pitch = (a.apex+.7-(a.base-3.4))/11.2
-    first, top, w1, p1, w2, p2, arch = RIB[a.look]; z0 = a.apex+top - pitch*(i-1)
+    first, top, w1, p1, w2, p2, arch = RIB[a.style]; z0 = a.apex+top - pitch*(i-1)
     end = (2.35,2.5,2.6,2.6,2.6,2.55,2.5,2.35,2.2,2.05,1.5,1.05)[i-1]
     drop = a.rib_drop*(.42,.66,.82,.93,1,1.02,1.02,1,.97,.93,.9,.8)[i-1]
     psi = np.linspace(first, end, n); k = psi/np.pi
@@ -113,12 +113,12 @@ def _frame(a):
         for i in range(1, 13):
             P = rib_line(a, i, side)
             rib = _bone(P, a.rib_size*np.linspace(1.02, .88, len(P))*(1.1 if i in (1,2) else 1), a, flat=RIB_FLAT)
-            out += [_thin(o) for o in rib] if a.look > 1 else rib
+            out += [_thin(o) for o in rib] if a.style > 1 else rib
         Q = [(s*1.9,-6.2,7.6),(s*6*w,-6.8,8.3),(s*10.5*w,-4.,9.9+.6*hi),(s*14.6*w,-.5,10.4+hi)]
-        out += _bone(smooth(Q), [.95]+[.66]*22+[.8], a, flat=1.25, shell=.2) if a.look > 1 else \
+        out += _bone(smooth(Q), [.95]+[.66]*22+[.8], a, flat=1.25, shell=.2) if a.style > 1 else \
                _bone(smooth(Q), [.85]+[.62]*22+[.75], a, flat=1.)
     z = np.linspace(6.8, -6.5, 20); y = wall(a, np.pi, z)[1]-.7
-    if a.look > 1:  # a plate: seen from the side, hardly from the front
+    if a.style > 1:  # a plate: seen from the side, hardly from the front
         return Strokes.join(out + [tube(np.stack([0*z+x, y+.1, z], 1), .3, .085*a.bone)
                                    for x in np.linspace(-1.5, 1.5, 7)])
     return Strokes.join(out + _bone(np.stack([0*z, y, z], 1), np.r_[[1.9]*5,[1.4]*15], a, flat=.3))
@@ -143,7 +143,7 @@ def _vertebra():
     return V, V.r > .9, V.r < .13
 
 def _vertebra2():
-    "The second look's: endplates as plates, a rim before and behind, less marrow."
+    "The second style's: endplates as plates, a rim before and behind, less marrow."
     body = [tube([(0,0,-.37),(0,0,.31)], r, mu, .12) for r,mu in ((.97,.03),(.92,.03),(.905,.02))]
     plates = [tube([(-1,y,z),(1,y,z)], .2, .032, .15) for z in (-.44,.36) for y in np.linspace(-1.4, 1.4, 14)]
     rest = [tube([(-.9,y,z),(.9,y,z)], .14, .03, .3) for z in np.linspace(-.4, .32, 7) for y in (-1.5,1.5)]
@@ -157,7 +157,7 @@ def _vertebra2():
 
 def _vertebrae(a):
     "Bodies, endplates, pedicles and spinous processes: what shows the spine through the heart."
-    V,body,plate = (_vertebra2 if a.look > 1 else _vertebra)()
+    V,body,plate = (_vertebra2 if a.style > 1 else _vertebra)()
     pitch = (a.apex+.7-(a.base-3.4))/11.2; i = np.arange(-3, 15); z = a.apex+.7-pitch*i
     w = 1.35+.03*i
     xyz = V.xyz[None]*np.stack([w, 1+0*w, 0*w+pitch], 1)[:,None] + np.stack([spine_x(a, z), spine_y(a, z), z], 1)[:,

@@ -159,5 +159,5 @@ def count_states(numbers:list[int], # of the patients
                 ) -> tuple[int,int]: # visits, distinct states among them
     "How many different states patients are in; no film is drawn."
     keys = [state_key(v.findings) for i in numbers
-            for v in draw_patient(i, '', k['variety'], k['subtle'], k['co'], k['look']).visits]
+            for v in draw_patient(i, '', k['variety'], k['subtle'], k['co'], k['style']).visits]
     return len(keys), len(set(keys))

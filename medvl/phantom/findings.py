@@ -286,7 +286,7 @@ def _dev_line(f, a, s, rng):
         (x0-.4,-.6,zt)], 60), .12, 2.2)
 def _dev_pacemaker(f, a, s, rng):
     c = np.array([s*8.2*a.width/12.6,-a.front*.8-1.2,5.8]); out = []
-    if a.look > 1: c[1] = max(c[1], np.interp([3.8,5.8,7.8], *skin(a)[:2]).max()+.8)  # in its pocket under the skin
+    if a.style > 1: c[1] = max(c[1], np.interp([3.8,5.8,7.8], *skin(a)[:2]).max()+.8)  # in its pocket under the skin
     u = rng.uniform(-1, 1, (6000,2))*[2.15,1.95]; u = u[np.abs(u[:,0]/2.15)**3+np.abs(u[:,1]/1.95)**3 < 1]
     st = _sheet(np.stack([c[0]+u[:,0], 0*u[:,0]+c[1], c[2]+u[:,1]], 1), .7, 2.2)
     st.ds *= np.float32(14.5/len(u)*(.07/.2)**2); st.r[:] = .2; out.append(st)
@@ -312,7 +312,7 @@ def _dev_wires(f, a, s, rng):
     out = []
     for i in range(f.info.get('n', 6)):
         z = 6.6-2.2*i; w = rng.uniform(.75, 1.15); t = np.linspace(0, 2*np.pi, 30)
-        y = wall(a, np.pi, z)[1]-.9 if a.look > 1 else -a.front*.98-.6  # around the breastbone
+        y = wall(a, np.pi, z)[1]-.9 if a.style > 1 else -a.front*.98-.6  # around the breastbone
         k = rng.uniform(-.2,.2)
         out.append(tube(np.stack([w*np.cos(t)+.15, y+0*t, z+.38*np.sin(t)+k*np.cos(t)], 1), .06, 8.))
         out.append(tube([(.1,y-.1,z-.35),(.3,y-.1,z-.75),(-.05,y-.1,z-.6)], .09, 8.))

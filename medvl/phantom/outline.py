@@ -29,7 +29,7 @@ def chest(a:Anatomy, # the body
          ) -> Bool[np.ndarray, 'h w']:
     "The part of the film that the display's window is fitted to: body, between the shoulders and the belly."
     x,z = _mid(g, chord.shape[0]); lat = g.view == 'LL'
-    if lat and a.look > 1: return (chord > 1.44*a.width) & (z < a.apex-4) & (z > a.base-3)
+    if lat and a.style > 1: return (chord > 1.44*a.width) & (z < a.apex-4) & (z > a.base-3)
     return (chord > 6) & (z < a.apex+(-2.5 if lat else 1.)) & (z > a.base-5) & (np.abs(x) < a.width+1)
 
 def _ell(q): return np.sqrt(np.maximum(1-q, 0))
@@ -42,14 +42,14 @@ def body(a:Anatomy, # the body
         ) -> tuple: # [size size], the integral of mu over a body of solid muscle in its coat of fat; [size size] chord
     "The trunk without its lungs and bones."
     x,z = _mid(g, size); lat = g.view == 'LL'
-    if a.look > 1: chord = (_side if lat else _frontal)(a, x, z, arms, g.view)
+    if a.style > 1: chord = (_side if lat else _frontal)(a, x, z, arms, g.view)
     else: chord = _plain(a, x, z, arms, g.view)
     p = chord*np.float32(MU['soft']) - np.minimum(chord, 2*a.fat)*np.float32(MU['soft']-MU['fat'])
     if a.breast: p = p+np.float32(MU['fat'])*_breasts(a, x, z, lat)
     return p.astype(np.float32), chord
 
 def _plain(a, x, z, arms, view):
-    "Chord of the first look: an elliptic cylinder with a neck, shoulders and arms set on."
+    "Chord of the first style: an elliptic cylinder with a neck, shoulders and arms set on."
     wall = a.muscle+a.fat
     up = np.clip((z-a.apex+5)*np.float32(1/(a.shoulder+5-a.apex+3.2)), 0, 1); taper = np.sqrt(np.maximum(1-up**3, 0))
     X,Y = (a.width+wall)*(1-.05*np.clip((-6-z)/12, 0, 1)), (a.front+a.back)/2+wall*.75+.4
@@ -82,8 +82,8 @@ def _breasts(a, x, z, lat):
     b = a.breast; zb = z+np.float32(4.6+.45*b); fall = np.clip(zb/b, -1, 1); tall = b*(1.15+.35*fall)
     if lat:
         Y = (a.front+a.back)/2+(a.muscle+a.fat)*.75+.4; xf = .5*(a.back-a.front)+.35-Y+.35*b
-        if a.look > 1: xf = float(np.interp(-4.6-.45*b, *skin(a)[:2]))+.3*b
-        return 1.3*b*np.maximum(1-np.square((x-xf)/(b*.62))-np.square(zb/tall), 0)**(.7 if a.look < 2 else 1.1)
+        if a.style > 1: xf = float(np.interp(-4.6-.45*b, *skin(a)[:2]))+.3*b
+        return 1.3*b*np.maximum(1-np.square((x-xf)/(b*.62))-np.square(zb/tall), 0)**(.7 if a.style < 2 else 1.1)
     return .62*b*sum(np.maximum(1-np.square((o*x-.56*a.width)/(b*1.3))-np.square(zb/tall), 0)**(1.+.45*fall)
                      for o in (-1,1))
 

@@ -36,10 +36,10 @@ from .visits import draw_patient, truth_labels
 
 # %% ../../nbs/phantom/50_set.ipynb #93191ae4
 DIFFICULTY = {
-    'easy':     dict(variety=.5, subtle=-.5, co=.3, photons=2., pose=.5, typo=0., noise=0., look=1),
-    'standard': dict(variety=1., subtle=.25, co=1., photons=1., pose=1., typo=.004, noise=0., look=1),
-    'hard':     dict(variety=1.2, subtle=.8, co=1.3, photons=.5, pose=1.5, typo=.01, noise=0., look=1)}
-DIFFICULTY |= {'lifelike': DIFFICULTY['standard'] | dict(look=2), 'lifelike-easy': DIFFICULTY['easy'] | dict(look=2)}
+    'easy':     dict(variety=.5, subtle=-.5, co=.3, photons=2., pose=.5, typo=0., noise=0., style=1),
+    'standard': dict(variety=1., subtle=.25, co=1., photons=1., pose=1., typo=.004, noise=0., style=1),
+    'hard':     dict(variety=1.2, subtle=.8, co=1.3, photons=.5, pose=1.5, typo=.01, noise=0., style=1)}
+DIFFICULTY |= {'lifelike': DIFFICULTY['standard'] | dict(style=2), 'lifelike-easy': DIFFICULTY['easy'] | dict(style=2)}
 SPLITS = {None: 0, 'train': 1, 'val': 2,
           'test': 3}  # patients of different splits have different numbers, hence different bodies
 
@@ -91,8 +91,8 @@ def pose(a:Anatomy, # the patient's body at this visit
                 shoulder=float(rng.uniform(.05, .5) if lat else rng.uniform(.5, 1.9)),
                 lo=float(rng.uniform(1, 6)), hi=float(rng.uniform(96, 99.5)), border=border,
                 flip=bool(rng.random() < .3))
-    if a.look > 1: q = replace(q, glare=.15)
-    if a.look > 1 and lat: g,q = _frame_side(a, g, q)
+    if a.style > 1: q = replace(q, glare=.15)
+    if a.style > 1 and lat: g,q = _frame_side(a, g, q)
     left = rng.random() < .7; r = float(rng.choice([rng.uniform(.05, .14), rng.uniform(.7, .94)], p=[.75,.25]))
     c = float(rng.uniform(.86, .95))
     return a, g, q, ('L', r, float(rng.uniform(.06, .12)) if lat else c) if left or lat else ('R', r, 1-c)
@@ -151,7 +151,7 @@ def draw_studies(num:int, # number of the patient
                 ) -> list[Study]:
     "All studies of one patient, oldest first, each linked to the one before."
     k = knobs('standard') if k is None else k
-    p = draw_patient(num, name, k['variety'], k['subtle'], k['co'], k['look'])
+    p = draw_patient(num, name, k['variety'], k['subtle'], k['co'], k['style'])
     out = []
     for i,v in enumerate(p.visits):
         sid = f'{p.id}-{i+1}'; films = _films(p, v, num, i, size, k)

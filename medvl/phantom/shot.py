@@ -88,7 +88,7 @@ def film_ctr(a:Anatomy, # body
     return float((hc.max()-hc.min())/(cc.max()-cc.min()))
 
 def _bubbles(rng, top):
-    "The second look's gas: many small balls that overlap, so that no outline is an ellipse."
+    "The second style's gas: many small balls that overlap, so that no outline is an ellipse."
     out, u = [], rng.uniform
     if rng.random() < .75:
         x,w,h = u(3.6, 6.2), u(1.2, 3.2), u(.7, 1.5)
@@ -104,7 +104,7 @@ def gas(a:Anatomy # body
        ) -> list[tuple]: # balls
     "Air in the stomach and in a few loops of bowel."
     rng = np.random.default_rng([a.seed, 11]); top = a.base-a.dome_gap+a.expire+a.lift_l; out = []
-    if a.look > 1: return _bubbles(rng, top)
+    if a.style > 1: return _bubbles(rng, top)
     if rng.random() < .75:
         w,hh = rng.uniform(1.8, 4), rng.uniform(.8, 2.)
         out.append(((rng.uniform(4, 6.2), -1.5, top-1.1-hh), (w,min(w,2.6),hh), -.17))
@@ -166,7 +166,7 @@ def shoot(a:Anatomy, # the body at this visit
     return _develop(a, F, g, q, size, rng, marker, p, chord, own)
 
 # %% ../../nbs/phantom/31_shot.ipynb #466921b2
-SHINE = {1: .85, 2: .62}  # look: how much of a vessel's difference to lung shows
+SHINE = {1: .85, 2: .62}  # style: how much of a vessel's difference to lung shows
 
 def _inside(a, F, g, n_gen):
     "Vessels where there is lung, and open airways where the lung is filled."
@@ -177,7 +177,7 @@ def _inside(a, F, g, n_gen):
             t = _shifted(s[left == (side == 'left')], a.shift)
             occ,mu,_ = tissue(a, F, *np.ascontiguousarray(t.xyz.T), side, .3, g.supine)
             if not k:
-                w = occ*np.maximum(t.mu-mu, 0)*(mu > .012)*np.float32(SHINE[a.look]*(1-.3*wet))
+                w = occ*np.maximum(t.mu-mu, 0)*(mu > .012)*np.float32(SHINE[a.style]*(1-.3*wet))
                 r = t.r*np.float32(1+.35*wet)
             else: w,r = -occ*np.maximum(mu-np.float32(.09), 0)*np.float32(1.3), t.r
             keep = np.abs(w) > 1e-3; out.append(Strokes(t.xyz[keep], r[keep], w[keep], t.ds[keep]))

@@ -168,10 +168,10 @@ def draw_patient(seed:int, # of everything about this patient but films and text
                  variety:float=1., # of anatomies
                  subtle:float=0., # towards 1: milder, smaller findings; below 0: none milder than -subtle
                  co:float=1., # how often findings come together
-                 look:int=1 # how the body is drawn
+                 style:int=1 # how the body is drawn
                 ) -> Patient:
     "A patient with a course."
-    rng = np.random.default_rng([seed, 1]); a = draw_anatomy(rng, variety, look); names = list(PICTURES)
+    rng = np.random.default_rng([seed, 1]); a = draw_anatomy(rng, variety, style); names = list(PICTURES)
     pic = str(rng.choice(names, p=[PICTURES[k][0] for k in names]))
     n = int(rng.choice([1,2,3,4,5], p=[.42,.27,.16,.09,.06]))
     F, day, visits = _first(a, pic, rng, subtle, co), 0., []

@@ -14,7 +14,7 @@ from zipfile import BadZipFile, ZipFile
 
 from ..core import MedvlError, Registry
 from ..data.manifest import read_manifest
-from ..data.study import Study
+from ..data.study import Study, share_bits
 
 # %% ../../nbs/readers/00_find.ipynb #be1995ce
 readers = Registry('layout', covid='medvl.readers.covid:read_covid',  # name -> function of a folder and a log
@@ -97,7 +97,8 @@ def read_studies(path:str|Path, # manifest, folder with manifest.csv or .parquet
         if kind not in (None,'manifest'): raise MedvlError(f"{path}: layout {kind!r} wants a folder")
         return read_manifest(path, **kw)
     found = [kind] if kind else find_layouts(path)
-    if len(found) == 1 and found[0] != 'manifest': return readers[found[0]](path, **kw)
+    if len(found) == 1 and found[0] != 'manifest':
+        return share_bits(readers[found[0]](path, **kw), kw['log'].lines.append if kw.get('log') else print)
     known = ', '.join(f"{k} ({m[0].split('|')[0]})" for k,m in MARKS.items())
     what = 'no manifest.csv or .parquet, and no known layout'
     if len(found) > 1: what = f"looks like {' and '.join(found)}: say which with kind="

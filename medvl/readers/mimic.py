@@ -246,7 +246,7 @@ def check_films(studies:dict[str,Study], # absent films are taken out
 def read_mimic(path:str|Path, # folder of MIMIC-CXR-JPG or MIMIC-CXR, or one above it
                reports:str|Path|None=None, # folder, zip or sectioned csv; None: looked for in PLACES
                labels:str|None='chexpert', # 'chexpert', 'negbio', 'radiologist' (2.1.0, 687 studies), or none
-               text:str='sections', # reports by the section rules, or 'whole'
+               text:str='sections', # reports by section, 'upstream' (MIT-LCP's rules to the letter), or 'whole'
                films:str|Path|None=None, # folder that holds files/, if it is another one
                missing:str='glance', # see `check_films`
                max_days:float|None=None, # a prior may be at most this old; None: any age
@@ -254,7 +254,7 @@ def read_mimic(path:str|Path, # folder of MIMIC-CXR-JPG or MIMIC-CXR, or one abo
               ) -> list[Study]: # in the order of the table, priors linked
     "Studies of MIMIC-CXR. Raises `MedvlError` for what is no such folder, and for tables that contradict themselves."
     for name,v,known in (('labels', labels, ('chexpert','negbio','radiologist',None)),
-                         ('text', text, ('sections','whole')),
+                         ('text', text, ('sections','upstream','whole')),
                          ('missing', missing, ('glance','error','skip','ignore'))):
         if v not in known: raise MedvlError(f"{name} is {v!r}; expected {', '.join(map(str, known))}")
     mine, log, folders = log is None, log or ReadLog(f'MIMIC-CXR, {path}'), release_folders(path)

@@ -12,6 +12,7 @@ __all__ = ['HEADING', 'PLACES', 'section_rules', 'section_name', 'report_pieces'
 
 # %% ../../nbs/readers/02_sections.ipynb #b49d7e9a
 import json, os, re, zipfile
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -33,43 +34,74 @@ def section_rules() -> dict: # names (heading: name), inside, views, `section of
     d = json.loads((files('medvl.readers')/'mimic_sections.json').read_text(encoding='utf-8'))
     subs = json.loads((files('medvl.data')/'lexicon'/'sections.json').read_text(encoding='utf-8'))['subheadings']
     words = frozenset(w for o in subs for w in re.findall('[a-z]+', o))
-    return d | dict(names={h: name for name,hs in d['names'].items() for h in hs}, subs=words)
+    names, ours = ({h: name for name,hs in d[k].items() for h in hs} for k in ('names','ours'))
+    return d | dict(names=names, ours=names | ours, subs=words)
 
-def section_name(heading:str # as it stands in the report, without the colon
+@lru_cache(4096)
+def _near(s):
+    "The name of a heading that is misspelt or cut short ('ndication', 'comparson'); '' if it is like none."
+    r = section_rules()
+    if s in r['ours']: return r['ours'][s]
+    if len(s) < 5 or set(re.findall('[a-z]+', s)) <= r['subs'] or any(o in s for o in r['views']): return ''
+    return next((r['ours'][o] for o in get_close_matches(s, r['ours'], 1, .8)), '')
+
+def section_name(heading:str, # as it stands in the report, without the colon
+                 upstream:bool=False # by MIT-LCP's table alone, in which NDICATION is an impression
                 ) -> str: # lower case
-    "The name of a section by MIT-LCP's rules."
-    r, s = section_rules(), heading.strip().lower()
-    if s in r['names']: return r['names'][s]
+    "The name of a section by MIT-LCP's rules; other misspellings are read as the heading that they resemble."
+    r, s = section_rules(), ' '.join(heading.lower().split()) if not upstream else heading.strip().lower()
+    if upstream and s in r['names']: return r['names'][s]
+    if not upstream and (near := _near(s)): return near
     return next((o for o in r['inside'] if o in s), 'findings' if any(o in s for o in r['views']) else s)
 
 # %% ../../nbs/readers/02_sections.ipynb #f1ee6180
+_LINE = re.compile(r'^[ \t]*([A-Za-z][A-Za-z ()/,-]{2,40}?)[ \t]*(?:([:;])|\.[ \t]|-[ \t]|[ \t]{2,}|$)[ \t]*', re.M)
+_BARE = re.compile(r'^[ \t]*([A-Z]{5,})[ \t](?=[A-Z]?[a-z_])', re.M)
+
+def _headed(text):
+    "The report with every heading as MIMIC sets it: ' IMPRESSION:  '. Without a colon, only a known name is one."
+    def line(m):
+        own, colon = m[1].strip(), m[2] if m.re is _LINE else ''
+        known = _near(own.lower()) if own.isupper() else section_rules()['ours'].get(own.lower()) if colon else ''
+        if not (known or colon and own.isupper() and len(own) > 3): return m[0]
+        return m[0] if HEADING.match('\n'+text[m.start():m.end()+1]) else f' {own.upper()}:  '
+    return _BARE.sub(line, _LINE.sub(line, text))
+
 def report_pieces(text:str, # a report, as it is in its file
-                  exact:bool=False # sub-headings of the findings are sections too, as in MIT-LCP's files
+                  upstream:bool=False # exactly as MIT-LCP's files: their table, a colon, sub-headings are sections
                  ) -> list[tuple[str,str]]: # name and text, in order
-    "The sections of a MIMIC report by MIT-LCP's rules."
+    "The sections of a MIMIC report by MIT-LCP's rules, mended."
     heads, r = [], section_rules()
+    if not upstream:
+        text = _headed(text)
+        if HEADING.match('\n'+text): text = '\n'+text
     for m in HEADING.finditer(text):
-        name, own = section_name(m[1]), m[1].strip().lower()
-        inside = not exact and name == own and heads and heads[-1][0] in ('findings','impression')
+        name, own = section_name(m[1], upstream), m[1].strip().lower()
+        inside = not upstream and name == own and heads and heads[-1][0] in ('findings','impression')
         if not (inside and set(re.findall('[a-z]+', own)) <= r['subs']): heads.append((name, m.start(), m.end()))
     starts = [(('preamble' if heads else 'full report'), 0), *((n, b) for n,_,b in heads)]
     out = [(n, text[a:b]) for (n,a),b in zip(starts, [a for _,a,_ in heads]+[len(text)])]
     out = [(n, t) for n,t in out if t.strip() or n not in ('impression','findings')]
     if out and not any(n in ('impression','findings') for n,_ in out):
-        n, t = out[-1]
-        first, gap, rest = t.partition('\n \n')
-        if gap: out[-1:] = [(n, first), ('last_paragraph', rest)]
+        for i in range(len(out)-1, -1, -1) if not upstream else [len(out)-1]:
+            n, t = out[i]
+            if not upstream and n in (*r['describe nothing'],'preamble'): continue
+            if not upstream and n in ('indication','history'): t = t.lstrip()  # the question is its own paragraph
+            gap = re.search(r'\n \n' if upstream else r'\n[ \t]*\n', t)
+            if gap and (upstream or t[gap.end():].strip()):
+                out[i:i+1] = [(n, t[:gap.start()]), ('last_paragraph', t[gap.end():])]; break
     return out
 
 # %% ../../nbs/readers/02_sections.ipynb #cc36c273
 def mimic_sections(text:str, # a report, as it is in its file
                    study:str='', # its number, without the s: some were sectioned by hand
-                   exact:bool=False # as in `report_pieces`
+                   upstream:bool=False # as in `report_pieces`
                   ) -> dict[str,str]: # name -> text, in order of the report
     "Sections of a report; of several of a name the last. Rules of MIT-LCP/mimic-cxr, txt/create_section_files.py."
     r, out = section_rules(), {}
     if study in r['letters of']: return dict(last_paragraph=text[slice(*r['letters of'][study])].strip())
-    for n,t in report_pieces(text, exact):
+    for n,t in report_pieces(text, upstream):
+        if not upstream: t = re.sub(r'\s*(?:_{8,}\s*|FINAL REPORT\s*)+$', '', t)  # what ends an addendum
         out.pop(n, None); out[n] = t.strip()
     if study in r['section of'] and (name := r['section of'][study]) in out: out = dict(last_paragraph=out[name])
     return out
@@ -81,11 +113,12 @@ def mimic_conclusion(said:dict[str,str] # of `mimic_sections`
 
 # %% ../../nbs/readers/02_sections.ipynb #1ca42f7c
 def mimic_report(text:str, # a report, as it is in its file
-                 study:str='' # its number, without the s
+                 study:str='', # its number, without the s
+                 upstream:bool=False # as in `report_pieces`
                 ) -> str: # '' if there is nothing on the film
     "The report under the headings that the rules give; what describes the film is findings and impression."
-    said = mimic_sections(text, study)
-    if 'full report' in said: said = mimic_sections('\n'+text, study)  # a heading may be its first line
+    said = mimic_sections(text, study, upstream)
+    if 'full report' in said: said = mimic_sections('\n'+text, study, upstream)  # a heading may be its first line
     if 'full report' in said: said['full report'] = said['full report'].removeprefix('FINAL REPORT').strip()
     return said_as_report(said) if mimic_conclusion(said) or said.get('full report') else ''
 
@@ -148,7 +181,7 @@ def up(d:Path, o:str # folder; pattern that starts with ../
 # %% ../../nbs/readers/02_sections.ipynb #d1d0b34b
 def add_reports(studies:dict[str,Study], # `report` is set
                 where:Path, # of `find_reports`, or mimic_cxr_sectioned.csv(.gz)
-                text:str, # 'sections' or 'whole'
+                text:str, # 'sections', 'upstream' (sections exactly by MIT-LCP's rules) or 'whole'
                 log:ReadLog # gets absent and odd ones
                ):
     "Each study's report, after the section rules or as it is."
@@ -161,7 +194,7 @@ def add_reports(studies:dict[str,Study], # `report` is set
         if t is None:
             try: t = as_text(b); log.note('report is not UTF-8: read as Latin-1 or UTF-16', report_path(s))
             except MedvlError as e: log.note('report is not text', f'{report_path(s)}: {e}'); continue
-        s.report = mimic_report(t, s.id) if text == 'sections' else t
+        s.report = t if text == 'whole' else mimic_report(t, s.id, text == 'upstream')
         if not s.report.strip(): log.note('report without a word on the film', report_path(s))
 
 def add_sectioned(studies:dict[str,Study], table:Path, log:ReadLog # see `add_reports`

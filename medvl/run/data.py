@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# %% ../../nbs/run/10_data.ipynb #aab45667
+# %% ../../nbs/run/10_data.ipynb #3018740f
 def read(data:Path|Sequence, # manifest, folder with one, or a known public layout; or studies
          source:str|None=None, # only studies of this source
          splits:Path|None=None # table of group and split, see `data.splits`; none: the set's own
@@ -20,6 +20,7 @@ def read(data:Path|Sequence, # manifest, folder with one, or a known public layo
     "Studies of a set; raises `MedvlError` when none is left."
     import sys
     from medvl.core import MedvlError
+    from medvl.data.identity import doubtful, say_doubtful
     from medvl.data.splits import use_splits
     from medvl.readers.find import read_studies
     from medvl.data.study import split_by_patient
@@ -29,10 +30,13 @@ def read(data:Path|Sequence, # manifest, folder with one, or a known public layo
         if not studies: raise MedvlError(f"no study of source {source!r} in {data}; there are: {', '.join(known)}")
     if splits is not None: studies = use_splits(studies, splits)
     if made := not any(s.split for s in studies):
-        split_by_patient(studies); print('the set has no splits: made by patient, 70/10/20')
+        split_by_patient(studies, say=print); print('the set has no splits: made by patient, 70/10/20')
     where = {}
     for s in studies: where.setdefault(s.group, set()).add(s.split)
-    leaks = sorted(g for g, x in where.items() if len(x) > 1)
+    unsure = doubtful(studies)
+    leaks = sorted(g for g, x in where.items() if len(x) > 1 and g not in unsure)
+    torn = {g: why for g, why in unsure.items() if len(where.get(g, ())) > 1}
+    if torn: print(f'in several splits, perhaps of one patient, perhaps not: {say_doubtful(torn)}', file=sys.stderr)
     if leaks: print(f"LEAK: {len(leaks)} patients in two splits: {', '.join(leaks[:3])}", file=sys.stderr)
     return studies, dict(studies=len(studies), groups=len(where), splits_made_here=made, groups_in_two_splits=leaks,
                          per_split={str(k): sum(s.split == k for s in studies) for k in ('train','val','test',None)})

@@ -163,7 +163,7 @@ def film_rows(emb:Embeddings, # of a stage
                    f'<ol>{"".join(items)}</ol></div>')
     return '\n'.join(out)
 
-# %% ../../nbs/run/70_page.ipynb #3e7df31d
+# %% ../../nbs/run/70_page.ipynb #2930ebcc
 def span(x:Mapping, # value, low, high
          times:float=100 # 100: percent
         ) -> str:
@@ -187,7 +187,7 @@ def table(res:Mapping # results of the demo
     chance = next(iter(res['scored'].values()))['retrieval']['chance']
     ways = 'film → text', 'text → film'
     head = ['', *(f'{a} R@{k}' for a in ways for k in (1,5,10)), *(f'{a} P@10' for a in ways), 'zero-shot AUROC']
-    body = [['chance', *(f'{100*chance[f"R@{k}"]:.1f}' for _ in WAYS for k in (1,5,10)),
+    body = [['chance', *(f'{100*chance.get(f"{w}_R@{k}", chance[f"R@{k}"]):.1f}' for w in WAYS for k in (1,5,10)),
              *luck_by_finding(res), '50.0']]
     for k, s in res['scored'].items():
         r, p = s['retrieval']['interval'], s.get('findings') or {}
@@ -211,7 +211,7 @@ def costs(res:Mapping # results of the demo
                            *(f'{t[x]/1e12:.1f} T' for x in ('multiply_adds','multiply_adds_all')),
                            f'{t["seconds"]/60:.1f}'] for k, t in res['stages'].items()])
 
-# %% ../../nbs/run/70_page.ipynb #e5108fbf
+# %% ../../nbs/run/70_page.ipynb #15e727a1
 def dots(res:Mapping # results of the demo
         ) -> plt.Figure:
     "Recalls of every model with their intervals."
@@ -224,7 +224,8 @@ def dots(res:Mapping # results of the demo
             err = np.abs(np.array([[100*o['low'], 100*o['high']] for o in r]).T-y)
             ax.errorbar(x, y, err, fmt='os^D'[i%4], ms=4.5, lw=1.4, color=color_of(k), label=name_of(k))
         for j, o in enumerate((1,5,10)):
-            luck = 100*next(iter(res['scored'].values()))['retrieval']['chance'][f'R@{o}']
+            chance = next(iter(res['scored'].values()))['retrieval']['chance']
+            luck = 100*chance.get(f'{w}_R@{o}', chance[f'R@{o}'])
             ax.plot([j-.4, j+.4], [luck]*2, '--', color='#888888', lw=1, label='chance' if j == 0 else None)
         ax.set_xticks(range(3), ['R@1','R@5','R@10']); ax.set_title(title, fontsize=9, loc='left')
         ax.tick_params(labelsize=8); ax.spines[['top','right']].set_visible(False)
@@ -306,7 +307,7 @@ def made_by(res:Mapping # results of the demo
             f'threads; {step}. Versions: {said}. Settings: {sets}. Everything is in <code>results.json</code> beside '
             f'this page; the same command with the same seed makes it again.</p>')
 
-# %% ../../nbs/run/70_page.ipynb #758f3f80
+# %% ../../nbs/run/70_page.ipynb #142d00be
 def page(res:Mapping, # results of the demo
          pictures:Mapping[str,str], # 'curves', 'rocs' as SVG
          shown:Mapping[str,tuple[str,str]] # stage -> its text rows and film rows
@@ -316,12 +317,10 @@ def page(res:Mapping, # results of the demo
     asked = '<p>Queries are taken at even steps, not chosen. ✓ and a solid frame: the same words belong to it.</p>'
     how = HOW.format(others=others(res), **res['data'])
     body = [section('What is alignment?', INTRO), section('What was compared', how),
-            section('Results', '<p>R@k: in how many of 100 queries a right answer is among the first k. Films with '
-                    'the same words are all right answers. P@10: of the ten that come first for a query with a '
-                    'finding, how many of 100 have it, mean over the findings. Intervals: 95 %, patients drawn with '
-                    'replacement.</p><p>Every normal film has one of a few wordings, and copies of a wording stand '
-                    'together in a list. A model that knows that a film is normal, and cannot know which wording was '
-                    'chosen, may so fall below chance in R@k; P@10 does not have this flaw.</p>',
+            section('Results', '<p>R@k: in how many of 100 queries a right answer is among the first k different '
+                    'texts, or films. Films with the same words are all right answers. '
+                    'P@10: of the ten that come first for a query with a '
+                    'finding, how many of 100 have it, mean over the findings. Intervals: 95 %, by patient.</p>',
                     table(res), pictures.get('dots', ''), verdict(res['differences'])),
             section('What it cost', COST, costs(res)),
             section('Ask with words', asked, *each(0)), section('Ask with a film', *each(1)),

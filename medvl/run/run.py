@@ -21,7 +21,7 @@ from .folder import close_run, found, open_run
 from .score import TASKS, Scoring, loaded, settled
 from .train import build, samples_of, train as train_one, value_of
 
-# %% ../../nbs/run/40_run.ipynb #3626ab39
+# %% ../../nbs/run/40_run.ipynb #51ef3163
 @dataclass(kw_only=True)
 class Options:
     "Options of a training; one without words has those of the recipe or of what takes it."
@@ -37,6 +37,7 @@ class Options:
     samples:int|None = None
     bs:int|None = None
     accum:int|None = None
+    accum_exact:bool|None = None
     base_lr:float|None = None
     lr:float|None = None
     epochs:int|None = None

@@ -55,7 +55,7 @@ def settled(a:Scoring # as given
     from medvl.core import best_precision, default_device
     return replace(a, precision=best_precision(default_device())) if a.precision == 'auto' else a
 
-# %% ../../nbs/run/30_score.ipynb #65fbf498
+# %% ../../nbs/run/30_score.ipynb #fd6e00e8
 def eval_loader(smp:list, # samples
                 tok:Any, # the model's tokenizer
                 cfg:dict, # the model's config.json
@@ -65,15 +65,13 @@ def eval_loader(smp:list, # samples
     "Films as the model was trained on, from the cache."
     from medvl.core import SLOTS, default_device
     from medvl.files import cache_dir
-    from medvl.data.batch import Preset, StudyData, StudyDL, leave_out, missing_films
+    from medvl.data.batch import Preset, sample_loader
     from medvl.data.cache import ImageCache
     x = cfg['extra']; p = Preset.of(x['preset'])
     slots = SLOTS[:1] if a.slots == 'current' else tuple(x.get('args', {}).get('data', {}).get('slots') or SLOTS)
     films = ImageCache(a.cache or cache_dir('films'), p.decode)
-    smp = leave_out(smp, missing_films(smp), slots, a.errors)
-    smp = leave_out(smp, films.build([v for s in smp for v in s.slots if v is not None]), slots, a.errors)
-    data = StudyData(smp, tok, p, False, x.get('max_len', 128), slots, classes, cache=films, seed=a.seed)
-    return StudyDL(data, a.bs, num_workers=a.num_workers, device=default_device())
+    return sample_loader(smp, tok, p, a.bs, films, a.num_workers, a.errors, default_device(), classes=classes,
+                         max_len=x.get('max_len', 128), slots=slots, seed=a.seed)
 
 def facts_of(cfg:dict, # the model's config.json
              dl:Any # of `eval_loader`
@@ -82,7 +80,8 @@ def facts_of(cfg:dict, # the model's config.json
     d = dl.dataset; s = d.samples
     return dict(model={k: cfg[k] for k in ('class','id','parameters')}, samples=len(s),
                 with_text=sum(bool(o.text) for o in s), groups=len({o.group for o in s}),
-                films_per_slot={k: sum(o.slots[i] is not None for o in s) for k, i in zip(d.slots, d.which)})
+                films_per_slot={k: sum(o.slots[i] is not None for o in s) for k, i in zip(d.slots, d.which)},
+                films=dl.films)
 
 # %% ../../nbs/run/30_score.ipynb #07758970
 def set_labels(smp:list, # samples

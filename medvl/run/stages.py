@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/run/stages.html.md"""
 __all__ = ['FILMS', 'REPORTS', 'SAME', 'ALIGNED', 'STAGES', 'stages', 'patients', 'shared_tokenizer', 'Stages', 'hits', 'ahead',
            'compared', 'whole_cost']
 
-# %% ../../nbs/run/50_stages.ipynb #0f2341b9
+# %% ../../nbs/run/50_stages.ipynb #69e674c6
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -23,7 +23,7 @@ from ..data.prompts import load_prompts
 from ..data.tokens import load_tokenizer, train_tokenizer
 from ..eval.metrics import paired_bootstrap
 from ..eval.precision import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
-from ..eval.retrieval import WAYS, Embeddings, embed, match_ranks, retrieval_report
+from ..eval.retrieval import WAYS, Embeddings, embed, pair_ranks, retrieval_report
 from ..eval.zeroshot import zeroshot
 from ..files import jsonable, save_json, written
 from ..models.checkpoint import from_pretrained
@@ -134,7 +134,7 @@ class Stages:
         "The patient of each scored film."
         return [s.group for s in units(self.data['test'], need_text=True)]
 
-# %% ../../nbs/run/50_stages.ipynb #ea3e3247
+# %% ../../nbs/run/50_stages.ipynb #7dd6a0b5
 @patch_to(Stages)
 def score(self, name:str, # which; it has been trained
           n_boot:int=1000, # bootstrap draws
@@ -162,16 +162,17 @@ def score(self, name:str, # which; it has been trained
     res = jsonable(dict(made_of=made_of, retrieval=rep, zeroshot=z.to_dict(), findings=found_by))
     save_json(dir/'scores.json', res)
     i, t = (rep['full'][f'{w}_R@10'] for w in WAYS)
-    self.say(f"{name}: film to text R@10 {i:.3f}, text to film {t:.3f}, chance {rep['chance']['R@10']:.3f}; "
+    luck = [rep['chance'][f'{w}_R@10'] for w in WAYS]
+    self.say(f"{name}: film to text R@10 {i:.3f} (chance {luck[0]:.3f}), text to film {t:.3f} ({luck[1]:.3f}); "
              f"zero-shot AUROC {z.table['macro']['auroc']}")
     return res
 
-# %% ../../nbs/run/50_stages.ipynb #3b3785a9
+# %% ../../nbs/run/50_stages.ipynb #bb46586c
 def hits(emb:Embeddings, # of a stage
          k:int=1 # length of the list
         ) -> dict[str,np.ndarray]: # way -> [n] of 0 and 1
     "Which queries find a right answer among the first `k`."
-    ranks = match_ranks(emb.v, emb.t, emb.txt_id, emb.txt_id)
+    ranks = pair_ranks(emb)
     return {w: (r <= k).numpy().astype(float) for w, r in zip(WAYS, ranks)}
 
 def ahead(a:Embeddings, # first system

@@ -6,7 +6,7 @@ Docs: https://medvl.github.io/medvl/run/train.html.md"""
 
 # %% auto #0
 __all__ = ['value_of', 'settings', 'takes_of', 'text_dir', 'report_tower', 'build', 'counted', 'tokenizer', 'samples_of',
-           'loaders_of', 'chooser', 'chosen', 'in_words', 'train']
+           'loaders_of', 'chooser', 'chosen', 'accumulated', 'in_words', 'train']
 
 # %% ../../nbs/run/20_train.ipynb #ba4a4be4
 import json
@@ -169,7 +169,18 @@ def chosen(run:dict # what `fit` gave
     return (f"best epoch {b['at']+1} (best/): {b['by']} {b['value']:.3f}; last epoch {last['epoch']+1} (model/): "
             f"{last[b['by']]:.3f}. RSNA is a test, too: report both")
 
-# %% ../../nbs/run/20_train.ipynb #d809f0f1
+# %% ../../nbs/run/20_train.ipynb #111ff9a8
+def accumulated(r:Any, # a Recipe
+                step:dict # of `one_step`
+               ) -> list[str]: # no line for a single batch
+    "What the batches of a step are to a contrast."
+    bs, n = step['bs'], step['accum']
+    if n == 1: return []
+    if r.accum_exact: return [f"accumulated exactly: films and texts are encoded {bs} at a time, twice, and all "
+                              f"{bs*n} of a process meet in one loss"]
+    return [f"accumulated: the mean of {n} batches, each contrasted by itself, {bs} at a time (--accum-exact "
+            f"contrasts all {bs*n})"]
+
 def in_words(a:Any, # a Run
              r:Any, # a Recipe
              step:dict, # of `one_step`
@@ -181,6 +192,7 @@ def in_words(a:Any, # a Run
     lines = [f"{a.method}, {a.size}: {n['trainable']:,} of {n['total']:,} parameters train",
              f"recipe ({r.origin}): {step['samples']} samples a step, here {step['accum']} x {step['bs']}; "
              f"learning rate {step['lr']:.4g}, {r.stop_at or r.epochs} of {r.epochs} epochs",
+             *accumulated(r, step),
              'samples: ' + ', '.join(f"{v} {k} ({text.get(k, 0)} with text)" for k, v in facts['samples'].items())]
     if r.flip: lines.append('films are mirrored at random, texts that name a side are not (--no-flip leaves them)')
     if lack := getattr(model, 'untrained', None):
@@ -188,6 +200,7 @@ def in_words(a:Any, # a Run
                      "--set text=DIR the text tower)")
     return '\n'.join(lines)
 
+# %% ../../nbs/run/20_train.ipynb #55666709
 def train(a:Any, # a Run
           out:Path|None, # folder; None: nothing is written
           tok:Any=None, # a tokenizer; None: see `tokenizer`
@@ -203,6 +216,7 @@ def train(a:Any, # a Run
     from medvl.methods.recipe import one_step
     from medvl.models.compute import count_step
     from medvl.train.learner import align_learner, fit
+    from medvl.train.step import check_pairs
     r = a.recipe(); step = one_step(r, world_size())
     init = a.init if a.init is None or Path(a.init).is_file() else model_dir(Path(a.init))
     studies, facts = read(a.data, a.source, a.splits)
@@ -212,11 +226,14 @@ def train(a:Any, # a Run
     tok = tok or tokenizer(a.tokenizer, [text_dir(a.model), init], words, r.vocab, r.max_len)
     seed_everything(a.seed)
     model = build(a.method, a.size, a.model, tok, init, a.report)
-    dls = loaders_of(a, r, smp, tok, model.config['preset'], step['bs'], model.fields)
-    facts |= dict(samples={k: len(o.dataset) for k, o in zip(dls.names, dls.loaders)})
+    whole = step['bs']*step['accum'] if r.accum_exact else step['bs'] # samples of one contrast and process
+    check_pairs(model, whole*world_size())
+    dls = loaders_of(a, r, smp, tok, model.config['preset'], whole, model.fields)
+    facts |= dict(samples={k: len(o.dataset) for k, o in zip(dls.names, dls.loaders)}, films=dls.films)
     if not quiet: print(in_words(a, r, step, model, facts))
     precision = best_precision(default_device()) if r.precision == 'auto' else r.precision
-    learn = align_learner(dls, model, lr=step['lr'], wd=r.wd, betas=r.betas, precision=precision, accum=step['accum'],
+    learn = align_learner(dls, model, lr=step['lr'], wd=r.wd, betas=r.betas, precision=precision,
+                          accum=step['accum']*step['bs']//whole, chunk=step['bs'] if r.accum_exact else None,
                           clip=r.clip, out=out, log=a.log, seed=a.seed, cbs=cbs)
     with torch.random.fork_rng(): more = dict(work=count_step(model, dls.train.one_batch()[0]).total) if work else {}
     run = fit(learn, r.epochs, schedule=r.schedule, warmup=r.warmup, stop_at=r.stop_at, resume=resume, quiet=quiet,

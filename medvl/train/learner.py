@@ -6,21 +6,24 @@ Docs: https://medvl.github.io/medvl/train/learner.html.md"""
 
 # %% auto #0
 __all__ = ['MAY_CHANGE', 'random_state', 'set_random_state', 'signature', 'save_checkpoint', 'last_checkpoint', 'check_weights',
-           'flat', 'check_run', 'load_checkpoint', 'ResumeCB', 'BestCB', 'init_processes', 'DistCB', 'ChanceCB',
-           'align_learner', 'save_run', 'write_results', 'begin', 'fit']
+           'flat', 'check_run', 'load_checkpoint', 'ResumeCB', 'BestCB', 'init_processes', 'DistCB', 'shared_loss',
+           'ChanceCB', 'align_learner', 'save_run', 'write_results', 'begin', 'fit']
 
-# %% ../../nbs/train/11_learner.ipynb #444a439e
+# %% ../../nbs/train/11_learner.ipynb #7bdab2fb
 import json, math, os, random, shutil, time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
-from ..core import Aligner, MedvlError, best_precision, default_device, seed_everything
+from ..core import Aligner, MedvlError, Out, best_precision, default_device, seed_everything
 from ..files import jsonable, provenance, save_json, written
 from ..data.batch import StudyLoaders, world_size
 from ..data.preset import check_preset
 from ..models.checkpoint import save_pretrained
-from .step import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, StepCB, TermsCB, WandbCB, bare,
-                              lr_at, param_groups)
+from ..models.chunks import in_chunks
+from ..models.norm import several, sync_norms
+from .step import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, PairsCB, StepCB, TermsCB, WandbCB,
+                              bare, check_pairs, lr_at, param_groups)
 
 import numpy as np
 import torch
@@ -31,7 +34,7 @@ from fastai.torch_core import rank_distrib
 from fastcore.basics import noop
 from safetensors import safe_open
 from safetensors.torch import load_model, save_model
-from torch import distributed as dist, nn
+from torch import Tensor, distributed as dist, nn
 from torch.nn.parallel import DistributedDataParallel
 
 # %% ../../nbs/train/11_learner.ipynb #bdc4661c
@@ -208,7 +211,7 @@ class BestCB(Callback):
             if self.out: save_run(self.learn, self.out/'best')
         self.learn.stop_early = self.enough = self.patience is not None and self.epoch-self.at >= self.patience
 
-# %% ../../nbs/train/11_learner.ipynb #519c5715
+# %% ../../nbs/train/11_learner.ipynb #f5408d6e
 def init_processes() -> tuple[int,int]: # rank, number of processes
     "Join the group that `torchrun` announces, if any: nccl on GPUs, gloo on CPUs."
     if world_size() > 1 and not dist.is_initialized():
@@ -223,9 +226,23 @@ class DistCB(Callback):
                  unused:bool=False # some trained parameters may get no gradient in a step (slower)
                 ): self.unused = unused
     def before_fit(self):
-        if dist.is_initialized():
-            self.learn.model = DistributedDataParallel(bare(self.model), find_unused_parameters=self.unused)
-    def after_fit(self): self.learn.model = bare(self.model)
+        if not dist.is_initialized(): return
+        sync_norms(bare(self.model))
+        self.learn.model = DistributedDataParallel(bare(self.model), find_unused_parameters=self.unused)
+    def after_fit(self):
+        self.learn.model = bare(self.model)
+        if dist.is_initialized(): sync_norms(self.model, False)
+
+def shared_loss(model:Aligner, # not wrapped
+                out:Out, # of this process's samples
+                bs:int # of them
+               ) -> Tensor:
+    "The loss of which the mean over processes is that of the whole batch: terms weigh by the samples that have them."
+    if not (several() and model.training and out.terms): return model.loss(out)
+    n = torch.tensor([float(out.n.get(k, bs)) for k in out.terms], device=next(iter(out.terms.values())).device)
+    total = n.clone(); dist.all_reduce(total)
+    share = dist.get_world_size()*n/total.clamp(min=1)
+    return model.loss(replace(out, terms={k: v*o for (k,v),o in zip(out.terms.items(), share)}))
 
 # %% ../../nbs/train/11_learner.ipynb #9f838b7d
 class ChanceCB(Callback):
@@ -264,7 +281,7 @@ class ChanceCB(Callback):
                 f"({lr:.1e} now) is too high at the start and "
                 "all embeddings became alike: try a third of it, or a longer warm-up")
 
-# %% ../../nbs/train/11_learner.ipynb #391818de
+# %% ../../nbs/train/11_learner.ipynb #419ae6a9
 def align_learner(dls:StudyLoaders, # of `data.batch.dataloaders`
                   model:Aligner, # any method
                   lr:float=1.5e-4, # peak learning rate; see `scale_lr`
@@ -272,6 +289,7 @@ def align_learner(dls:StudyLoaders, # of `data.batch.dataloaders`
                   betas:tuple[float,float]=(.9, .95), # of AdamW (MRM, ALTA)
                   precision:str='auto', # 'bf16', 'fp16', 'fp32'; 'auto': what the machine is fast in (it says so)
                   accum:int=1, # batches per step
+                  chunk:int|None=None, # films or texts encoded at a time, see `models.chunks`; None: the batch
                   clip:float|None=None, # limit of the gradient's length
                   out:str|Path|None=None, # folder of the run; None: nothing is written
                   log:str|None='csv', # 'csv', 'wandb' (csv too) or None
@@ -286,6 +304,7 @@ def align_learner(dls:StudyLoaders, # of `data.batch.dataloaders`
     if accum < 1: raise MedvlError(f"accum={accum}; expected 1 or more")
     check_preset(model, dls)
     rank, world = init_processes()
+    check_pairs(model, dls.train.bs*world); in_chunks(model, chunk)
     if precision == 'auto':
         precision = best_precision(default_device())
         if not rank: print(f"precision: {precision}, the best of this {default_device().type}")
@@ -293,15 +312,17 @@ def align_learner(dls:StudyLoaders, # of `data.batch.dataloaders`
     dls.to(default_device())
     def opt_func(params, lr):
         return OptimWrapper(opt=torch.optim.AdamW(param_groups(bare(model), wd), lr=lr, betas=betas, eps=1e-8))
+    def loss(pred, ids): return bare(model).loss(pred) if ids is None else shared_loss(bare(model), pred, len(ids))
     own = [TrainEvalCallback(), DistCB(unused), StepCB(accum), AutocastCB(precision), ClipCB(clip), ClampScaleCB(),
-           TermsCB(Path(out)/'log.csv' if out and log else None, log_every), BarCB(), ChanceCB()]
+           PairsCB(), TermsCB(Path(out)/'log.csv' if out and log else None, log_every), BarCB(), ChanceCB()]
     if world == 1: own.append(Recorder())  # for lr_find and plot_loss
     if log == 'wandb': own.append(WandbCB(out))
-    learn = AlignLearner(dls, model, loss_func=lambda pred, ids: bare(model).loss(pred), opt_func=opt_func, lr=lr,
+    learn = AlignLearner(dls, model, loss_func=loss, opt_func=opt_func, lr=lr,
                          default_cbs=False, cbs=[*own, *cbs])
     learn.out, learn.logger = out and Path(out), noop
     learn.args = dict(lr=lr, wd=wd, betas=betas, precision=precision, accum=accum, clip=clip, seed=seed, world=world,
                       samples_per_step=dls.train.bs*world*accum, data=dls.config())
+    if chunk: learn.args['exact'] = True
     return learn
 
 # %% ../../nbs/train/11_learner.ipynb #c0a49e34
@@ -331,7 +352,7 @@ def write_results(learn:AlignLearner, # after `fit`
         save_json(learn.out/'results.json', res)
     return res
 
-# %% ../../nbs/train/11_learner.ipynb #7ee50198
+# %% ../../nbs/train/11_learner.ipynb #79e9f145
 def begin(learn:AlignLearner, # before `fit`
           resume:bool # look for a checkpoint
          ) -> dict|None: # its state
@@ -376,5 +397,7 @@ def fit(learn:AlignLearner, # of `align_learner`
         if state and state.get('best'): best.put_back(state['best']); learn.stop_early = best.enough
     if learn.out: cbs.append(ResumeCB(learn.out/'checkpoints', save_every, keep, state))
     try: learn.fit(stop, cbs=cbs)
-    finally: learn.model, learn.step_cb.lr_of = bare(learn.model), None
+    finally:
+        learn.model, learn.step_cb.lr_of = bare(learn.model), None
+        sync_norms(learn.model, False)
     return write_results(learn, best and best.state())

@@ -85,7 +85,7 @@ for p in Path('archive/reports').iterdir(): Path('letters', f'letter-{p.name}').
 r = run('manifest', 'archive/films', '--reports', 'letters', '--out', 'bare.csv')
 print(r.output)
 test_eq(r.exit_code, 0); assert f"{n['films']} x film without a report" in r.output
-assert "no report fits a film: a report goes by accession 'letter-" in r.output
+assert "no report fits a film: a report goes by the name 'letter-" in r.output
 test_eq({s.report for s in read(Path('bare.csv'))[0]}, {''})
 
 # %% [24] `medvl data manifest`

@@ -77,26 +77,34 @@ for more,want in ((['--model', root/'run', '--out', root/'a.png'], '--force over
     code, said = run(root/'film.png', 'effusion', *more); test_eq(code, 2); assert want in said, said
 
 # %% [15] A phrase on a film
-code, said = run(root/'film.png', 'zqxvkj effusion', '--model', root/'run', '--out', root/'d.png', '--no-looks')
-print(said.replace(str(root), 'RUNS')); test_eq(code, 0); assert 'warning' in said and 'zqxvkj' in said
-
-# %% [17] A set of phrases
-from medvl.commands.ground import (eval_grounding)
-
-# %% [18] A set of phrases
-def evaluate(*args):
-    r = CliRunner().invoke(eval_app, ['grounding', *map(str, args)], catch_exceptions=False)
-    return r.exit_code, r.output
-
 import dataclasses
-def kept(s):
-    "A study with films and boxes on disk, as a manifest wants it."
+def on_disk(s):
+    "A study with its frontal films as files, as a manifest wants it."
     (root/'set').mkdir(exist_ok=True); views = []
     for v in s.frontals:
         Image.fromarray(v.px).save(root/'set'/f'{v.id}.png')
         views.append(dataclasses.replace(v, path=str(root/'set'/f'{v.id}.png'), px=None, masks={}, info={}))
     return dataclasses.replace(s, views=views, prior=None, split='test', info={})
-write_manifest([kept(s) for s in studies], root/'set'/'manifest.csv')
+calm = [dataclasses.replace(on_disk(s), report='No pleural effusion. No pneumothorax.', labels={}) for s in studies]
+write_manifest(calm, root/'set'/'calm.csv')
+code, text = run(root/'film.png', two[0], '--model', root/'run', '--out', root/'e.png',
+                 '--controls', root/'set'/'calm.csv')
+print(text.replace(str(root), 'RUNS')); test_eq(code, 0); assert 'of the film' in text
+with Image.open(root/'e.png') as im: assert im.size[0] > 600             # the film, and the control beside it
+
+# %% [17] A phrase on a film
+code, said = run(root/'film.png', 'zqxvkj effusion', '--model', root/'run', '--out', root/'d.png', '--no-looks')
+print(said.replace(str(root), 'RUNS')); test_eq(code, 0); assert 'warning' in said and 'zqxvkj' in said
+
+# %% [19] A set of phrases
+from medvl.commands.ground import (eval_grounding)
+
+# %% [20] A set of phrases
+def evaluate(*args):
+    r = CliRunner().invoke(eval_app, ['grounding', *map(str, args)], catch_exceptions=False)
+    return r.exit_code, r.output
+
+write_manifest([on_disk(s) for s in studies], root/'set'/'manifest.csv')
 code, text = evaluate('--model', root/'run', '--data', root/'set', '--out', root/'g', '--n-boot', 50, '--side', 128,
                       '--leave-out', 'Support Devices')
 print(text.replace(str(root), 'RUNS')); test_eq(code, 0)
@@ -108,7 +116,7 @@ test_eq(page.count('<figure>') >= 4, True)
 g = res['grounding']; test_eq(len(g['rows']), g['phrases']); test_eq(set(res['gain']), {'cnr','miou','pointing'})
 assert abs(g['macro']['cnr']['value']) < .8       # an untrained model
 
-# %% [19] A set of phrases
+# %% [21] A set of phrases
 code, said = evaluate('--model', root/'run', '--data', root/'set', '--out', root/'h', '--split', 'val')
 test_eq(code, 2); assert 'no phrase on these films' in said
 tmp.cleanup()

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 from medvl.core import CHEXPERT, SLOTS, Batch, MedvlError, Registry
+from medvl.data.pixels import count_kinds
 from medvl.data.preset import Preset, cut, decode_film, draw, resize, sided
 from medvl.data.study import Sample, Study, View, samples as study_samples
 from medvl.data.report import entities

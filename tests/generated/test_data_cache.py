@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 from medvl.core import MedvlError
 from medvl.data.preset import decode_film
-from medvl.data.pixels import file_hash
+from medvl.data.pixels import count_kinds, file_hash, kinds_text
 from medvl.data.study import View
 
 # %% [4] Cache
@@ -29,7 +29,7 @@ from medvl.data.cache import (film_key, stamp)
 a = View(px=np.arange(6, dtype='uint8').reshape(2,3))
 b, c = View(px=a.px.reshape(3,2)), View(px=a.px.copy(), id='other')
 test_ne(film_key(a), film_key(b)); test_eq(film_key(a), film_key(c))
-test_eq(stamp('/no/such/file'), None)
+test_eq(stamp(View('/no/such/file')), None)
 
 # %% [9] On the disk
 from medvl.data.cache import (RECORD, record, whole_records)
@@ -84,6 +84,14 @@ test_fail(lambda: ImageCache(root/'cache', 96).build(views, errors='raise'), con
 test_eq(len(ImageCache(root/'cache', 96)), 21)
 
 # %% [24] The cache
+Image.fromarray(make_film(20)//8).save(root/'dark.png')
+Image.fromarray(make_film(21).astype(np.uint16)).save(root/'deep.png')
+odd = [View(path=str(root/o)) for o in ('dark.png','deep.png','deep.png')]; odd[2].info['png_bits'] = 12
+ImageCache(root/'odd', 96).build(odd); dark = ImageCache(root/'odd', 96)
+test_eq(dark.build(odd), {}); test_eq([dark.noticed(odd[:1])[k]['films'] for k in ('hardly any contrast',)], [1])
+test_close(dark.get(odd[1]).mean()/dark.get(odd[2]).mean(), 4095/255, eps=.3)
+
+# %% [26] The cache
 before = cache.films.stat().st_size
 (root/'05.png').rename(root/'moved.png')
 test_eq(cache.build([View(path=str(root/'moved.png'))]), {}); test_eq(cache.films.stat().st_size, before)
@@ -94,7 +102,7 @@ two = ImageCache(root/'two', 96); two.build(good, num_workers=2)
 same_files = lambda a, b: all(getattr(a, k).read_bytes() == getattr(b, k).read_bytes() for k in ('films','index'))
 test_eq(same_files(two, cache), True)
 
-# %% [26] Killed half-way
+# %% [28] Killed half-way
 def build_slowly(where):
     ImageCache.sync_every = 3
     ImageCache(where, 96).build(good)
@@ -114,7 +122,7 @@ for n in range(5):
     test_eq(same_files(k, cache), True)
 print('films found after each kill:', left, ' at the end:', len(k))
 
-# %% [28] Killed half-way
+# %% [30] Killed half-way
 for extra in (b'12345', record('ab'*16, 10**9, px), b'x'*30):
     with k.films.open('ab') as f: f.write(b'pixels of a film that was never entered')
     with k.index.open('ab') as f: f.write(extra)

@@ -2,14 +2,16 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Images
-import struct, warnings
+import warnings
+from collections import Counter
 from pathlib import Path
+from typing import Iterable
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from medvl.data.dicom import read_dicom
-from medvl.data.pixels import Film, ImageError, as_film, check_size, first_line, grey
+from medvl.data.pixels import Film, ImageError, as_film, check_size, first_line, grey, guarded
 
 # %% [4] Images
 import tempfile
@@ -20,17 +22,35 @@ from medvl.phantom.projection import write_dicom
 from medvl.phantom.set import phantom_studies
 
 # %% [6] PNG and JPEG
-from medvl.data.image import (read_picture, grey16)
+from medvl.data.image import (read_picture, turned, grey16)
 
 # %% [7] PNG and JPEG
+from medvl.data.image import (deep, set_bits)
+
+# %% [8] PNG and JPEG
 test_eq(grey16(np.array([[0,4095]]))[1], 12); test_eq(grey16(np.array([[0,4095]]))[0], [[0,1]])
 test_close(grey16(np.array([[4095]]), 16)[0], [[4095/65535]])
 test_fail(lambda: grey16(np.array([[70000]]), 16), contains='does not fit')
 
-# %% [9] One door
+# %% [10] PNG and JPEG
+twelve = (np.random.default_rng(0).random((200,200))*4095).astype(np.uint16)
+for v,k in ((65535,1), (4100,30)):
+    hot, notes = twelve.copy(), []; hot[0,:k] = v
+    x, bits = grey16(hot, notes=notes); test_eq((bits, len(notes)), (12, 1))
+    test_close(x.mean(), twelve.mean()/4095, eps=1e-3)
+notes = []; test_eq(grey16(twelve//8, least=12, notes=notes)[1], 12); test_eq(notes, [])
+test_eq(grey16(twelve*4, least=12, notes=notes)[1], 14)
+test_eq(notes, ['more bits than other films of the set: 14, not 12'])
+with tempfile.TemporaryDirectory() as d:
+    for i in range(10): Image.fromarray(twelve//(8 if i < 2 else 1)).save(Path(d)/f'{i}.png')
+    Image.fromarray(np.uint8(twelve >> 4)).save(Path(d)/'eight.png')
+    test_eq(set_bits(sorted(Path(d).iterdir())), (12, {10: 2, 12: 8}))
+    test_eq(set_bits([Path(d)/'eight.png'])[0], None)
+
+# %% [12] One door
 from medvl.data.image import (SIGNS, file_kind, read_image, load_image)
 
-# %% [11] One door
+# %% [14] One door
 eight = phantom_studies(1, size=160, cache=False)[0].frontals[0].px; dense = np.float32(eight)/255
 with tempfile.TemporaryDirectory() as d:
     d = Path(d)
@@ -50,7 +70,8 @@ with tempfile.TemporaryDirectory() as d:
     ds = pydicom.dcmread(d/'film'); ds.BodyPartExamined = 'ANKLE'; ds.save_as(d/'ankle.dcm')
     Image.merge('RGB', [Image.fromarray(np.roll(eight, k*40, 1)) for k in range(3)]).save(d/'face.png')
     im = Image.fromarray(eight); ex = im.getexif(); ex[0x0112] = 6; im.save(d/'turned.jpg', exif=ex)
-    test_eq(read_image(d/'turned.jpg').warnings, ['EXIF asks to turn the picture: not done'])
+    up = read_image(d/'turned.jpg'); test_eq(len(up.warnings), 1)
+    test_eq((up.px-png.px.rot90(-1, (1,2))).abs().mean() < .01, True)
     test_eq(len(read_image(d/'ankle.dcm').warnings), 1)
     said = []
     for name,kw in [('half.jpg',{}), ('half.dcm',{}), ('none.dcm',{}), ('letter.dcm',{}), ('scan.pdf',{}),
@@ -61,10 +82,10 @@ with tempfile.TemporaryDirectory() as d:
             said.append(str(e).replace(f'{d}/', '').replace(str(d), 'folder')[:110])
 print(*said, sep='\n'); test_eq([o for o in said if 'was read' in o], [])
 
-# %% [13] A film without a header
+# %% [16] A film without a header
 from medvl.data.image import (read_raw)
 
-# %% [14] A film without a header
+# %% [17] A film without a header
 with tempfile.TemporaryDirectory() as t:
     raw = Path(t)/'JPCLN001.IMG'; dark = np.full((2048,2048), 4095, '>u2'); dark[:1024] = 0; dark.tofile(raw)
     film = read_image(raw); test_eq(film.px[0,[0,-1],0].tolist(), [1,0]); test_eq(film.px.shape, (1,2048,2048))
@@ -77,7 +98,7 @@ with tempfile.TemporaryDirectory() as t:
     raw.write_bytes(b'letter'); test_fail(lambda: read_image(raw), contains='6 bytes; a raw film')
     test_fail(lambda: read_raw(Path(t)/'none.IMG'), contains='no such file')
 
-# %% [16] On other people's files
+# %% [19] On other people's files
 from pydicom.data import get_testdata_file
 def sample(name):
     "A file of pydicom or pydicom-data, without any download; None if it isn't installed."
@@ -102,7 +123,7 @@ else:
             ['PatientOrientation','BodyPartExamined'])
     test_fail(lambda: read_image(sample('RG3_J2KR.dcm'), chest=True), contains='BodyPartExamined is EXTREMITY')
 
-# %% [18] On other people's files
+# %% [21] On other people's files
 same = ['', '_RLE', '_bigendian', '_expb', '_implicit', '_jp2klossless', '_jpeg_ls_lossless', '_padded']
 test_eq(len({pixel_hash(read_image(sample(f'MR_small{o}.dcm')).px) for o in same}), 1)
 said = []

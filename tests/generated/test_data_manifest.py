@@ -13,9 +13,10 @@ from PIL import Image
 from medvl.core import MedvlError
 from medvl.files import jsonable, written
 from medvl.data.dicom import view_kind
+from medvl.data.identity import doubtful, person
 from medvl.data.scan import odd_date
-from medvl.data.study import Box, Study, View, link_priors, slots
-from medvl.data.table import ReadLog, read_table, write_table
+from medvl.data.study import Box, Study, View, link_priors, share_bits, slots
+from medvl.data.table import ReadLog, read_table, unsaid, write_table
 
 # %% [4] Manifests
 import tempfile
@@ -49,9 +50,16 @@ test_fail(lambda: r.one_of('b', ('train','val')), contains="'x'; expected train 
 test_eq(r.when(), datetime(2020,1,31)); test_eq(Row('', 0, {'offset_days': '-2'}).when(), -2.)
 test_fail(lambda: Row('', 0, {'time': '31.1.2020'}).when(), contains='an ISO date')
 test_eq(r.file('image', Path('/data')), '/data/x/y.png')
+test_eq(Row('', 0, {'image': r'x\y.png'}).file('image', Path('/data')), '/data/x/y.png')
 test_fail(lambda: r.file('up', Path('/data')), contains='a path below /data')
 test_eq(Row('', 0, {'image': '/films/a.png'}).file('image', Path('/data')), os.path.normpath('/films/a.png'))
 test_fail(lambda: Row('', 0, {'labels': 'Edema=2'}).labels(), contains="1, 0 or -1 for 'Edema'")
+test_eq(Row('', 0, {'label: Edema': 'True', 'labels': ' Edema = 1 |Mass=0'}).labels(), {'Edema': 1., 'Mass': 0.})
+for o in ({'labels': 'Edema=1|Edema=0'}, {'labels': 'Edema', 'label: Edema': '0'}, {'label:Edema': '1',
+    'label: Edema': '-1'}):
+    test_fail(lambda: Row('', 0, o).labels(), contains="one value for 'Edema', not both")
+test_fail(lambda: Row('', 0, {'label:Edema': 'yes'}).labels(),
+    contains="column 'label:Edema': 'yes'; expected 1, 0 or -1")
 
 # %% [14] From rows to studies
 from medvl.data.manifest import (KNOWN, read_manifest)
@@ -62,10 +70,16 @@ from medvl.data.manifest import (row_views)
 # %% [18] From rows to studies
 from medvl.data.manifest import (ONE, group_rows, count_found)
 
-# %% [20] Links
-from medvl.data.manifest import (link_rows, check_link, read_regions)
+# %% [20] From rows to studies
+from medvl.data.manifest import (words, note_ids)
 
 # %% [22] Links
+from medvl.data.manifest import (link_rows, read_regions)
+
+# %% [23] Links
+from medvl.data.manifest import (check_link, check_circles)
+
+# %% [25] Links
 rng = np.random.default_rng(0); (d/'films').mkdir()
 for n in 'abcde': Image.fromarray(rng.integers(0, 255, (48,40), np.uint8)).save(d/f'films/{n}.png')
 head = 'image,image_id,patient_id,study_id,offset_days,view,text,labels,split,scanner\n'
@@ -81,7 +95,7 @@ test_eq([v.id for v in b.laterals], ['c']); test_eq(b.labels, {'Effusion': 1., '
 test_eq(a.views[0].info, {'scanner': 'X1'})
 test_eq((a.views[0].text, c.views[0].text, c.group, c.split), ('Clear lungs.', None, 'p2', 'test'))
 
-# %% [24] Links
+# %% [27] Links
 def says(text, **kw):
     "The message for a bad manifest, without the folder."
     try: read_manifest(table(d, text), **kw)
@@ -98,14 +112,18 @@ wrong = dict(
     torn = head+'\n'.join([body[1], body[2].replace('p1', 'p9')]),
     rows = head, patient = head+body[0].replace('p1', ''),
     prior = 'image,image_id,patient_id,prior_image_id\nfilms/a.png,a,p1,\nfilms/b.png,b,p2,a\n',
-    later = 'image,image_id,patient_id,offset_days,prior_image_id\nfilms/a.png,a,p1,5,\nfilms/b.png,b,p1,3,a\n')
+    later = 'image,image_id,patient_id,offset_days,prior_image_id\nfilms/a.png,a,p1,5,\nfilms/b.png,b,p1,3,a\n',
+    itself = 'image,image_id,patient_id,prior_image_id\nfilms/a.png,a,p1,a\n',
+    circle = 'image,image_id,patient_id,view,prior_image_id\n'
+             'films/a.png,a,p1,PA,c\nfilms/b.png,b,p1,PA,a\nfilms/c.png,c,p1,PA,b\n',
+    lateral = 'image,image_id,patient_id,view,lateral_image_id\nfilms/a.png,a,p1,PA,b\nfilms/b.png,b,p1,AP,\n')
 said = {k: says(v) for k,v in wrong.items()}
 for k,v in said.items(): show(f'{k:11}{v}')
 test_eq('rows 2 and 4' in said['duplicate'] and 'films/z.png (1 of 1' in said['absent'] and "'soon'" in said['number']
         and 'train or val or test' in said['split'], True)
 test_eq([k for k,v in said.items() if v == 'was read'], [])
 
-# %% [26] Links
+# %% [29] Links
 log = ReadLog('small')
 links = ('image,image_id,patient_id,offset_days,view,prior_image_id\nfilms/a.png,a,p,0,PA,\nfilms/b.png,b,p,3,PA,\n'
          'films/d.png,d,p,5,PA,a\nfilms/gone.png,g,p,9,PA,b\n')
@@ -119,13 +137,32 @@ show(log)
 test_eq(v.boxes, [Box('heart',1,2,3,4)]); test_eq(v.masks['lung'].endswith('films/e.png'), True)
 (d/'regions.csv').unlink()
 
-# %% [28] Writing one
+# %% [31] Who and when, in doubt
+rows = ['a,ANONYMOUS,F,19500101,2020-01-01,nan', 'b,ANONYMOUS,M,19600101,2020-02-01,Clear.',
+    'c,p3,F,1950,2020-01-01T09:30:00Z,',
+        'd,p3,F,1950,2020-03-01T09:30:00,None', 'e,P3,F,1950,2020-03-01,']
+log = ReadLog('set'); who = read_manifest(table(d,
+    'image_id,patient_id,sex,birth_date,time,report,view,image\n'+'\n'.join(
+    f'{r},PA,films/{r[0]}.png' for r in rows)), log=log); show(log)
+test_eq([s.prior and s.prior.id for s in who], [None,None,None,'c',None])
+test_eq([s.report for s in who], ['','Clear.','','','']); test_eq((log.found['patients'],
+    log.found['studies of unknown patients']), (2,2))
+test_eq(Counter(w for w,_ in log.noted), {'patient id that is no proof of one person: no priors, leakage unknown': 1,
+    'a report that is the name of a missing value: taken as empty': 2, 'patient ids that may be one: kept apart': 1,
+    'times with and without a zone: all taken as the local time': 1})
+log = ReadLog(); linked = read_manifest(table(d,
+    'image,image_id,patient_id,sex,view,prior_image_id\nfilms/a.png,a,0,F,PA,\nfilms/b.png,b,0,F,PA,a\n'
+                                              'films/c.png,c,0,M,PA,a\n'), log=log)
+test_eq([s.prior and s.prior.id for s in linked], [None,'a',None])   # the table says so of b; c is somebody else
+assert ('prior_image_id names a film of another person: not linked', 'row 4: a') in log.noted
+
+# %% [33] Writing one
 from medvl.data.manifest import (write_manifest, view_row)
 
-# %% [30] Writing one
+# %% [35] Writing one
 from medvl.data.manifest import (safe, put_file)
 
-# %% [31] Writing one
+# %% [36] Writing one
 out = Path(tmp.name)/'out'
 px = rng.integers(0, 255, (40,40), np.uint8)
 made = [Study('p1', 's1', 0., [View(id='x/1', px=px, pos='PA', boxes=[Box('heart',1.,2.,3.,4.,'big heart')],
@@ -157,5 +194,5 @@ test_fail(lambda: write_manifest(made+made[:1], out/'n.csv'), contains="'x/1' is
 test_fail(lambda: write_manifest([Study('p','s',labels={'a|b': 1.},views=[View(id='1', px=px)])], out/'n.csv'),
           contains="can't hold | or =")
 
-# %% [32] Writing one
+# %% [37] Writing one
 tmp.cleanup()

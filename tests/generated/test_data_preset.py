@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms.v2 import InterpolationMode, functional as TF
 from medvl.core import MedvlError
-from medvl.data.image import load_image
 from medvl.data.pixels import ImageError
 from medvl.data.study import View
 
@@ -77,6 +76,13 @@ test_eq(wobble(x, k._replace(bright=1., flip=True)), x.flip(-1))
 a, b = (cut(ramp, alta, 32, draw(alta, np.random.default_rng(5))) for _ in range(2)); test_eq(a, b)
 
 # %% [20] Cutting and wobbling
+pale = (64+ramp//2).astype('uint8')  # 64 to 191
+one = replace(PRESETS['biovil'], size=64, resize=64); plain = replace(one, stretch=False)
+for a in (pale, pale[::-1].copy()): test_close(cut(a, one, 64), (cut(a, plain, 64)*255-64)/127, eps=1e-4)
+test_close(cut(pale, replace(one, size=32), 32)[0,0,0].item(), (int(pale[0,32])-64)/127, eps=.02)
+test_eq(cut(np.full((64,64), 9, 'uint8'), one, 64).max(), 0)  # a constant film stays finite
+
+# %% [22] Cutting and wobbling
 y, x = np.mgrid[:300,:360]/300
 lungs = np.minimum(((x-.38)/.17)**2+((y-.5)/.33)**2, ((x-.82)/.17)**2+((y-.5)/.33)**2)
 picture = np.where(lungs < 1, 60, 170).astype('uint8'); picture[::30] = 200; picture[:,::30] = 200
@@ -86,23 +92,24 @@ for n, ax in enumerate(axs[1:]):
     ax.imshow(cut(picture, alta, 112, draw(alta, np.random.default_rng(n)))[0], cmap='gray', vmin=0, vmax=1)
 for ax in axs: ax.axis('off')
 
-# %% [22] Why nothing is mirrored
+# %% [24] Why nothing is mirrored
 from medvl.data.preset import (SIDED, sided)
 
-# %% [23] Why nothing is mirrored
+# %% [25] Why nothing is mirrored
 test_eq(sided('Small LEFT-sided effusion.'), 'LEFT'); test_eq(sided('Opacity in the RLL.'), 'RLL')
 test_eq(sided('Bilateral infiltrates, upright film.'), None)
 
-# %% [25] The right preset for a checkpoint
+# %% [27] The right preset for a checkpoint
 from medvl.data.preset import (check_preset)
 
-# %% [26] The right preset for a checkpoint
+# %% [28] The right preset for a checkpoint
 test_eq(check_preset(dict(preset='alta'), alta), alta); test_eq(check_preset({}, alta), None)
 test_eq(check_preset(dict(preset=asdict(replace(alta, jitter=None))), alta).name, 'alta')
 test_fail(lambda: check_preset(dict(preset='mrm'), alta), contains='resize 224 against 256, mean 0.4978 against')
 test_fail(lambda: check_preset('clip', PRESETS['biovil']), contains='size 224 against 448')
+test_fail(lambda: check_preset('biovil', plain), contains='stretch 1 against 0')
 
-# %% [28] The classic mistake
+# %% [30] The classic mistake
 x = torch.tensor(mrm.mean)
 wrong = PRESETS['imagenet'].norm(x)
 print(f"a film of average grey: {mrm.norm(x):.2f} as it should be, {wrong:.2f} with the wrong preset")

@@ -2,14 +2,15 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Regions
-import copy, json
+import copy, json, struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Iterable
 import numpy as np
 from PIL import Image, ImageDraw
 from medvl.core import MedvlError
-from medvl.data.pixels import ImageError, first_line
+from medvl.data.image import turned
+from medvl.data.pixels import guarded
 from medvl.data.study import Box, Study, View
 from medvl.data.table import ReadLog
 

@@ -2,18 +2,24 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Scanning a folder
-import re
-from collections import Counter
+import os, re, warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 from medvl.core import MedvlError
-from medvl.data.dicom import check_dicom, dicom_info, not_chest, open_dicom, view_kind
-from medvl.data.image import file_kind
-from medvl.data.pixels import ImageError, check_size
-from medvl.data.table import ReadLog, check_columns, read_table
+from medvl.data.dicom import (by_orientation, check_dicom, dicom_info, mended, not_chest, number, open_dicom, tag,
+                               text, view_kind)
+from medvl.data.identity import doubtful
+from medvl.data.image import deep, file_kind, read_picture, set_bits, turned
+from medvl.data.pairing import Claim, Pairs, claim, keys_of, loose_claim, pair
+from medvl.data.pixels import ImageError, by_kind, check_size, first_line, guarded, printable
+from medvl.data.study import bits_text
+from medvl.data.table import ReadLog, check_columns, read_table, unsaid
 
 # %% [4] Scanning a folder
 import tempfile
@@ -72,10 +78,28 @@ test_eq((h['view'], h['time'], h['spacing']), ('Thorax AP liegend', '2020-01-01T
 test_fail(lambda: dicom_header(d/'junk/ankle.dcm'), contains='BodyPartExamined is ANKLE')
 test_eq(dicom_header(d/'junk/ankle.dcm', chest=False)['body_part'], 'ANKLE')
 
-# %% [13] The scan
-from medvl.data.scan import (COLUMN_ORDER, OTHER_FILES, scan_dicom, all_files, scan_file)
+# %% [13] What films know of each other
+from medvl.data.scan import (as_logged, without_raw, shared_bits)
 
-# %% [14] The scan
+# %% [14] What films know of each other
+film = dict(patient_id='p', study_id='s', view_class='frontal')
+rows = [film|dict(image='a'), film|dict(image='raw', raw=True),
+        film|dict(image='side', view_class='lateral', raw=True)]
+log = ReadLog(); test_eq([r['image'] for r in without_raw(rows, log)], ['a','side']); log
+
+# %% [16] The scan
+from medvl.data.scan import (COLUMN_ORDER, OTHER_FILES, LEFTOVER, scan_dicom)
+
+# %% [17] The scan
+from medvl.data.scan import (scan_file)
+
+# %% [19] The scan
+from medvl.data.scan import (all_files)
+
+# %% [20] The scan
+from medvl.data.scan import (note_people)
+
+# %% [21] The scan
 log = ReadLog('scan of clinic'); df = scan_dicom(d, log=log); show(log)
 test_eq(df.image.tolist(), ['e.dcm','p1/a.dcm','p1/b','p1/c.dcm','p2/d.dcm'])
 test_eq(df.view_class.tolist(), ['other','frontal','frontal','lateral','frontal'])
@@ -86,7 +110,7 @@ test_eq([w for w,_ in log.noted], ['no patient in the header: named after the fi
 test_eq(df.patient_id[0], '1.2.4')          # two such films of one study are one patient, not two
 df[['image','patient_id','study_id','time','view','view_class','width']]
 
-# %% [16] The scan
+# %% [23] The scan
 for n in ('007_v1_PA','007_v2_lateral','008_v1_AP'):
     (q := d.parent/'png').mkdir(exist_ok=True); Image.fromarray(np.full((40,40), 9, np.uint8)).save(q/f'{n}.png')
 named = scan_dicom(q, pattern=r'(?P<patient>\d+)_(?P<study>v\d)_(?P<view>\w+)\.png', log=ReadLog())
@@ -98,13 +122,13 @@ test_eq(plain.patient_id.tolist(), ['007_v1_PA','007_v2_lateral','008_v1_AP']); 
 test_fail(lambda: scan_dicom(d/'junk', log=ReadLog('junk')), contains='no usable film in 7 files')
 test_fail(lambda: scan_dicom(d/'nowhere'), contains='no such folder')
 
-# %% [18] The reports
-from medvl.data.scan import (KEYS, keys_of, read_reports, report_of, read_text)
+# %% [25] The reports
+from medvl.data.scan import (KEYS, read_reports, report_of, read_text)
 
-# %% [20] The reports
-from medvl.data.scan import (match_reports)
+# %% [27] The reports
+from medvl.data.scan import (match_reports, goes_by, take_patients, own_texts)
 
-# %% [21] The reports
+# %% [28] The reports
 said = pd.DataFrame([dict(accession='A1', report='Clear.'), dict(accession='A2', report='Effusion.'),
                      dict(accession='A9', report='Lost.'), dict(accession='', report='')])
 log = ReadLog('scan of clinic'); both = scan_dicom(d, said, log=log); show(log)
@@ -127,7 +151,7 @@ test_fail(lambda: match_reports(df, d/'letters', ReadLog()), contains='x.txt: li
 log = ReadLog(); match_reports(df, pd.DataFrame([dict(accession='B1', report='x')]), log); print(log.lines[0])
 assert log.lines[0].startswith("no report fits a film: a report goes by accession 'B1' ...; a film by "), log.lines
 
-# %% [23] The reports
+# %% [30] The reports
 write_table(both, d/'manifest.csv')
 test_eq(read_table(d/'manifest.csv', ['image','patient_id']).report.tolist(), both.report.tolist())
 tmp.cleanup()

@@ -12,11 +12,13 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 from medvl.core import MedvlError
 from medvl.files import jsonable
-from medvl.data.pixels import ImageError
+from medvl.data.identity import doubtful
+from medvl.data.pixels import ImageError, count_kinds, kinds_text
 from medvl.data.study import Leakage, Study, View, days_between, leakage, slots
 
 # %% [4] What is in a set
 import json, tempfile
+from dataclasses import replace
 from pathlib import Path
 import matplotlib.pyplot as plt
 from fastcore.test import *
@@ -56,10 +58,16 @@ json.dumps(sm.to_dict()); sm.figure();
 # %% [16] The figure
 with tempfile.TemporaryDirectory() as d:
     a, b = Path(d)/'a.png', Path(d)/'b.png'
+    c = Path(d)/'c.png'; Image.fromarray(gen.integers(0, 20, (48,40), np.uint8)).save(c)
     for p in (a, b): Image.fromarray(gen.integers(0, 255, (48,40), np.uint8)).save(p)
     b.write_bytes(b.read_bytes()[:900])  # cut short
-    few = [Study('p', p.stem, views=[View(str(p), p.stem, pos='PA')]) for p in (a, b)]
+    few = [Study('p', p.stem, views=[View(str(p), p.stem, pos='PA')]) for p in (a, b, c)]
     test_eq(summary(few, bar=False).unreadable, None); found = summary(few, decode=True, bar=False)
-test_eq(len(found.unreadable), 1); assert 'b.png: can' in str(found)
+test_eq([Path(f).name for f,_ in found.unreadable], ['b.png'])
+assert "1 x can't be decoded (is the file cut short?)" in str(found) and 'b.png' in str(found)
+test_eq(found.noticed['hardly any contrast']['films'], 1)
+masked = [replace(s, patient='ANONYMOUS', group='ANONYMOUS', prior=None) for s in made[:9]]
+sm = summary(masked, bar=False); print(sm.leak)
+test_eq((sm.counts['patients'], sm.counts['studies of unknown patients'], sm.leak.unknown), (0,9,9))
 test_fail(lambda: summary([]), contains='no study')
 plt.close('all')

@@ -2,14 +2,16 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Tables
-import difflib, gzip, zipfile, zlib
+import csv, difflib, gzip, io, json, re, zipfile, zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterable
+from decimal import Decimal
+from typing import Callable, Iterable
+import numpy as np
 import pandas as pd
 from medvl.core import MedvlError
-from medvl.files import written
+from medvl.files import jsonable, written
 
 # %% [4] Tables
 import tempfile
@@ -23,16 +25,19 @@ log = ReadLog('films.csv'); log.found['films'] += 3
 for r in (4,7,9): log.leave('no such file', f'row {r}')
 print(log); test_eq('3 x no such file (row 4; row 7 ...)' in str(log), True)
 test_eq(log.to_dict()['left_out'], {'no such file': 3}); test_eq(log.to_dict(rows=True)['left'], log.left)
-for r in range(20): log.note(f'oddity {r}', f'row {r}')
+for r in range(28): log.note(f'oddity {r}', f'row {r}')
 test_eq('8 x 8 other reasons' in str(log), True)
 
 # %% [9] Reading the table
 from medvl.data.table import (not_utf8, damaged)
 
 # %% [10] Reading the table
-from medvl.data.table import (read_table, parquet_text, check_columns)
+from medvl.data.table import (read_table, UNSAID, unsaid, parquet_text, check_columns)
 
-# %% [11] Reading the table
+# %% [12] Reading the table
+from medvl.data.table import (check_quotes, zipped, form_of, check_swallowed)
+
+# %% [13] Reading the table
 def table(folder, text, name='manifest.csv', encoding='utf-8'):
     p = Path(folder)/name; p.write_bytes(text.encode(encoding)); return p
 
@@ -51,7 +56,18 @@ test_fail(lambda: read_table(table(d, 'a,b,a\n1,2,3\n')), contains="column 'a' o
 test_fail(lambda: read_table(table(d, 'a,b\n1,2\n1,2,3\n')), contains="can not be read as a table")
 test_fail(lambda: read_table(d/'no.csv'), contains='no such file')
 
-# %% [13] Reading the table
+# %% [14] Reading the table
+def quoted(*rows): return lambda: read_table(table(d, 'accession,report\nA0,Normal.\n'+'\n'.join(rows)+'\n', 'q.csv'))
+test_fail(quoted('A1,"Nail.', 'A2,Two.', 'A3,"Three."', 'A4,Four.'),
+    contains='q.csv: line 3 to 5: a quotation mark is out of place')
+test_fail(quoted('A1,Nail.', 'A2,"Two.', 'A3,Three.'), contains='line 4')                       # never closed
+test_fail(quoted('A1,"Nail.', 'A2,Two.', 'A3,Three."', 'A4,Four.'),
+    contains="row 3, column 'report': the cell holds a line that looks")
+test_fail(quoted('A1,"a 5" nail"'), contains='out of place')
+test_eq(quoted('A1,a 5" nail', 'A2,"A ""nail"", seen.\nA1, too.\nLungs, clear."')().report.tolist()[1:],
+        ['a 5" nail', 'A "nail", seen.\nA1, too.\nLungs, clear.'])
+
+# %% [16] Reading the table
 plain = ''.join(['image,text\n']+[f'film{i}.png,{i*7919%65521} and {i*104729%65537}\n' for i in range(30_000)])
 gz = bytearray(gzip.compress(plain.encode()))
 def held(name, data): (d/name).write_bytes(data); return lambda: read_table(d/name)
@@ -68,12 +84,17 @@ test_fail(held('packed.csv', gzip.compress(b'a,b\n1,2\n')), contains='its name s
 test_fail(held('long.csv', plain.encode()+'film.png,Größe\n'.encode('latin-1')), contains='line 30002, byte 11')
 test_fail(held('long.csv.gz', gzip.compress(plain.encode()+b'\xe9')), contains='line 30002, byte 0')
 
-# %% [15] Writing
+# %% [18] Writing
 from medvl.data.table import (write_table)
 
-# %% [16] Writing
+# %% [19] Writing
 write_table(df, d/'new/t.csv'); write_table(df, d/'new/t.parquet')
 for o in ('csv','parquet'): test_eq(read_table(d/f'new/t.{o}').to_dict(), df.to_dict())
 test_eq(sorted(o.name for o in (d/'new').iterdir()), ['t.csv','t.parquet'])
+kinds = pd.DataFrame(dict(patient_id=[10000032., None], list=[[1,2], None], yes=[True, False], share=[.5, 1.],
+    n=[2**60+1, 3]))
+kinds.to_parquet(d/'kinds.parquet'); got = read_table(d/'kinds.parquet').to_dict('list'); print(got)
+test_eq(got, dict(patient_id=['10000032',''], list=['[1, 2]',''], yes=['True','False'], share=['0.5','1.0'],
+    n=['1152921504606846977','3']))
 test_fail(lambda: write_table(df, d/'t.xlsx'), contains='.csv or .parquet')
 tmp.cleanup()

@@ -33,7 +33,7 @@ test_fail(lambda: as_text(7), contains='got int 7')
 test_fail(lambda: as_text(b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR'), contains='are not text')
 
 # %% [12] Sections
-from medvl.data.words import (_headings, _opens)
+from medvl.data.words import (_headings, _field, _opens)
 
 # %% [14] Sections
 from medvl.data.words import (_heads, _parts)
@@ -92,7 +92,7 @@ for text,want in cases.items(): test_eq(sections(text), want)
 len(cases)
 
 # %% [20] Sentences
-from medvl.data.words import (_ABBR, _MAYBE, _CUT, _ends, _spans)
+from medvl.data.words import (_ABBR, _MAYBE, _CUT, _prefixed, _ends, _spans)
 
 # %% [21] Sentences
 from medvl.data.words import (sentence_spans, sentences)
@@ -117,7 +117,7 @@ print(len(naive), 'pieces, among them', [o for o in naive if len(o)<4])
 assert len(naive) > len(sentences(mimic))
 
 # %% [26] The text to learn from
-from medvl.data.words import (impression_findings)
+from medvl.data.words import (_subjects, impression_findings)
 
 # %% [27] The text to learn from
 print(impression_findings(mimic))

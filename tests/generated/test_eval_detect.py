@@ -18,7 +18,7 @@ from fastcore.test import *
 torch.set_num_threads(1);
 
 # %% [6] Average precision
-from medvl.eval.detect import (average_precision)
+from medvl.eval.detect import (_boxes, _hits, average_precision)
 
 # %% [8] Average precision
 A, B = torch.tensor([[0.,0,10,10]]), torch.tensor([[20.,20,30,30]])
@@ -26,7 +26,18 @@ found, sure = [torch.cat([A, B]), B], [torch.tensor([.9,.8]), torch.tensor([.7])
 test_close(average_precision(found, sure, [A, B]), (1+2/3)/2)
 test_eq(average_precision([A, B], [torch.ones(1)]*2, [A, B]), 1.)
 none = torch.zeros(0,4)
-test_close(average_precision([A, none], [torch.ones(1), torch.zeros(0)], [A, B]), .5)           # nothing found: missed
+# a right and a wrong box of one score: 1/2 of 1 of 2 ...
+test_close(average_precision([B, A], [torch.ones(1)]*2, [A, A]), .25)
+test_close(average_precision([A, B], [torch.ones(1)]*2, [A, A]), .25)      # ... whichever film comes first
+close = torch.tensor([[0.,0,10,8],[0.,0,10,10]]); both = torch.tensor([[0.,0,10,10],[0.,0,10,6]])
+# the better fit chooses first
+for o in ([0,1], [1,0]): test_eq(average_precision([close[o]], [torch.ones(2)], [both]), 1.)
+nan = torch.tensor([torch.nan])
+test_fail(lambda: average_precision([A], [nan], [A]), contains='film 0: the score of box 0 is nan')
+test_fail(lambda: average_precision([A, A*torch.nan], [torch.ones(1)]*2, [A, A]), contains='film 1: box 0 is [nan')
+test_fail(lambda: average_precision([A], [torch.ones(1)], [A.flip(1)]), contains='truth of film 0: box 0')
+# nothing found: missed
+test_close(average_precision([A, none], [torch.ones(1), torch.zeros(0)], [A, B]), .5)
 test_close(average_precision([A, B], [torch.tensor([.5]), torch.tensor([.9])], [A, none]), .5)  # nothing there: wrong
 test_close(average_precision([torch.cat([A, A])], [torch.tensor([.9,.8])], [A]), 1.)  # found twice: too late to hurt
 test_eq(average_precision([A+6], [torch.ones(1)], [A]), 0.)
@@ -71,7 +82,8 @@ test_fail(lambda: fit_boxes(x, [torch.zeros(0,4)]*96, (8,8)), contains='none of 
 b, s = find_boxes(fit_boxes(x, y, (8,8), steps=150), tx[:3])
 fig, axs = plt.subplots(1, 3, figsize=(6,2.1), dpi=75)
 for ax,f,t,p,q in zip(axs, tx, ty, b, s):
-    ax.imshow(f[:,0].view(8,8), cmap='gray', extent=(0,1,1,0)); ax.axis('off'); ax.set_title(f"{q[0]:.2f}", fontsize=8)
+    ax.imshow(f[:,0].view(8,8), cmap='gray', extent=(0,1,1,0)); ax.axis('off')
+    ax.set_title(f"{q[0]:.2f}", fontsize=8)
     for o,c in ((t[0],'#27e0b3'), (p[0],'#d55e00')):
         ax.add_patch(plt.Rectangle(o[:2].tolist(), *(o[2:]-o[:2]).tolist(), fill=False, ec=c, lw=1.5))
 plt.tight_layout(); plt.show()

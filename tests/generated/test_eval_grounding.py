@@ -9,14 +9,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
+from scipy.ndimage import distance_transform_edt
 from tqdm import tqdm
 from medvl.core import Aligner, MedvlError
 from medvl.files import jsonable
 from medvl.data.preset import Preset
 from medvl.data.regions import Phrase, frame
 from medvl.data.study import View
-from medvl.eval.maps import evaluating, film_tensor, ground, heat, on_film, phrase_feats, window
-from medvl.eval.metrics import Interval, MetricError, OneClass, draw_counts, seed_bootstrap
+from medvl.eval.maps import Asker, evaluating, film_tensor, ground, heat, on_film, phrase_feats, window
+from medvl.eval.metrics import Interval, MetricError, OneClass, jackknife, seed_bootstrap, units_of
 
 # %% [4] Grounding
 from dataclasses import replace
@@ -30,14 +31,15 @@ from medvl.data.tokens import train_tokenizer
 from medvl.phantom.set import phantom_studies
 
 # %% [6] Contrast
-from medvl.eval.grounding import (_seen, cnr)
+from medvl.eval.grounding import (_seen, CNR_MOST, cnr)
 
 # %% [8] Contrast
 m = np.array([[4,6,1,np.nan],[1,3,3,np.nan]], float); y = np.zeros((2,4), bool); y[0,:2] = True
 test_close(cnr(m, y), 3/2**.5)
 test_close(cnr(-5*m+9, y), -3/2**.5)   # upside down: as bad as the other was good
 test_eq(cnr(np.ones((2,4)), y), 0.)
-test_eq(cnr(y.astype(float), y), np.inf)  # no noise at all
+test_eq(cnr(y.astype(float), y), CNR_MOST); test_eq(cnr(1-y.astype(float), y), -CNR_MOST)  # no noise at all
+test_eq(cnr(y+1e-9*m, y), CNR_MOST)  # hardly any: the same
 test_fail(lambda: cnr(np.where(y, np.nan, m), y), contains='no pixel of the 2')
 test_fail(lambda: cnr(m, np.ones((2,4), bool)), contains='covers all')
 test_fail(lambda: cnr(m, y[:1]), contains='the mask (1, 4)')
@@ -58,13 +60,16 @@ for _ in range(50):
     test_close(ours, box_iou(t[:1], t[1:]).item(), eps=1e-6)
 
 # %% [14] Pointing
-from medvl.eval.grounding import (pointing)
+from medvl.eval.grounding import (pointing, miss)
 
 # %% [15] Pointing
 test_eq(pointing(m, y), 1.)                    # 6 is the highest
 test_eq(pointing(-m, y), 0.)
 test_eq(pointing(np.ones((2,4)), y), 2/8)      # flat: the mask's share of the film
 test_eq(pointing(np.minimum(m, 3), y), 2/4)    # four pixels share the maximum 3, two of them inside
+spot, tip = draw_box(0,0,2,2,(8,8)), np.zeros((8,8)); tip[4,5] = 1  # its peak is 3 rows and 4 columns from the box
+test_eq(miss(tip, spot), 5.); test_eq(miss(spot.astype(float), spot), 0.)
+test_eq([pointing(tip, spot, t) for t in (0., 4.9, 5.)], [0., 0., 1.])
 
 # %% [17] Protocols
 from medvl.eval.grounding import (Protocol, PROTOCOLS, cells_to_film, score_map)
@@ -94,7 +99,7 @@ r = score_map(got, draw_box(80,64,16,16,(224,224)), 'rsna')
 test_eq((r['miou'], r['dice'], r['pointing']), (1., 1., 1.))
 
 # %% [23] Many phrases: means and intervals
-from medvl.eval.grounding import (METRICS, _means, summarise)
+from medvl.eval.grounding import (METRICS, BOUNDS, _means, summarise)
 
 # %% [25] Many phrases: means and intervals
 def made(cat, patient, c): return dict(category=cat, patient=patient) | {k: c for k in METRICS}
@@ -102,10 +107,13 @@ rows = [made('Effusion','a',1.), made('Effusion','b',3.), made('Pneumothorax','a
 s = summarise(rows)
 test_close([s['mean']['cnr'].value, s['macro']['cnr'].value], [4/3, 1.])
 test_close([s['Effusion']['cnr'].value, s['Pneumothorax']['cnr'].value], [2., 0.])
-test_eq(s['n'], {'Effusion': 2, 'Pneumothorax': 2}); test_eq(s['mean']['cnr'].n_units, 3)
-i = s['Effusion']['cnr']; assert i.low == 1. and i.high == 3.
+# patient c has no score
+test_eq(s['n'], {'Effusion': 2, 'Pneumothorax': 2}); test_eq(s['mean']['cnr'].n_units, 2)
+i = s['Effusion']['cnr']
+test_close([i.low, i.high], [2-12.706, 2+12.706], eps=.01)       # Student's t of two patients
+test_eq(i.few, 1.)
 one = summarise([made('x','a',1.), made('x','a',3.)])['mean']['cnr']
-test_eq((one.value, str(one)), (2., '2.000 [no interval]'))
+test_eq((one.value, str(one)), (2., '2.000 [no interval] few:1'))
 test_fail(lambda: summarise([]), contains='no phrase')
 
 # %% [27] A model on a set of phrases
@@ -173,14 +181,50 @@ test_eq(len(res['coin'].to_dict(rows=True)['rows']), len(recs))
 test_fail(lambda: grounding(Paint(recs, 'coin'), ptok, [], 'clip'), contains='no phrase to look for')
 
 # %% [39] An oracle, a liar and a coin
-v = [View(id=str(i), px=np.zeros((32,32), np.uint8)) for i in range(3)]; st = [Study(p, p) for p in 'aab']
-test_eq([o.id for o in next_patient(list(zip(v, st)))], ['2','2','0'])
-test_fail(lambda: next_patient([(v[0], st[0]), (v[1], st[1])]), contains='two patients')
+def on(i, who, x):
+    v = View(id=str(i), px=np.zeros((32,32), np.uint8))
+    return Phrase('a','a', v, [Box('a', x, 0, 8, 8)], Study(who, who))
+three = [on(0,'a',0), on(1,'a',16), on(2,'b',0), on(3,'c',16)]
+test_eq([v.id for v in next_patient(three)], ['2','2','3','0'])
+test_eq([v.id for v in next_patient(three, 'elsewhere')], ['3','2','3','0'])  # 2 has something where 0 has
+test_fail(lambda: next_patient(three[:2]), contains='two patients')
+test_fail(lambda: next_patient([on(0,'a',0), on(1,'b',0)], 'elsewhere'),
+          contains="no film of another patient is free for 'a'")
+three[3].label = 'b'
+test_eq([v.id for v in next_patient(three[2:]+three[:1], 'absent')], ['3','0','3'])
+test_fail(lambda: run('coin', control='other'), contains="control is 'other'")
 
-# %% [41] Two models on the same phrases
+# %% [41] Phrases that should ground nowhere
+from medvl.eval.grounding import (nowhere)
+
+# %% [43] Phrases that should ground nowhere
+class Brightness(Aligner):
+    def __init__(self): super().__init__(); self.p = torch.nn.Parameter(torch.ones(1))
+    def encode_image(self, img, msk=None):
+        x = torch.nn.functional.avg_pool2d(img, 16); return Feat(loc=x.flatten(2).transpose(1,2), grid=(2,2))
+    def encode_text(self, txt, msk=None, word=None, norm=True): return Feat(torch.ones(len(txt),1))
+    def maps(self, img, txt): return img.loc.transpose(1,2).unflatten(-1, img.grid)[None]
+def spotted(i, value, label):
+    px = np.zeros((32,32), np.uint8); px[:16,:16] = value
+    who = f'{label}{i}'
+    return Phrase(label, label, View(id=who, px=px), [Box(label, 0, 0, 16, 16)], Study(who, who))
+stok = train_tokenizer(['spot','line','no spot','no line']*9, 60)
+def asks(grey):
+    calm = [spotted(i, grey, 'control').view for i in (0,1)]
+    return Asker(Brightness(), stok, Preset('p', 32, 32, 32), controls=calm)
+pair = [spotted(0, 250, 'spot'), spotted(0, 90, 'line')]
+got = nowhere(asks(100), pair, n_boot=0)
+test_eq([got[k]['spot']['any'].value for k in ('present','absent','negated')], [1., 0., 1.])
+test_eq([got[k]['line']['any'].value for k in ('present','absent','negated')], [0., 1., 0.])  # the spot is not a line
+assert .2 < got['present']['spot']['area'].value < .5                                        # a quarter, and its rim
+test_fail(lambda: nowhere(Asker(Brightness(), stok, 'clip'), pair), contains='need films without')
+bad = asks(100); bad.controls.append(pair[0].view)
+test_fail(lambda: nowhere(bad, pair), contains="film 'spot0' is a control and is scored")
+
+# %% [45] Two models on the same phrases
 from medvl.eval.grounding import (versus)
 
-# %% [42] Two models on the same phrases
+# %% [46] Two models on the same phrases
 d = versus(res['oracle'], res['coin'], n_boot=200)
 test_close(d.value, res['oracle'].table['macro']['cnr'].value-res['coin'].table['macro']['cnr'].value, eps=1e-6)
 assert d.low > 0 and d.p < .05
@@ -189,13 +233,13 @@ short = replace(res['coin'], rows=[res['coin'].rows[-1][1:]])
 test_fail(lambda: versus(res['oracle'], short), contains='not the same')
 print('oracle - coin:', d)
 
-# %% [44] Figures
+# %% [48] Figures
 from medvl.eval.grounding import (bars, gallery)
 
-# %% [45] Figures
+# %% [49] Figures
 res['oracle'].figure(); plt.show()
 
-# %% [46] Figures
-fig = gallery(res['coin'], n=2, dpi=45); plt.show()
+# %% [50] Figures
+fig = gallery(res['coin'], n=2, dpi=40); plt.show()
 test_eq(sum(bool(ax.get_title()) for ax in fig.axes), 4)
 test_fail(lambda: gallery(replace(res['coin'], placed=[])), contains='to show')

@@ -3,6 +3,7 @@
 
 # %% [3] Maps
 import textwrap
+from difflib import get_close_matches
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -18,7 +19,8 @@ from torch import Tensor
 from medvl.core import Aligner, Feat, MedvlError
 from medvl.data.batch import pad_texts
 from medvl.data.preset import Preset, crop_box, cut, decode_film
-from medvl.data.study import Box, View
+from medvl.data.report import chexpert_labels
+from medvl.data.study import Box, Study, View
 from medvl.data.tokens import encode
 from medvl.losses.local import sim_map
 
@@ -106,9 +108,10 @@ from medvl.eval.maps import (check_phrase)
 # %% [24] Phrases
 tok = train_tokenizer(['left pleural effusion', 'right basal opacity', 'no pneumothorax or effusion']*5, 200)
 test_eq(check_phrase(tok, 'left effusion'), [])
-test_eq(check_phrase(tok, 'left эффузия'), ["not in the vocabulary: 'эффузия'"])
-test_eq(check_phrase(tok, 'right xoxl opacity')[0][:9], 'not in th' if 'x' not in tok.get_vocab() else 'only spel')
-test_eq(check_phrase(tok, 'no rnaeleu')[0][:12], 'only spelled')
+test_eq(check_phrase(tok, 'left эффузия'), ["The model's vocabulary does not contain 'эффузия'."])
+test_eq(check_phrase(tok, 'left effusoin')[0],
+        "The vocabulary has 'effusoin' only in pieces; did you mean 'effusion'?")
+test_eq(check_phrase(tok, 'no rnaeleu')[0], "The vocabulary can only spell 'rnaeleu', so the map may mean nothing.")
 test_fail(lambda: check_phrase(tok, ' \n'), contains='empty')
 test_fail(lambda: check_phrase(tok, 'выпот слева'), contains="knows no word of 'выпот слева'")
 test_fail(lambda: check_phrase(tok, 'effusion '*600), contains='602 tokens (5,400 characters)')
@@ -166,10 +169,32 @@ class Blind(Shade):
     def encode_image(self, img, msk=None): return Feat(torch.ones(len(img),2))
 test_fail(lambda: ground(Blind(btok), img, both), contains='no local features')
 
-# %% [33] Asking
+# %% [33] What a value means
+from medvl.eval.maps import (Scale)
+
+# %% [35] What a value means
+from medvl.eval.maps import (clear_views)
+
+# %% [36] What a value means
+def reported(who, said): return Study(who, who, views=[View(id=f'{who}1', px=film.px)], report=said)
+film = painted(32, 32, 8, 8, 4, 4)
+four = [reported('a', 'No effusion or pneumothorax.'), reported('b', 'Left pleural effusion.'),
+        reported('c', 'No pneumothorax.'), reported('c', 'No effusion.')]
+test_eq([v.id for v in clear_views(four)], ['a1','c1'])                  # one of each patient
+test_fail(lambda: clear_views(four[1:3]), contains='1 frontal films of patients without a finding')
+
+# %% [38] What a value means
+off = [np.array([[0.,0,0,k]]) for k in (1.,2.,3.)]
+test_eq(Scale.against(off, .5), Scale(0., 2., 3., 3))
+test_eq(Scale.against(off, .5).claimed(np.array([[0.,2.,2.1,9.,np.nan]])), .5)
+test_eq(Scale.of(np.array([[1.,5.,np.nan]])), Scale(1., 4., 5.))
+test_eq(Scale.of(np.ones((2,2))), Scale(1., 1.75, 2.))
+test_fail(lambda: Scale.against(off[:1]), contains='at least 2, got 1')
+
+# %% [40] Asking
 from medvl.eval.maps import (Asker)
 
-# %% [34] Asking
+# %% [41] Asking
 tiny = Preset('tiny', 64, 64, 64)
 toy.calls, toy.grounds_by = 0, 'glob'
 asker, film = Asker(toy, btok, tiny), painted(64, 96, 48, 16, 16, 16)  # rows, columns, and a bright rectangle
@@ -181,8 +206,14 @@ asker.ask(film, 'dark'); asker.ask(film, ' bright  ')
 test_eq((toy.calls, len(asker.maps)), (1, 2))                           # one film, two phrases
 test_fail(lambda: asker.ask(film, ''), contains='empty')
 test_fail(lambda: asker.ask(View(id='lost', path='/no/such.png'), 'dark'), contains='/no/such.png')
+black = [painted(64, 96, 48, 16, 16, 0) for _ in range(3)]                # nothing bright on them
+strict = Asker(Shade(btok), btok, tiny, controls=black, kinds=('lateral',))
+test_eq(strict.scale('bright')[0].films, 3)
+test_eq(strict.ask(film, 'bright')[1], ['This is a frontal film; the model was trained on lateral films.'])
+assert strict.ask(black[0], 'bright')[1][-1].endswith('3 films without the finding: it claims no place.')
+test_close(strict.scale('bright')[0].claimed(strict.on(film, 'bright')[0]), (2/4)**2)  # a cell, half a cell around it
 
-# %% [36] Asking
+# %% [43] Asking
 tower = VisionTower('vit_small_cpu', size=128)
 x = torch.zeros(1,1,128,128); r = tower.patch; x[:,:,2*r:3*r,5*r:6*r] = 1
 with torch.no_grad():
@@ -190,10 +221,10 @@ with torch.no_grad():
     cell = tower.net.patch_embed(x)[0].sum(-1).view(tower.grid)
 test_eq(divmod(int(cell.argmax()), tower.grid[1]), (2,5))
 
-# %% [38] The figure
+# %% [45] The figure
 from medvl.eval.maps import (heat)
 
-# %% [39] The figure
+# %% [46] The figure
 from medvl.phantom.set import phantom_studies
 pair = phantom_studies(2, seed=2, size=128, difficulty='lifelike')
 v = next(v for s in pair for v in s.frontals if 'Pleural Effusion' in v.masks)
@@ -206,11 +237,14 @@ test_eq(ax.get_title(), 'a made-up map of an effusion')
 test_eq(len(ax.figure.axes), 2)  # the film, and the colour bar
 test_eq(len(heat(v.px, m, 'x'*99, bar=False).get_title().replace('\n', '')), 60); plt.close()
 
-# %% [41] The figure
+# %% [48] The figure
 from medvl.eval.maps import (heats)
 
-# %% [42] The figure
+# %% [49] The figure
 fig, said = heats(Asker(two.eval(), btok, tiny), film, ['bright','dark'], dpi=50)
 test_eq([ax.get_title() for ax in fig.axes[:4]], ['bright (look 0)','dark (look 0)','bright (look 1)','dark (look 1)'])
 test_eq((said[0]['y'], said[0]['x']), (23,55)); assert 1.75 < said[0]['highest'] <= 2
 test_eq(len(heats(asker, film, ['bright'], looks=False)[0].axes), 2); plt.close()
+fig, said = heats(strict, film, ['bright'], dpi=60)                      # the film, and a black one on the same scale
+test_eq([ax.get_title() for ax in fig.axes[:2]], ['bright','control: bright']); plt.show()
+test_close(said[0]['claimed'], 1/4); test_eq(heats(strict, black[1], ['bright'])[1][0]['claimed'], 0.); plt.close()

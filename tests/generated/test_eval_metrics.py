@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from sklearn.metrics import roc_auc_score
+from scipy.stats import norm, t as student
+from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from medvl.core import MedvlError
 
@@ -49,6 +50,9 @@ test_eq(ranks(s, r, 'mean'), [2,1,2])
 test_eq(ranks(s, r, 'optimistic'), [2,1,1])
 flat = np.ones((3,4))
 test_eq(ranks(flat, np.eye(3,4,dtype=bool)), [4,4,4])     # a collapsed model is last
+# so it is where rounding favours the right answer, with `near`
+off = flat+1e-7*np.eye(3,4)
+test_eq(ranks(off, np.eye(3,4,dtype=bool)), [1,1,1]); test_eq(ranks(off, np.eye(3,4,dtype=bool), near=1e-6), [4,4,4])
 test_fail(lambda: ranks(s, r[:,:2]), contains='right has shape (3, 2), scores (3, 4)')
 test_fail(lambda: ranks(s, r*0>1), contains='3 of 3 queries have no right candidate')
 test_fail(lambda: ranks(s, r.astype(int)), contains='must be boolean')
@@ -91,11 +95,12 @@ test_fail(lambda: precision_at(s,r,6), contains='P@6: there are 5 candidates')
 test_fail(lambda: precision_at(s,r,2,'lucky'), contains='unknown tie rule')
 
 # %% [25] Area under the ROC curve
-from medvl.eval.metrics import (_labelled, auroc)
+from medvl.eval.metrics import (_labelled, auroc, auprc)
 
 # %% [27] Area under the ROC curve
 test_eq(auroc([.8,.3,.5,.3], [1,1,0,0]), 2.5/4)
 test_eq(auroc([1,1,1,1], [1,0,1,0]), .5)
+test_close(auprc([.8,.3,.5,.1], [1,1,0,0]), (1+2/3)/2)
 test_fail(lambda: auroc([.1,.2], [0,0]), contains='all 2 labels are 0', exc=OneClass)
 test_fail(lambda: auroc([.1,.2], [-1,1]), contains='got -1 at [0]')
 test_fail(lambda: auroc([.1,np.nan], [0,1]), contains='score: 1 of 2')
@@ -144,35 +149,51 @@ print(f"accuracy on noise, 60 films: threshold from validation {honest:.3f}, fro
 assert abs(honest-.5) < .02 and flattered > .55
 
 # %% [40] Intervals: films of one patient are not independent
-from medvl.eval.metrics import (Interval, resamples)
+from medvl.eval.metrics import (FEW, Interval, resamples, units_of)
 
-# %% [41] Intervals: films of one patient are not independent
+# %% [42] Intervals: films of one patient are not independent
+from medvl.eval.metrics import (_spread, jackknife, _mean_without, mean_interval)
+
+# %% [43] Intervals: films of one patient are not independent
+x = np.r_[np.ones(8), np.zeros(12)]                                     # ungrouped: Wilson's interval for 8 of 20 ...
+ci, k = mean_interval(x, bounds=(0,1)), student.ppf(.975, 19)**2/20*(20/19)
+test_close([ci.low, ci.high], [(.4+k/2-(h := np.sqrt(k*.24+k*k/4)))/(1+k), (.4+k/2+h)/(1+k)])
+ci = mean_interval(x); s = x.std(ddof=1)/np.sqrt(20)*student.ppf(.975, 19)      # ... and Student's, without bounds
+test_close([ci.low, ci.high], [.4-s, .4+s])
+print('8 of 20:', mean_interval(x, bounds=(0,1)), '| 20 of 20:', mean_interval(np.ones(20), bounds=(0,1)))
+one = mean_interval([.1,.9], ['a','a']); test_eq((one.n_units, str(one)), (1, '0.500 [no interval] few:1'))
+rare = mean_interval(np.r_[np.ones(3), np.zeros(297)], bounds=(0,1)); test_close(rare.few, 3, eps=.1)   # three hits
+test_eq(mean_interval(np.random.default_rng(0).random(300)).few, None)
+test_fail(lambda: mean_interval([1,2], ['a']), contains='group has 1 entries, the data 2 rows')
 draws = list(resamples(4, ['a','a','b','b'], n_boot=50))
 for d in draws: assert len(d)==4 and list(d[:2]) in ([0,1],[2,3]) and list(d[2:]) in ([0,1],[2,3])
 test_eq(draws[0], next(iter(resamples(4, ['a','a','b','b']))))          # the same seed draws the same
-test_eq(len(next(iter(resamples(4, ['a','a','a','b'], seed=3)))) in (2,4,6), True)
+assert len(next(iter(resamples(4, ['a','a','a','b'], seed=3)))) in (2,4,6)
 test_fail(lambda: next(iter(resamples(4, ['a']))), contains='group has 1 entries, the data 4 rows')
 
-# %% [43] Intervals: films of one patient are not independent
-from medvl.eval.metrics import (_units, bootstrap)
+# %% [45] Intervals: films of one patient are not independent
+from medvl.eval.metrics import (_without, _bca, bootstrap)
 
-# %% [44] Intervals: films of one patient are not independent
+# %% [46] Intervals: films of one patient are not independent
 y = np.r_[np.zeros(50), np.ones(50)]
 ci = bootstrap(np.mean, y)
 print(ci)
-test_eq(ci.value, .5); test_eq(ci, bootstrap(np.mean, y))             # seeded
+test_eq(ci.value, .5); test_eq(ci, bootstrap(np.mean, y)); test_eq(ci.method, 'bca')      # seeded
 se = np.sqrt(.25/100)                                                  # binomial: +-1.96 standard errors
 test_close([ci.low, ci.high], [.5-1.96*se, .5+1.96*se], eps=.02)
-both = bootstrap(lambda r: {'R@1': recall_at(r,1), 'MRR': mrr(r)}, np.array([1,2,1,4]), n_boot=100)
-test_eq(list(both), ['R@1','MRR']); test_eq(both['R@1'].value, .5)
+b, m = bootstrap(np.mean, y, bounds=(0,1)), mean_interval(y, bounds=(0,1))
+test_close([b.low, b.high], [m.low, m.high]); test_eq((b.method, b.n_boot), ('wilson', 0))       # no draw was needed
+both = bootstrap(lambda r: {'R@1': recall_at(r,1), 'rank': median_rank(r)}, np.array([1,2,1,4]), n_boot=100,
+                 bounds={'R@1': (0,1)})
+test_eq([(k, o.value, o.method) for k,o in both.items()], [('R@1',.5,'wilson'), ('rank',1.5,'bca')])
 test_eq(str(Interval(.5, np.nan, np.nan)), '0.500 [no interval]')
 test_eq(Interval.of(1., [1,np.nan,1,1]).n_failed, 1)
 test_fail(lambda: Interval.of(1., [1,np.nan,np.nan]), contains='exists in only 1 of 3 draws', exc=OneClass)
 test_fail(lambda: bootstrap(auroc, [.1,.2],[1,0,1]), contains='arrays differ in length: [2, 3]')
-few = bootstrap(auroc, rng.random(30), np.r_[1,1,np.zeros(28)], n_boot=300)
-assert few.n_failed > 0 and few.n_boot+few.n_failed == 300             # draws without a positive are counted
+lone = bootstrap(auroc, rng.random(30), np.r_[1,np.zeros(29)], bounds=(0,1))  # can't be left out
+test_eq((lone.n_failed, lone.few, np.isnan(lone.low)), (1, 1., True))
 
-# %% [46] Intervals: films of one patient are not independent
+# %% [48] Intervals: films of one patient are not independent
 right = np.repeat(np.r_[np.ones(12), np.zeros(8)], 10); patient = np.repeat(np.arange(20), 10)
 loose, tight = bootstrap(np.mean, right, group=patient), bootstrap(np.mean, right)
 print('by patient', loose, '| by film', tight)
@@ -185,23 +206,41 @@ for i,(nm,o) in enumerate({'by film':tight,'by patient':loose}.items()):
     ax.plot([o.low,o.high],[i,i],lw=3); ax.plot(o.value,i,'ko')
 ax.set(yticks=[0,1],yticklabels=['by film','by patient'],xlabel='accuracy, 95 % interval',ylim=(-.6,1.6)); plt.show()
 
-# %% [48] The area, a thousand times
+# %% [50] Areas without drawing
+from medvl.eval.metrics import (_wins, auroc_without, hanley_mcneil, auroc_interval)
+
+# %% [51] Areas without drawing
+from medvl.eval.metrics import (auprc_draws, auprc_interval)
+
+# %% [52] Areas without drawing
+rng = np.random.default_rng(5)
+s, y, who = rng.integers(0,8,50)/8, rng.integers(0,2,50), rng.integers(0,9,50)
+for inv,c in ((np.arange(50), 50), units_of(50, who)):                   # against leaving out, one by one
+    test_close(auroc_without(s, y, inv, c), [auroc(s[inv != i], y[inv != i]) for i in range(c)], eps=1e-12)
+    keep = (inv != np.arange(c)[:,None]).astype(int)
+    test_close(auprc_draws(s, y, keep), [auprc(s[inv != i], y[inv != i]) for i in range(c)], eps=1e-12)
+test_close(hanley_mcneil(.5, 10, 10), (.25+9*(1/12)*2)/100)               # by hand: Q1 = Q2 = 1/3
+print('AUROC', auroc_interval(s, y), '| by patient', auroc_interval(s, y, who), '| AUPRC', auprc_interval(s, y, who))
+perfect = auroc_interval([.9,.8,.7,*np.linspace(0,.6,40)], [1]*3+[0]*40)   # three positives above everybody
+print('perfect, of three positives:', perfect)
+assert perfect.value == 1. and perfect.low < .8 and perfect.few == 3
+test_fail(lambda: auroc_interval([.1,.2], [1,1]), contains='both classes', exc=OneClass)
+
+# %% [54] Areas without drawing
 from medvl.eval.metrics import (draw_counts, auroc_draws)
 
-# %% [49] The area, a thousand times
-rng = np.random.default_rng(5)
-s, y, w = rng.integers(0,8,50)/8, rng.integers(0,2,50), draw_counts(50, n_boot=20)
+# %% [55] Areas without drawing
+w = draw_counts(50, n_boot=20)
 test_eq(w.sum(1).tolist(), [50]*20)
 test_close(auroc_draws(s, y, w), [roc_auc_score(y, s, sample_weight=o) for o in w], eps=1e-12)
+test_close(auprc_draws(s, y, w), [average_precision_score(y, s, sample_weight=o) for o in w], eps=1e-12)
 test_close(auroc_draws(s, y, np.ones((1,50),int))[0], auroc(s, y), eps=1e-12)
 test_eq(np.isnan(auroc_draws([.1,.2], [1,0], [[2,0],[1,1]])), [True,False])          # no negative was drawn
-ci = Interval.of(auroc(s,y), auroc_draws(s, y, draw_counts(50)))
-test_close([ci.low, ci.high], [(b := bootstrap(auroc, s, y)).low, b.high])
 
-# %% [51] Is one system better than another?
-from medvl.eval.metrics import (_p, paired_bootstrap)
+# %% [57] Is one system better than another?
+from medvl.eval.metrics import (_tested, paired_bootstrap)
 
-# %% [52] Is one system better than another?
+# %% [58] Is one system better than another?
 hard = rng.random(200)
 a, b = (hard < .65).astype(float), (hard < .60).astype(float)          # a solves the same films as b, and a few more
 d = paired_bootstrap(np.mean, a, b)
@@ -210,21 +249,25 @@ test_close(d.value, a.mean()-b.mean())
 assert d.low > 0 and d.p < .05                                          # paired: clearly better
 assert bootstrap(np.mean, a).low < bootstrap(np.mean, b).high           # separate: they overlap
 test_eq(paired_bootstrap(np.mean, a, a).p, 1.)
+y = rng.integers(0, 2, 60); s, u = y+rng.standard_normal((2, 60))              # areas at once, and one by one
+fast, slow = paired_bootstrap(auroc, s, u, y), paired_bootstrap(lambda *o: auroc(*o), s, u, y)
+test_close([fast.low, fast.high, fast.p], [slow.low, slow.high, slow.p], eps=1e-9)
 test_fail(lambda: paired_bootstrap(np.mean, a, b[:-1]), contains='not run on the same rows')
 
-# %% [54] More than one training
+# %% [60] More than one training
 from medvl.eval.metrics import (seed_bootstrap)
 
-# %% [56] More than one training
+# %% [62] More than one training
 def trial(i):
     "Does zero lie outside of the interval, over patients and over both?"
     r = np.random.default_rng(i); a, b = ((r.random((3, 150)) < .5+.05*r.standard_normal((3,1))) for _ in 'ab')
-    kw = dict(n_boot=200, seed=i); one = paired_bootstrap(np.mean, a.mean(0), b.mean(0), **kw)
-    return [d.low > 0 or d.high < 0 for d in (one, seed_bootstrap(np.mean, a, b, **kw))]
-wrong = np.mean([trial(i) for i in range(150)], 0); print('wrongly told apart, over patients and over both:', wrong)
+    one = paired_bootstrap(np.mean, a.mean(0), b.mean(0))
+    return [d.low > 0 or d.high < 0 for d in (one, seed_bootstrap(np.mean, a, b))]
+wrong = np.mean([trial(i) for i in range(150)], 0)
+print('significant without a difference, over patients and over both:', wrong)
 assert wrong[0] > .15 > .1 > wrong[1]
-x = rng.random((1, 60)); one, both = bootstrap(np.mean, x[0]), seed_bootstrap(np.mean, x)
+x = rng.random((1, 60)); one, both = mean_interval(x[0]), seed_bootstrap(np.mean, x)
 test_close([one.low, one.high], [both.low, both.high], eps=1e-12)                    # one training: rows alone
-y = rng.normal(0, 1, (4000, 3))                                                       # trainings scatter by 1
-test_close(np.mean([np.var([o[rng.integers(0, 3, 2)].mean() for _ in range(30)], ddof=1) for o in y]), 1/3, eps=.02)
+y = np.array([[.4]*50, [.5]*50, [.6]*50])                    # films alike, trainings not: Student's t with 2 degrees
+d = seed_bootstrap(np.mean, y); test_close(d.high-d.value, student.ppf(.975, 2)*.1/np.sqrt(3))
 test_fail(lambda: seed_bootstrap(np.mean, x, x[:,1:]), contains='not run alike')

@@ -14,7 +14,7 @@ from medvl.core import Aligner, MedvlError
 from medvl.files import jsonable
 from medvl.data.prompts import load_prompts
 from medvl.data.study import Sample
-from medvl.eval.metrics import bootstrap
+from medvl.eval.metrics import mean_interval
 from medvl.eval.retrieval import class_precision
 from medvl.eval.zeroshot import zeroshot
 

@@ -26,7 +26,7 @@ with tempfile.TemporaryDirectory() as d:
     test_fail(lambda: result_files(d), contains='an object with names')
 
 # %% [9] A number, and what it stands on
-from medvl.eval.results import (shown, made_of)
+from medvl.eval.results import (shown, how_scored, made_of)
 
 # %% [10] A number, and what it stands on
 test_eq([shown(o) for o in (None, 'x', .5, dict(value=None), dict(value=.5))], ['-', 'x', '0.500', '-', '0.500'])
@@ -42,6 +42,11 @@ assert made_of(far).startswith('phantom, easy, 9 patients to train, 4 to test, M
 other = dict(far, arguments=dict(far['arguments'], set=['clip.lr=1']))
 assert ', 4 to test, clip.lr=1, MRM of' in made_of(other)                # not the same run
 test_eq(made_of(dict(data='noise', args=dict(seed=7))), 'noise; seed 7'); test_eq(made_of({}), '')
+# how it was scored, where it says so
+old = dict(metrics={'image_to_text_R@1': dict(value=.5, low=.4, high=.6)})
+test_eq(how_scored(old), 'R@k by pairs-v1, percentile intervals')
+new = dict(rule='distinct-v2', metrics={'image_to_text_R@1': dict(value=.5, low=.4, high=.6, method='wilson')})
+test_eq(how_scored(new), 'R@k by distinct-v2, wilson intervals'); test_eq(how_scored(dict(metrics={'AUROC': .5})), '')
 
 # %% [12] From a file to systems and scores
 from medvl.eval.results import (SPELT, spelt, retrieved, grounded, labelled)
@@ -80,7 +85,7 @@ from medvl.eval.results import (answer, summary)
 # %% [18] The questions
 files = dict(a=dict(two, provenance=dict(date='d', commit='c')), ablations=dict(variants={'ALTA': {}, 'LoRA': {}}))
 test_eq(answer('retrieval', files).split('\n')[2:], ['|  | zero-shot AUROC |', '| --- | --- |',
-        '| ALTA | 0.500 [0.400, 0.600] |', '| CLIP from MRM | - |', '', 'd, commit c (`a`).'])
+        '| ALTA | 0.500 [0.400, 0.600] |', '| CLIP from MRM | - |', '', 'd, commit c; percentile intervals (`a`).'])
 test_eq(answer('grounding', files), 'not run'); test_eq(summary({}), 'not run')
 assert summary(files).startswith('**Do films and reports find each other?** P@10')
 assert summary(files, up='../').endswith('of their own: [ablations](../tutorials/ablations.ipynb).')

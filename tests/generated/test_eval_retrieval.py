@@ -5,7 +5,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-import textwrap
+import hashlib, textwrap
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -14,11 +14,12 @@ from torch import Tensor
 from tqdm import tqdm
 from medvl.core import Aligner, Batch, MedvlError, best_precision
 from medvl.files import written
-from medvl.eval.metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, median_rank, mrr, recall_at,
-                                tie_rank)
+from medvl.eval.metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, mean_interval, median_rank,
+                                mrr, recall_at, tie_rank)
 
 # %% [4] Retrieval
 import tempfile
+from dataclasses import replace
 from fastcore.test import *
 from torch.nn.functional import normalize
 from medvl.core import Feat
@@ -59,7 +60,7 @@ plt.show()
 from medvl.eval.retrieval import (Embeddings)
 
 # %% [9] From a data set to embeddings
-from medvl.eval.retrieval import (_unit, _encode, embed)
+from medvl.eval.retrieval import (_unit, _film_ids, _encode, embed)
 
 # %% [10] From a data set to embeddings
 m = Toy().train()
@@ -72,6 +73,8 @@ test_eq(m.training, True)
 test_close(e.v.norm(dim=1), torch.ones(60), eps=1e-5)
 test_eq(e.t[3].isnan().all().item(), True); test_eq(len(e.paired()), 59)           # sample 3 has no text
 test_eq(e.ids, torch.arange(60)); test_eq(e.txt_id, zone)
+test_eq(len(e.img_id.unique()), 60)                                                # no film is there twice
+twice = embed(m, toy_dl(img[[0,1,0]], zone[[0,1,0]])); assert twice.img_id[0] == twice.img_id[2] != twice.img_id[1]
 test_eq(embed(m, toy_dl(img, zone), text=False).t, None)
 test_close(embed(m, toy_dl(img, zone), amp='bf16').v, e.v, eps=.05)
 test_close(embed(m, toy_dl(img, zone), amp='auto').v, embed(m, toy_dl(img, zone), amp=best_precision()).v)
@@ -110,14 +113,17 @@ same = a[:,None] == a[None]                                                # no 
 for r,c,hit in _stairs(a, a, 5): assert hit or not same[r,c].any()
 
 # %% [16] Ranking without the matrix
-from medvl.eval.retrieval import (_checked, match_ranks, _count)
+from medvl.eval.retrieval import (_checked)
 
-# %% [18] Ranking without the matrix
+# %% [17] Ranking without the matrix
+from medvl.eval.retrieval import (NEAR, _near, match_ranks, _count)
+
+# %% [19] Ranking without the matrix
 v = torch.tensor([[1.,0],[0,1]]); t = torch.tensor([[.5,.6],[.9,.7],[.1,.3]])
 rv, rt = match_ranks(v, t, torch.tensor([7,8]), torch.tensor([7,7,8]))
 test_eq(rv, torch.tensor([1,3])); test_eq(rt, torch.tensor([2,1,1]))
 
-# %% [20] Ranking without the matrix
+# %% [21] Ranking without the matrix
 g = torch.Generator().manual_seed(1)
 for n,m in ((40,40), (33,57)):
     v, t = (torch.randint(-1,2,(k,4), generator=g).float() for k in (n,m))
@@ -128,11 +134,17 @@ for n,m in ((40,40), (33,57)):
             s, same = (v@t.T).numpy(), (iv[:,None]==it[None]).numpy()
             test_close(rv, ranks(s, same, ties), eps=1e-6); test_close(rt, ranks(s.T, same.T, ties), eps=1e-6)
 
-# %% [22] Ranking without the matrix
+# %% [23] Ranking without the matrix
 one, ids = torch.ones(5,3), torch.arange(5)
 test_eq(match_ranks(one, one, ids, ids)[0].tolist(), [5]*5)
 test_eq(match_ranks(one, one, ids, ids, 'optimistic')[0].tolist(), [1]*5)
 test_close(match_ranks(one, one, ids, ids, 'mean')[0], 3.)
+# all alike, but for the rounding of blocks and inputs
+g = torch.Generator().manual_seed(4)
+same = normalize(torch.randn(1,512,generator=g), dim=1).expand(301,512)+1e-8*torch.randn(301,512,generator=g)
+for block in (64, 1024):
+    rank = match_ranks(same, same, torch.arange(301), torch.arange(301), block=block)[0]
+    test_eq(rank.unique().tolist(), [301])
 test_fail(lambda: match_ranks(one, one[:,:2], ids, ids), contains='v has width 3, t 2')
 test_fail(lambda: match_ranks(one, one, ids, ids[:4]), contains='t has 5 rows, its txt_id shape (4,)')
 test_fail(lambda: match_ranks(one, one, ids, ids+1),
@@ -141,16 +153,16 @@ test_fail(lambda: match_ranks(one*float('inf'), one, ids, ids), contains='v: 15 
 test_fail(lambda: match_ranks(one[:0], one, ids[:0], ids), contains='v: is empty')
 test_fail(lambda: match_ranks(one, one, ids, ids, 'lucky'), contains='unknown tie rule')
 
-# %% [24] The numbers
-from medvl.eval.retrieval import (WAYS, rank_metrics, retrieval)
-
 # %% [25] The numbers
+from medvl.eval.retrieval import (WAYS, rank_metrics, both_ways, retrieval)
+
+# %% [26] The numbers
 img, zone = toy_films(60, noise=1.2)                                        # a hard one
 e = embed(Toy(), toy_dl(img, zone))
 res = retrieval(e.v, e.t, e.txt_id)
 {k: round(x,3) for k,x in res.items()}
 
-# %% [26] The numbers
+# %% [27] The numbers
 own = retrieval(e.v, e.t, torch.arange(60), ties='mean')                    # only the own report counts
 k = 'image_to_text_R@10'
 print(f"{k}: same text is right {res[k]:.2f}, only the own is {own[k]:.2f}")
@@ -159,44 +171,76 @@ perfect = retrieval(torch.eye(4), torch.eye(4), torch.arange(4))
 test_eq([perfect[k] for k in ('image_to_text_R@1','text_to_image_median_rank','image_to_text_MRR')], [1.,1.,1.])
 test_eq(perfect['R_sum'], 6.)
 
-# %% [28] Unique texts, pools of 1,000, chance, and intervals
-from medvl.eval.retrieval import (dedup, pools)
+# %% [29] Distinct candidates, pools of 1,000, chance, and intervals
+from medvl.eval.retrieval import (dedup, RULES, candidates, pair_ranks)
 
-# %% [29] Unique texts, pools of 1,000, chance, and intervals
+# %% [30] Distinct candidates, pools of 1,000, chance, and intervals
+from medvl.eval.retrieval import (chance, right_candidates, pools)
+
+# %% [31] Distinct candidates, pools of 1,000, chance, and intervals
 u, uid = dedup(e)
 test_eq(len(u), 6); test_eq(uid.tolist(), list(dict.fromkeys(zone.tolist())))      # order of first occurrence
 d = retrieval(e.v, u, e.txt_id, uid)
 print({k: round(d[k],3) for k in ('image_to_text_R@1','text_to_image_R@1')})
+f, t = candidates(e); test_eq((len(f), e.txt_id[t].tolist()), (60, uid.tolist()))
+rv, rt = pair_ranks(e); test_eq(rank_metrics('image_to_text', rv)['image_to_text_R@1'], d['image_to_text_R@1'])
+test_eq(both_ways(pair_ranks(e, 'pairs-v1')), res)                                 # the older rule
+test_fail(lambda: candidates(e, 'v3'), contains='known: distinct-v2, pairs-v1')
+# every film entered twice: no difference
+dbl = e[torch.cat([torch.arange(60)]*2)]
+test_eq(pair_ranks(dbl)[1][:60], rt); test_close(list(chance(dbl).values()), list(chance(e).values()))
 p = pools(e, size=20)
 test_eq((len(p['seeds']), p['mean'].keys() == res.keys()), (5, True)); assert p['sd']['image_to_text_R@1'] >= 0
 test_eq(pools(e, size=20), p)                                                      # fixed seeds
 test_eq(pools(e), {'skipped': 'a pool needs 1000 pairs, there are 60'})
 
-# %% [30] Unique texts, pools of 1,000, chance, and intervals
-from medvl.eval.retrieval import (retrieval_report)
+# %% [33] Distinct candidates, pools of 1,000, chance, and intervals
+v, t = torch.tensor([[1.,0.]]*10), torch.tensor([[1.,0.]]*9+[[.6,.8]])
+ten = Embeddings(v, t, torch.ones(10).bool(), torch.tensor([0]*9+[1]))
+test_eq((pair_ranks(ten, 'pairs-v1')[0][9].item(), pair_ranks(ten)[0][9].item()), (10, 2))
+# one of two texts; films with the text
+test_close([chance(ten, (1,))[f'{w}_R@1'] for w in WAYS], [1/2, (9*.9+.1)/10])
 
-# %% [31] Unique texts, pools of 1,000, chance, and intervals
+# %% [34] Distinct candidates, pools of 1,000, chance, and intervals
+from medvl.eval.retrieval import (retrieval_report, _intervals)
+
+# %% [35] Distinct candidates, pools of 1,000, chance, and intervals
 img, zone = toy_films(90, noise=1.2); has = torch.arange(90) > 1
 e = embed(Toy(), toy_dl(img, zone, has=has))
 patient = np.arange(90)//3
 rep = retrieval_report(e, group=patient, n_boot=200)
 for k in ('image_to_text_R@1','text_to_image_R@10'):
-    print(k, rep['interval'][k], f"| chance {rep['chance'][k.split('_')[-1]]:.3f}")
-test_eq((rep['n_pairs'], rep['n_texts'], rep['n_without_text'], rep['n_units']), (88, 6, 2, 30))
-test_eq(rep['full'], retrieval(e.paired().v, e.paired().t, e.paired().txt_id))
+    print(k, rep['interval'][k], f"| chance {rep['chance'][k]:.3f}")
+test_eq([rep[k] for k in ('n_pairs','n_films','n_texts','n_without_text','n_units')], [88, 88, 6, 2, 30])
+test_eq(rep['rule'], 'distinct-v2')
+old = retrieval_report(e, group=patient, n_boot=0, rule='pairs-v1')
+test_eq(old['full'], retrieval(e.paired().v, e.paired().t, e.paired().txt_id)); test_eq(old['interval'], {})
 ci = rep['interval']['image_to_text_R@1']
-assert ci.low <= ci.value <= ci.high and ci.value == rep['full']['image_to_text_R@1'] > rep['chance']['R@1']
+assert ci.low <= ci.value <= ci.high
+assert ci.value == rep['full']['image_to_text_R@1'] > rep['chance']['image_to_text_R@1']
+how = [rep['interval'][f'image_to_text_{k}'].method for k in ('R@1','MRR','mean_rank','median_rank')]
+test_eq(how, ['wilson','wilson','t','bca'])
 test_fail(lambda: retrieval_report(e, group=patient[:5]), contains='group has 5 entries, the embeddings 90')
 
-# %% [33] Unique texts, pools of 1,000, chance, and intervals
-g = torch.Generator().manual_seed(3)
-rand = [retrieval(*torch.randn(2,88,16,generator=g), e.paired().txt_id) for _ in range(30)]
-for k in (1,5): test_close(np.mean([r[f'image_to_text_R@{k}'] for r in rand]), rep['chance'][f'R@{k}'], eps=.04)
+# %% [37] Distinct candidates, pools of 1,000, chance, and intervals
+g, p = torch.Generator().manual_seed(3), e.paired()
+# a text, one embedding
+def random_order(): v, t = torch.randn(2,88,16,generator=g); return replace(p, v=v, t=t[p.txt_id])
+for rule in RULES:
+    got = [both_ways(pair_ranks(random_order(), rule), (1,2)) for _ in range(200)]
+    mean = {k: np.mean([r[k] for r in got]) for k in got[0]}
+    luck = chance(p, (1,2), rule)
+    print(rule, *(f'{k} {mean[k]:.3f}, chance {luck[k]:.3f};' for k in ('image_to_text_R@1','image_to_text_R@2')))
+    if rule == 'distinct-v2':
+        for k,x in chance(p, (1,2), rule).items():
+            if k in mean: test_close(mean[k], x, eps=.05)
+    # below its own chance
+    else: assert mean['image_to_text_R@2'] < chance(p, (2,), rule)['image_to_text_R@2']-.05
 
-# %% [35] Right by class: precision at k
+# %% [39] Right by class: precision at k
 from medvl.eval.retrieval import (class_precision)
 
-# %% [37] Right by class: precision at k
+# %% [41] Right by class: precision at k
 c = torch.tensor([[.9],[.8],[.7],[.6]])
 p = class_precision(torch.ones(1,1), c, torch.tensor([1]), torch.tensor([1,0,1,1]), ks=(1,2,4))
 test_eq([p[k].item() for k in (1,2,4)], [1.,.5,.75])
@@ -208,20 +252,20 @@ for ties in TIES:
 test_fail(lambda: class_precision(q, c, cq, cc, ks=(60,)), contains='P@60: there are 50 candidates')
 test_fail(lambda: class_precision(q, c, cq+3, cc), contains='no right answer')
 
-# %% [39] Looking at what was found
+# %% [43] Looking at what was found
 from medvl.eval.retrieval import (ranked, RIGHT, WRONG, _film, _text)
 
-# %% [40] Looking at what was found
+# %% [44] Looking at what was found
 from medvl.eval.retrieval import (text_to_film, film_to_text)
 
-# %% [41] Looking at what was found
+# %% [45] Looking at what was found
 img, zone = toy_films(40, noise=1.2, seed=2); e = embed(Toy(), toy_dl(img, zone))
 text = lambda i: f"There is an opacity in the {ZONES[zone[i]]} zone."
 rows = [int((zone==z).nonzero()[0,0]) for z in (0,3,5)]
 fig = text_to_film(e, lambda i: img[i], text, rows, dpi=70); plt.show()
 test_eq(len(fig.axes), 18)
 
-# %% [42] Looking at what was found
+# %% [46] Looking at what was found
 fig = film_to_text(e, lambda i: img[i], text, rows, k=4, size=1.2, dpi=70); plt.show()
 top, score = ranked(e.v[rows], e.v, 3)
 test_eq(top[:,0].tolist(), rows); test_close(score[:,0], torch.ones(3), eps=1e-5)       # a film is its own best match

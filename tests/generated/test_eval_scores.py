@@ -14,13 +14,13 @@ from tqdm import tqdm
 from medvl.core import Aligner, Batch, Feat, MedvlError
 from medvl.eval.maps import evaluating, phrase_feats
 from medvl.eval.metrics import MetricError, ranks
-from medvl.eval.retrieval import WAYS, rank_metrics
+from medvl.eval.retrieval import NEAR, RULES, both_ways
 from medvl.eval.zeroshot import binary_labels, multilabel_table
 
 # %% [4] Scores of pairs
 import matplotlib.pyplot as plt
 from fastcore.test import *
-from medvl.eval.retrieval import retrieval
+from medvl.eval.retrieval import Embeddings, pair_ranks, retrieval
 torch.set_num_threads(1);
 
 # %% [6] Features of a data set
@@ -74,8 +74,10 @@ from medvl.eval.scores import (score_retrieval)
 
 # %% [17] Retrieval
 got, want = score_retrieval(S['glob'], f.txt_id), retrieval(f.img.glob, f.txt.glob, f.txt_id)
-test_eq(got.keys(), want.keys())
-for k in want: test_close(got[k], float(want[k]), eps=1e-6)
+test_eq(score_retrieval(S['glob'], f.txt_id, rule='pairs-v1').keys(), want.keys())
+emb = Embeddings(f.img.glob, f.txt.glob, torch.ones(len(f)).bool(), f.txt_id)
+old = score_retrieval(S['glob'], f.txt_id, rule='pairs-v1'); new = both_ways(pair_ranks(emb))
+for k in want: test_close(old[k], float(want[k]), eps=1e-6); test_close(got[k], new[k], eps=1e-6)
 eye = score_retrieval(torch.eye(4), torch.arange(4))
 test_eq((eye['image_to_text_R@1'], eye['text_to_image_mean_rank']), (1., 1.))
 test_eq(score_retrieval(torch.tensor([[0.,1],[1,0]]), torch.arange(2))['image_to_text_R@1'], 0.)

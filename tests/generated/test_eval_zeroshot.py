@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from medvl.core import CHEXPERT, Aligner, MedvlError
 from medvl.files import jsonable
-from medvl.eval.metrics import (Interval, MetricError, OneClass, accuracy, auroc, auroc_draws, best_threshold,
-                                bootstrap, cv_threshold, draw_counts, f1)
+from medvl.eval.metrics import (Interval, MetricError, OneClass, accuracy, auroc, auroc_interval, auroc_without,
+                                best_threshold, bootstrap, cv_threshold, f1, hanley_mcneil, jackknife, units_of)
 from medvl.eval.retrieval import Embeddings, embed
 
 # %% [4] Zero-shot classification
@@ -129,9 +129,12 @@ test_fail(lambda: binary_labels(y,blank='maybe'), contains="got 'maybe'")
 test_fail(lambda: binary_labels([1,0]), contains='got shape (2,)')
 
 # %% [23] A table with reasons
-from medvl.eval.zeroshot import (_one_class, multilabel_table)
+from medvl.eval.zeroshot import (_one_class, _macro)
 
 # %% [24] A table with reasons
+from medvl.eval.zeroshot import (multilabel_table)
+
+# %% [25] A table with reasons
 e, ev = embed(m, toy_dl(200), text=False), embed(m, toy_dl(80, seed=1), text=False)
 s, sv = finding_scores(e.v, P), finding_scores(ev.v, P)
 y = e.lbl.numpy().copy(); y[:,2] = 0                                                    # nobody has a lower opacity
@@ -148,15 +151,15 @@ test_close(tab['classes']['Upper']['f1'].value, f1(s[:,0].numpy() >= best_thresh
 assert 'in_test_cv' in tab['classes']['Upper']
 test_eq('f1' in multilabel_table(s, y, ZONES, n_boot=0)['classes']['Upper'], False)
 few = multilabel_table(s[:,:1], np.r_[[1,1],np.zeros(198)][:,None], ['Upper'], n_boot=50)['classes']['Upper']
-test_eq(few['reason'], 'only 2 of one kind: the interval is too narrow')
+test_eq(few['reason'], 'only 2 films of one kind')
 lone = multilabel_table(s[:,2:], y[:,2:], ['Lower'], n_boot=10)['macro']
 test_eq((np.isnan(lone['auroc'].value), lone['reason']), (True, 'no class can be computed'))
 test_fail(lambda: multilabel_table(s, y[:,:2], ZONES), contains='do not fit')
 
-# %% [26] One of several: arg-max
+# %% [27] One of several: arg-max
 from medvl.eval.zeroshot import (multiclass_table)
 
-# %% [27] One of several: arg-max
+# %% [28] One of several: arg-max
 s3 = np.array([[.9,.1,0],[.2,.8,0],[.6,.5,.4],[0,0,1],[1,0,0]])
 y3 = np.array([[1,0,0],[0,1,0],[0,1,0],[1,0,1],[0,0,0]])
 t3 = multiclass_table(s3, y3, ['a','b','c'], n_boot=50)
@@ -167,16 +170,16 @@ test_eq(t3['confusion'], [[1,0,0],[1,1,0],[0,0,0]]); test_close(t3['majority'], 
 test_fail(lambda: multiclass_table(s3, y3*0, ['a','b','c']),
           contains='none of 5 films has exactly one of a, b, c', exc=OneClass)
 
-# %% [29] All of it
+# %% [30] All of it
 from medvl.eval.zeroshot import (ZeroShot, _pick)
 
-# %% [30] All of it
+# %% [31] All of it
 from medvl.eval.zeroshot import (zeroshot)
 
-# %% [32] All of it
+# %% [33] All of it
 from medvl.eval.zeroshot import (roc_figure, confusion_figure)
 
-# %% [33] All of it
+# %% [34] All of it
 @dataclass
 class Set: id:str; version:str; hash:str; classes:dict
 ps = Set('toy', '1', 'a1b2c3d4e5', PROMPTS | {'Hernia': {'pos': ['hernia']}})
@@ -191,7 +194,7 @@ again = zeroshot(m, e, tok, ps, names=ZONES, n_boot=0)                          
 test_eq(again.table['macro']['auroc'].value, r.table['macro']['auroc'].value)
 r.figure(dpi=60); plt.show()
 
-# %% [35] All of it
+# %% [36] All of it
 import json
 d = json.loads(json.dumps(r.to_dict()))
 test_eq((d['protocol'], d['transductive'], d['seed'], d['n']), ('mean-embedding', False, 0, 200))
@@ -201,7 +204,7 @@ print(mc); mc.figure(dpi=60); plt.show()
 assert mc.table['accuracy'].value > mc.table['majority']
 test_eq(mc.table['n']+mc.table['n_left_out'], 200)
 
-# %% [37] All of it
+# %% [38] All of it
 test_fail(lambda: zeroshot(m, dl, tok, ps, names=['a','b','c']),
           contains='no class of the prompts (Upper, Middle, Lower, Hernia) is a label column (a, b, c)')
 test_fail(lambda: zeroshot(m, dl, tok, ps), contains='labels have 3 columns, 14 names were given')
@@ -213,7 +216,7 @@ test_fail(lambda: zeroshot(m, dl, tok, ps, protocol='median', names=ZONES), cont
 test_fail(lambda: zeroshot(Unit(), dl, tok, ps, protocol='mean-projected', names=ZONES),
           contains='before normalisation')
 
-# %% [39] How much the protocol moves the number
+# %% [40] How much the protocol moves the number
 print(f"{'protocol':16s} macro AUROC  accuracy of arg-max")
 for o in PROTOCOLS:
     a, b = (zeroshot(m, e, tok, Set('toy','1','-',PROMPTS), o, task=k, names=ZONES, n_boot=0, cv=False)

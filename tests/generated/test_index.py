@@ -1,39 +1,13 @@
 # nbs/index.ipynb: exports nothing; its cells run as they are.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
-# %% [3] The way through
-import matplotlib.pyplot as plt
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+# %% [4] Five lines
+import medvl
+m = medvl.load('phantom-clip')
+m.embed(medvl.phantom_studies(40, seed=11, size=128, difficulty='lifelike-easy'), progress=False)
+m.search('left pleural effusion', k=4).figure();
 
-STEPS = [('films', 'DICOM, PNG, JPEG', 'data.image', 0, 1),
-         ('reports', 'sections, findings', 'data.report', 0, 0),
-         ('studies', 'views, prior, text', 'data.study', 1, .5),
-         ('batch', 'slots, tokens, masks', 'data.batch', 2, .5),
-         ('image tower', 'Feat: global, patches', 'models.vision', 3, 1),
-         ('text tower', 'Feat: global, words', 'models.text', 3, 0),
-         ('method', 'Out: named terms', 'losses, methods', 4, .5),
-         ('scores', 'with intervals', 'train, eval', 5, .5)]
-ARROWS = (0, 2), (1, 2), (2, 3), (3, 4), (3, 5), (4, 6), (5, 6), (6, 7)
-
-def flow():
-    "The way of the data, from files to scores, with the page of each step below it."
-    fig, ax = plt.subplots(figsize=(9.6, 2.5), dpi=80)
-    at = [(x*1.62, y*1.15) for *_, x, y in STEPS]
-    for (name, what, page, *_), (x, y) in zip(STEPS, at):
-        box = dict(boxstyle='round,pad=.06', fc='#eef4fb', ec='#2f6fab', lw=1.2)
-        ax.add_patch(FancyBboxPatch((x-.6, y-.28), 1.2, .56, **box))
-        for dy, text, kw in ((.13, name, dict(fontsize=10, weight='bold')), (-.13, what, dict(fontsize=7)),
-                             (-.46, page, dict(fontsize=7, family='monospace', color='#57606a'))):
-            ax.text(x, y+dy, text, ha='center', va='center', **kw)
-    for a, b in ARROWS:
-        ends = (at[a][0]+.67, at[a][1]), (at[b][0]-.67, at[b][1])
-        ax.add_patch(FancyArrowPatch(*ends, arrowstyle='-|>', mutation_scale=9, color='#57606a'))
-    ax.set(xlim=(-.75, 8.85), ylim=(-.65, 1.6), aspect='equal'); ax.axis('off')
-    fig.subplots_adjust(0, 0, 1, 1)
-
-flow()
-
-# %% [7] Methods
+# %% [9] Methods
 import sys
 sys.path.append('../tools')
 from pages import NBS, notebooks, page_name, says
@@ -41,16 +15,16 @@ from IPython.display import Markdown
 
 there = {page_name(p): p.relative_to(NBS).as_posix() for p in notebooks() if p.stem != 'index'}
 papers = [('clip', 'CLIP', 'a whole film with its whole report: ConVIRT, then CLIP', '2010.00747, 2103.00020'),
-    ('siglip', 'SigLIP', 'the same, every pair by itself: a sigmoid instead of a softmax', '2303.15343'),
+    ('siglip', 'SigLIP', 'the same, each pair judged by itself', '2303.15343'),
     ('gloria', 'GLoRIA', 'words with the regions that they attend to', 'ICCV 2021'),
-    ('mgca', 'MGCA', 'film, region and disease, each with its counterpart in the text', '2210.06044'),
-    ('biovil', 'BioViL', 'phrases with regions, with a text tower of the field', '2204.09817'),
-    ('mrm', 'MRM', 'masked films and masked reports, restored together (pretraining only)', '2301.13155'),
-    ('alta', 'ALTA', 'a frozen masked model, aligned through adapters; lateral and prior films', '2506.08990'),
     ('plan', 'PLAN', 'words with cells of the film, refined step by step; re-implemented from the abstract',
      '2502.18047'),
+    ('mrm', 'MRM', 'masked films and masked reports, restored together (pretraining only)', '2301.13155'),
+    ('alta', 'ALTA', 'a frozen masked model, aligned through adapters; lateral and prior films', '2506.08990'),
     ('place', 'PLACE', 'observations of the film with observations of the report', '2506.10573'),
-    ('mmclip', 'MMCLIP', 'what attention picks is masked and restored; films without reports take part', '2407.19546')]
+    ('mmclip', 'MMCLIP', 'what attention picks is masked and restored; films without reports take part', '2407.19546'),
+    ('mgca', 'MGCA', 'film, region and disease, each with its counterpart in the text', '2210.06044'),
+    ('biovil', 'BioViL', 'phrases with regions, with a text tower of the field', '2204.09817')]
 def row(key, name, what, who):
     page = there.get(f'methods.{key}')
     return f"| {f'[{name}]({page})' if page else name} | {what} | {who} | {'here' if page else 'planned'} |"
@@ -58,15 +32,16 @@ def row(key, name, what, who):
 head = '| method | what is aligned | paper (arXiv) | status |\n|---|---|---|---|\n'
 Markdown(head + '\n'.join(row(*o) for o in papers))
 
-# %% [8] Methods
+# %% [10] Methods
 from medvl.core import methods
 assert set(methods) <= {k for k, *_ in papers}  # what the command line knows is in the table
 
-# %% [10] Results
-from medvl.eval.results import result_files, summary
-Markdown(summary(result_files('../results'), ('retrieval','grounding','labels','compute','other')))
+# %% [12] Results
+from medvl.eval.results import answer, result_files
+shown = 'alta_against_clip_few_lifelike'
+Markdown(answer('retrieval', {shown: result_files('../results')[shown]}))
 
-# %% [12] What a method is
+# %% [16] What a method is
 import torch
 from torch import nn
 from torch.nn.functional import normalize
@@ -87,10 +62,10 @@ class Tiny(Aligner):
 out = Tiny()(Batch(img=torch.rand(3,1,32,32), txt=torch.randint(0,10,(3,6))))
 list(out.terms), tuple(out.img.glob.shape)
 
-# %% [13] What a method is
+# %% [17] What a method is
 assert torch.allclose(out.img.glob.norm(dim=-1), torch.ones(3), atol=1e-5)
 
-# %% [15] Pages
+# %% [19] Pages
 LAYERS = {'tutorials': 'where to start: a first run, your own films, MIMIC-CXR; what ALTA does on the phantom',
     'core files': 'what every part shares: batch, features, loss terms, the promise of a method; files on disk',
     'data': 'films and reports, from DICOM and text to batches: studies, manifests, splits, leakage, cache',
@@ -101,8 +76,8 @@ LAYERS = {'tutorials': 'where to start: a first run, your own films, MIMIC-CXR; 
     'methods': 'the methods, equation by equation',
     'train': 'a step as callbacks; a whole run, with resume',
     'eval': 'retrieval, zero-shot, grounding, probes: each score with an interval',
-    'run': 'one training, and several that start from one another; scores, costs, the page of the demo',
-    'commands command cli toy': 'the command line, a page for each family of commands; what pages show things with'}
+    'run': 'a run from data to scores: build, train, score, compare, resume; a model at hand',
+    'commands command cli toy': 'the command line, a page for each family of commands; small fixtures for the pages'}
 def layer(tops):
     "The pages of a layer, in the order of reading."
     return [(n, path) for n,path in there.items() if n.split('.')[0] in tops.split()]
@@ -111,12 +86,12 @@ def links(tops): return ', '.join(f'[{n.rpartition(".")[2]}]({p})' for n,p in la
 rows = [f'| {tops.split()[0]} | {what} | {links(tops)} |' for tops,what in LAYERS.items()]
 Markdown('| layer | what is in it | pages |\n|---|---|---|\n'+'\n'.join(rows))
 
-# %% [16] Pages
+# %% [20] Pages
 assert there['core'] == '00_core.ipynb'
 assert len(there) == len(set(there.values()))  # no two pages under one address
 assert sorted(there) == sorted(n for tops in LAYERS for n,_ in layer(tops))  # no page is left out
 
-# %% [19] Every page, in a sentence
+# %% [22] Every page, in a sentence
 def catalogue():
     "Every page with the sentence under its title, a table for each layer."
     for tops in LAYERS:

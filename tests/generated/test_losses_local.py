@@ -174,6 +174,24 @@ for kw in (dict(), dict(keep=0), dict(chunk=1, keep=200)):
     for m in (vm, None): assert torch.autograd.gradcheck(lambda *a: f(*a, m), (vs,ws,*s))
 
 # %% [47] The same, by hand
+def held_score(c, w, s1, s2):
+    z = (s1*(w@c.T).softmax(0)).softmax(-1) @ c
+    return torch.logsumexp(s2*(z*w).sum(-1)/(z.norm(dim=-1)*w.norm(dim=-1)).clamp(min=1e-8), 0)
+for size in (1e-6, 1e-4, (1e-6, 1.), 3e-4):
+    vs, ws, msk = small(torch.float64, b=2, n=4, d=3, lens=(2,3))
+    a, b = size if isinstance(size, tuple) else (size, size)
+    vs, ws = (vs.detach()*a).requires_grad_(), (ws.detach()*b).requires_grad_()
+    want = torch.stack([torch.stack([held_score(c, w[m], *s) for w,m in zip(ws,msk)]) for c in vs])
+    f = lambda vs, ws: local_scores(vs, ws, msk, None, *s).square().sum()
+    test_close(local_scores(vs, ws, msk, None, *s), want, eps=1e-12)
+    gw, got = (torch.autograd.grad(o, (vs,ws,*s)) for o in (want.square().sum(), f(vs, ws)))
+    for x,y in zip(got, gw): assert (x-y).abs().max() <= 1e-8*y.abs().max()+1e-18, size
+    step = torch.zeros_like(ws); step[0,0,0] = 1e-4*b
+    with torch.no_grad(): slope = ((f(vs, ws+step)-f(vs, ws-step))/(2e-4*b)).item()
+    test_close(got[1][0,0,0].item()/slope, 1, eps=1e-4)
+    print(f'features of {size}: analytic {got[1][0,0,0].item():.6g}, numeric {slope:.6g}')
+
+# %% [49] The same, by hand
 vs, ws, msk = small()
 with torch.no_grad():
     vm = torch.ones(4,7).bool(); vm[:,5:] = False
@@ -183,7 +201,7 @@ vm[2] = False
 test_fail(lambda: local_scores(vs, ws, msk, vm), contains='film 2 of 4 has no cell')
 test_fail(lambda: local_scores(vs, ws[...,:5], msk), contains='[4, 5, 5]')
 
-# %% [49] The classic mistake: padding inside the first softmax
+# %% [51] The classic mistake: padding inside the first softmax
 def padded_score(c, w, s1=4., s2=5.):  # w: [k d] with padding left in
     A = (s1*(w@c.T).softmax(0)).softmax(-1)
     return F.cosine_similarity(A@c, w, dim=-1)
@@ -194,7 +212,7 @@ packed = local_scores(vs, ws, msk)[0,0].item()
 print(f"same film, same 3 words: {alone:.3f} alone, {beside:.3f} beside a text of 23; packed: {packed:.3f} always")
 test_close(alone.item(), packed, eps=1e-5); test_eq(bool((alone-beside).abs() > .05), True)
 
-# %% [51] Sum or mean over words
+# %% [53] Sum or mean over words
 g = torch.Generator().manual_seed(0)
 n_words = [2,4,8,16,32,64]
 rv, rw = torch.randn(24,49,32, generator=g), torch.randn(6,64,32, generator=g)
@@ -206,10 +224,10 @@ ax.set(xticks=range(6), xticklabels=n_words, xlabel='words of a random report', 
 ax.legend(); plt.tight_layout(); plt.show()
 test_eq(bool(score[False].diff().min() > 0 > score[True].diff()[-1]), True)
 
-# %% [53] The loss
+# %% [55] The loss
 from medvl.losses.local import (local_loss)
 
-# %% [54] The loss
+# %% [56] The loss
 vs, ws, msk = small()
 want = torch.stack([torch.stack([pair_score(c, w[m], 4., 5.) for w,m in zip(ws,msk)]) for c in vs])
 test_close(local_loss(vs, ws, msk), contrast(10*want), eps=1e-5)
@@ -217,14 +235,14 @@ lbl = torch.arange(4)
 both = F.cross_entropy(10*want,lbl) + F.cross_entropy(10*want.T,lbl)                     # GLoRIA's sum
 test_close(2*local_loss(vs, ws, msk), both, eps=1e-5)
 
-# %% [56] The loss
+# %% [58] The loss
 hv, hw = (o.detach().bfloat16().requires_grad_() for o in (vs, ws))
 with torch.autocast('cpu', torch.bfloat16): h = local_loss(hv, hw, msk)
 h.backward()
 test_eq(h.dtype, torch.float32); test_eq(hv.grad.dtype, torch.bfloat16)
 test_close(h.item(), local_loss(hv.detach().float(), hw.detach().float(), msk).item(), eps=1e-6)
 
-# %% [58] On two processes
+# %% [60] On two processes
 code = """
 import sys, torch, torch.distributed as dist
 from medvl.losses.local import local_loss
@@ -255,10 +273,10 @@ with tempfile.TemporaryDirectory() as tmp:
 for o in outs: print(o.strip().splitlines()[-1])
 test_eq([o.strip().endswith('gradients equal') for o in outs], [True,True])
 
-# %% [60] Similarity maps
+# %% [62] Similarity maps
 from medvl.losses.local import (sim_map)
 
-# %% [61] Similarity maps
+# %% [63] Similarity maps
 f = Feat(loc=film, grid=(side,side))
 maps = sim_map(f, report)
 fig, axs = plt.subplots(1,3, figsize=(6,2.1), dpi=75)
@@ -269,7 +287,7 @@ test_eq(maps.shape, (1,3,side,side))
 test_eq(bool(maps[0,0,3:6,4:6].min() > .9), True); test_eq(bool(maps[0,1,6:,:3].min() > .9), True)
 test_eq(bool(maps[0,2].abs().max() < .7), True)
 
-# %% [63] Similarity maps
+# %% [65] Similarity maps
 idx = torch.randperm(64)[None,:32]
 part = sim_map(Feat(loc=film[:,idx[0]], grid=(side,side), idx=idx), report)
 test_eq(part.isnan().sum().item(), 3*32)
@@ -281,7 +299,7 @@ few = Feat(loc=film[:,:60], grid=(side,side))
 test_fail(lambda: sim_map(few, report), contains='60 cells do not fill a grid of 8 x 8')
 test_fail(lambda: sim_map(Feat(glob=film[:,0]), report), contains='needs local features')
 
-# %% [65] How fast, how large
+# %% [67] How fast, how large
 found = Path('../../results/local_loss.json')
 run = json.loads(found.read_text()) if found.exists() else None
 def shown(run):
@@ -291,7 +309,7 @@ def shown(run):
 if run: display(shown(run)); print(run['provenance'])
 else: print('not run')
 
-# %% [67] How fast, how large
+# %% [69] How fast, how large
 if run:
     ratio = {size: r['ratios'] for size,r in run['runs'].items()}
     display(pd.DataFrame(ratio).style.format('{:.2f}', na_rep='-'))

@@ -2,6 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Dual encoders
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Mapping, NamedTuple
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from medvl.core import Aligner, Batch, Feat, MedvlError, Out
 from medvl.losses.contrastive import clip_loss, gather, same_text
 from medvl.models.checkpoint import load_state, mrm_keys, read_config
+from medvl.models.heads import CellMean
 from medvl.models.masked import PatchDecoder
 from medvl.models.text import TextTower, pool_words
 from medvl.models.vision import VisionTower

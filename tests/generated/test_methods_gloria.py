@@ -9,7 +9,7 @@ from fastcore.basics import patch_to
 from jaxtyping import Float
 from torch import Tensor, nn
 from medvl.core import Feat, MedvlError
-from medvl.losses.local import attend, local_loss, over_texts, regions
+from medvl.losses.local import attend, local_loss, over_texts, regions, similar
 from medvl.methods.dual import CellsAndWords
 
 # %% [4] GLoRIA
@@ -83,6 +83,8 @@ test_close(s['glob'], f.glob @ t.glob.T, eps=1e-6); test_is(m.maps(f, t), None)
 m.read = 'attention'; H = m.maps(f, t)
 test_eq(H.shape, (1,6,4,4,4)); test_close(H[0,5,2].flatten(), A.mean(0), eps=1e-5)
 test_close(H.sum((-2,-1)), torch.ones(1,6,4), eps=1e-4)
+m.read = 'product'; share = (5*F.cosine_similarity(A @ v, w, dim=-1)).softmax(0)
+test_close(m.maps(f, t)[0,5,2].flatten(), share @ (w @ v.T), eps=1e-4)
 m.read = 'cosine'
 
 # %% [22] In use
@@ -98,7 +100,7 @@ for k,x in full.items():
     print(k, f"{n/1e6:.1f} million parameters, cells {x.vision.grid}, width {x.vision.width_loc}")
 test_eq((full['ResNet-50'].vision.grid, full['ResNet-50'].head_vs.weight.shape), ((19,19), (768,1024)))
 test_is(type(full['ResNet-50'].head_t), nn.Identity)
-test_fail(lambda: GLoRIA.small(**tiny, read='gradient'), contains="'cosine' or 'attention'")
+test_fail(lambda: GLoRIA.small(**tiny, read='gradient'), contains="'cosine', 'product' or 'attention'")
 test_fail(lambda: m(Batch(b, txt_msk=torch.zeros(6,9).bool())), contains='no sample of this batch has a text')
 test_fail(lambda: m(Batch(b, img_msk=torch.zeros(6,1).bool())), contains='has no film in any slot')
 

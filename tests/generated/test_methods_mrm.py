@@ -83,7 +83,10 @@ from medvl.methods.mrm import (film_worth)
 # %% [27] At full size
 with torch.device('meta'): full = MRM.paper()
 table = param_table(full); display(table.round(4))
-test_eq(table.loc['all','parameters'], 139_937_328); test_eq(trainable(full), 139_634_736)
+n = table.loc['all','parameters']; test_eq(n, 151_605_168-147_840); test_eq(trainable(full), n-2*197*768)
+head = full.text.net.cls.predictions.decoder
+assert head.weight is not full.text.encoder.embeddings.word_embeddings.weight; test_eq(head.weight.numel(), 11_520_000)
+assert MRM.small().text.net.config.tie_word_embeddings  # the small one ties them
 test_eq([k for k,p in full.named_parameters() if not p.requires_grad], ['vision.net.pos_embed','decoder.pos_embed'])
 test_eq(pick_patches(1, 196, full.mask)[0].shape[1], 49)
 test_eq(full.decoder.pred.out_features, 3072); test_eq(patchify(torch.zeros(1,3,448,448), 32).shape, (1,196,3072))
@@ -148,22 +151,52 @@ test_close(again.eval().encode_image(x).glob, m.encode_image(x).glob, eps=1e-6)
 
 # %% [41] From the authors' file
 from medvl.models.checkpoint import mrm_keys
-theirs = {}
-for k,v in m.state_dict().items():
-    for ours,name in (('vision.net.',''), ('decoder.embed','decoder_embed'), ('decoder.blocks','decoder_blocks'),
-                      ('decoder.norm','decoder_norm'), ('decoder.pred','decoder_pred'),
-                      ('decoder.pos_embed','decoder_pos_embed'), ('decoder.mask_token','mask_token'),
-                      ('to_text','bert_mlp'), ('text.net','bert_encoder.model')):
-        if k.startswith(ours): theirs[name+k[len(ours):]] = v
-with tempfile.TemporaryDirectory() as d:
-    torch.save({'model': theirs}, f'{d}/MRM.pth')
-    fresh = MRM.small(**tiny)
-    rules = mrm_keys('vision','decoder','text','to_text')
-    rep = load_state(fresh, f'{d}/MRM.pth', rename=rules)
-    test_eq(rep.missing, []); test_eq(rep.unexpected, [])
-    test_close(fresh.eval().encode_image(x).glob, m.encode_image(x).glob, eps=1e-6)
-    del theirs['norm.weight']; torch.save({'model': theirs}, f'{d}/MRM.pth')
-    test_fail(lambda: load_state(fresh, f'{d}/MRM.pth', rename=rules), contains='vision.net.norm.weight')
+d, t, v, deep = 192, 384, 60, 2
+def lin(k, o, i): return {k+'.weight': (o,i), k+'.bias': (o,)}
+def norm(k, w): return {k+'.weight': (w,), k+'.bias': (w,)}
+def block(k, w): return {**norm(k+'.norm1', w), **lin(k+'.attn.qkv', 3*w, w), **lin(k+'.attn.proj', w, w),
+                         **norm(k+'.norm2', w), **lin(k+'.mlp.fc1', 4*w, w), **lin(k+'.mlp.fc2', w, 4*w)}
+def layer(k): return {n: o for x in ('query','key','value') 
+                         for n,o in lin(f'{k}.attention.self.{x}', t, t).items()} | {
+    **lin(k+'.attention.output.dense', t, t), **norm(k+'.attention.output.LayerNorm', t),
+    **lin(k+'.intermediate.dense', 4*t, t), **lin(k+'.output.dense', t, 4*t), **norm(k+'.output.LayerNorm', t)}
+e, h = 'bert_encoder.model.bert.embeddings', 'bert_encoder.model.cls.predictions'
+size = {'cls_token': (1,1,d), 'pos_embed': (1,5,d), **lin('patch_embed.proj', d, 1), **norm('norm', d),
+        'mask_token': (1,1,d),
+        'decoder_pos_embed': (1,5,d), **lin('decoder_embed', d, d), **norm('decoder_norm', d),
+        **lin('decoder_pred', 1024, d), **lin('bert_mlp', t, d), **norm(e+'.LayerNorm', t), h+'.bias': (v,),
+        e+'.word_embeddings.weight': (v,t), e+'.position_embeddings.weight': (100,t), e+'.position_ids': (1,100),
+        e+'.token_type_embeddings.weight': (2,t), **lin(h+'.transform.dense', t, t), **lin(h+'.decoder', v, t),
+        **norm(h+'.transform.LayerNorm', t), **lin('bert_encoder.model.bert.pooler.dense', t, t)}
+size |= {'patch_embed.proj.weight': (d,1,16,16)}
+for i in range(deep): size |= block(f'blocks.{i}', d) | block(f'decoder_blocks.{i}', d)
+for i in range(6): size |= layer(f'bert_encoder.model.bert.encoder.layer.{i}')
+torch.manual_seed(1); theirs = {k: torch.randn(o) for k,o in size.items()}
+theirs[h+'.decoder.bias'] = theirs[h+'.bias']  # the one pair that is tied in their code
+
+def alike(text): return MRM(**(MRM.small(**tiny).config | dict(text=dict(vocab_size=v, **text))))
+paper_text = dict(hidden_size=t, num_hidden_layers=6, num_attention_heads=6, intermediate_size=4*t,
+                  max_position_embeddings=100)
+rules = mrm_keys('vision','decoder','text','to_text')
+with tempfile.TemporaryDirectory() as folder:
+    torch.save({'model': theirs}, f'{folder}/MRM.pth')
+    fresh = alike(paper_text | dict(tie_word_embeddings=False))
+    rep = load_state(fresh, f'{folder}/MRM.pth', rename=rules)
+    test_eq((rep.missing, rep.unexpected), ([], [])); test_eq(len(rep.fits), len(theirs)-3)  # pooler, position_ids
+    got = fresh.state_dict()
+    for ours,name in {'text.net.cls.predictions.decoder.weight': h+'.decoder.weight',
+                      'decoder.pred.bias': 'decoder_pred.bias',
+                      'text.net.bert.embeddings.word_embeddings.weight': e+'.word_embeddings.weight',
+                      'vision.net.blocks.1.attn.qkv.weight': 'blocks.1.attn.qkv.weight',
+                      'to_text.weight': 'bert_mlp.weight',
+                      'decoder.blocks.1.mlp.fc2.bias': 'decoder_blocks.1.mlp.fc2.bias',
+                      'decoder.mask_token': 'mask_token'}.items():
+        assert torch.equal(got[ours], theirs[name]), ours
+    test_eq(sorted(o.sum().item() for o in got.values()),
+            sorted(o.sum().item() for k,o in theirs.items() if 'pooler' not in k and 'position_ids' not in k))
+    test_fail(lambda: load_state(alike(paper_text), theirs, rename=rules), contains='tie_word_embeddings=False')
+    del theirs['norm.weight']; torch.save({'model': theirs}, f'{folder}/MRM.pth')
+    test_fail(lambda: load_state(fresh, f'{folder}/MRM.pth', rename=rules), contains='vision.net.norm.weight')
 
 # %% [43] The classic mistake: a loss that counts what was in sight
 vocab, l = 30000, 100
@@ -239,6 +272,10 @@ torch.manual_seed(0); q = MRM(text=dict(vocab_size=900, num_hidden_layers=1, hid
 bound = lambda w: (6/sum(w.shape))**.5                                     # of Xavier's uniform distribution
 for w in (q.bert.encoder.layer[0].intermediate.dense.weight, q.bert.embeddings.word_embeddings.weight):
     test_eq(.98 < w.abs().max().item()/bound(w) <= 1, True)
+torch.manual_seed(0); q = MRM(text=dict(vocab_size=900, num_hidden_layers=1, hidden_size=384, num_attention_heads=6,
+                               tie_word_embeddings=False), vision='vit_small_cpu', size=32).text.net
+test_close(q.bert.embeddings.word_embeddings.weight.std().item(), .02, eps=1e-3)  # apart: only the head is Xavier's
+w = q.cls.predictions.decoder.weight; test_eq(.98 < w.abs().max().item()/bound(w) <= 1, True)
 test_eq(MRM.small().config['text_init'], 'normal')
 test_fail(lambda: MRM(text_init='zero'), contains="expected 'xavier' or 'normal'")
 test_eq((full_recipe.betas, full_recipe.wd, full_recipe.max_len, full_recipe.vocab), ((.9,.95), .05, 100, 30_000))

@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from medvl.core import Feat, MedvlError
 from medvl.losses.contrastive import contrast, gather
-from medvl.losses.local import (cell_weights, over_texts, regions, similar, spread, top_words, word_nce, word_weights)
+from medvl.losses.local import (cell_weights, over_texts, pack_words, regions, similar, spread, top_words,
+                                word_nce, word_weights)
 from medvl.models.heads import BatchNormHead
 from medvl.methods.dual import CellsAndWords
 
@@ -250,7 +251,7 @@ recs = phrases(marked_studies(phantom_studies(12, 0, 64, 'test', 'easy'), 60, se
 tok = train_tokenizer([s.report for s in train], 200); pieces = encode(tok, [s.report for s in train], 48)
 px = film_tensor([s.views[0] for s in train], page)
 torch.manual_seed(0)
-conv = dict(name='resnet18', size=64, in_chans=1, layers=(1,1,1,1), channels=(24,48,64,64), fine=True)
+conv = dict(name='resnet18', size=64, in_chans=1, layers=(1,1,1,1), channels=(24,48,64,64), stride=8)
 m = PLAN.small(vision=conv, text=toy_bert(len(tok)), size=64, dim=64, layers=1)
 print(f"{len(train)} films, a report: {train[0].report!r}; cells {m.vision.grid}; {len(recs)} phrases to look for")
 

@@ -116,6 +116,11 @@ bert = TextTower('bert-small', mlm=True, vocab_size=40, num_hidden_layers=1); s 
 one = {k: v for k,v in s.items() if 'decoder' not in k}; test_eq(load_state(bert, one).missing, [])
 two = {**s, 'net.cls.predictions.decoder.weight': torch.randn(40,192)}
 test_fail(lambda: load_state(bert, two), contains='two values for one tied tensor')
+test_fail(lambda: load_state(bert, two), contains='tie_word_embeddings=False')
+apart = TextTower({**bert.config_dict(), 'tie_word_embeddings': False}, mlm=True)
+load_state(apart, two, verbose=False)
+assert torch.equal(apart.net.cls.predictions.decoder.weight, two['net.cls.predictions.decoder.weight'])
+test_fail(lambda: load_state(apart, one), contains='lacks 1 tensors, e.g. net.cls.predictions.decoder.weight')
 lora = VisionTower('vit_small_cpu', depth=2); add_lora(lora, r=2)
 rep = load_state(lora, good, allow_missing=['*lora_*'], verbose=False)
 assert torch.equal(lora.net.blocks[0].attn.qkv.base_layer.weight, good['net.blocks.0.attn.qkv.weight'])
@@ -236,9 +241,9 @@ def cxr_head(k, d, dim=128):
 def cxr_file(*size, k=''): return {**bert_file(*size, k), **cxr_head(f'{k}cls_projection_head', size[0])}
 
 # %% [47] Published checkpoints
-def mrm_file(d, depth, dd, ddepth, out, t, tdepth, vocab, places):
+def mrm_file(d, depth, dd, ddepth, out, t, tdepth, vocab, places, c=3):
     k = 'bert_encoder.model.'
-    return {**mae_file(d, depth, dd, ddepth, out), **linear('bert_mlp', t, d),
+    return {**mae_file(d, depth, dd, ddepth, out, c), **linear('bert_mlp', t, d),
             **bert_file(t, tdepth, vocab, places, k), **linear(f'{k}bert.pooler.dense', t, t)}
 def adapter(k, d): return {**linear(f'{k}.D_fc1', d//4, d), **linear(f'{k}.D_fc2', d, d//4)}
 def alta_file(d, depth, vocab, places, decoder=(64,1,1024), c=3):
@@ -270,8 +275,10 @@ for name, (model, file, rules) in cases.items():
     test_eq((rep.missing, rep.unexpected, rep.shapes), ([], [], {}))
     left = sorted({k.removeprefix('bert_encoder.model.').split('.')[0] for k in rep.left_out})
     print(f'{name:12}{len(rep.fits):4} tensors fit, {len(rep.left_out):3} left out: {", ".join(left)}')
-test_eq(sum(p.numel() for p in mrm.parameters()), 139_937_328)
-test_eq(trainable(mrm), 139_937_328 - 2*197*768)  # two sine tables don't train
+n = sum(p.numel() for p in mrm.parameters())
+test_eq(n, 151_605_168 - 147_840)  # the authors' network without the pooler, which was never trained
+test_eq(total(cases['MRM'][1]), 151_605_168 + 30_000 + 100)  # a file holds the head's bias twice, and position_ids
+test_eq(trainable(mrm), n - 2*197*768)  # two sine tables don't train
 
 # %% [53] Published checkpoints
 from medvl.methods.alta import ALTA
@@ -342,7 +349,7 @@ pairs = {'vision.net.blocks.1.mlp.adapter.up.weight': 'blocks.1.mlp_adapter.D_fc
 for ours, theirs in pairs.items(): assert torch.equal(m.state_dict()[ours], made[theirs]), ours
 
 # %% [61] A file, and nothing else known
-from medvl.models.checkpoint import (family, _published, from_authors)
+from medvl.models.checkpoint import (family, _published, _whole_head, from_authors)
 
 # %% [63] A file, and nothing else known
 lists = {'MAE': mae_file(192, 2, 64, 1, 768), 'CXR-BERT': cxr_file(192, 2, 40, 256),
@@ -370,6 +377,27 @@ test_fail(lambda: from_pretrained(at/'half.pth'), contains='half.pth is no whole
 test_fail(lambda: ALTA(**tiny, init=at/'other.pth'), contains='other.pth does not fit ModuleDict')
 
 # %% [65] A file, and nothing else known
+from medvl.methods.mrm import MRM
+def tiny_mrm(tie): return MRM(**(tiny | dict(text={**tiny['text'], 'tie_word_embeddings': tie})))
+names, k = mrm_file(192, 2, 64, 1, 1024, 192, 2, 40, 256, c=1), 'bert_encoder.model.'
+rows, matrix = k+'bert.embeddings.word_embeddings.weight', k+'cls.predictions.decoder.weight'
+torch.manual_seed(0); apart = {n: torch.randn(s) for n,s in names.items()}
+apart[k+'cls.predictions.decoder.bias'] = apart[k+'cls.predictions.bias']
+tied = {**apart, matrix: apart[rows]}
+once = {n: v for n,v in tied.items() if n != matrix}
+for file in (apart, tied, once, {n: v for n,v in apart.items() if 'pooler' not in n}):
+    torch.save({'model': file}, at/'MRM.pth')
+    got = from_authors(at/'MRM.pth', tiny_mrm(False)).state_dict()
+    assert torch.equal(got['text.net.cls.predictions.decoder.weight'], file.get(matrix, file[rows]))
+    assert torch.equal(got['text.net.bert.embeddings.word_embeddings.weight'], file[rows])
+    test_eq(len(got), len([n for n in apart if 'pooler' not in n and 'position_ids' not in n]))
+torch.save({'model': apart}, at/'MRM.pth')
+test_fail(lambda: from_authors(at/'MRM.pth', tiny_mrm(True)), contains='tie_word_embeddings=False')
+torch.save({'model': tied}, at/'MRM.pth'); from_authors(at/'MRM.pth', tiny_mrm(True))
+whole = save_pretrained(tiny_mrm(True), at/'old')  # a run of our own with a tied head stays what it was
+assert from_pretrained(whole).text.net.config.tie_word_embeddings
+
+# %% [67] A file, and nothing else known
 real = lambda *size, **kw: {k: torch.zeros(s) for k,s in mae_file(*size, **kw).items()}
 small = VisionTower('vit_small_cpu', depth=2)
 wrong = {'no place for 12 tensors, e.g. net.blocks.2.norm1.weight': real(192, 3, 64, 1, 1024, c=1),

@@ -112,7 +112,7 @@ def blank(build):
         for p in [*m.parameters(), *m.buffers()]: p.zero_()
     return m, n
 def block(n, d): return 12*n*d*d + 2*n*n*d
-mrm, n = blank(methods['mrm'].paper); test_eq(n, 139_937_328)
+mrm, n = blank(methods['mrm'].paper); test_eq(n, 151_457_328)
 with torch.no_grad(): mrm_ops, _ = multiply_adds(lambda: mrm(noise_batch(1, films=1, l=100)))
 encoder = 49*768*256 + 12*block(50, 768)                   # visible patches only, of a grey film
 decoder = 50*768*768 + 4*block(197, 768) + 197*768*3072
@@ -197,10 +197,10 @@ if run and 'readings' in run:
     said['holds'] = said.holds.map({True: 'holds', False: 'does not hold'})
     with pd.option_context('display.max_colwidth', None): display(said.set_index('sentence'))
     by = {(r['of'].split(' ', 1)[1], r['over'].split(' ', 1)[1]): r for r in run['readings'] if '%' in r['sentence']}
-    test_eq([round(100*r['ratio'], 2) for r in by.values()][:3], [7.57, 8.28, 13.13])
+    test_eq([round(100*r['ratio'], 2) for r in by.values()][:3], [7.57, 8.28, 12.13])
 # the shares once more, from the models themselves
 with torch.device('meta'): a, m = (methods[k].paper() for k in ('alta','mrm'))
 def size(x): return sum(p.numel() for p in x.parameters())
 inside = sum(p.numel() for k,p in a.named_parameters() if k.startswith('vision') and '.adapter.' in k)
 shares = trainable(a)/size(a), inside/(size(a.vision)-inside), trainable(a)/trainable(m)
-test_eq([round(100*v, 2) for v in shares], [7.57, 8.28, 13.13])
+test_eq([round(100*v, 2) for v in shares], [7.57, 8.28, 12.13])

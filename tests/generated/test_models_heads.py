@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 from medvl.core import MedvlError
+from medvl.models.norm import norm_of_all, rows_of_all, several
 from medvl.models.vision import sincos_2d
 
 # %% [4] Heads
@@ -57,10 +58,21 @@ test_eq(scale(same[:1]).shape, (1,3)); test_eq(list(scale.parameters()), [])
 was = scale.running_mean.clone(); scale(same.view(8,8,3)); test_eq(scale.running_mean, was)   # patches leave no trace
 test_close(scale(same.view(8,8,3))[2,1], scale(same[17:18])[0])
 
-# %% [15] Several films, one vector
+# %% [15] What all films have at a place
+from medvl.models.heads import (CellMean)
+
+# %% [16] What all films have at a place
+heart = torch.tensor([[0.],[100.]])                       # two cells; every film has a heart in the second
+films = heart + torch.tensor([[[1.],[0.]], [[-1.],[0.]]])  # they differ in the first
+cells = CellMean(2, 1, momentum=1.)
+test_eq(cells(films), films-heart); test_eq(cells.mean, heart); test_eq(list(cells.parameters()), [])
+test_eq(cells.eval()(films[:1]), films[:1]-heart); test_eq(cells.train()(films[:1]), films[:1]-heart)
+test_fail(lambda: cells(films[:,:1]), contains='cells are [1, 1], the means [2, 1]')
+
+# %% [18] Several films, one vector
 from medvl.models.heads import (fuse_views)
 
-# %% [17] Several films, one vector
+# %% [20] Several films, one vector
 cls, msk = torch.tensor([[[2.],[9.],[4.],[9.]]]), torch.tensor([[True,False,True,False]])
 test_eq(fuse_views(cls, msk), torch.tensor([[3.]])); test_eq(fuse_views(cls), torch.tensor([[6.]]))
 cls[0,1] = torch.nan; test_eq(fuse_views(cls, msk), torch.tensor([[3.]]))  # an absent slot may hold anything
@@ -68,24 +80,24 @@ test_eq(fuse_views(cls[:,:1], msk[:,:1]), torch.tensor([[2.]]))
 test_fail(lambda: fuse_views(torch.zeros(2,1,1), torch.tensor([[True],[False]])), contains='samples [1] of the batch')
 test_fail(lambda: fuse_views(cls, msk[:,:3]), contains='the mask is [1, 3]')
 
-# %% [19] What a slot is
+# %% [22] What a slot is
 from medvl.models.heads import (ViewTimeEmbedding)
 
-# %% [21] What a slot is
+# %% [24] What a slot is
 emb = ViewTimeEmbedding(1); test_eq(emb().abs().sum().item(), 0.)
 with torch.no_grad(): emb.view[0,1] = 1; emb.time[0,1] = 10
 dict(zip(SLOTS, emb()[:,0].int().tolist()))
 
-# %% [22] What a slot is
+# %% [25] What a slot is
 test_eq(emb()[:,0].detach(), torch.tensor([0.,1,10,11]))
 test_eq(emb(torch.tensor([3,0]))[:,0].detach(), torch.tensor([11.,0]))
 test_eq([('lateral' in s) + 10*('prior' in s) for s in SLOTS], [0,1,10,11])  # the order of the slots is core's
 emb().sum().backward(); test_eq(emb.view.grad[0,:,0], torch.tensor([2.,2.]))  # each row serves two slots
 
-# %% [24] Queries that gather
+# %% [27] Queries that gather
 from medvl.models.heads import (QueryPool)
 
-# %% [25] Queries that gather
+# %% [28] Queries that gather
 pool, x = QueryPool(24, n=3, heads=2).eval(), torch.randn(2,6,24)
 msk = torch.tensor([[True]*6, [True]*4 + [False]*2])
 with torch.no_grad():
@@ -99,7 +111,7 @@ assert not torch.allclose(y[0,0], y[0,1], atol=1e-3)  # queries differ
 test_fail(lambda: pool(x, torch.zeros_like(msk)), contains='samples [0, 1] have nothing to gather from')
 test_fail(lambda: QueryPool(20), contains="12 heads don't divide a width of 20")
 
-# %% [27] Queries that gather
+# %% [30] Queries that gather
 kinds = torch.randn(3,24)
 def toy(b, g):
     kind, at = torch.randint(3, (b,), generator=g), torch.randint(16, (b,), generator=g)
@@ -119,10 +131,10 @@ for _ in range(250):
 x, kind = toy(1000, g)
 with torch.no_grad(): right = {k: (m(x).argmax(1) == kind).float().mean().item() for k,m in ways.items()}
 
-# %% [28] Queries that gather
+# %% [31] Queries that gather
 fig, ax = plt.subplots(figsize=(4.6,2.4), dpi=75, layout='constrained')
 for k,v in losses.items(): ax.plot(v, label=f'{k}: {right[k]:.0%} right')
 ax.legend(); ax.set(xlabel='step', ylabel='cross-entropy', title='which kind? (chance: 33 %)', ylim=(0,1.5));
 
-# %% [29] Queries that gather
+# %% [32] Queries that gather
 assert right['queries'] > right['mean'] > .4 and right['queries'] > .8

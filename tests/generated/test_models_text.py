@@ -95,6 +95,10 @@ assert extra.grad.abs().sum() > 0  # so the image side can learn from words
 pick = torch.zeros(2,7, dtype=torch.bool); pick[0,2] = pick[1,5] = True
 with torch.no_grad(): test_close(tower.mlm(f.loc[pick]), tower.mlm(f.loc)[pick], eps=1e-5)
 assert tower.net.cls.predictions.decoder.weight is enc.embeddings.word_embeddings.weight  # one matrix, two uses
+own = TextTower({**tower.config_dict(), 'tie_word_embeddings': False}, mlm=True)
+assert own.net.cls.predictions.decoder.weight is not own.encoder.embeddings.word_embeddings.weight
+assert own.net.cls.predictions.decoder.bias is own.net.cls.predictions.bias  # one bias in any case
+test_eq(TextTower(own.config_dict(), mlm=True).config_dict()['tie_word_embeddings'], False)
 test_fail(lambda: TextTower('bert-small').mlm(f.loc), contains='mlm=True')
 four = TextTower(tower.config_dict(), mlm=True, layers=4).eval(); four.load_state_dict(tower.state_dict())
 with torch.no_grad():
@@ -107,7 +111,7 @@ with torch.device('meta'): sizes = {k: TextTower(k, mlm=True) for k in text_pres
 for k,t in sizes.items():
     p = t.net.config.hidden_dropout_prob
     print(f'{k:11} {count(t):>12,} parameters  width {t.width}  at most {t.max_len} tokens  dropout {p}')
-test_eq(count(sizes['cxr-bert']), 109_514_298); test_eq(count(sizes['mrm-text']), 22_385_328)
+test_eq(count(sizes['cxr-bert']), 109_514_298); test_eq(count(sizes['mrm-text']), 22_385_328 + 30_000*384)
 test_eq((sizes['mrm-text'].max_len, sizes['cxr-bert'].net.config.attention_probs_dropout_prob), (100, .25))
 
 # %% [38] From a directory

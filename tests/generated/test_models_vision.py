@@ -161,13 +161,36 @@ r50 = VisionTower('resnet50').eval()
 with torch.no_grad(): f = r50(x)
 test_eq(f.glob.shape, (1,2048)); test_eq(f.loc.shape, (1,196,1024)); test_eq((f.grid, r50.grid), ((14,14),(14,14)))
 test_eq(VisionTower(**r50.config).width_loc, 1024)
-small = VisionTower('resnet18', 64, fine=True).eval(); y = x[:,:1,:64,:64].expand(-1,3,-1,-1)
+small = VisionTower('resnet18', 64, stride=8).eval(); y = x[:,:1,:64,:64].expand(-1,3,-1,-1)
 with torch.no_grad(): f, stages = small(y), small.net.forward_intermediates(y)[1]
 test_eq((f.loc.shape, f.grid, small.grid, small.width_loc), ((1,64,128), (8,8), (8,8), 128))
 test_close(f.loc[0,9], stages[2][0,:,1,1])                            # cell (1,1) of stride 8
 test_eq(VisionTower(**small.config).grid, (8,8))
 
-# %% [53] What it refuses
+# %% [53] How much of the film a cell sees
+from medvl.models.vision import (receptive_field)
+
+# %% [55] How much of the film a cell sees
+def res(name, stride): return VisionTower(name, 64, in_chans=1, layers=(1,1,1,1), stride=stride, zero_init_last=False)
+towers = {'basic, stride 16': res('resnet18', 16), 'basic, stride 8': res('resnet18', 8),
+          'basic, stride 4': res('resnet18', 4),
+          'bottleneck, stride 4': res('resnet26', 4), 'ViT': VisionTower('vit_small_cpu', 64)}
+fields = {k: receptive_field(v) for k,v in towers.items()}
+def sides(f): return int((f > 0).any(1).sum()), int((f > 0).any(0).sum())
+fig, axs = plt.subplots(1, len(fields), figsize=(9.5,2.2), dpi=60, layout='constrained')
+for ax,(k,f) in zip(axs, fields.items()):
+    ax.imshow((f/f.max())**.5, cmap='magma'); ax.axis('off')
+    ax.set_title(f'{k}\n{sides(f)[0]} x {sides(f)[1]} of 64 pixels', fontsize=8)
+plt.show()
+
+# %% [56] How much of the film a cell sees
+test_eq([sides(fields[k]) for k in ('basic, stride 4','bottleneck, stride 4','ViT')], [(27,27),(19,19),(64,64)])
+assert sides(fields['basic, stride 8'])[0] > 50                          # most of the film
+corner = receptive_field(towers['bottleneck, stride 4'], (0,0))
+test_eq(sides(corner), (10,10))                                       # the rest of the 19 lies outside of the film
+test_fail(lambda: receptive_field(small, (8,0)), contains='no cell (8, 0) on a grid of 8 x 8')
+
+# %% [58] What it refuses
 test_fail(lambda: tower(torch.randn(2,1,448,448)), contains='films of 224 x 224 pixels, got [2, 1, 448, 448]')
 test_fail(lambda: tower(torch.randn(2,3,224,224)), contains='c = 1 or 1')
 test_fail(lambda: tower(img, idx[:1]), contains='idx has 1 rows for 2 images')
@@ -175,4 +198,5 @@ test_fail(lambda: r50(x, idx[:1]), contains='idx needs a ViT')
 test_fail(lambda: VisionTower('resnet50', pos='sincos'), contains='no position table')
 test_fail(lambda: VisionTower('vit_small_cpu', pos='rotary'), contains="got 'rotary'")
 test_fail(lambda: VisionTower('mixer_s32_224'), contains='neither a timm VisionTransformer nor a network')
-test_fail(lambda: VisionTower('vit_small_cpu', fine=True), contains='fine=True means nothing')
+test_fail(lambda: VisionTower('vit_small_cpu', stride=8), contains='stride=8 means nothing')
+test_fail(lambda: VisionTower('resnet18', 64, stride=5), contains='no stage of stride 5; expected one of 2, 4, 8, 16')

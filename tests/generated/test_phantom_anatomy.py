@@ -23,12 +23,12 @@ test_eq(hounsfield(MU['air']), -1000); test_eq(hounsfield(MU['soft']), 0)
 test_close(hounsfield(MU['lung']), -750); assert hounsfield(MU['cortex']) > 1000
 
 # %% [9] One patient
-from medvl.phantom.anatomy import (LOOKS, Anatomy)
+from medvl.phantom.anatomy import (STYLES, Anatomy)
 
 # %% [10] One patient
 test_eq(Anatomy().sex, 'F')
 test_fail(lambda: Anatomy(width=130), contains='8 to 18')
-test_fail(lambda: Anatomy(look=3), contains='Anatomy.look is 3')
+test_fail(lambda: Anatomy(style=3), contains='Anatomy.style is 3')
 
 # %% [12] One patient
 from medvl.phantom.anatomy import (draw_anatomy)

@@ -42,17 +42,17 @@ slope = lambda q: abs((q[-1,2]-q[0,2])/(q[-1,0]-q[0,0]))
 assert slope(front) > 1.5*slope(back); assert P[-1,2] < P[0,2]
 assert np.all(cage(a, *P.T) > 0)  # a rib never enters the chest
 assert all(rib_line(a, i, 'left')[0,2] > rib_line(a, i+1, 'left')[0,2] for i in range(1,12))
-b = replace(a, look=2); Q = rib_line(b, 5, 'left'); fall = lambda q: q[0,2]-q[q[:,0].argmax(),2]
-assert fall(Q) > 1.2*fall(P) > 0; assert np.all(cage(b, *Q.T) > 0)  # the second look's fall more, and never enter
+b = replace(a, style=2); Q = rib_line(b, 5, 'left'); fall = lambda q: q[0,2]-q[q[:,0].argmax(),2]
+assert fall(Q) > 1.2*fall(P) > 0; assert np.all(cage(b, *Q.T) > 0)  # the second style's fall more, and never enter
 test_fail(lambda: rib_line(a, 13, 'left'), contains='12 pairs')
 B = bones(a); len(B)
 
 # %% [16] Lines
 from medvl.phantom.projection import Geometry, draw
 fig,ax = plt.subplots(1, 4, figsize=(11,2.9))
-for o,(look,view) in zip(ax, [(1,'PA'),(1,'LL'),(2,'PA'),(2,'LL')]):
-    p = draw(bones(replace(a, look=look), view == 'LL'), Geometry(view), 224)
-    o.imshow(p, cmap='gray', vmin=0, vmax=.8); o.axis('off'); o.set_title(f'look {look}, {view}', fontsize=9)
+for o,(style,view) in zip(ax, [(1,'PA'),(1,'LL'),(2,'PA'),(2,'LL')]):
+    p = draw(bones(replace(a, style=style), view == 'LL'), Geometry(view), 224)
+    o.imshow(p, cmap='gray', vmin=0, vmax=.8); o.axis('off'); o.set_title(f'style {style}, {view}', fontsize=9)
     assert p.max() > .3
 plt.tight_layout(); plt.savefig(buf := BytesIO(), format='jpg', dpi=70, pil_kwargs=dict(quality=70)); plt.close()
 display(Image(buf.getvalue()))

@@ -92,7 +92,7 @@ from medvl.phantom.findings import (_plastic,
 
 # %% [31] Findings that are lines, plates and balls
 def before_the_skin(a, kind):
-    "How far the foremost point of a device lies before the skin of the second look, cm; negative: under it."
+    "How far the foremost point of a device lies before the skin of the second style, cm; negative: under it."
     P = strokes(Finding(kind, 'left', .5, seed=1), a).xyz; near = P[P[:,2] < a.apex-4]
     return float((np.interp(near[:,2], *skin(a)[:2])-near[:,1]).max())
 bodies = [draw_anatomy(np.random.default_rng(i), 1., 2) for i in range(100)]

@@ -31,7 +31,7 @@ from medvl.phantom.outline import (skin, _side)
 from medvl.phantom.outline import (_frontal)
 
 # %% [12] The body's outline
-b = draw_anatomy(np.random.default_rng(0), look=2); Z,F,B = skin(b)
+b = draw_anatomy(np.random.default_rng(0), style=2); Z,F,B = skin(b)
 assert (F < -4).all() and (B > 7).all()
 assert (wall(b, np.pi, Z[:30])[1] > F[:30]).all() and (wall(b, 0., Z[:30])[1] < B[:30]).all()  # the cage is inside
 for view in ('PA','LL'):
@@ -39,7 +39,7 @@ for view in ('PA','LL'):
     assert chord[60,48] > 15; test_close(p[60,48], .2*chord[60,48]-.02*2*b.fat, 1e-5)  # muscle in two coats of fat
 
 # %% [14] A first film
-a = draw_anatomy(np.random.default_rng(4), look=2); G, q, n = Geometry('PA', cz=-1.5), Quality(glare=.15), 224
+a = draw_anatomy(np.random.default_rng(4), style=2); G, q, n = Geometry('PA', cz=-1.5), Quality(glare=.15), 224
 R = rays(G, 112, ((-a.width-.5,-a.front-1,a.base-8),(a.width+.5,a.back+1,a.apex+.5)))
 air = sum(occupied(lung(a, R.x, R.y, R.z, o), R.step) for o in ('right','left'))
 p,chord = body(a, G, n); v,left = vessels(a)

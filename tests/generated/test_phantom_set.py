@@ -110,11 +110,15 @@ side = [v for s in S for v in s.views if v.pos == 'LL'][:8]
 twin = {k: phantom_studies(5, seed=1, size=224, difficulty=k) for k in ('standard','lifelike')}
 pairs = [[v.px for v in [s.frontals[0] for s in T[:2]]+[v for s in T for v in s.views if v.pos == 'LL'][:1]]
          for T in twin.values()]
-test_eq(*[[s.report for s in T] for T in twin.values()])  # of these patients the look changes no word
-fig,ax = plt.subplots(2, 7, figsize=(13, 3.9))
-for o,p in zip(ax.flat, [*[v.px for v in side[:4]], *pairs[0], *[v.px for v in side[4:]], *pairs[1]]):
+test_eq(*[[s.report for s in T] for T in twin.values()])  # of these patients the style changes no word
+fig,ax = plt.subplots(2, 7, figsize=(13, 4.2))
+shown = [*[v.px for v in side[:4]], *pairs[0], *[v.px for v in side[4:]], *pairs[1]]
+names = [f'{k}, {o}' for k in ('style 1','style 2') for o in ('patient 1','patient 2','lateral')]
+titles = [*['lateral']*4, *names[:3], *['lateral']*4, *names[3:]]
+for o,p,title in zip(ax.flat, shown, titles):
     o.imshow(p, cmap='gray', vmin=0, vmax=255, interpolation='antialiased'); o.axis('off')
-plt.subplots_adjust(.002, .002, .998, .998, .02, .02)
+    o.set_title(title, fontsize=9)
+plt.subplots_adjust(.002, .002, .998, .94, .02, .1)
 plt.savefig(buf := BytesIO(), format='jpg', dpi=92, pil_kwargs=dict(quality=60, optimize=True)); plt.close()
 display(Image(buf.getvalue())); assert len(buf.getvalue()) < 100_000
 

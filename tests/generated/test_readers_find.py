@@ -7,7 +7,7 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 from medvl.core import MedvlError, Registry
 from medvl.data.manifest import read_manifest
-from medvl.data.study import Study
+from medvl.data.study import Study, share_bits
 
 # %% [4] Public sets
 import tempfile

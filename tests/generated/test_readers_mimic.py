@@ -212,7 +212,7 @@ test_eq(by['56699142'].time, datetime(2180,5,8))  # one of its films has no time
 test_eq([s.split for s in got], ['val']*3+['train',None,None]); test_eq(by['58888888'].time, None)
 test_eq(by['50414267'].labels, {'Cardiomegaly': 1., 'Edema': -1., 'Pleural Effusion': 0.})
 test_eq(by['53189527'].labels, {})
-test_eq([s.report for s in got], ['INDICATION: ___\n\nIMPRESSION: Clear.',
+test_eq([s.report for s in got], ['ADDENDUM: Called in.\n\nINDICATION: ___\n\nIMPRESSION: Clear.',
                                   'INDICATION: Fall.\n\nFINDINGS: No fracture is seen.','FINDINGS: 1 \xb5m.','','',''])
 test_eq({w for w,_ in log.left}, {'the same dicom_id again','study_id is not as in MIMIC'})
 want = ["StudyTime can't be used","StudyDate can't be used",'view is not said: kind other','film without a split',

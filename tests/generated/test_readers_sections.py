@@ -3,6 +3,7 @@
 
 # %% [3] The sections of a MIMIC-CXR report
 import json, os, re, zipfile
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -21,12 +22,16 @@ from medvl.data.words import sections
 from medvl.phantom.set import phantom_studies
 
 # %% [6] Headings
-from medvl.readers.sections import (HEADING, section_rules, section_name)
+from medvl.readers.sections import (HEADING, section_rules, _near, section_name)
 
 # %% [7] Headings
 test_eq([section_name(o) for o in ('FINDINGS','IMPRESSON','CONCLUSION','REASON FOR EXAM','CHEST, TWO VIEWS')],
         ['findings','impression','impression','indication','findings'])
 # by a word in it, by a view, and as it is
+# misspelt or cut short: by the heading that it resembles; MIT-LCP's table reads NDICATION as impression
+test_eq([section_name(o) for o in ('NDICATION','INDICATON','COMPARSON','TECHINQUE','ISTORY','IMPRESSIO','FINDNGS')],
+        ['indication','indication','comparison','technique','history','impression','findings'])
+test_eq(section_name('NDICATION', upstream=True), 'impression')
 test_eq([section_name(o) for o in ('PROVISIONAL FINDINGS IMPRESSION (PFI)','PORTABLE AP CHEST','NOTE')],
         ['impression','findings','note'])
 # blanks before it, and capitals; a time or a sentence is none
@@ -35,7 +40,7 @@ test_eq([m[1] for m in HEADING.finditer('\n FINDINGS: a\n IMPRESSION:\n b\nTECHN
 test_eq((len(section_rules()['section of']), len(section_rules()['letters of'])), (23, 31))
 
 # %% [9] Pieces of a report
-from medvl.readers.sections import (report_pieces)
+from medvl.readers.sections import (_LINE, _BARE, _headed, report_pieces)
 
 # %% [10] Pieces of a report
 full = '''                                 FINAL REPORT
@@ -63,7 +68,17 @@ test_eq([n for n,_ in report_pieces('\n FINDINGS: a\n IMPRESSION:\n NOTE: b\n')]
 # sub-headings
 subs = '\n FINDINGS:\n \n LUNGS: Clear.\n HEART: Large.\n IMPRESSION: Large heart.'
 test_eq([n for n,_ in report_pieces(subs)], ['preamble','findings','impression'])
-test_eq([n for n,_ in report_pieces(subs, exact=True)], ['preamble','lungs','heart','impression'])
+test_eq([n for n,_ in report_pieces(subs, upstream=True)], ['preamble','lungs','heart','impression'])
+# misspelt headings, headings without a colon: the clinical question stays what it is
+for head in (' NDICATION:  ',' INDICATON:  ',' INDICATION  ',' INDICATION\n ',' INDICATION. ','INDICATION: ',
+             ' Indication: ',' INDICATION:\n \n ',' REASON FOR EXAMINATON:  '):
+    odd = f'{head}Pneumonia?\n \n TECHNIQUE:  PA.\n \n FINDINGS:  Clear.\n'
+    test_eq([(n, t.strip()) for n,t in report_pieces(odd) if n != 'preamble'],
+            [('indication','Pneumonia?'), ('technique','PA.'), ('findings','Clear.')])
+    short = f'{head}Pneumonia?\n \n Clear.\n \n NOTIFICATION:  Dr. ___.\n'
+    test_eq(dict(report_pieces(short))['last_paragraph'].strip(), 'Clear.')
+test_eq([n for n,_ in report_pieces('\n NDICATION:  Pneumonia?\n \n FINDINGS:  Clear.', upstream=True)],
+        ['preamble','impression','findings'])
 # CHEST is a heading of its own, although it is a word of `chest wall`
 test_eq([n for n,_ in report_pieces('\n IMPRESSION: a\n CHEST: b')], ['preamble','impression','findings'])
 

@@ -15,7 +15,7 @@ from medvl.data.prompts import load_prompts
 from medvl.data.tokens import load_tokenizer, train_tokenizer
 from medvl.eval.metrics import paired_bootstrap
 from medvl.eval.precision import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
-from medvl.eval.retrieval import WAYS, Embeddings, embed, match_ranks, retrieval_report
+from medvl.eval.retrieval import WAYS, Embeddings, embed, pair_ranks, retrieval_report
 from medvl.eval.zeroshot import zeroshot
 from medvl.files import jsonable, save_json, written
 from medvl.models.checkpoint import from_pretrained

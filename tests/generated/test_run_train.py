@@ -75,9 +75,12 @@ test_eq((dls.train.one_batch()[0]['img'].shape[:2], dls.names), ((4, 1), ['train
 from medvl.run.train import (chooser, chosen)
 
 # %% [22] One training
-from medvl.run.train import (in_words, train)
+from medvl.run.train import (accumulated, in_words)
 
 # %% [23] One training
+from medvl.run.train import (train)
+
+# %% [24] One training
 with torch.device('meta'): m = build('alta', tok=tok)
 a = SimpleNamespace(method='alta', size='small'); r = recipe_of(m, 'small')
 lines = in_words(a, r, one_step(r), m, dict(samples=dict(train=9), with_text=dict(train=9))).split('\n')

@@ -3,15 +3,18 @@
 
 # %% [3] Learner
 import json, math, os, random, shutil, time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
-from medvl.core import Aligner, MedvlError, best_precision, default_device, seed_everything
+from medvl.core import Aligner, MedvlError, Out, best_precision, default_device, seed_everything
 from medvl.files import jsonable, provenance, save_json, written
 from medvl.data.batch import StudyLoaders, world_size
 from medvl.data.preset import check_preset
 from medvl.models.checkpoint import save_pretrained
-from medvl.train.step import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, StepCB, TermsCB, WandbCB, bare,
-                              lr_at, param_groups)
+from medvl.models.chunks import in_chunks
+from medvl.models.norm import several, sync_norms
+from medvl.train.step import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, PairsCB, StepCB, TermsCB, WandbCB,
+                              bare, check_pairs, lr_at, param_groups)
 import numpy as np
 import torch
 from fastai.callback.core import Callback, TrainEvalCallback
@@ -21,7 +24,7 @@ from fastai.torch_core import rank_distrib
 from fastcore.basics import noop
 from safetensors import safe_open
 from safetensors.torch import load_model, save_model
-from torch import distributed as dist, nn
+from torch import Tensor, distributed as dist, nn
 from torch.nn.parallel import DistributedDataParallel
 
 # %% [4] Learner
@@ -122,7 +125,7 @@ from medvl.train.learner import (load_checkpoint, ResumeCB)
 from medvl.train.learner import (BestCB)
 
 # %% [20] Several processes
-from medvl.train.learner import (init_processes, DistCB)
+from medvl.train.learner import (init_processes, DistCB, shared_loss)
 
 # %% [22] At chance
 from medvl.train.learner import (ChanceCB)

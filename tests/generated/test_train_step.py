@@ -3,6 +3,7 @@
 
 # %% [3] Training, step by step
 import csv, math, os, time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Callable, Mapping, Sequence
@@ -231,10 +232,43 @@ for start, lo, hi in ((9., 4.6, math.log(100)+1e-6), (-9., 0., .1)):
     m = Toy(); m.log_scale.data.fill_(start)
     toy_fit(m, StepCB(), ClampScaleCB()); test_eq(lo <= m.log_scale.item() <= hi, True)
 
-# %% [36] The log
+# %% [36] A contrast needs a wrong answer
+from medvl.train.step import (CONTRASTS, contrasts, check_pairs)
+
+# %% [37] A contrast needs a wrong answer
+class Contrast(Toy): weights = {'glob': 1., 'norm': .1}
+test_eq((contrasts(Contrast()), contrasts(Toy())), (['glob'], []))
+check_pairs(Contrast(), 2); check_pairs(Toy(), 1)
+test_fail(lambda: check_pairs(Contrast(), 1), contains='with the reports of a batch, and a batch of 1')
+
+# %% [39] A contrast needs a wrong answer
+from medvl.train.step import (wrong_answers, PairsCB)
+
+# %% [40] A contrast needs a wrong answer
+def pairs(ids, has=None):
+    return dict(txt_id=torch.tensor(ids), txt_msk=torch.tensor(has or [1]*len(ids))[:,None].expand(-1, 3).bool())
+test_eq([wrong_answers(pairs(i), True) for i in ([1,2], [1,1,1], [1])], [True, False, False])
+test_eq([wrong_answers(pairs(i), False) for i in ([1,2], [1,1,1], [1])], [True, True, False])
+test_eq([wrong_answers(pairs([1,2,1], h), True) for h in ([1,0,1], [0,1,0], [0,0,0], [1,1,0])],
+        [False, False, False, True])
+test_eq(wrong_answers(dict(img=torch.ones(2,1)), True), True)  # nothing known of the texts
+
+# %% [42] A contrast needs a wrong answer
+class Repeat(Callback):
+    order = 3
+    def __init__(self, upto): self.upto, self.terms = upto, []
+    def before_batch(self):
+        if self.training and self.iter < self.upto: self.xb[0]['txt_id'] = torch.zeros_like(self.xb[0]['txt_id'])
+    def after_loss(self): self.terms.append(self.pred.terms['glob'].item())
+class Equal(Contrast): positives = True
+look = Repeat(3); learn = toy_fit(Equal(), StepCB(), PairsCB(), look)
+test_eq([t == 0 for t in look.terms[:6]], [True]*3+[False]*3)
+test_fail(lambda: toy_fit(Equal(), StepCB(), PairsCB(), Repeat(99)), contains='nothing is contrasted')
+
+# %% [44] The log
 from medvl.train.step import (term_counts, mean_terms)
 
-# %% [37] The log
+# %% [45] The log
 test_eq(mean_terms([dict(a=1., b=2.), dict(a=4., b=2.)], [dict(a=2, b=2), dict(a=1, b=1)]), dict(a=2., b=2.))
 # 3 samples with a text of the first 8, none of the next 8 (whatever a method returns there), one of the last 4
 rows = [dict(img=1., txt=5.), dict(img=1., txt=0.), dict(img=2., txt=7.)]
@@ -244,18 +278,18 @@ test_eq(mean_terms([], []), {})
 out = Out(dict(img=torch.tensor(1.), txt=torch.tensor(5.)), n=dict(txt=torch.tensor(3)))
 test_eq(term_counts(out, 8), dict(img=8, txt=3))
 
-# %% [38] The log
+# %% [46] The log
 from medvl.train.step import (write_rows)
 
-# %% [39] The log
+# %% [47] The log
 tmp = tempfile.TemporaryDirectory(); work = Path(tmp.name)
 write_rows(work/'rows/a.csv', [dict(a=1), dict(a=2, b=3)], ['a','b'])
 test_eq((work/'rows/a.csv').read_text(), 'a,b\n1,\n2,3\n')
 
-# %% [40] The log
+# %% [48] The log
 from medvl.train.step import (TermsCB)
 
-# %% [41] The log
+# %% [49] The log
 terms = TermsCB(work/'log.csv'); learn = toy_fit(Toy(), StepCB(), ClipCB(), terms)
 log = pd.read_csv(work/'log.csv')
 test_eq(list(log.columns), 'split step epoch lr samples_per_s loss glob norm log_scale grad_norm'.split())
@@ -265,7 +299,7 @@ with (work/'log.csv').open('a') as f: f.write('train,5,0,0.1')  # torn by a kill
 terms.back_to(3); test_eq(pd.read_csv(work/'log.csv').step.tolist(), [1,2,3])
 log.round(3)
 
-# %% [42] The log
+# %% [50] The log
 class Half(Toy): # a second term, of the notes that say 'large'; a batch may have none
     def forward(self, batch):
         out, b = super().forward(batch), Batch.of(batch)
@@ -284,27 +318,27 @@ test_close(log['pull'].iloc[-1], sum(v*n for v,n in terms)/sum(n for _,n in term
 wrong = np.mean([v for v,_ in terms])
 print(f"validation: {log['pull'].iloc[-1]:.3f} over those that have it, {wrong:.3f} over batches with zeros")
 
-# %% [44] The log
+# %% [52] The log
 from medvl.train.step import (WandbCB)
 
-# %% [45] The log
+# %% [53] The log
 os.environ.pop('WANDB_MODE', None); os.environ['WANDB_SILENT'] = 'true'
 toy_fit(Toy(), StepCB(), ClipCB(), TermsCB(), WandbCB(work))
 run = list((work/'wandb').glob('offline-run-*')); test_eq(len(run), 1)
 test_eq(len(list(run[0].glob('*.wandb'))), 1)
 
-# %% [47] Progress
+# %% [55] Progress
 from medvl.train.step import (BarCB)
 
-# %% [48] Progress
+# %% [56] Progress
 learn = toy_fit(Toy(), StepCB(), ClipCB(), TermsCB(), BarCB(), epochs=5, lr=5e-3)
 val = learn.table.query("split == 'val'").loss.tolist(); test_eq(val[-1] < val[0], True)
 
-# %% [50] Progress
+# %% [58] Progress
 from medvl.train.step import (plot_log)
 
-# %% [51] Progress
+# %% [59] Progress
 plot_log(learn.table);
 
-# %% [53] What was not run
+# %% [61] What was not run
 tmp.cleanup()

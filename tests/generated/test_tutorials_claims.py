@@ -107,17 +107,17 @@ pd.DataFrame({n: {'T multiply-adds': f'{w:.1f}', 'and before, by MRM': f'{p:.1f}
                   **{name: pct(s[k]) for k,name in ways.items()}} for n,(w,p,s) in rows.items()}).T
 
 # %% [15] On films that look like films
-looks = {n: {'first look': X, 'second': Y['variants']} for (n,X),Y in zip(sizes.items(), (many2, few2))}
+styles = {n: {'first style': X, 'second': Y['variants']} for (n,X),Y in zip(sizes.items(), (many2, few2))}
 for Y,n in zip((many2, few2), sizes):
     test_eq((Y['arguments']['patients'], Y['data']['test']), (n, many['data']['test']))  # the same patients
 with pd.option_context('display.max_colwidth', None):
-    display(pd.DataFrame({(f'{n:,} patients', s, look): row(X, s) for n,Y in looks.items() for s in ('ALTA', *clips)
-                          for look,X in Y.items()}).T)
+    display(pd.DataFrame({(f'{n:,} patients', s, style): row(X, s) for n,Y in styles.items() for s in ('ALTA', *clips)
+                          for style,X in Y.items()}).T)
 def said(d): return 'ahead' if d['high'] < 0 else 'behind' if d['low'] > 0 else 'not told apart'      # ALTA
-for n,Y in looks.items():
-    for look,X in Y.items():
-        print(f"{n:,} patients, {look}: ALTA " + '; '.join(f"against {c} " + each(minus(X, c), said) for c in clips))
-mild = soft['arguments']; print(f"scales from 1/0.2 ({mild['set'][0]}), {mild['patients']} patients, second look:")
+for n,Y in styles.items():
+    for style,X in Y.items():
+        print(f"{n:,} patients, {style}: ALTA " + '; '.join(f"against {c} " + each(minus(X, c), said) for c in clips))
+mild = soft['arguments']; print(f"scales from 1/0.2 ({mild['set'][0]}), {mild['patients']} patients, second style:")
 display(pd.DataFrame({s: row(soft['variants'], s) for s in ('ALTA', *clips)}).T)
 
 # %% [18] On real films
@@ -138,8 +138,10 @@ stuck = read('real_alta_training.json'); lines = stuck['curves']
 print(stuck['data'], stuck['provenance']['commit'])
 fig, ax = plt.subplots(figsize=(7.5, 3), dpi=75)
 for k,c in lines.items(): ax.plot(range(1, len(c['glob'])+1), c['glob'], lw=2 if 'scales' in k else 1.2, label=k)
-ax.axhline(math.log(32), color='.6', ls=':'); ax.set(xlabel='epoch', ylabel='global contrast, nats')
-ax.legend(fontsize=7, frameon=False); ax.spines[['top','right']].set_visible(False); plt.show()
+ax.axhline(math.log(32), color='.6', ls=':', label='chance')
+ax.set(xlabel='epoch', ylabel='global contrast, nats')
+ax.set_ylim(top=1.45*math.log(32)); ax.legend(fontsize=7, frameon=False, ncols=2, loc='upper center')
+ax.spines[['top','right']].set_visible(False); plt.show()
 begin = lines['ALTA, scales from 1/0.07']
 print(f"local term in the first epoch: {begin['local'][0]:.1f} from 1/0.07, "
       f"{lines['ALTA, scales from 1/0.2']['local'][0]:.1f} from 1/0.2")

@@ -1,0 +1,104 @@
+# nbs/run/80_model.ipynb: runs against the imported medvl.run.model.
+# Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
+
+# %% [3] A model at hand
+import base64, html, io, textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from fastcore.basics import patch_to
+from PIL import Image
+from torch.nn.functional import normalize
+from medvl.core import SLOTS, Aligner, MedvlError, default_device
+from medvl.data.batch import sample_loader
+from medvl.data.manifest import read_manifest
+from medvl.data.preset import Preset
+from medvl.data.prompts import load_prompts
+from medvl.data.scan import scan_dicom
+from medvl.data.study import Sample, Study, View, samples
+from medvl.data.table import ReadLog, write_table
+from medvl.data.tokens import load_tokenizer
+from medvl.data.words import sections
+from medvl.eval.maps import Asker, heats
+from medvl.eval.retrieval import Embeddings, embed
+from medvl.eval.zeroshot import embed_texts
+from medvl.models.checkpoint import from_pretrained, read_config
+from medvl.readers.find import find_layouts, read_studies
+
+# %% [4] A model at hand
+import tempfile
+from fastcore.test import *
+from medvl.phantom.set import phantom_studies
+
+# %% [6] What can be embedded
+from medvl.run.model import (as_studies, scanned)
+
+# %% [7] What can be embedded
+tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name)
+films = [v for s in phantom_studies(4, seed=5, size=128) for v in s.frontals[:1]]
+for i,v in enumerate(films): Image.fromarray(v.px).save(d/f'film{i}.png')
+(d/'broken.png').write_bytes(b'\x89PNG\r\n\x1a\n and no more'); (d/'notes.txt').write_text('not a film')
+log = ReadLog('a folder'); studies = as_studies(d, log)
+print(str(log).replace(str(d)+'/', ''))
+test_eq(len(studies), len(films)); test_eq({v.kind for s in studies for v in s.views}, {'frontal'})
+test_eq(len(as_studies([d/'film0.png', d/'film1.png'], log)), 2); test_eq(as_studies(studies, log), studies)
+test_fail(lambda: as_studies(d/'nowhere', log), contains='no such file or folder')
+test_fail(lambda: as_studies([d/'film0.png', d/'film9.png'], log), contains='1 of 2 films are not there')
+test_fail(lambda: as_studies([], log), contains='the list is empty')
+
+# %% [9] What comes back
+from medvl.run.model import (thumbnail, cards, Films)
+
+# %% [10] What comes back
+from medvl.run.model import (Hits)
+
+# %% [11] What comes back
+from medvl.run.model import (Heat)
+
+# %% [13] The model
+from medvl.run.model import (Model)
+
+# %% [17] Loading
+from medvl.run.model import (shipped, load)
+
+# %% [19] In use
+m = load('phantom-clip'); print(m)
+studies = phantom_studies(40, seed=11, size=128, difficulty='lifelike-easy')
+films = m.embed(studies, progress=False); print(films)
+hits = m.search('left pleural effusion', k=4)
+hits.figure()
+plt.show()
+
+# %% [20] In use
+found = [s.labels.get('Pleural Effusion') == 1 for s,_ in hits]
+there = np.mean([s.labels.get('Pleural Effusion') == 1 for s in films.samples])
+print(f'{sum(found)} of {len(found)} have an effusion; of all {len(films)} films {100*there:.0f} % do')
+assert np.mean(found) > there and hits.score == sorted(hits.score, reverse=True)
+z = m.zeroshot(findings=['Pleural Effusion','Pneumothorax','bowel gas'])
+truth = np.array([s.labels.get('Pleural Effusion') == 1 for s in films.samples])
+assert z['Pleural Effusion'][truth].mean() > z['Pleural Effusion'][~truth].mean()
+z.head(3).round(2)
+
+# %% [22] In use
+h = m.heat(films.view(hits.order[0]), 'left pleural effusion'); h
+
+# %% [24] In use
+import shutil
+test_fail(lambda: load('phantom-clap'), contains='no shipped model; shipped: ')
+test_fail(lambda: load(d), contains='holds no config.json')
+bad = Path(shutil.copytree(shipped()['phantom-clip'], d/'bad'))
+(bad/'model.safetensors').write_bytes((bad/'model.safetensors').read_bytes()[:10_000])
+test_fail(lambda: load(bad), contains='model.safetensors')
+mute = Model(m.aligner, None, m.preset, name='mute')
+test_fail(lambda: mute.search('x', films=films), contains='no tokenizer')
+test_fail(lambda: mute.search('x'), contains='embed films first')
+one = m.embed(d/'film0.png', progress=False); test_eq(len(one), 1)
+test_eq(m.search('effusion', 3).table.columns.tolist(), ['film','patient','score'])
+tmp.cleanup()
