@@ -132,9 +132,9 @@ def read_manifest(path:str|Path, # .csv or .parquet
     if not rows: raise MedvlError(f"{path}: there is a header, but no row")
     views = row_views(rows, root, missing, log)
     studies = group_rows(rows, views, log)
-    note_ids(studies, log)
+    unsure = note_ids(studies, log)
     link_rows(rows, views, studies, log)
-    count_found(studies, log)
+    count_found(studies, log, unsure)
     beside = Path(regions) if regions else path.parent/'regions.csv'
     if regions or beside.is_file(): read_regions(beside, views, root, missing, log)
     if missing != 'ignore': share_bits(studies, log.lines.append)
@@ -197,11 +197,12 @@ def group_rows(rows:list[Row], views:dict[str,View], log:ReadLog # see `read_man
     for key,got in labels.items(): by[key].labels = {k: max(v, key=(0,-1,1).index) for k,v in got.items()}
     return list(by.values())
 
-def count_found(studies:list[Study], log:ReadLog # gets the counts
+def count_found(studies:list[Study], log:ReadLog, # gets the counts
+                unsure:dict[str,str]|None=None # of `doubtful`; None: found out
                ):
     "Fill `log.found`."
     films = [v for s in studies for v in s.views]
-    unsure = doubtful(studies)
+    unsure = doubtful(studies) if unsure is None else unsure
     log.found.update(studies=len(studies), patients=len({s.patient for s in studies}-set(unsure)), films=len(films))
     if unsure: log.found['studies of unknown patients'] = sum(s.patient in unsure for s in studies)
     log.found.update({f'{k}s' if k != 'other' else 'films of other views': n
@@ -218,10 +219,11 @@ def words(r:Row, k:str, log:ReadLog # a row; a column of texts; gets cells that 
     return ''
 
 def note_ids(studies:list[Study], log:ReadLog # times may be changed; gets what is odd
-            ):
+            ) -> dict[str,str]: # of `doubtful`
     "Say which ids are no proof of one person, or look like another; times of a patient with and without zone."
+    unsure = doubtful(studies)
     n, alike, own = Counter(s.patient for s in studies), defaultdict(list), defaultdict(list)
-    for k,why in doubtful(studies).items():
+    for k,why in unsure.items():
         log.note('patient id that is no proof of one person: no priors, leakage unknown',
             f'{k!r}, {n[k]} studies: {why}')
     for k in n: alike[k.casefold().removesuffix('.0').lstrip('0')].append(k)
@@ -234,6 +236,7 @@ def note_ids(studies:list[Study], log:ReadLog # times may be changed; gets what 
         for s in zoned: s.time = s.time.replace(tzinfo=None)
         log.note('times with and without a zone: all taken as the local time',
             f'patient {k}, {len(zoned)} of {len(o)} studies')
+    return unsure
 
 # %% ../../nbs/data/34_manifest.ipynb #6ab567d0
 def link_rows(rows:list[Row], views:dict[str,View], studies:list[Study], log:ReadLog # see `read_manifest`

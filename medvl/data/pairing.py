@@ -43,6 +43,7 @@ class Claim:
 def tidy(v:str # an id
         ) -> str: # '' for a placeholder
     "An id without blanks around it, without `=\"...\"` or `'` of a spreadsheet, without the `.0` of a float."
+    if not v or v.isascii() and v.isalnum(): return '' if nobody(v) else v
     v = ' '.join(unicodedata.normalize('NFC', v).split())
     if m := re.fullmatch(r'="(.*)"', v): v = m[1]
     if re.fullmatch(r"\d+\.0+", v): v = v.partition('.')[0]
@@ -228,17 +229,21 @@ class Films:
     def __init__(self, films:list[Claim], rows:list[Claim], # of a folder; reports
                  above:Iterable[tuple[str,...]]=((),) # folders above the scanned one
                 ):
-        self.films, self.by = films, defaultdict(list)
+        self.films, self.by, self.own = films, defaultdict(list), {}
         self.how = (list(above), any(len(r.file) > 1 for r in rows), len({r.file[:-1] for r in rows if r.rooted}) == 1)
         for f in films:
             names = [('name', stem(f.file[-1])), ('name', stem(f.file[-1]), f.file[:-1][-1:])] if f.file else []
-            for k in [*names, *keys_of(f)]: self.by[k].append(f); self.by[k,f.patient].append(f)
+            for k in [*names, *keys_of(f)]: self.by[k].append(f)
 
     def few(self, k:tuple, r:Claim # a key; the report
            ) -> list[Claim]: # where there are many: those of its patient, if these are few
         "Films that a key points to."
         out = self.by.get(k, [])
-        if len(out) > MANY and r.patient: out = [*self.by.get((k, r.patient), ()), *self.by.get((k, ''), ())]
+        if len(out) <= MANY or not r.patient: return out if len(out) <= MANY else []
+        if k not in self.own:
+            self.own[k] = defaultdict(list)
+            for f in out: self.own[k][f.patient].append(f)
+        out = [*self.own[k].get(r.patient, ()), *self.own[k].get('', ())]
         return out if len(out) <= MANY else []
 
     def called(self, r:Claim # a report

@@ -176,23 +176,23 @@ def form_of(cells:Iterable[str] # of a column
 def check_swallowed(df:pd.DataFrame, path:Path, sep:str # a table; its file; between its cells
                    ):
     "Raises `MedvlError` for a cell that holds lines which look like rows."
-    long = [c for c in range(df.shape[1]) if df.iloc[:,c].str.contains('\n', regex=False).any()]
-    if not long: return
-    ids = {c: f for c in range(df.shape[1]) if c not in long and (f := form_of(df.iloc[:1000,c]))}
-    known = {c: set(df.iloc[:,c]) for c in ids}
+    n, found = df.shape[1], []
+    for c in range(n):
+        if df.iloc[:,c].str.contains('\n', regex=False).any():
+            found += [(i, c, line) for i,cell in enumerate(df.iloc[:,c].tolist()) if '\n' in cell
+                      for line in cell.splitlines()[1:] if line.count(sep) >= n-1]
+    if not found: return
+    long = {c for _,c,_ in found}
+    ids = {c: f for c in range(n) if c not in long and (f := form_of(df.iloc[:1000,c].tolist()))}
+    known = {c: set(df.iloc[:,c].tolist()) for c in ids}
     keys = [c for c in ids if len(known[c]) > len(df)/2]  # values that hardly occur twice
-    if not keys and len(ids) < 2: return
-    for c in long:
-        for i,cell in enumerate(df.iloc[:,c]):
-            for line in cell.splitlines()[1:] if '\n' in cell else ():
-                if line.count(sep) < df.shape[1]-1: continue
-                try: own = next(csv.reader([line], delimiter=sep), [])
-                except csv.Error: continue
-                if len(own) == df.shape[1] and all(f(own[k]) for k,
-                    f in ids.items()) and not any(own[k] in known[k] for k in keys):
-                    raise MedvlError(
-                        f"{path}: row {i+2}, column {df.columns[c]!r}: the cell holds a line that looks like "
-                        f"a row of the table: {line[:60]!r}; is there a quotation mark too few or too many?")
+    for i,c,line in found if keys or len(ids) > 1 else ():
+        try: own = next(csv.reader([line], delimiter=sep), [])
+        except csv.Error: continue
+        if len(own) == n and all(f(own[k]) for k,f in ids.items()) and not any(own[k] in known[k] for k in keys):
+            raise MedvlError(
+                f"{path}: row {i+2}, column {df.columns[c]!r}: the cell holds a line that looks like "
+                f"a row of the table: {line[:60]!r}; is there a quotation mark too few or too many?")
 
 # %% ../../nbs/data/31_table.ipynb #17e24722
 def write_table(df:pd.DataFrame, # as `read_table` gives it, or `scan_dicom`

@@ -5,7 +5,6 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 # %% [4] Identity
@@ -13,7 +12,7 @@ from types import SimpleNamespace
 from fastcore.test import *
 
 # %% [6] Ids that name nobody
-from medvl.data.identity import (NOBODY, nobody)
+from medvl.data.identity import (NOBODY, REAL, nobody)
 
 # %% [7] Ids that name nobody
 assert all(map(nobody, ('', ' ', '0', '000', '0.0', 'ANONYMOUS', 'Anonymous^', 'nan', 'N/A', 'xxxx', 'No ID', '-',
@@ -21,7 +20,7 @@ assert all(map(nobody, ('', ' ', '0', '000', '0.0', 'ANONYMOUS', 'Anonymous^', '
 assert not any(map(nobody, ('1', '10', '007', 'P0', 'Anon-12', 'x', 'x1', 'anna', '1.0')))
 
 # %% [9] What a source says of the person
-from medvl.data.identity import (SEX, BORN, fact, read_fact, person)
+from medvl.data.identity import (SEX, BORN, fact, Facts, read_fact, person)
 
 # %% [10] What a source says of the person
 test_eq(person([{'sex': 'F', 'PatientBirthDate': '19500131'}, {'Patient Gender': 'female', 'birth year': 1950.0}, {}]),

@@ -126,9 +126,18 @@ test_fail(lambda: scan_dicom(d/'nowhere'), contains='no such folder')
 from medvl.data.scan import (KEYS, read_reports, report_of, read_text)
 
 # %% [27] The reports
-from medvl.data.scan import (match_reports, goes_by, take_patients, own_texts)
+from medvl.data.scan import (CLAIMS, match_reports, goes_by, take_patients)
 
-# %% [28] The reports
+# %% [29] The reports
+from medvl.data.scan import (own_texts)
+
+# %% [30] The reports
+two = pd.DataFrame(dict(image=['a','b','c'], study_id=['s','s','t'], report=['One.','Two.','Three.']))
+own = own_texts(two, log := ReadLog())
+test_eq((own.report.tolist(), own.text.tolist()), (['','','Three.'], ['One.','Two.','']))
+test_eq([w for w,_ in log.noted], ['films of a study with different reports: each kept as the text of its film'])
+
+# %% [31] The reports
 said = pd.DataFrame([dict(accession='A1', report='Clear.'), dict(accession='A2', report='Effusion.'),
                      dict(accession='A9', report='Lost.'), dict(accession='', report='')])
 log = ReadLog('scan of clinic'); both = scan_dicom(d, said, log=log); show(log)
@@ -151,7 +160,7 @@ test_fail(lambda: match_reports(df, d/'letters', ReadLog()), contains='x.txt: li
 log = ReadLog(); match_reports(df, pd.DataFrame([dict(accession='B1', report='x')]), log); print(log.lines[0])
 assert log.lines[0].startswith("no report fits a film: a report goes by accession 'B1' ...; a film by "), log.lines
 
-# %% [30] The reports
+# %% [33] The reports
 write_table(both, d/'manifest.csv')
 test_eq(read_table(d/'manifest.csv', ['image','patient_id']).report.tolist(), both.report.tolist())
 tmp.cleanup()
