@@ -132,5 +132,5 @@ else:
         folder = Path(importlib.util.find_spec('torchxrayvision').origin).parent/'data'
         (Path(tmp)/name).symlink_to(folder/name); log = ReadLog('PadChest'); real = read_padchest(tmp, log=log)
         display(log.to_dict())
-        test_eq([log.found[k] for k in ('films','patients','laterals')], [160861, 67625, 49579])
+        test_eq([log.found[k] for k in ('films','patients','laterals')], [160861, 67614, 49579])  # 11 ids prove nobody
         test_eq(log.found['studies'], 109931 + 1)  # one identifier is two patients'
