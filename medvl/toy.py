@@ -6,7 +6,7 @@ Docs: https://medvl.github.io/medvl/toy.html.md"""
 
 # %% auto #0
 __all__ = ['Diagram', 'toy_vit', 'toy_bert', 'toy_batch', 'Toys', 'toy_pairs', 'train_toy', 'curves', 'ends', 'toy_scores',
-           'toy_chance', 'square_sample', 'square_loaders', 'Toy']
+           'toy_chance', 'square_sample', 'square_loaders', 'Toy', 'MeanToy']
 
 # %% ../nbs/toy.ipynb #79280cea
 from typing import Any, Mapping, NamedTuple, Sequence
@@ -183,7 +183,7 @@ def toy_chance(b:Batch, # all samples
         got.append(float(retrieval(v, t, b.txt_id, b.txt_id)['image_to_text_MRR']))
     return sum(got)/n
 
-# %% ../nbs/toy.ipynb #b874f7ea
+# %% ../nbs/toy.ipynb #4a2ea6e7
 def square_sample(i:int, # number of the sample
                   n:int, # of how many; the first two thirds are for training
                   rng:np.random.Generator # of size, place and grain
@@ -209,6 +209,7 @@ def square_loaders(bs:int=8, # samples of a batch
     tok = train_tokenizer([s.text for s in smp], 100, min_frequency=1)
     return dataloaders(smp, tok, Preset('toy', 32, 32, 32, .3, .2, **kw), bs=bs, max_len=16, seed=seed)
 
+# %% ../nbs/toy.ipynb #e80195d9
 class Toy(Aligner):
     "A contrastive term `glob`, and `norm`, a penalty."
     weights = {'norm': .01}
@@ -237,3 +238,16 @@ class Toy(Aligner):
         sim, at = i.glob.float()@t.glob.float().T*self.log_scale.exp(), torch.arange(b.bs, device=i.glob.device)
         glob = (F.cross_entropy(sim, at)+F.cross_entropy(sim.T, at))/2
         return Out(dict(glob=glob, norm=self.t.weight.pow(2).mean()), i, t)
+
+class MeanToy(Toy):
+    "A loss that is a mean over samples, `pull`."
+    def __init__(self,
+                 **kw # see `Toy`
+                ):
+        super().__init__(**kw)
+        self.log_scale.requires_grad_(False)
+
+    def forward(self, batch:Mapping) -> Out:
+        "One term."
+        out = super().forward(batch)
+        return Out(dict(pull=(1-(out.img.glob*out.txt.glob).sum(-1)).mean()), out.img, out.txt)

@@ -440,6 +440,51 @@ def test_fastai_first():
     none([o for p in scripts()[1:] if p != Path(__file__) for o in fastai_first([read(p)], short(p))])
 
 
+# ---- nothing twice ---------------------------------------------------------------------------------------------
+
+RUN = 6  # lines that two places may not share; imports, comments, arguments with their docment, decorators and lines
+# without a word don't count
+
+
+def solid(code: str) -> list[tuple[int, str]]:
+    "Lines that count, without indentation: (number, text)."
+    out = []
+    for i, line in enumerate(code.split('\n'), 1):
+        s = re.sub(r'\s+', ' ', line.split('  #')[0]).strip()
+        if re.search('[A-Za-z]{2}', s) and not re.match(r'(from \S+ )?import |[@#]|\w+:.* # ', s): out.append((i, s))
+    return out
+
+
+def copied(places: dict[str, str], run: int = RUN) -> list[str]:
+    "Runs of `run` or more equal lines in two places: 'second:line: N lines of first:line'."
+    seen, out = {}, []
+    for name, code in places.items():
+        lines, open_run = solid(code), {}
+        for k in range(len(lines)-run+1):
+            other, j = seen.setdefault(tuple(s for _, s in lines[k:k+run]), (name, k))
+            if other == name and k-j < run: continue  # itself
+            start, n = open_run.pop((other, j-1), (k, run-1))
+            open_run[other, j] = start, n+1
+            if not (k+run < len(lines) and seen.get(tuple(s for _, s in lines[k+1:k+1+run])) == (other, j+1)):
+                out.append(f'{name}:{lines[start][0]}: {n+1} lines of {other}:{solid(places[other])[j-n-1+run][0]}')
+    return out
+
+
+def test_copied_can_fail():
+    a = '\n'.join(f'first = step({i})' for i in range(8))
+    assert copied({'a': a, 'b': 'import os\n\n' + a.replace('first', '  first')}) == ['b:3: 8 lines of a:1']
+    assert copied({'a': f'{a}\nx = one\n{a}'}) == ['a:10: 8 lines of a:1']
+    assert not copied({'a': a, 'b': '\n'.join(a.split('\n')[:5])}) and not copied({'a': a})
+    imports = '\n'.join(f'from m{i} import thing  # @' for i in range(8))
+    assert not copied({'a': imports, 'b': imports})
+
+
+def test_copied():
+    "No two places of the package and of the pages' examples share six lines: a fixture of two pages belongs to `toy`."
+    examples = {short(p): '\n'.join(c.code for c in cells(p) if not c.exported) for p in notebooks()}
+    none(beyond(copied({short(p): read(p) for p in modules()} | examples), 'copied', debts()))
+
+
 # ---- files -----------------------------------------------------------------------------------------------------
 
 # In pieces, so that this file does not find itself.

@@ -107,19 +107,6 @@ def _build_vision(self, vision, decoder, size, init):
     if init is None: return
     load_state(nn.ModuleDict(dict(vision=self.vision, decoder=self.decoder)), state, rename=rules, verbose=False)
 
-# %% ../../nbs/methods/31_alta.ipynb #d9e3e33c
-@patch_to(ALTA)
-def _adapt(self) -> list[str]: # patterns of what trains
-    kind = self.adapters
-    self.given['text_up'] = self.text_up = self.text_up or ('normal' if self.mode == 'faithful' else 'zero')
-    if kind == 'lora':
-        for tower in (self.vision, self.text): add_lora(tower, self.rank)
-        return ['*lora_*', *TRAINED[1:]]
-    if kind in ('none','heads'): return list(TRAINED[1:] if kind == 'none' else HEADS)
-    for tower, up in ((self.vision, 'zero'), (self.text, self.text_up)):
-        add_adapters(tower, self.ratio, kind != 'parallel', kind != 'serial', init_up=up)
-    return list(TRAINED)
-
 # %% ../../nbs/methods/31_alta.ipynb #69615fd2
 @patch_to(ALTA)
 def _build_text(self, text, vocab, init):
@@ -147,6 +134,19 @@ def _build_heads(self, dim, tau, text):
         zeros = torch.zeros(1, math.prod(self.vision.grid), self.vision.width)
         self.missing_token = nn.Parameter(zeros, requires_grad=False)
     self.film_norm = BatchScale(self.vision.width) if self.film_norm else nn.Identity()
+
+# %% ../../nbs/methods/31_alta.ipynb #d9e3e33c
+@patch_to(ALTA)
+def _adapt(self) -> list[str]: # patterns of what trains
+    kind = self.adapters
+    self.given['text_up'] = self.text_up = self.text_up or ('normal' if self.mode == 'faithful' else 'zero')
+    if kind == 'lora':
+        for tower in (self.vision, self.text): add_lora(tower, self.rank)
+        return ['*lora_*', *TRAINED[1:]]
+    if kind in ('none','heads'): return list(TRAINED[1:] if kind == 'none' else HEADS)
+    for tower, up in ((self.vision, 'zero'), (self.text, self.text_up)):
+        add_adapters(tower, self.ratio, kind != 'parallel', kind != 'serial', init_up=up)
+    return list(TRAINED)
 
 # %% ../../nbs/methods/31_alta.ipynb #47fb156a
 @patch_to(ALTA)
@@ -281,21 +281,11 @@ def words(self, f:Feat, word:Int[Tensor, 'b l']|None=None) -> tuple[Tensor, Tens
     loc = self.head_ts(f.loc)
     return (loc[:,1:], f.keep()[:,1:]) if word is None else pool_words(loc, word)
 
-# %% ../../nbs/methods/31_alta.ipynb #d49ac20e
-@patch_to(ALTA, cls_method=True)
-def from_mrm(cls,
-             mrm:str|Path|nn.Module, # directory, the authors' MRM.pth, or a model
-             **kw # any argument of ALTA; text='init' takes the report model along
-            ) -> ALTA:
-    "An ALTA whose vision tower and decoder are MRM's; sizes are read from a directory or model."
-    return cls(init=mrm, **kw)
-
-# %% ../../nbs/methods/31_alta.ipynb #53ec9e4f
+# %% ../../nbs/methods/31_alta.ipynb #0c7787cc
 ALTA.reports_of_init = True  # `small` takes the report tower of `init` along, too
 ALTA.recipes = dict(
     full=Recipe('DopamineLcy/ALTA', per='study', pad='max_len', samples=96, stop_at=30, precision='fp16'))
 
-# %% ../../nbs/methods/31_alta.ipynb #10f615da
 @patch_to(ALTA, as_prop=True)
 def untrained(self:ALTA) -> list[str]: # of 'vision' and 'text'
     "Frozen towers whose weights are random: built without a checkpoint."

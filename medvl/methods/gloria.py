@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/gloria.html.md"""
 # %% auto #0
 __all__ = ['GLoRIA']
 
-# %% ../../nbs/methods/20_gloria.ipynb #1e5d0426
+# %% ../../nbs/methods/20_gloria.ipynb #4bd7bed3
 from pathlib import Path
 
 import torch
@@ -20,7 +20,7 @@ from ..core import Feat, MedvlError
 from ..losses.local import attend, local_loss, over_texts, regions, similar
 from .dual import CellsAndWords
 
-# %% ../../nbs/methods/20_gloria.ipynb #61605cb7
+# %% ../../nbs/methods/20_gloria.ipynb #0192fe8d
 class GLoRIA(CellsAndWords):
     "GLoRIA (Huang et al., ICCV 2021; marshuang80/gloria). Terms: `glob`, `local`."
     grounds_by = 'words'
@@ -62,7 +62,7 @@ def local_term(self,
     "Contrast of films and reports by the words that find their cells."
     return 2*local_loss(f.loc, t.loc, t.msk, None, self.s1, self.s2, self.s3, target, self.mean, self.chunk)
 
-# %% ../../nbs/methods/20_gloria.ipynb #fe8a417b
+# %% ../../nbs/methods/20_gloria.ipynb #a2ae9cca
 @patch_to(GLoRIA)
 def scores(self,
            img:Feat, # of `b` films

@@ -34,65 +34,15 @@ import pandas as pd
 from fastai.callback.schedule import LRFinder
 from fastcore.test import *
 from medvl.core import Feat, Out
+from medvl.toy import MeanToy, Toy, square_loaders
 from torch.nn.functional import normalize
 from medvl.models.checkpoint import from_pretrained, read_config
 torch.set_num_threads(1);
 
 # %% [6] A toy
-TOY = '''
-import numpy as np, torch
-from torch import nn
-from torch.nn.functional import cross_entropy, normalize
-from medvl.core import Aligner, Batch, Feat, Out
-from medvl.data.batch import Preset, dataloaders
-from medvl.data.study import Sample, Study, View
-from medvl.data.tokens import train_tokenizer
-
-def toy_sample(i, n, rng):
-    large, lower, left = rng.integers(0, 2, 3)
-    px, r = rng.integers(0, 60, (32,32)).astype('uint8'), (4, 7)[large]
-    y, x = (8, 22)[lower], (22, 8)[left]
-    px[y-r:y+r, x-r:x+r] += 150
-    text = f"{('small','large')[large]} opacity in the {('upper','lower')[lower]} {('right','left')[left]} zone"
-    v, split = View(id=f'v{i}', px=px), 'train' if i < n*2//3 else 'val'
-    study = Study(f'p{i}', f's{i}', None, [v], text, split=split)
-    return Sample((v,None,None,None), text, f's{i}', f'p{i}', f'p{i}', split, {}, study)
-
-def toy_loaders(bs=8, n=48, seed=0):
-    rng = np.random.default_rng(0)
-    smp = [toy_sample(i, n, rng) for i in range(n)]
-    tok = train_tokenizer([s.text for s in smp], 100, min_frequency=1)
-    p = Preset('toy', 32, 32, 32, .3, .2, affine=(5., 0., .02, 1., 1.))
-    return dataloaders(smp, tok, p, bs=bs, max_len=16, seed=seed)
-
-class Toy(Aligner):
-    weights = {'norm': .01}
-    def __init__(self, d=16, drop=.1):
-        super().__init__()
-        self.config = dict(d=d, drop=drop)
-        self.v = nn.Sequential(nn.Flatten(), nn.AvgPool1d(4), nn.Linear(256, 32), nn.GELU(), nn.Dropout(drop),
-                               nn.Linear(32, d))
-        self.t, self.drop, self.log_scale = nn.Embedding(100, d), nn.Dropout(drop), nn.Parameter(torch.tensor(2.))
-    def encode_image(self, img, msk=None): return Feat(glob=normalize(self.v(img[:,0]), dim=-1))
-    def encode_text(self, txt, msk=None, word=None):
-        return Feat(glob=normalize((self.drop(self.t(txt))*msk[...,None]).sum(1), dim=-1))
-    def forward(self, batch):
-        b = Batch.of(batch)
-        i, t = self.encode_image(b.img), self.encode_text(b.txt, b.txt_msk)
-        sim, at = i.glob.float()@t.glob.float().T*self.log_scale.exp(), torch.arange(b.bs)
-        glob = (cross_entropy(sim, at)+cross_entropy(sim.T, at))/2
-        return Out(dict(glob=glob, norm=self.t.weight.pow(2).mean()), i, t)
-
-class MeanToy(Toy):
-    def __init__(self, **kw):
-        super().__init__(**kw); self.log_scale.requires_grad_(False)
-    def forward(self, batch):
-        out = super().forward(batch)
-        return Out(dict(pull=(1-(out.img.glob*out.txt.glob).sum(-1)).mean()), out.img, out.txt)
-'''
+def toy_loaders(bs=8, seed=0): return square_loaders(bs, seed=seed, affine=(5., 0., .02, 1., 1.))
+def dropping(cls=Toy, **kw): return cls(**{'drop': .1, **kw})
 tmp = tempfile.TemporaryDirectory(); work = Path(tmp.name)
-(work/'toy.py').write_text(TOY); sys.path.insert(0, str(work))
-from toy import MeanToy, Toy, toy_loaders
 
 # %% [8] Random states
 from medvl.train.learner import (random_state, set_random_state)
@@ -140,7 +90,7 @@ from medvl.train.learner import (save_run, write_results)
 from medvl.train.learner import (begin, fit)
 
 # %% [28] All together
-def toy_run(out=None, epochs=3, make=Toy, seed=0, quiet=True, fit_kw={}, **kw):
+def toy_run(out=None, epochs=3, make=dropping, seed=0, quiet=True, fit_kw={}, **kw):
     seed_everything(seed); m = make()
     learn = align_learner(toy_loaders(seed=seed), m, **{**dict(lr=5e-3, out=out, seed=seed, precision='fp32'), **kw})
     return learn, fit(learn, epochs, quiet=quiet, **fit_kw)
@@ -171,7 +121,7 @@ test_eq(auto.args['precision'], best_precision(default_device()))  # what was ch
 test_eq(said.getvalue(), f"precision: {auto.args['precision']}, the best of this {default_device().type}\n")
 
 # %% [33] All together
-learn = align_learner(toy_loaders(), Toy(), precision='fp32')
+learn = align_learner(toy_loaders(), dropping(), precision='fp32')
 before = learn.model.t.weight.clone()
 learn.path, learn.bar_cb.lines = work, False
 learn.fit(8, cbs=LRFinder(num_it=30)); test_eq(learn.model.t.weight, before)
@@ -204,17 +154,17 @@ test_fail(lambda: toy_run(work/'no number', 6, fit_kw=dict(metric=nan)), contain
 
 # %% [39] Killed, and resumed
 RUN = """
-import sys; sys.path.insert(0, {work!r})
 import torch; torch.set_num_threads(1)
 from medvl.core import seed_everything
 from medvl.train.learner import align_learner, fit
-from toy import MeanToy, Toy, toy_loaders
+from medvl.toy import MeanToy, Toy, square_loaders
 seed_everything(0); m = {make}
-fit(align_learner(toy_loaders({bs}), m, lr=5e-3, out={out!r}, seed=0, precision='fp32'), 6, save_every=3)
+dls = square_loaders({bs}, affine=(5., 0., .02, 1., 1.))
+fit(align_learner(dls, m, lr=5e-3, out={out!r}, seed=0, precision='fp32'), 6, save_every=3)
 """
-def start(out, *torchrun, bs=8, make='Toy()'):
+def start(out, *torchrun, bs=8, make='Toy(drop=.1)'):
     script = work/f'{out.name}.py'
-    script.write_text(RUN.format(work=str(work), bs=bs, out=str(out), make=make))
+    script.write_text(RUN.format(bs=bs, out=str(out), make=make))
     env = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONWARNINGS': 'ignore'}
     return subprocess.Popen([sys.executable, *torchrun, str(script)], stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, env=env)
@@ -241,7 +191,7 @@ pd.testing.assert_frame_equal(old, new)  # the log has no gap, no double, and th
 test_eq(list((work/'killed/checkpoints').glob('.step*')), [])
 
 # %% [42] Killed, and resumed
-test_fail(lambda: toy_run(work/'killed', 6, lambda: Toy(d=8)), contains='config.d was 16, now 8')
+test_fail(lambda: toy_run(work/'killed', 6, lambda: dropping(d=8)), contains='config.d was 16, now 8')
 test_fail(lambda: toy_run(work/'killed', 6, MeanToy), contains='is a checkpoint of Toy, and the model is a MeanToy')
 test_fail(lambda: toy_run(work/'killed', 7), contains='epochs was 6, now 7')
 test_fail(lambda: toy_run(work/'killed', 6, wd=.1), contains='wd was 0.05, now 0.1')

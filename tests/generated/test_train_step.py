@@ -30,47 +30,12 @@ from fastai.callback.fp16 import MixedPrecision
 from fastai.data.core import DataLoaders
 from fastai.optimizer import OptimWrapper
 from fastcore.test import *
-from torch.nn.functional import cross_entropy, normalize
-from medvl.core import Aligner, Batch, Feat, default_device, seed_everything
-from medvl.data.batch import Preset, dataloaders
-from medvl.data.study import Sample, Study, View
-from medvl.data.tokens import train_tokenizer
+from medvl.core import Batch, default_device, seed_everything
+from medvl.toy import MeanToy, Toy, square_loaders
 
 # %% [6] A toy
-def toy_sample(i, n, rng):
-    large, lower, left = rng.integers(0, 2, 3)
-    px, r = rng.integers(0, 60, (32,32)).astype('uint8'), (4, 7)[large]
-    y, x = (8, 22)[lower], (22, 8)[left]
-    px[y-r:y+r, x-r:x+r] += 150
-    text = f"{('small','large')[large]} opacity in the {('upper','lower')[lower]} {('right','left')[left]} zone"
-    v, split = View(id=f'v{i}', px=px), 'train' if i < n*2//3 else 'val'
-    study = Study(f'p{i}', f's{i}', None, [v], text, split=split)
-    return Sample((v,None,None,None), text, f's{i}', f'p{i}', f'p{i}', split, {}, study)
-
-def toy_loaders(bs=8, n=48):
-    rng = np.random.default_rng(0)
-    smp = [toy_sample(i, n, rng) for i in range(n)]
-    tok = train_tokenizer([s.text for s in smp], 100, min_frequency=1)
-    return dataloaders(smp, tok, Preset('toy', 32, 32, 32, .3, .2), bs=bs, max_len=16)
-
-class Toy(Aligner):
-    weights = {'norm': .01}
-    def __init__(self, d=16):
-        super().__init__()
-        self.v = nn.Sequential(nn.Flatten(), nn.AvgPool1d(4), nn.Linear(256, 32), nn.GELU(), nn.Linear(32, d))
-        self.t, self.log_scale = nn.Embedding(100, d), nn.Parameter(torch.tensor(2.))
-    def encode_image(self, img, msk=None): return Feat(glob=normalize(self.v(img[:,0]), dim=-1))
-    def encode_text(self, txt, msk=None, word=None):
-        return Feat(glob=normalize((self.t(txt)*msk[...,None]).sum(1), dim=-1))
-    def forward(self, batch):
-        b = Batch.of(batch)
-        i, t = self.encode_image(b.img), self.encode_text(b.txt, b.txt_msk)
-        sim, at = i.glob.float()@t.glob.float().T*self.log_scale.exp(), torch.arange(b.bs)
-        glob = (cross_entropy(sim, at)+cross_entropy(sim.T, at))/2
-        return Out(dict(glob=glob, norm=self.t.weight.pow(2).mean()), i, t)
-
 torch.set_num_threads(1)
-seed_everything(0); dls, model = toy_loaders(), Toy()
+seed_everything(0); dls, model = square_loaders(), Toy()
 dls.show_batch(2);
 
 # %% [8] Who is decayed, and how fast it learns
@@ -132,7 +97,7 @@ from medvl.train.step import (bare, scales, AlignLearner, NotFiniteError)
 # %% [18] The learner
 adamw = partial(OptimWrapper, opt=torch.optim.AdamW)
 def toy_fit(m, *cbs, bs=8, epochs=1, lr=1e-3):
-    learn = AlignLearner(toy_loaders(bs), m, loss_func=lambda o, ids: m.loss(o), opt_func=adamw, default_cbs=False,
+    learn = AlignLearner(square_loaders(bs), m, loss_func=lambda o, ids: m.loss(o), opt_func=adamw, default_cbs=False,
                          cbs=[TrainEvalCallback, *cbs])
     learn.fit(epochs, lr=lr); return learn
 
@@ -148,11 +113,6 @@ learn = toy_fit(Toy(), StepCB(3, lambda s: s/100), Rates(), epochs=2)  # 4 batch
 test_close(rates, [0., .01, .02, .03]); test_eq(learn.opt_step, 4)
 
 # %% [23] Steps
-class MeanToy(Toy): # a loss that is a mean over samples
-    def forward(self, batch):
-        out = super().forward(batch)
-        return Out(dict(pull=(1-(out.img.glob*out.txt.glob).sum(-1)).mean()))
-
 class Grads(Callback): # of the first step
     order, kept = 13, None
     def before_step(self):
