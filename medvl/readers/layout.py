@@ -203,7 +203,7 @@ def set_split(studies:list[Study], # with the official split, if there is one
 
 def say_leaks(studies:list[Study], split:str|dict, log:ReadLog # see `set_split`
              ):
-    "Log how many patients are in several parts, whoever made them; ids that prove nobody don't count, as in `leakage`."
+    "Log how many patients are in several parts, whoever made them; ids that prove nobody don't count."
     parts, unsure = {}, doubtful(studies)
     for s in studies:
         if s.split is not None and s.patient not in unsure: parts.setdefault(s.patient, set()).add(s.split)
