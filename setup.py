@@ -16,7 +16,8 @@ setup(name=cfg['lib_name'], version=cfg['version'], description=cfg['description
       long_description=readme.read_text(encoding='utf-8') if readme.exists() else cfg['description'],
       long_description_content_type='text/markdown', python_requires=f">={cfg['min_python']}",
       packages=find_packages(include=['medvl', 'medvl.*']), include_package_data=True,
-      package_data={'medvl': ['data/prompts/*.json', 'data/lexicon/*.json', 'readers/*.json', 'weights/*/*']},
+      package_data={'medvl': ['data/prompts/*.json', 'data/lexicon/*.json', 'data/templates/*.json',
+                              'readers/*.json', 'weights/*/*']},
       install_requires=cfg['requirements'].split(), extras_require=extras,
       entry_points={'console_scripts': cfg['console_scripts'].split('\n'),
                     'nbdev': [f"{cfg['lib_name']}=medvl._modidx:d"]})

@@ -202,7 +202,8 @@ class Registry:
 methods = Registry('method', clip='medvl.methods.clip:CLIP', siglip='medvl.methods.siglip:SigLIP',
                    mrm='medvl.methods.mrm:MRM',
                    alta='medvl.methods.alta:ALTA', gloria='medvl.methods.gloria:GLoRIA',
-                   plan='medvl.methods.plan:PLAN')
+                   plan='medvl.methods.plan:PLAN', place='medvl.methods.place:PLACE',
+                   mmclip='medvl.methods.mmclip:MMCLIP')
 
 # %% ../nbs/00_core.ipynb #f2d83e23
 def seed_everything(seed:int # any non-negative integer

@@ -98,7 +98,7 @@ def toy_batch(size:int=64, # side of the films
     b['txt_id'][3:] = torch.tensor([0, *range(3, n-1)])
     return Batch(b, big=torch.randn(n, 1, big, big, generator=g)) if big else b
 
-# %% ../nbs/toy.ipynb #9491c68a
+# %% ../nbs/toy.ipynb #d6621fda
 class Toys(NamedTuple):
     "What a page trains on."
     seen: Batch  # all training samples
@@ -113,7 +113,8 @@ class Toys(NamedTuple):
 def toy_pairs(n:int=60, # patients
               slots:Sequence[str]=SLOTS, # of the samples; samples without the first are left out
               big:int=128, # side of the large films; 0: none
-              max_len:int=48 # tokens
+              max_len:int=48, # tokens
+              fields:Sequence[str]=() # further fields of the batches, see `data.batch`
              ) -> Toys:
     "Phantom films and their impressions."
     studies = phantom_studies(n, seed=0, size=128, difficulty='lifelike-easy')
@@ -122,7 +123,8 @@ def toy_pairs(n:int=60, # patients
     page = Preset('page', 64, 64, 64, .4785, .2834, big=big)
     if len(slots) == 1: smp = [s for s in smp if s.slots[SLOTS.index(slots[0])]]
     def whole(train):
-        data = StudyData([s for s in smp if (s.split == 'train') == train], tok, page, max_len=max_len, slots=slots)
+        data = StudyData([s for s in smp if (s.split == 'train') == train], tok, page, max_len=max_len, slots=slots,
+                         fields=fields)
         return collate([data[i] for i in range(len(data))], data)[0]
     return Toys(whole(True), whole(False), tok, page)
 

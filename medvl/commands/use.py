@@ -52,7 +52,7 @@ def predict(films:list[Path]=ARG, # DICOM, PNG or JPEG files, or a folder of the
             prompts:str='chexpert14-normal-v1', # id of a shipped prompt set, or a JSON file
             out:Path|None=None # table to write, .csv; none: only print
            ):
-    "Findings of films, without labels: positive where a film is closer to the finding than to a normal report."
+    "Findings of films, without labels. Positive: closer to the finding than to a normal report."
     from medvl.core import MedvlError
     from medvl.files import written
     from medvl.run.model import load

@@ -43,7 +43,8 @@ class Claim:
 def tidy(v:str # an id
         ) -> str: # '' for a placeholder
     "An id without blanks around it, without `=\"...\"` or `'` of a spreadsheet, without the `.0` of a float."
-    if not v or v.isascii() and v.isalnum(): return '' if nobody(v) else v
+    if not v or v.isascii() and (v.isalnum() or v.count('.') > 1 and v.replace('.', '').isdecimal()):
+        return '' if nobody(v) else v  # most are
     v = ' '.join(unicodedata.normalize('NFC', v).split())
     if m := re.fullmatch(r'="(.*)"', v): v = m[1]
     if re.fullmatch(r"\d+\.0+", v): v = v.partition('.')[0]
@@ -154,8 +155,10 @@ def spell_alike(films:list[Claim], rows:list[Claim] # changed
                ):
     "Bring the ids of both sides into one spelling."
     for k in ('uid','series','accession','patient'):
+        if not any(getattr(o, k) for o in rows): continue
         form = one_spelling((getattr(o, k) for o in films), (getattr(o, k) for o in rows))
         for o in chain(films, rows): setattr(o, k, form[getattr(o, k)])
+    if not any(o.studies for o in rows): return
     names = lambda side: chain.from_iterable((o.study, *o.studies) for o in side)
     form = one_spelling(names(films), names(rows))
     for o in chain(films, rows): o.study, o.studies = form[o.study], tuple(dict.fromkeys(form[s] for s in o.studies))
@@ -231,9 +234,10 @@ class Films:
                 ):
         self.films, self.by, self.own = films, defaultdict(list), {}
         self.how = (list(above), any(len(r.file) > 1 for r in rows), len({r.file[:-1] for r in rows if r.rooted}) == 1)
+        asked, named = {k[0] for r in rows for k in keys_of(r)}, any(r.file for r in rows)
         for f in films:
-            names = [('name', stem(f.file[-1])), ('name', stem(f.file[-1]), f.file[:-1][-1:])] if f.file else []
-            for k in [*names, *keys_of(f)]: self.by[k].append(f)
+            names = [('name', o := stem(f.file[-1])), ('name', o, f.file[:-1][-1:])] if named and f.file else []
+            for k in [*names, *(k for k in keys_of(f) if k[0] in asked)]: self.by[k].append(f)
 
     def few(self, k:tuple, r:Claim # a key; the report
            ) -> list[Claim]: # where there are many: those of its patient, if these are few

@@ -20,6 +20,7 @@ import pandas as pd
 import xxhash
 
 from ..core import MedvlError
+from ..data.identity import doubtful
 from ..data.manifest import count_found
 from ..data.scan import read_text
 from ..data.study import Study, View, link_priors, split_by_patient
@@ -202,10 +203,10 @@ def set_split(studies:list[Study], # with the official split, if there is one
 
 def say_leaks(studies:list[Study], split:str|dict, log:ReadLog # see `set_split`
              ):
-    "Log how many patients are in several parts, whoever made them."
-    parts = {}
+    "Log how many patients are in several parts, whoever made them; ids that prove nobody don't count."
+    parts, unsure = {}, doubtful(studies)
     for s in studies:
-        if s.split is not None: parts.setdefault(s.patient, set()).add(s.split)
+        if s.split is not None and s.patient not in unsure: parts.setdefault(s.patient, set()).add(s.split)
     if (n := sum(len(o) > 1 for o in parts.values())):
         log.lines.append(f'split {split!r} LEAKS: {n} of {len(parts)} patients are in several parts')
 

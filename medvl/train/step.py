@@ -128,6 +128,7 @@ class StepCB(Callback):
         self.group = min(self.accum, self.total-self.batches//self.accum*self.accum)
         self.learn.stepped = self.batches%self.accum == self.group-1
         if isinstance(self.model, DistributedDataParallel): self.model.require_backward_grad_sync = self.stepped
+        if hasattr(m := bare(self.model), 'progress'): m.progress = self.opt_step/(self.n_epoch*self.per_epoch)
         if self.lr_of is None: return
         self.opt.set_hyper('lr', [self.lr_of(self.opt_step)*h.get('lr_mult', 1.) for h in self.opt.hypers])
 

@@ -21,8 +21,10 @@ papers = [('clip', 'CLIP', 'a whole film with its whole report: ConVIRT, then CL
      '2502.18047'),
     ('mrm', 'MRM', 'masked films and masked reports, restored together (pretraining only)', '2301.13155'),
     ('alta', 'ALTA', 'a frozen masked model, aligned through adapters; lateral and prior films', '2506.08990'),
-    ('place', 'PLACE', 'observations of the film with observations of the report', '2506.10573'),
-    ('mmclip', 'MMCLIP', 'what attention picks is masked and restored; films without reports take part', '2407.19546'),
+    ('place', 'PLACE', 'observations of the film with sentences of the report; re-implemented from the abstract',
+     '2506.10573'),
+    ('mmclip', 'MMCLIP', 'what attention picks is masked and restored; re-implemented from abstract and figure',
+     '2407.19546'),
     ('mgca', 'MGCA', 'film, region and disease, each with its counterpart in the text', '2210.06044'),
     ('biovil', 'BioViL', 'phrases with regions, with a text tower of the field', '2204.09817')]
 def row(key, name, what, who):

@@ -94,15 +94,30 @@ test_eq(emb(torch.tensor([3,0]))[:,0].detach(), torch.tensor([11.,0]))
 test_eq([('lateral' in s) + 10*('prior' in s) for s in SLOTS], [0,1,10,11])  # the order of the slots is core's
 emb().sum().backward(); test_eq(emb.view.grad[0,:,0], torch.tensor([2.,2.]))  # each row serves two slots
 
-# %% [27] Queries that gather
+# %% [27] One vector per span
+from medvl.models.heads import (SpanPool)
+
+# %% [29] One vector per span
+span, x = torch.tensor([[-1,0,0,1]]), torch.tensor([[[1.],[3.],[5.],[7.]]])
+pool = SpanPool(1)
+y, msk = pool(x, span, 3)
+test_close(y[0,:,0].detach(), torch.tensor([4.,7.,0.]), eps=1e-6); test_eq(msk.tolist(), [[True,True,False]])
+with torch.no_grad():
+    pool.score.weight.fill_(.5)                                    # scores 1.5 and 2.5: weights 1 to e
+    test_close(pool(x, span, 1)[0].item(), (3+5*2.718281828)/3.718281828, eps=1e-5)
+test_fail(lambda: pool(x, span[:,:3], 2), contains='the spans are [1, 3]')
+
+# %% [31] Queries that gather
 from medvl.models.heads import (QueryPool)
 
-# %% [28] Queries that gather
+# %% [32] Queries that gather
 pool, x = QueryPool(24, n=3, heads=2).eval(), torch.randn(2,6,24)
 msk = torch.tensor([[True]*6, [True]*4 + [False]*2])
 with torch.no_grad():
     y = pool(x, msk); test_eq(y.shape, (2,3,24))
     junk = torch.where(msk[...,None], x, torch.full_like(x, 50.)); test_close(pool(junk, msk), y, eps=1e-5)
+    look = pool.looks_at(x, msk); test_close(look.sum(-1), torch.ones(2,3), eps=1e-5)
+    test_eq((look.shape, look[1,:,4:].abs().sum().item()), ((2,3,6), 0.))          # nobody looks at what is hidden
     test_close(pool(x[1:,:4])[0], y[1], eps=1e-4)  # hidden is the same as absent
     test_close(pool(x.flip(1)), pool(x), eps=1e-4)  # without positions, a bag of patches
     placed = QueryPool(24, n=3, heads=2, grid=(2,3)).eval()
@@ -111,7 +126,7 @@ assert not torch.allclose(y[0,0], y[0,1], atol=1e-3)  # queries differ
 test_fail(lambda: pool(x, torch.zeros_like(msk)), contains='samples [0, 1] have nothing to gather from')
 test_fail(lambda: QueryPool(20), contains="12 heads don't divide a width of 20")
 
-# %% [30] Queries that gather
+# %% [34] Queries that gather
 kinds = torch.randn(3,24)
 def toy(b, g):
     kind, at = torch.randint(3, (b,), generator=g), torch.randint(16, (b,), generator=g)
@@ -131,10 +146,10 @@ for _ in range(250):
 x, kind = toy(1000, g)
 with torch.no_grad(): right = {k: (m(x).argmax(1) == kind).float().mean().item() for k,m in ways.items()}
 
-# %% [31] Queries that gather
+# %% [35] Queries that gather
 fig, ax = plt.subplots(figsize=(4.6,2.4), dpi=75, layout='constrained')
 for k,v in losses.items(): ax.plot(v, label=f'{k}: {right[k]:.0%} right')
 ax.legend(); ax.set(xlabel='step', ylabel='cross-entropy', title='which kind? (chance: 33 %)', ylim=(0,1.5));
 
-# %% [32] Queries that gather
+# %% [36] Queries that gather
 assert right['queries'] > right['mean'] > .4 and right['queries'] > .8

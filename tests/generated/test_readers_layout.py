@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterable
 import pandas as pd
 import xxhash
 from medvl.core import MedvlError
+from medvl.data.identity import doubtful
 from medvl.data.manifest import count_found
 from medvl.data.scan import read_text
 from medvl.data.study import Study, View, link_priors, split_by_patient

@@ -51,7 +51,8 @@ from medvl.toy import (Toys, toy_pairs)
 print(toys := toy_pairs())
 seen, held, tok, page = toys
 test_eq((seen.img.shape[1:], seen.big.shape[1:]), ((4,1,64,64), (1,128,128)))
-assert {s.bs for s in toy_pairs(slots=SLOTS[:1], big=0)[:2]} <= set(range(10, 80))
+one = toy_pairs(slots=SLOTS[:1], big=0, fields=('sent',))
+assert {s.bs for s in one[:2]} <= set(range(10, 80)) and one.seen.sent.max() > 0
 
 # %% [15] A training loop
 from medvl.toy import (train_toy, curves, ends)
