@@ -155,7 +155,8 @@ QUESTIONS = {
         'The tower of a method after its training; *untrained*: one of the same shape, with random weights.',
         'tutorials/claims.ipynb', {'AUROC': 'AUROC'}, probed),
     'grounding': Question('Does the map of a phrase lie where the finding is?',
-        'CNR: contrast inside against outside; mIoU: overlap; pointing: how often the highest place lies inside; near: '
+        'CNR: contrast inside against outside; mIoU: overlap; pointing: how often the highest place lies inside; '
+        'near: '
         "within 15/224 of the film's side.",
         '*GLoRIA*: the map is the attention of the words, or their cosine with the cells. *PLAN*: it looks at the '
         'film again, *K* times; *read at look 0*: trained so, but the map is that of the first look. *No importance*: '

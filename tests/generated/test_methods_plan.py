@@ -293,7 +293,8 @@ test_eq(half(ls[6].A) <= half(ls[0].A), True)
 from IPython.display import Markdown
 def show(v): return f"{v['value']:.3f}" + (f" ({v['low']:.3f} to {v['high']:.3f})" if v['low'] is not None else '')
 def line(name, d): return f"| {name} | {' | '.join(show(d[k]) for k in ('cnr','miou','pointing','near') if k in d)} |"
-OTHERWISE = dict(plain='findings that show', control='control', elsewhere='control, nothing in its place', film_noise='grain on the films',
+OTHERWISE = dict(plain='findings that show', control='control', elsewhere='control, nothing in its place',
+                 film_noise='grain on the films',
                  report_noise='noise in the reports', first_seed='first seed',
                  three_looks='read with three looks', one_look='read with one look',
                  no_importance='read without importance', mean_importance='read with plain means as importance')
