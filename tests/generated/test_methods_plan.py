@@ -19,7 +19,9 @@ from medvl.methods.dual import CellsAndWords
 
 # %% [4] PLAN
 import json
+from io import BytesIO
 import matplotlib.pyplot as plt
+from IPython.display import Image, display
 from fastcore.test import *
 from medvl.core import Batch
 from medvl.losses.local import soft_mean
@@ -272,7 +274,8 @@ for line,j in zip(axs, pick):
     line[0].set_title(r.text.replace(' in ', '\nin '), fontsize=8); line[0].axis('off')
     for k,ax in enumerate(line[1:]):
         heat(r.view.px, maps[k], f"look {k}: CNR {res.rows[k][j]['cnr']:.2f}", mask, ax=ax, bar=False)
-plt.show()
+plt.savefig(buf := BytesIO(), format='jpg', dpi=60, pil_kwargs=dict(quality=75, optimize=True)); plt.close()
+display(Image(buf.getvalue()))
 
 # %% [54] It learns
 def macro(t): return {k: round(t['macro'][k].value, 3) for k in ('cnr','miou','pointing')}
