@@ -52,7 +52,7 @@ def svg(fig:plt.Figure, # closed afterwards
 
 # %% ../../nbs/run/70_page.ipynb #e80246b9
 PALETTE = ('#6b6b6b', '#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#8c564b', '#17becf',
-           '#bcbd22', '#7f3c8d', '#000000')
+           '#bcbd22', '#7f3c8d', '#000000', '#a6761d', '#1b7837', '#e7298a', '#3182bd', '#fb8072', '#636300')
 
 @functools.cache
 def name_of(stage:str # a key of `stages()`; another word stays as it is
