@@ -75,7 +75,9 @@ def doubtful(units:Iterable[Any] # studies or samples
     for patient, own in infos.items():
         several = [f'{len(v)} {"sexes" if k == "sex" else "dates of birth"}'
                    for k,v in person(own, facts).items() if len(v) > 1]
-        if several or nobody(patient): out[patient] = ', '.join(['a placeholder']*nobody(patient)+several)
+        counted = patient.isdecimal() and all(f'{i:0{len(patient)}}' in infos for i in range(10))
+        blank = nobody(patient) and not counted
+        if several or blank: out[patient] = ', '.join(['a placeholder']*blank+several)
     return out
 
 def say_doubtful(why:Mapping[str,str], most:int=3 # of `doubtful`; how many are named
