@@ -11,6 +11,7 @@ from medvl.core import MedvlError
 # %% [4] Text
 from fastcore.test import *
 import pandas as pd
+from medvl.data.words import words_known  # defined below, and used by headings above it
 
 # %% [6] What arrives
 from medvl.data.words import (_ODD, _TAG, _LABEL, _BLOCK, _untag, _decode)
