@@ -23,8 +23,8 @@ papers = [('clip', 'CLIP', 'a whole film with its whole report: ConVIRT, then CL
     ('alta', 'ALTA', 'a frozen masked model, aligned through adapters; lateral and prior films', '2506.08990'),
     ('place', 'PLACE', 'observations of the film with sentences of the report; re-implemented from the abstract',
      '2506.10573'),
-    ('mmclip', 'MMCLIP', 'patches and words chosen by attention are masked and reconstructed; re-implemented from abstract and figure',
-     '2407.19546'),
+    ('mmclip', 'MMCLIP', 'patches and words chosen by attention are masked and reconstructed; re-implemented from '
+     'abstract and figure', '2407.19546'),
     ('mgca', 'MGCA', 'film, region and disease, each with its counterpart in the text', '2210.06044'),
     ('biovil', 'BioViL', 'phrases with regions, with a text tower trained on radiology reports', '2204.09817')]
 def row(key, name, what, who):
