@@ -119,7 +119,7 @@ class Out:
     txt: Feat|None = None  # text features in the shared space
     n: dict[str, int|Tensor] = field(default_factory=dict)  # samples that a term is a mean of; not named: the batch
 
-# %% ../nbs/00_core.ipynb #c1cc87ce
+# %% ../nbs/00_core.ipynb #bded67c2
 class Aligner(nn.Module):
     "Base of every method: two encoders into one space, and a `forward` that returns named loss terms."
     weights: dict[str, float] = {}  # weight of each term; a term that is not named weighs 1
@@ -142,6 +142,14 @@ class Aligner(nn.Module):
                    ) -> Feat: # `glob` has unit length, unless `norm` is False
         "Text features in the shared space. A method may do without `norm`; then that protocol refuses it."
         raise NotImplementedError(f"{type(self).__name__} does not encode text")
+
+    def before_head(self,
+                    img:Float[Tensor, 'b c h w'] # current frontals, one a sample
+                   ) -> Feat: # glob [b width], loc [b n width_loc], grid; lengths as they come
+        "Image features of the tower before any projection; downstream tasks start from them (`eval.transfer`)."
+        if (tower := getattr(self, 'vision', None)) is None:
+            raise MedvlError(f"{type(self).__name__} has no tower `vision`, so there is nothing before its head")
+        return tower(img)
 
     def maps(self,
              img:Feat, # of `b` films, one slot, with `loc` and `grid`

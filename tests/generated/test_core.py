@@ -81,6 +81,7 @@ test_fail(lambda: m.loss(Out({})), contains='no loss term')
 test_is(m.maps(out.img, out.txt), None)  # no maps of its own, and no cells either
 test_close(m.scores(out.img, out.txt)['glob'], out.img.glob @ out.txt.glob.T)
 test_eq(m.grounds_by, 'glob')
+test_fail(lambda: m.before_head(torch.zeros(2, 1, 8, 8)), contains='no tower `vision`')
 
 # %% [26] A registry
 from medvl.core import (Registry, methods)
