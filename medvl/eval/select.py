@@ -1,4 +1,5 @@
-"""A zero-shot protocol on validation films, asked after every epoch: logged, and the best epoch's weights kept beside the last's.
+"""A zero-shot protocol on validation films, asked after every epoch: logged, and the best epoch's weights kept beside
+the last's.
 
 Docs: https://medvl.github.io/medvl/eval/select.html.md"""
 
