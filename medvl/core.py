@@ -8,13 +8,14 @@ Docs: https://medvl.github.io/medvl/core.html.md"""
 __all__ = ['SLOTS', 'CHEXPERT', 'methods', 'MedvlError', 'need', 'Batch', 'Feat', 'Out', 'Aligner', 'Registry', 'seed_everything',
            'default_device', 'best_precision']
 
-# %% ../nbs/00_core.ipynb #3e04f129
+# %% ../nbs/00_core.ipynb #9605a41b
 import importlib, inspect, random
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Callable, Iterator, Mapping
 
 import numpy as np
 import torch
+from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 
 from torch import Tensor, nn
@@ -119,7 +120,7 @@ class Out:
     txt: Feat|None = None  # text features in the shared space
     n: dict[str, int|Tensor] = field(default_factory=dict)  # samples that a term is a mean of; not named: the batch
 
-# %% ../nbs/00_core.ipynb #bded67c2
+# %% ../nbs/00_core.ipynb #c1cc87ce
 class Aligner(nn.Module):
     "Base of every method: two encoders into one space, and a `forward` that returns named loss terms."
     weights: dict[str, float] = {}  # weight of each term; a term that is not named weighs 1
@@ -142,14 +143,6 @@ class Aligner(nn.Module):
                    ) -> Feat: # `glob` has unit length, unless `norm` is False
         "Text features in the shared space. A method may do without `norm`; then that protocol refuses it."
         raise NotImplementedError(f"{type(self).__name__} does not encode text")
-
-    def before_head(self,
-                    img:Float[Tensor, 'b c h w'] # current frontals, one a sample
-                   ) -> Feat: # glob [b width], loc [b n width_loc], grid; lengths as they come
-        "Image features of the tower before any projection; downstream tasks start from them (`eval.transfer`)."
-        if (tower := getattr(self, 'vision', None)) is None:
-            raise MedvlError(f"{type(self).__name__} has no tower `vision`, so there is nothing before its head")
-        return tower(img)
 
     def maps(self,
              img:Feat, # of `b` films, one slot, with `loc` and `grid`
@@ -188,6 +181,16 @@ class Aligner(nn.Module):
         "Weighted sum of the terms."
         if not out.terms: raise MedvlError(f"{type(self).__name__} returned no loss term")
         return sum(self.weights.get(k, 1.) * v for k,v in out.terms.items())
+
+# %% ../nbs/00_core.ipynb #deb42356
+@patch_to(Aligner)
+def before_head(self,
+                img:Float[Tensor, 'b c h w'] # current frontals, one a sample
+               ) -> Feat: # glob [b width], loc [b n width_loc], grid; lengths as they come
+    "Image features of the tower before any projection. Raises `MedvlError` for a method without a tower."
+    if (tower := getattr(self, 'vision', None)) is None:
+        raise MedvlError(f"{type(self).__name__} has no tower `vision`, so there is nothing before its head")
+    return tower(img)
 
 # %% ../nbs/00_core.ipynb #7070306f
 class Registry:

@@ -8,11 +8,11 @@ Docs: https://medvl.github.io/medvl/eval/transfer.html.md"""
 __all__ = ['SEEN', 'POLICIES', 'CHEXPERT5', 'MGCA_UNCERTAIN', 'Tower', 'random_tower', 'Rows', 'Cells', 'Features',
            'feature_folder', 'features', 'label_table', 'settle', 'parts', 'label_order', 'Share', 'subset']
 
-# %% ../../nbs/eval/60_transfer.ipynb #3fb34531
+# %% ../../nbs/eval/60_transfer.ipynb #abc743c9
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +150,7 @@ class Features:
 
     def __len__(self) -> int: return len(self.glob)
 
-# %% ../../nbs/eval/60_transfer.ipynb #6e704c06
+# %% ../../nbs/eval/60_transfer.ipynb #c62675f5
 SEEN = ('size','resize','decode','mean','std','stretch','big','antialias')  # what of a preset shows in a film
 
 def _facts(tower):
@@ -173,6 +173,7 @@ def feature_folder(tower:Tower, # whose features
         raise MedvlError(f"{path} holds features of another tower: {'; '.join(diff)}. Choose another folder")
     return path
 
+# %% ../../nbs/eval/60_transfer.ipynb #9d4437ca
 def features(tower:Tower, # frozen; put into eval mode
              views:Sequence[View], # films
              local:bool=False, # cells, too

@@ -50,7 +50,7 @@ def tower_of(model:str|Path, # run, shipped name, authors' file, 'random', or 'r
     if preset: check_preset(m.preset, preset)
     return Tower(m.aligner, m.preset, name, space)
 
-# %% ../../nbs/run/81_downstream.ipynb #06611119
+# %% ../../nbs/run/81_downstream.ipynb #d7af46af
 @dataclass
 class Films:
     "Films of a set, ready for a task."
@@ -79,7 +79,7 @@ def films_of(data:Path|Sequence, # a set, see `run.data.read`; or studies
     smp = [replace(s, slots=(s.slots[0], None, None, None)) for s in units(studies) if s.split]
     if column:
         words = [[w.strip() for w in (s.slots[0].info.get(column) or '').split('|') if w.strip()] for s in smp]
-        if not any(words): raise MedvlError(f"no film of {data} has a word in the column {column!r}")
+        if not any(words): raise MedvlError(f"none of {len(smp)} films has a word in the column {column!r}")
         smp = [replace(s, labels={w: 1. for w in o}) for s,o in zip(smp, words)]
     n, smp = len(smp), [s for s in smp if keep is None or keep(s)]
     cache = ImageCache(t.cache or cache_dir('films'), tower.preset.decode)
