@@ -273,7 +273,7 @@ d = seed_bootstrap(np.mean, y); test_close(d.high-d.value, student.ppf(.975, 2)*
 test_fail(lambda: seed_bootstrap(np.mean, x, x[:,1:]), contains='not run alike')
 
 # %% [64] More than one training
-from medvl.eval.metrics import (seed_mean)
+from medvl.eval.metrics import (seed_interval, seed_mean)
 
 # %% [66] More than one training
 one, j = seed_mean(np.mean, x), mean_interval(x[0], bounds=(0, 1))

@@ -5,7 +5,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 import numpy as np
@@ -31,6 +31,7 @@ from medvl.toy import square_sample, toy_vit
 from medvl.models.checkpoint import from_pretrained
 from medvl.models.vision import VisionTower
 from medvl.run.model import shipped
+from dataclasses import replace
 import matplotlib.pyplot as plt
 import shutil, tempfile, time
 
@@ -68,7 +69,7 @@ plain = nn.Module(); plain.vision = nn.Linear(1, 1); test_fail(lambda: random_to
 from medvl.eval.transfer import (Rows)
 
 # %% [15] Features that are kept
-box = Path(tempfile.mkdtemp()); r = Rows(box/'x.rows', (2,)); key = lambda i: f'{i:032x}'
+tmp = tempfile.TemporaryDirectory(); box = Path(tmp.name); r = Rows(box/'x.rows', (2,)); key = lambda i: f'{i:032x}'
 r.add([key(0), key(1)], np.array([[0., 1], [2, 3]])); r.add([key(2)], np.array([[4., 5]]))
 test_eq(Rows(box/'x.rows', (2,)).map(), np.arange(6.).reshape(3, 2)); test_eq(Rows(box/'x.rows', (2,)).row[key(2)], 2)
 with (box/'x.rows').open('r+b') as f: f.truncate(20)                        # killed in the middle of the third row
@@ -79,9 +80,12 @@ test_eq(Rows(box/'x.rows', (2,)).map()[2], [6, 7])
 from medvl.eval.transfer import (Cells, Features)
 
 # %% [17] Features that are kept
-from medvl.eval.transfer import (SEEN, _facts, feature_folder, features, _encode)
+from medvl.eval.transfer import (SEEN, _facts, feature_folder)
 
 # %% [18] Features that are kept
+from medvl.eval.transfer import (features, _encode)
+
+# %% [19] Features that are kept
 rng = np.random.default_rng(0); smp = [square_sample(i, 120, rng) for i in range(120)]
 views, at = [s.slots[0] for s in smp], [time.perf_counter()]
 one = features(toy, views, local=True, dir=box/'toy'); at.append(time.perf_counter())
@@ -92,7 +96,7 @@ with torch.no_grad(): f = toy(torch.cat([Batch.of(b).img[:,0] for b,_ in toy.loa
 test_close(one.glob, f.glob.numpy(), eps=1e-5); test_close(one.loc[7], f.loc[7].reshape(4, 4, 96).numpy(), eps=5e-3)
 test_eq(one.loc[[3, 5]].shape, (2, 4, 4, 96)); test_eq(features(toy, views[:9], dir=box/'toy').computed, 0)
 
-# %% [20] Features that are kept
+# %% [21] Features that are kept
 wide = Tower(toy.net, replace(own, mean=.4), 'wide')
 test_fail(lambda: features(wide, views, dir=box/'toy'), contains='preset.mean was 0.3, is 0.4')
 test_fail(lambda: features(random_tower(toy), views, dir=box/'toy'), contains='weights was')
@@ -101,10 +105,10 @@ test_fail(lambda: features(toy, []), contains='no film')
 test_fail(lambda: features(toy, [View(path='gone.png', id='gone')], dir=box/'toy'), contains='gone.png')
 for o in (wide, toy): shutil.rmtree(feature_folder(o))
 
-# %% [22] Uncertain labels
+# %% [23] Uncertain labels
 from medvl.eval.transfer import (POLICIES, CHEXPERT5, MGCA_UNCERTAIN, label_table, settle)
 
-# %% [23] Uncertain labels
+# %% [24] Uncertain labels
 names = ['Edema','Pneumonia']; raw = np.array([[1, -1], [-1, 0], [0, np.nan]])
 y, stay, n = settle(raw, names, dict(Edema='ones', Pneumonia='ignore'))
 np.testing.assert_array_equal(y, [[1, np.nan], [1, 0], [0, 0]]); test_eq(stay, [True]*3)
@@ -118,10 +122,10 @@ some = [replace(s, labels=dict(square=1.)) for s in smp[:3]]
 test_eq(label_table(some, ['square']), np.ones((3, 1)))
 test_fail(lambda: label_table(some, ['Edema']), contains='there are square')            # a label file with other names
 
-# %% [25] Patients, splits, subsets
+# %% [26] Patients, splits, subsets
 from medvl.eval.transfer import (parts, label_order, Share, subset)
 
-# %% [27] Patients, splits, subsets
+# %% [28] Patients, splits, subsets
 rng = np.random.default_rng(1); sick = rng.random((700, 3)) < [.3, .1, .01]
 group = np.repeat(np.arange(700), rng.integers(1, 6, 700)).astype(str)
 y = (sick[group.astype(int)] & (rng.random((len(group), 3)) < .8)).astype(float); three = ['common','less','rare']
@@ -136,7 +140,7 @@ ax.axhline(y[:,1].mean(), c='k', lw=.8); ax.legend()
 ax.set(xscale='log', xlabel='share of the patients', ylabel='prevalence of "less"')
 assert np.ptp(ours, 0)[3] < np.ptp(plain, 0)[3]
 
-# %% [28] Patients, splits, subsets
+# %% [29] Patients, splits, subsets
 a, b, c = (subset(y, three, group, p, 3) for p in (.01, .1, 1)); print(a, b, c, sep='\n')
 assert set(a.rows) < set(b.rows) < set(c.rows) and not set(group[a.rows]) & set(np.delete(group, a.rows))  # whole
 test_eq(subset(y, three, group, .1, 3).rows, b.rows); assert len(c.rows) == len(y) and not c.absent
@@ -149,5 +153,5 @@ test_eq(parts([replace(s, split='test' if s.split == 'val' else 'train') for s i
 test_fail(lambda: parts([replace(s, group='p', patient='p') for s in made]), contains='in several splits')
 test_fail(lambda: parts([replace(s, split='train') for s in smp]), contains='no film in test')
 
-# %% [30] Patients, splits, subsets
-shutil.rmtree(box)
+# %% [31] Patients, splits, subsets
+tmp.cleanup()
