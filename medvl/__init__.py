@@ -5,7 +5,6 @@
 - `medvl.data.dicom`: A DICOM file step by step: is it a film, which bits are its picture, what its greys mean, through which window they are seen, and which of them is white.
 - `medvl.data.manifest`: One table that any set of films can be written as: what its columns mean, how it is read, and how it is written.
 - `medvl.data.pixels`: One grey float picture `[1 h w]` in [0,1], bones white, and a dictionary that says how it was made: what is let in, and when two are the same.
-- `medvl.data.study`: What was taken of one patient at one time: films, a report, what is known of it. Then time (the prior), fairness (splits by patient) and suspicion (leakage).
 - `medvl.data.summary`: A set of studies on one page: films, texts, priors and labels by split, what can't be opened, and what leaks between splits.
 - `medvl.data.table`: Reading and writing tables so that nothing is lost in between, and a log that says what was found, what was left out, and why.
 - `medvl.eval.grounding`: A phrase, a film, and where a radiologist drew it: does the map lie there? Four measures, each solved by hand, and the rules that decide them written down.
