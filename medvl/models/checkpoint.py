@@ -268,13 +268,13 @@ def _class(name, cls) -> type:
     if mod.split('.')[0] != 'medvl': raise CheckpointError(f"{name} is not a class of medvl: give it as cls=")
     return getattr(importlib.import_module(mod), attr)
 
-# %% ../../nbs/models/10_checkpoint.ipynb #fd0d9008
+# %% ../../nbs/models/10_checkpoint.ipynb #6df21b87
 def from_pretrained(dir:str|Path, # a directory written by `save_pretrained`
                     cls:type|None=None, # class to build; None: the one that was saved, if it is medvl's
                     base:Mapping|str|Path|Callable|None=None # adapters: the frozen rest (tensors, file, or f(model))
                    ) -> nn.Module: # in eval mode, on the CPU
     "Rebuild a saved model; `CheckpointError` when something is missing, or adapters meet a base they don't know."
-    if Path(dir).is_file(): raise CheckpointError(f"{dir} is a file; models.authors.open_model reads published weights")
+    if Path(dir).is_file(): raise CheckpointError(f"{dir} is a file; models.authors.open_model reads those")
     dir, cfg = Path(dir), read_config(dir)
     state, meta = _read_safetensors(dir/cfg['weights'])
     if meta.get('id') != cfg['id']:

@@ -22,6 +22,7 @@ from medvl.data.table import read_table
 
 # %% [4] Splits, folds and leakage
 import os, tempfile
+from dataclasses import replace
 import torch
 from torch.nn.functional import interpolate
 from fastcore.test import *

@@ -16,7 +16,6 @@ from medvl.data.pixels import Film, ImageError, as_film, file_hash, pixel_hash
 
 # %% [4] Studies
 import pickle, tempfile
-from dataclasses import replace
 from datetime import timezone
 from pathlib import Path
 import matplotlib.pyplot as plt

@@ -28,7 +28,8 @@ from medvl.models.authors import (_at, _decoder_rules, mae_keys, mrm_keys, _part
 from medvl.models.authors import (_head_rules, cxr_bert_keys, alta_keys)
 
 # %% [9] Rules for four families
-for k in ('blocks.3.attn_adapter.D_fc1.weight', 'bert_encoder.bert.encoder.layer.0.mlp_adapter.D_fc2.bias', 'logit_scale'):
+for k in ('blocks.3.attn_adapter.D_fc1.weight', 'bert_encoder.bert.encoder.layer.0.mlp_adapter.D_fc2.bias',
+          'logit_scale'):
     print(f'{k:58} ->  {list(rename_keys({k: 0}, alta_keys())[0])[0]}')
 test_eq(list(rename_keys({'blocks.3.attn_adapter.D_fc1.weight': 0}, alta_keys())[0]),
         ['vision.net.blocks.3.attn.adapter.down.weight'])
