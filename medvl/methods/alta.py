@@ -1,4 +1,5 @@
-"""Freeze a masked-record vision model and a radiology BERT, give both small adapters, and align them with up to four films per report.
+"""Freeze a masked-record vision model and a radiology BERT, give both small adapters, and align them with up to four
+films per report.
 
 Docs: https://medvl.github.io/medvl/methods/alta.html.md"""
 

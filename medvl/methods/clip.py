@@ -1,4 +1,5 @@
-"""One encoder for films, one for reports, and a loss that only knows which belong together: the plain dual encoder, from ConVIRT to CLIP.
+"""One encoder for films, one for reports, and a loss that only knows which belong together: the plain dual encoder,
+from ConVIRT to CLIP.
 
 Docs: https://medvl.github.io/medvl/methods/clip.html.md"""
 

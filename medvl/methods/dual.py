@@ -1,4 +1,5 @@
-"""What methods with a tower and a head on either side have in common, so that each is written as its difference from the others.
+"""What methods with a tower and a head on either side have in common, so that each is written as its difference from
+the others.
 
 Docs: https://medvl.github.io/medvl/methods/dual.html.md"""
 

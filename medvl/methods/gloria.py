@@ -1,4 +1,5 @@
-"""Besides one vector per film and report, compare words with cells: each word finds its place, and the film fits the report when the words are met.
+"""Besides one vector per film and report, compare words with cells: each word finds its place, and the film fits the
+report when the words are met.
 
 Docs: https://medvl.github.io/medvl/methods/gloria.html.md"""
 

@@ -1,4 +1,5 @@
-"""Hide three quarters of a film and half of its report's words, and restore both: the vision tower that ALTA starts from.
+"""Hide three quarters of a film and half of its report's words, and restore both: the vision tower that ALTA starts
+from.
 
 Docs: https://medvl.github.io/medvl/methods/mrm.html.md"""
 

@@ -1,4 +1,5 @@
-"""Look, and look again: words and places of a film find each other softly, and each look starts from what the one before has seen.
+"""Look, and look again: words and places of a film find each other softly, and each look starts from what the one
+before has seen.
 
 Docs: https://medvl.github.io/medvl/methods/plan.html.md"""
 

@@ -1,4 +1,5 @@
-"""What a training run needs beside the model: what counts as a sample, how texts are cut, how large a step is, how the weights move.
+"""What a training run needs beside the model: what counts as a sample, how texts are cut, how large a step is, how the
+weights move.
 
 Docs: https://medvl.github.io/medvl/methods/recipe.html.md"""
 

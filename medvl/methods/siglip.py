@@ -1,4 +1,5 @@
-"""CLIP with a question per pair: does this film belong to this report, yes or no? No softmax, so no comparison within the batch.
+"""CLIP with a question per pair: does this film belong to this report, yes or no? No softmax, so no comparison within
+the batch.
 
 Docs: https://medvl.github.io/medvl/methods/siglip.html.md"""
 

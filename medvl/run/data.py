@@ -1,4 +1,5 @@
-"""Any set as studies and samples: a folder or a manifest by its path, which studies, whose splits, and what one sample is.
+"""Any set as studies and samples: a folder or a manifest by its path, which studies, whose splits, and what one sample
+is.
 
 Docs: https://medvl.github.io/medvl/run/data.html.md"""
 

@@ -1,4 +1,5 @@
-"""Every patient is tested once, by models that never saw him: tables of splits, a run a fold and system, answers side by side.
+"""Every patient is tested once, by models that never saw him: tables of splits, a run a fold and system, answers side
+by side.
 
 Docs: https://medvl.github.io/medvl/run/folds.html.md"""
 

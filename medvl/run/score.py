@@ -1,4 +1,5 @@
-"""A trained model and what belongs to it, films as it was trained on them, and the tasks that it can be asked: one function each.
+"""A trained model and what belongs to it, films as it was trained on them, and the tasks that it can be asked: one
+function each.
 
 Docs: https://medvl.github.io/medvl/run/score.html.md"""
 

@@ -1,4 +1,5 @@
-"""A method by its name, with whatever its constructor takes; tokenizer, loaders, learner; and one training, step by step.
+"""A method by its name, with whatever its constructor takes; tokenizer, loaders, learner; and one training, step by
+step.
 
 Docs: https://medvl.github.io/medvl/run/train.html.md"""
 

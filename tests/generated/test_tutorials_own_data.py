@@ -23,7 +23,7 @@ from medvl.phantom.export import export_set
 tmp, home = tempfile.TemporaryDirectory(), os.getcwd()
 os.chdir(tmp.name)
 export_set('made', 12, size=96, difficulty='lifelike', dicom=True, masks=False, bar=False)
-Path('made/films').rename('archive')                                    # what somebody gives you: films ...
+Path('made/films').rename('archive')                                    # what you start with: films ...
 reports = pd.read_csv('made/reports.csv', dtype=str)[['study_uid','report']]
 reports.loc[len(reports)] = ['1.2.3.4', 'The heart is normal.']
 reports.to_csv('reports.csv', index=False)                              # ... and a table of reports
