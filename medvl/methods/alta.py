@@ -1,5 +1,5 @@
-"""Freeze a masked-record vision model and a radiology BERT, give both small adapters, and align them with up to four
-films per report.
+"""A vision model pretrained with masked records and a radiology BERT stay frozen, and small adapters align them, with
+up to four films per report.
 
 Docs: https://medvl.github.io/medvl/methods/alta.html.md"""
 

@@ -1,5 +1,4 @@
-"""What methods with a tower and a head on either side have in common, so that each is written as its difference from
-the others.
+"""The base of all methods with a tower and a head for films and for texts, so that each method is only its difference.
 
 Docs: https://medvl.github.io/medvl/methods/dual.html.md"""
 

@@ -1,5 +1,5 @@
-"""Hide three quarters of a film and half of its report's words, and restore both: the vision tower that ALTA starts
-from.
+"""Pretraining by masked record modeling: three quarters of a film and half of its report's words are hidden, and both
+are reconstructed.
 
 Docs: https://medvl.github.io/medvl/methods/mrm.html.md"""
 
