@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from ..core import Aligner, Batch, Feat, MedvlError, Out
 from ..losses.contrastive import clip_loss, gather, same_text
-from ..models.checkpoint import load_state, mrm_keys, read_config
+from ..models.checkpoint import load_state, read_config
+from ..models.authors import mrm_keys
 from ..models.heads import CellMean
 from ..models.masked import PatchDecoder
 from ..models.text import TextTower, pool_words

@@ -17,7 +17,8 @@ from medvl.methods.recipe import Recipe
 from medvl.losses.contrastive import log_scale
 from medvl.losses.local import local_loss
 from medvl.models.adapters import add_adapters, add_lora, freeze, unfreeze
-from medvl.models.checkpoint import cxr_bert_keys, load_state, mrm_keys, read_config
+from medvl.models.checkpoint import load_state, read_config
+from medvl.models.authors import cxr_bert_keys, mrm_keys
 from medvl.models.heads import BatchScale, ProjectionHead, ViewTimeEmbedding, fuse_views
 from medvl.models.masked import mask_words, patchify, pick_patches, pixel_loss, token_loss
 from medvl.models.text import pool_words, text_presets

@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from medvl.core import Aligner, Batch, Feat, MedvlError, Out
 from medvl.losses.contrastive import clip_loss, gather, same_text
-from medvl.models.checkpoint import load_state, mrm_keys, read_config
+from medvl.models.checkpoint import load_state, read_config
+from medvl.models.authors import mrm_keys
 from medvl.models.heads import CellMean
 from medvl.models.masked import PatchDecoder
 from medvl.models.text import TextTower, pool_words

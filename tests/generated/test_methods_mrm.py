@@ -14,7 +14,8 @@ from medvl.core import Batch, Feat, MedvlError, Out
 from medvl.methods.dual import (DualEncoder, film_to_text, large_films, masked_tower, patch_decoder, text_tower,
                                 vision_tower)
 from medvl.methods.recipe import Recipe
-from medvl.models.checkpoint import load_state, mae_keys
+from medvl.models.checkpoint import load_state
+from medvl.models.authors import mae_keys
 from medvl.models.heads import BatchScale
 from medvl.models.masked import mask_words, patchify, pick_patches, pixel_loss, token_loss
 from medvl.models.vision import init_mae
@@ -150,7 +151,7 @@ x = torch.randn(1,1,32,32)
 test_close(again.eval().encode_image(x).glob, m.encode_image(x).glob, eps=1e-6)
 
 # %% [41] From the authors' file
-from medvl.models.checkpoint import mrm_keys
+from medvl.models.authors import mrm_keys
 d, t, v, deep = 192, 384, 60, 2
 def lin(k, o, i): return {k+'.weight': (o,i), k+'.bias': (o,)}
 def norm(k, w): return {k+'.weight': (w,), k+'.bias': (w,)}

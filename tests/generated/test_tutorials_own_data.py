@@ -11,7 +11,8 @@ from medvl.core import SLOTS
 from medvl.data.batch import dataloaders, show_batch
 from medvl.data.manifest import read_manifest
 from medvl.data.scan import scan_dicom
-from medvl.data.study import leakage, samples, split_by_patient
+from medvl.data.study import samples
+from medvl.data.splits import leakage, split_by_patient
 from medvl.data.summary import summary
 from medvl.data.table import write_table
 from medvl.data.words import impression_findings
