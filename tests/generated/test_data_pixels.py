@@ -77,10 +77,10 @@ test_eq([[by_kind(o)[0] for o in as_film(a).warnings] for a in odd.values()],
         [[], ['hardly any contrast', 'few greys (bits cut off?)'], ['few greys (bits cut off?)'],
          ['values wrapped round (bits cut off?)'], ['most pixels have one value']])
 
-# %% [17] Grey, really
+# %% [17] Is the picture grey?
 from medvl.data.pixels import (grey)
 
-# %% [19] Grey, really
+# %% [19] Is the picture grey?
 dense = phantom_studies(1, size=160, cache=False)[0].frontals[0].film().px[0].numpy()
 im = Image.fromarray(np.uint8(dense*255))
 notes = []
@@ -92,10 +92,10 @@ test_fail(lambda: grey(im.convert('1'), []), contains='mask')
 clear = im.convert('RGBA'); clear.putalpha(0); test_eq(np.asarray(grey(clear, notes)), np.asarray(im))
 clear.paste((0,0,0,255), (0,0,80,80)); test_eq(np.asarray(grey(clear, notes)).max(), 0); notes
 
-# %% [21] Three ways to say "the same film"
+# %% [21] Three tests for the same film
 from medvl.data.pixels import (file_hash, pixel_hash, phash)
 
-# %% [22] Three ways to say "the same film"
+# %% [22] Three tests for the same film
 img = as_film(np.float32(dense)).px
 far = lambda a,b: (phash(a)^phash(b)).bit_count()
 noisy = (img+torch.randn(img.shape, generator=torch.Generator().manual_seed(0))*.05).clamp(0,1)
