@@ -7,6 +7,7 @@
 - `medvl.data.dicom`: A DICOM file step by step: is it a film, which bits are its picture, what its greys mean, through which window they are seen, and which of them is white.
 - `medvl.data.manifest`: One table that any set of films can be written as: what its columns mean, how it is read, and how it is written.
 - `medvl.data.pixels`: One grey float picture `[1 h w]` in [0,1], bones white, and a dictionary that says how it was made: what is let in, and when two are the same.
+- `medvl.data.show`: Thumbnails, rows of films with captions, and lists that stay short however long they are: what studies, loaders and results show of themselves in JupyterLab.
 - `medvl.data.study`: What was taken of one patient at one time: films, a report, what is known of it. Then time (the prior), fairness (splits by patient) and suspicion (leakage).
 - `medvl.data.summary`: A set of studies on one page: films, texts, priors and labels by split, what can't be opened, and what leaks between splits.
 - `medvl.data.table`: Reading and writing tables so that nothing is lost in between, and a log that says what was found, what was left out, and why.
@@ -38,7 +39,6 @@
 - `medvl.run.data`: Any set as studies and samples: a folder or a manifest by its path, which studies, whose splits, and what one sample is.
 - `medvl.run.folds`: Every patient is tested once, by models that never saw him: tables of splits, a run a fold and system, answers side by side.
 - `medvl.run.model`: One object for a trained model: embed films, search them with a sentence, name findings without labels, and see where a phrase lies. `medvl.load` makes it from a shipped name, a run, or the authors' file.
-- `medvl.run.run`: One object for a training: the method, what it starts from, recipe, arguments, data and seed. It builds, trains, scores, and knows whether it was done before.
 - `medvl.run.score`: A trained model and what belongs to it, films as it was trained on them, and the tasks that it can be asked: one function each.
 - `medvl.run.train`: A method by its name, with whatever its constructor takes; tokenizer, loaders, learner; and one training, step by step.
 - `medvl.toy`: Small batches, towers, studies and a training loop that the examples of the other pages share, and the boxes and arrows of their diagrams."""

@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Studies
-import re
+import html, re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,10 +15,11 @@ from matplotlib.axes import Axes
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
-from medvl.core import MedvlError
+from medvl.core import SLOTS, MedvlError
 from medvl.data.identity import doubtful, say_doubtful
 from medvl.data.image import read_image, set_bits
 from medvl.data.pixels import Film, ImageError, as_film, file_hash, phash, pixel_hash
+from medvl.data.show import Rows, cards, clipped, counted
 
 # %% [4] Studies
 import pickle, tempfile
@@ -28,12 +29,13 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from PIL import Image
 from fastcore.test import *
+from medvl.phantom.set import phantom_studies
 
 # %% [6] A film, a visit, a unit
 from medvl.data.study import (Box, View)
 
 # %% [8] A film, a visit, a unit
-from medvl.data.study import (Time, Study, Sample)
+from medvl.data.study import (Time, Study, present, Sample)
 
 # %% [9] A film, a visit, a unit
 v = View(id='a', path='a.png', pos='PA'); s = Study('p1', 's1', 0., [View(id='l', kind='lateral'), View(id='b'), v])
@@ -50,9 +52,23 @@ with tempfile.TemporaryDirectory() as d:
     test_eq(disk.content(), file_hash(f'{d}/a.png')); test_ne(disk.content(), memory.content())
 
 # %% [11] A film, a visit, a unit
+shown = phantom_studies(3, seed=2, size=128, difficulty='easy')
+study = next(s for s in shown if s.prior and s.laterals)
+print(study.views[0]); print(study)
+many = {f'finding {i}': 1 for i in range(50)}
+long = Study('p'*300, 's'*300, 2., study.views*50, 'word '*3000, many, info=dict(a='b'*9000))
+assert 'day 2, 50 frontals' in repr(long) and len(repr(long)) < 300
+assert len(repr(shown)) < 1500 and len(repr(study.views[0])) < 200
+assert 'finding 0, finding 1, finding 2, finding 3, ...; report of 3,000 words' in repr(long)
+test_eq(repr(Study('p', 's')), 'Study s: patient p; no film; no report')
+assert study._repr_html_().count('<img') == len(study.views) and study.report in study._repr_html_()
+assert 'no such file' in View('gone.png', 'gone')._repr_html_() and len(shown._repr_html_()) < 100_000
+study
+
+# %% [13] A film, a visit, a unit
 from medvl.data.study import (share_bits, bits_text)
 
-# %% [12] A film, a visit, a unit
+# %% [14] A film, a visit, a unit
 with tempfile.TemporaryDirectory() as d:
     for i in range(10): Image.fromarray(px.astype(np.uint16)*(2 if i < 2 else 16)).save(f'{d}/{i}.png')
     films, said = [View(id=str(i), path=f'{d}/{i}.png') for i in range(10)], []
@@ -60,17 +76,17 @@ with tempfile.TemporaryDirectory() as d:
     test_eq(films[0].bits, 12); test_close(alone/films[0].film().px.max(), 4095/1023, eps=.01)
     share_bits([Study('p', 's', views=films)], said.append); test_eq(len(said), 1); print(said[0])
 
-# %% [14] A film, a visit, a unit
+# %% [16] A film, a visit, a unit
 far = None
 for i in range(300): far = Study('p', f's{i}', float(i), [View(id=f'v{i}')], prior=far)
 back, n = pickle.loads(pickle.dumps(far)), 0
 while back is not None: back, n = back.prior, n+1
 test_eq(n, 300)
 
-# %% [16] The prior
+# %% [18] The prior
 from medvl.data.study import (days_between, link_priors, link_one)
 
-# %% [17] The prior
+# %% [19] The prior
 def visit(p, id, time, kinds='f', **kw):
     "A study with frontals (f) and laterals (l), for examples."
     return Study(p, id, time, [View(id=f'{id}{k}{i}', kind=dict(f='frontal', l='lateral')[k])
@@ -96,10 +112,10 @@ names = [visit(p,f'{p}{i}',float(i),info=dict(sex=s)) for p in ('ANONYMOUS','p3'
     s in enumerate(dict(p3='FM').get(p, 'FF'))]
 test_eq([o.prior and o.prior.id for o in link_priors(names)], [None]*5+['p40'])
 
-# %% [19] Samples: four slots and a text
+# %% [21] Samples: four slots and a text
 from medvl.data.study import (samples, slots)
 
-# %% [20] Samples: four slots and a text
+# %% [22] Samples: four slots and a text
 s = visit('p1','c',7.,'flf', report='Clear.'); s.prior = visit('p1','a',0.,'lff'); s.frontals[1].text = 'Film note.'
 ids = lambda o: tuple(v and v.id for v in o.slots)
 one, = samples([s]); test_eq(ids(one), ('cf0','cl1','af1','al0')); test_eq((one.id, one.text), ('c','Clear.'))
@@ -115,18 +131,18 @@ test_eq(len(samples([s,e,b], need_text=True)), 1)
 test_fail(lambda: samples([s], per='patient'), contains="'study' or 'image'")
 test_fail(lambda: samples([s], split='val'), contains="split='val' of {None: 1}")
 
-# %% [22] A patient's timeline
+# %% [24] A patient's timeline
 from medvl.data.study import (show_timeline)
 
-# %% [23] A patient's timeline
+# %% [25] A patient's timeline
 show_timeline(link_priors([visit('p1','a',0.,'fl'), visit('p1','b',3.,'l'), visit('p1','c',7.,'ffl'),
                            visit('p1','d',12.), visit('p1','e',None)], say=None))
 test_fail(lambda: show_timeline([a,e]), contains="['p1', 'p2']")
 
-# %% [25] Splits
+# %% [27] Splits
 from medvl.data.study import (split_by_patient)
 
-# %% [26] Splits
+# %% [28] Splits
 many = split_by_patient([visit(f'p{i}', f's{i}', 0.) for i in range(5000)])
 n = Counter(o.split for o in many); print(dict(n))
 test_close(np.array([n['train'], n['val'], n['test']])/5000, [.7,.1,.2], eps=.02)
@@ -141,10 +157,10 @@ test_eq(len({o.split for o in hidden[:40]}), 1); print(said[0])
 assert said[0].startswith("split: 40 of 41 studies have an id that is no proof of one person ('0': a placeholder)")
 test_fail(lambda: split_by_patient(few, train=.9), contains='0.9+0.1+0.2 = 1.2')
 
-# %% [28] Leakage
+# %% [30] Leakage
 from medvl.data.study import (near_pairs, fingerprint, alike)
 
-# %% [29] Leakage
+# %% [31] Leakage
 h = np.array([0b0000, 0b0111, 0b1111], np.uint64)
 test_eq([list(o) for o in near_pairs(h, h, 1)], [[0,1,1,2,2], [0,1,2,1,2]])
 test_eq(near_pairs(h[:0], h, 1)[0].size, 0)
@@ -153,17 +169,17 @@ slow = [(i,j) for i,x in enumerate(big[:300].tolist()) for j,y in enumerate(big.
 test_eq(list(zip(*near_pairs(big[:300], big, 18))), slow)
 test_close(alike(np.array([[1,2,3],[1,2,3]]), np.array([[10,20,30],[3,2,1]])), [1,-1])
 
-# %% [31] Leakage
+# %% [33] Leakage
 from medvl.data.study import (LEAKS, Leakage, crossings)
 
-# %% [32] Leakage
+# %% [34] Leakage
 rows, n = crossings('text', [('x','train','1'), ('x','train','2'), ('x','test','3'), ('y','val','4')])
 test_eq(n, 2); test_eq(rows, [dict(kind='text', key='x', a='1', split_a='train', b='3', split_b='test')])
 
-# %% [33] Leakage
+# %% [35] Leakage
 from medvl.data.study import (plain, leakage, attempt, near_films)
 
-# %% [35] Leakage
+# %% [37] Leakage
 import torch
 from torch.nn.functional import interpolate
 gen = np.random.default_rng(3)
@@ -184,7 +200,7 @@ rep = leakage(clean+[copy,dark,again], near=8); print(rep)
 test_eq(rep.ok, False); test_eq(rep.count, dict(patient=1, group=1, film=1, near=2, text=1))
 rep.table()
 
-# %% [37] Leakage
+# %% [39] Leakage
 test_eq(leakage(samples(clean+[copy,dark,again], say=None), near=8).count, rep.count)
 alone = [replace(clean[0], report='Clear.'), replace(clean[4], report='CLEAR')]
 test_eq((leakage(alone).ok, leakage(alone).count['text']), (True, 1)); print(leakage(alone))
