@@ -8,24 +8,19 @@
 - `medvl.data.manifest`: One table that any set of films can be written as: what its columns mean, how it is read, and how it is written.
 - `medvl.data.pixels`: One grey float picture `[1 h w]` in [0,1], bones white, and a dictionary that says how it was made: what is let in, and when two are the same.
 - `medvl.data.show`: Thumbnails, rows of films with captions, and lists that stay short however long they are: what studies, loaders and results show of themselves in JupyterLab.
-- `medvl.data.study`: What was taken of one patient at one time: films, a report, what is known of it. Then time (the prior), fairness (splits by patient) and suspicion (leakage).
 - `medvl.data.summary`: A set of studies on one page: films, texts, priors and labels by split, what can't be opened, and what leaks between splits.
 - `medvl.data.table`: Reading and writing tables so that nothing is lost in between, and a log that says what was found, what was left out, and why.
 - `medvl.eval.grounding`: A phrase, a film, and where a radiologist drew it: does the map lie there? Four measures, each solved by hand, and the rules that decide them written down.
 - `medvl.eval.pool`: Each fold's model answers about its own patients; the answers are pooled, and whole patients are drawn for the interval.
 - `medvl.eval.robust`: How much does a method bear? Sentences that are missing, sides that are swapped, sentences of another patient, grain on a film.
-- `medvl.eval.select`: A zero-shot protocol on validation films, asked after every epoch: logged, and the best epoch's weights kept beside the last's.
 - `medvl.eval.temporal`: Has the finding improved, stayed, or worsened? A linear read-out on the frozen features of the current and the prior film, in the manner of MS-CXR-T.
 - `medvl.files`: What a run leaves on disk: files that are written whole or not at all, JSON with its provenance, and one folder for what can be made again.
-- `medvl.methods.alta`: Freeze a masked-record vision model and a radiology BERT, give both small adapters, and align them with up to four films per report.
-- `medvl.methods.clip`: One encoder for films, one for reports, and a loss that only knows which belong together: the plain dual encoder, from ConVIRT to CLIP.
-- `medvl.methods.dual`: What methods with a tower and a head on either side have in common, so that each is written as its difference from the others.
-- `medvl.methods.gloria`: Besides one vector per film and report, compare words with cells: each word finds its place, and the film fits the report when the words are met.
-- `medvl.methods.mrm`: Hide three quarters of a film and half of its report's words, and restore both: the vision tower that ALTA starts from.
-- `medvl.methods.place`: What a film shows, observation by observation, is aligned with what its report says, sentence by sentence, and the report helps to predict which parts of the film go together.
-- `medvl.methods.plan`: Look, and look again: words and places of a film find each other softly, and each look starts from what the one before has seen.
-- `medvl.methods.recipe`: What a training run needs beside the model: what counts as a sample, how texts are cut, how large a step is, how the weights move.
-- `medvl.methods.siglip`: CLIP with a question per pair: does this film belong to this report, yes or no? No softmax, so no comparison within the batch.
+- `medvl.methods.alta`: A vision model pretrained with masked records and a radiology BERT stay frozen, and small adapters align them, with up to four films per report.
+- `medvl.methods.clip`: The plain dual encoder, from ConVIRT to CLIP: an encoder for films, one for reports, and a contrastive loss over the pairs of a batch.
+- `medvl.methods.gloria`: A dual encoder with a second, local loss: every word of a report attends to the cells of the film, and a pair fits if its words resemble what they attend to.
+- `medvl.methods.mrm`: Pretraining by masked record modeling: three quarters of a film and half of its report's words are hidden, and both are reconstructed.
+- `medvl.methods.place`: Visual observations of a film are aligned with the sentences of its report, and the report helps to predict which patches of the film resemble each other.
+- `medvl.methods.siglip`: CLIP with a sigmoid instead of a softmax: each pair of a film and a report is classified by itself as matching or not.
 - `medvl.models.chunks`: Encode a few films and reports at a time, contrast all of them, then encode again with gradient: the step of the whole batch, in the memory of a part.
 - `medvl.models.compute`: How much work is a sample, forward and backward, and how much memory: from a counter that looks at every operation, not from a formula.
 - `medvl.models.guided`: Which patches and words to hide when the other half of the pair decides: patches that match the text, words that name something.

@@ -1,5 +1,5 @@
-"""Freeze a masked-record vision model and a radiology BERT, give both small adapters, and align them with up to four
-films per report.
+"""A vision model pretrained with masked records and a radiology BERT stay frozen, and small adapters align them, with
+up to four films per report.
 
 Docs: https://medvl.github.io/medvl/methods/alta.html.md"""
 
@@ -26,7 +26,8 @@ from .recipe import Recipe
 from ..losses.contrastive import log_scale
 from ..losses.local import local_loss
 from ..models.adapters import add_adapters, add_lora, freeze, unfreeze
-from ..models.checkpoint import cxr_bert_keys, load_state, mrm_keys, read_config
+from ..models.checkpoint import load_state, read_config
+from ..models.authors import cxr_bert_keys, mrm_keys
 from ..models.heads import BatchScale, ProjectionHead, ViewTimeEmbedding, fuse_views
 from ..models.masked import mask_words, patchify, pick_patches, pixel_loss, token_loss
 from ..models.text import pool_words, text_presets
