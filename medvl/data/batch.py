@@ -1,4 +1,4 @@
-"""From samples to tensors: four image slots with a mask, texts in tokens, and fastai's DataLoaders.
+"""From samples to tensors: four image slots with a mask, tokenized texts, and fastai's DataLoaders.
 
 Docs: https://medvl.github.io/medvl/data/batch.html.md"""
 

@@ -1,5 +1,5 @@
-"""One grey float picture `[1 h w]` in [0,1], bones white, and a dictionary that says how it was made: what is let in,
-and when two are the same.
+"""A film is one grey float picture `[1 h w]` in [0,1] with white bones, and a dictionary of how it was made: which
+pictures are accepted, and when two are the same.
 
 Docs: https://medvl.github.io/medvl/data/pixels.html.md"""
 

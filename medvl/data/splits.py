@@ -1,4 +1,4 @@
-"""Who trains and who is tested: by patient, in a file or in folds; and a check that nothing occurs on both sides.
+"""Splits by patient, from a file or into folds, and a check that nothing occurs in two splits.
 
 Docs: https://medvl.github.io/medvl/data/splits.html.md"""
 

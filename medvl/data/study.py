@@ -1,4 +1,5 @@
-"""A visit with its films and its report, the visit before it, and the samples that training takes from both.
+"""A study is a visit with its films and its report; it is linked to the visit before it, and training takes samples
+from both.
 
 Docs: https://medvl.github.io/medvl/data/study.html.md"""
 

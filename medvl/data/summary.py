@@ -1,4 +1,4 @@
-"""A set of studies on one page: films, texts, priors and labels by split, what can't be opened, and what leaks
+"""A summary of a set of studies: films, texts, priors and labels by split, files that can't be opened, and leaks
 between splits.
 
 Docs: https://medvl.github.io/medvl/data/summary.html.md"""

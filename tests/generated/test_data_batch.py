@@ -147,10 +147,10 @@ for rank in '01':
 for k in ('RANK','WORLD_SIZE'): os.environ.pop(k)
 test_eq([a+b for a,b in zip(*shares)], four)
 
-# %% [35] What can't be loaded
+# %% [35] Missing films
 from medvl.data.batch import (missing_films, leave_out)
 
-# %% [36] What can't be loaded
+# %% [36] Missing films
 gone = [replace(smp[1], slots=(View(id='g', path='/no/film.png'),None,None,None)), smp[3]]
 bad = missing_films(gone); test_eq(list(bad), ['/no/film.png'])
 test_fail(lambda: leave_out(gone, bad), contains='row 0 (s1), /no/film.png: no such file')

@@ -28,13 +28,13 @@ from PIL import Image
 from medvl.data.study import link_priors
 from medvl.data.splits import split_by_patient
 
-# %% [6] What is counted
+# %% [6] The counts
 from medvl.data.summary import (Summary)
 
-# %% [8] What is counted
+# %% [8] The counts
 from medvl.data.summary import (summary)
 
-# %% [10] What is counted
+# %% [10] The counts
 from medvl.data.summary import (films_table, split_table, label_table, finding_table, open_all)
 
 # %% [12] The figure
