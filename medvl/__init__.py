@@ -9,6 +9,7 @@
 - `medvl.data.pairing`: A film gets a report only by a key that is unique among films and among reports, and only if the two do not contradict each other.
 - `medvl.data.pixels`: A film is one grey float picture `[1 h w]` in [0,1] with white bones, and a dictionary of how it was made: which pictures are accepted, and when two are the same.
 - `medvl.data.report`: What a report states about the film: findings with polarity, side, severity and change, and labels derived from them.
+- `medvl.data.show`: Thumbnails, rows of films with captions, and lists that stay short however long they are: what studies, loaders and results show of themselves in JupyterLab.
 - `medvl.data.study`: A study is a visit with its films and its report; it is linked to the visit before it, and training takes samples from both.
 - `medvl.data.summary`: A summary of a set of studies: films, texts, priors and labels by split, files that can't be opened, and leaks between splits.
 - `medvl.data.tokens`: Tokenizing reports with any fast tokenizer or with a vocabulary of your own, which word a piece belongs to, and which texts are identical.
@@ -37,7 +38,6 @@
 - `medvl.run.data`: Any set as studies and samples: a folder or a manifest by its path, which studies, whose splits, and what one sample is.
 - `medvl.run.folds`: Every patient is tested once, by models that never saw him: tables of splits, a run a fold and system, answers side by side.
 - `medvl.run.model`: One object for a trained model: embed films, search them with a sentence, name findings without labels, and see where a phrase lies. `medvl.load` makes it from a shipped name, a run, or the authors' file.
-- `medvl.run.run`: One object for a training: the method, what it starts from, recipe, arguments, data and seed. It builds, trains, scores, and knows whether it was done before.
 - `medvl.run.score`: A trained model and what belongs to it, films as it was trained on them, and the tasks that it can be asked: one function each.
 - `medvl.run.train`: A method by its name, with whatever its constructor takes; tokenizer, loaders, learner; and one training, step by step.
 - `medvl.toy`: Small batches, towers, studies and a training loop that the examples of the other pages share, and the boxes and arrows of their diagrams."""

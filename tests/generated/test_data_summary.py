@@ -2,6 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] What is in a set
+import html
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Iterable
@@ -55,6 +56,7 @@ test_eq(sm.splits.studies.sum(), 120); test_eq(sm.films['all'].sum(), 180)
 test_eq(sm.labels.loc['Effusion'].tolist(), [sum(1+p%3 for p in range(0,60,2)), sum(1+p%3 for p in range(1,60,2)), 0])
 test_eq(sm.texts['count'], 120); test_eq(sm.texts['distinct'], 1+sum(1+p%3 for p in range(0,60,2)))
 test_eq((sm.leak.ok, sm.unreadable), (True, []))
+assert sm._repr_html_().count('<table') == 3 and len(sm._repr_html_()) < 20_000
 json.dumps(sm.to_dict()); sm.figure();
 
 # %% [16] The figure

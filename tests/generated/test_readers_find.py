@@ -7,6 +7,7 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 from medvl.core import MedvlError, Registry
 from medvl.data.manifest import read_manifest
+from medvl.data.show import Rows
 from medvl.data.study import Study, share_bits
 
 # %% [4] Public sets
@@ -57,7 +58,8 @@ from medvl.readers.find import (read_studies)
 tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name); (d/'films').mkdir()
 Image.new('L', (40,40)).save(d/'films/a.png')
 (d/'manifest.csv').write_text('image,patient_id\nfilms/a.png,p1\n')
-test_eq(len(read_studies(d, log=ReadLog())), 1); test_eq(len(read_studies(d/'manifest.csv', log=ReadLog())), 1)
+read = read_studies(d, log=ReadLog()); print(read); test_eq(len(read), 1); assert len(repr(read)) < 200
+test_eq(len(read_studies(d/'manifest.csv', log=ReadLog())), 1)
 test_fail(lambda: read_studies(d/'films'), contains='no known layout. Known: covid (metadata.csv), ')
 test_fail(lambda: read_studies(d/'nowhere'), contains='no such file or folder')
 test_fail(lambda: read_studies(d/'films', kind='mimik'), contains="unknown layout 'mimik'")
