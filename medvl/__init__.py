@@ -29,11 +29,17 @@
 - `medvl.models.compute`: How much work is a sample, forward and backward, and how much memory: from a counter that looks at every operation, not from a formula.
 - `medvl.models.guided`: Which patches and words to hide when the other half of the pair decides: patches that match the text, words that name something.
 - `medvl.phantom.bones`: Thin structures as chains of points, and the skeleton drawn with them: ribs, clavicles, shoulder blades, sternum, spine.
-- `medvl.readers.chexpert`: 224,316 films of 65,240 patients of one hospital, 14 findings read from the reports by rules; later, with CheXpert Plus, the reports themselves.
-- `medvl.readers.layout`: Every public set has its own tables, and all of them ask the same questions: where are the films, who is in which split, what do the labels mean, and is an empty cell a "no".
-- `medvl.readers.mimic`: From the folder as it was downloaded to studies with reports, labels, laterals and priors. No script, no intermediate file.
-- `medvl.readers.openi`: The Indiana University films with reports, as NLM publishes them, as Kaggle repacked them, and as the report generators use them.
-- `medvl.readers.sections`: Which part of a MIMIC-CXR report describes the film: the rules by which everybody's `mimic_cxr_sectioned.csv` was made.
+- `medvl.readers.chexpert`: Read CheXpert, 224,316 chest X-rays of 65,240 patients with 14 findings labelled by rules, and the reports of CheXpert Plus.
+- `medvl.readers.covid`: Read the first public set of COVID-19 chest X-rays with clinical notes: one table, one folder of pictures, many small pitfalls.
+- `medvl.readers.imagenome`: Read Chest ImaGenome: for 240,000 frontal films of MIMIC-CXR, boxes of 29 (and a few more) regions, and the report's phrases about each.
+- `medvl.readers.jsrt`: Read JSRT, 247 chest X-rays of 1997, 154 of them with one lung nodule, and SCR, lungs, heart and clavicles drawn on all of them.
+- `medvl.readers.mimic`: Read MIMIC-CXR as it was downloaded into studies with reports, labels, laterals and priors, without a script or an intermediate file.
+- `medvl.readers.nih`: Read NIH ChestX-ray14, 112,120 frontal chest X-rays with findings that were mined from reports, and boxes on 880 of them.
+- `medvl.readers.objectcxr`: Read Object-CXR, foreign objects on 10,000 chest X-rays as rectangles, ellipses and polygons in one cell of a table.
+- `medvl.readers.openi`: Read the chest X-rays and reports of Indiana University, in the forms of NLM, of Kaggle, and of report generation (R2Gen).
+- `medvl.readers.padchest`: Read PadChest, 160,861 chest X-rays of 67,625 patients of one Spanish hospital, with real dates and 193 findings with their places.
+- `medvl.readers.rows`: Write our training pairs in the tables that the published code of ALTA and MRM reads, for comparisons on the same studies.
+- `medvl.readers.siim`: Read SIIM-ACR Pneumothorax, masks as relative run lengths on 10,712 training films and 1,377 test films (labelled in stage 2).
 - `medvl.run.cost`: Multiply-adds, memory and seconds of a training step, per sample and for whole trainings; and what ALTA's abstract says of both.
 - `medvl.run.data`: Any set as studies and samples: a folder or a manifest by its path, which studies, whose splits, and what one sample is.
 - `medvl.run.folds`: Every patient is tested once, by models that never saw him: tables of splits, a run a fold and system, answers side by side.
