@@ -25,6 +25,7 @@ from medvl.eval.metrics import Interval, auroc, auroc_without, seed_bootstrap, u
 from medvl.eval.retrieval import Embeddings, embed
 from medvl.eval.zeroshot import zeroshot
 from medvl.files import jsonable, provenance, save_json
+from medvl.methods.mmclip import MMCLIP
 from medvl.models.checkpoint import from_pretrained
 from medvl.models.guided import top_patches
 from medvl.phantom.set import iter_phantom
@@ -80,7 +81,7 @@ class MaskCB(Callback):
 def lesions(samples, tok, preset, cache, n=96):
     "Films with lesions, in one batch, and a map of each lesion in patches."
     some = [s for s in samples if s.slots[0].masks][:n]
-    dl = sample_loader(some, tok, preset, len(some), cache, max_len=128, slots=SLOTS[:1], fields=('term','prompt'))
+    dl = sample_loader(some, tok, preset, len(some), cache, max_len=128, slots=SLOTS[:1], fields=MMCLIP.fields)
     on = np.stack([np.any(list(s.slots[0].masks.values()), 0) for s in some])
     return next(iter(dl))[0], torch.from_numpy(on).float()
 
