@@ -2227,6 +2227,7 @@ d = { 'settings': { 'branch': 'main',
                                   'medvl.train.step.plot_log': ('train/step.html#plot_log', 'medvl/train/step.py'),
                                   'medvl.train.step.scale_lr': ('train/step.html#scale_lr', 'medvl/train/step.py'),
                                   'medvl.train.step.scales': ('train/step.html#scales', 'medvl/train/step.py'),
+                                  'medvl.train.step.source_names': ('train/step.html#source_names', 'medvl/train/step.py'),
                                   'medvl.train.step.term_counts': ('train/step.html#term_counts', 'medvl/train/step.py'),
                                   'medvl.train.step.write_rows': ('train/step.html#write_rows', 'medvl/train/step.py'),
                                   'medvl.train.step.wrong_answers': ('train/step.html#wrong_answers', 'medvl/train/step.py')}}}

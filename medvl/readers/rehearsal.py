@@ -83,7 +83,7 @@ def film_row(v:View, s:Study, subject:str, study:str # film, its study, its numb
                 ViewCodeSequence_CodeMeaning=dict(PA='postero-anterior', AP='antero-posterior').get(v.pos, 'lateral'),
                 PatientOrientationCodeSequence_CodeMeaning='', split=dict(val='validate').get(s.split, s.split))
 
-# %% ../../nbs/readers/60_rehearsal.ipynb #a28413f9
+# %% ../../nbs/readers/60_rehearsal.ipynb #bb2893da
 def put_film(v:View, file:Path # a film in memory; .png, .jpg or .dcm
             ) -> Path: # the file
     "A film to disk; as DICOM with the least that a viewer needs."
@@ -139,6 +139,7 @@ def write_chexpert(studies:Iterable[Study], folder:Path # with films in memory; 
         if rows[k]: pd.DataFrame(rows[k]).to_csv(folder/f, index=False)
     return folder
 
+# %% ../../nbs/readers/60_rehearsal.ipynb #a78ba935
 def write_rsna(studies:Iterable[Study], folder:Path # with films in memory; made
               ) -> Path:
     "Studies in the layout of RSNA Pneumonia, stage 2: labels with boxes, classes, DICOM files."

@@ -7,8 +7,7 @@ Docs: https://medvl.github.io/medvl/run/sources.html.md"""
 # %% auto #0
 __all__ = ['report_rows', 'alone', 'open_source']
 
-# %% ../../nbs/run/12_sources.ipynb #81d82fff
-from collections.abc import Sequence
+# %% ../../nbs/run/12_sources.ipynb #d7e884b8
 from pathlib import Path
 from typing import Any
 

@@ -44,7 +44,7 @@ def prompt_set(wording:str, # one of `wordings`
     pos, neg = known[wording]
     return PromptSet(f'wording {wording}', 1, {c: dict(pos=[say(pos, c)], neg=[say(neg, c)]) for c in classes})
 
-# %% ../../nbs/run/33_suite.ipynb #a034ed72
+# %% ../../nbs/run/33_suite.ipynb #b6d4d6cf
 @dataclass(frozen=True)
 class Test:
     "A set of the suite: its layout, what is asked, and how its reader is told to read."
@@ -75,13 +75,13 @@ def parts_of(name:str, # key of SUITE
     def part(*names): return [s for s in seen if s.split in names]
     test = part('test') or part('val')
     if not test:
-        raise MedvlError(f"{name}: no frontal film of the test or validation part of {data if own else 'these studies'} "
+        raise MedvlError(f"{name}: no frontal film of the test or validation part of {data if own else 'the studies'} "
                          f"has a label of {', '.join(t.classes)}")
     val, how = part('val') if part('test') else [], 'validation part'
     if not val: val, how = [s for s in part('train') if fold_of(s.group, 10) == 0], 'a tenth of the training patients'
     return units(test), units(val) if val else [], how if val else 'none'
 
-# %% ../../nbs/run/33_suite.ipynb #c1573deb
+# %% ../../nbs/run/33_suite.ipynb #596e411b
 def at_best(scores:Any, # [n k], higher: more likely present
             labels:Any, # [n k] of 1, 0 and NaN
             names:Sequence[str] # of the k findings
@@ -130,7 +130,8 @@ def suite_lines(r:Mapping # of `ask_suite`
     lines = [f"{r['name']}: {r['films']} films, {len(o['classes'])} of {len(o['by_finding'])} findings, {w!r}",
              f"  AUROC {num(auc[w])} {span}",
              f"  highest F1 {num(b['f1'])}, accuracy there {num(b['accuracy'])} (threshold of the test films)",
-             f"  F1 {num(o.get('f1'))}, accuracy {num(o.get('accuracy'))} (threshold of {v['films']} films: {v['how']})"]
+             f"  F1 {num(o.get('f1'))}, accuracy {num(o.get('accuracy'))} (threshold of {v['films']} films: "
+             f"{v['how']})"]
     known = {k: x for k,x in auc.items() if x is not None}
     if len(known) < 2: return lines
     lo, hi = min(known, key=known.get), max(known, key=known.get)

@@ -277,7 +277,8 @@ from medvl.run.model import shipped
 sets = dict(rsna=write_rsna(phantom_studies(30, 4, size=64, cache=False), root/'rsna'),
             siim=write_siim(phantom_studies(30, 4, size=64, cache=False), root/'siim'))
 two = [f'--model={shipped()[k]}' for k in ('phantom-clip','phantom-alta')]
-code, said = run('eval', 'suite', *two, *[f'--set={k}={d}' for k,d in sets.items()], '--out', root/'suite', '--n-boot', 0)
+named = [f'--set={k}={d}' for k,d in sets.items()]
+code, said = run('eval', 'suite', *two, *named, '--out', root/'suite', '--n-boot', 0)
 print('\n'.join(o for o in said.splitlines() if o.startswith(('  AUROC','rsna','siim')))); test_eq(code, 0)
 res = json.loads((root/'suite/results.json').read_text())
 test_eq([list(o) for o in res['sets'].values()], [['rsna','siim']]*2); test_eq('rsna' in res['flips'], True)

@@ -100,8 +100,8 @@ test_eq(set(pd.read_csv(root/'clip/log.csv').query("split == 'train'").source), 
 odd = phantom_studies(10, 3, size=64, cache=False)
 for s in odd: s.labels = {'Gout': 1}
 odd = write_manifest(odd, root/'odd/manifest.csv')
-(root/'mine.json').write_text(json.dumps(dict(id='mine', version=1, positive='There is it.', negative='There is no {name}.',
-                                              none='There is nothing.', names={})))
+mine = dict(id='mine', version=1, positive='There is it.', negative='no {name}', none='Nothing.', names={})
+(root/'mine.json').write_text(json.dumps(mine))
 lack = 'CLIP has no term for films alone (more-films); it takes films with labels'
 for args, want in [(['align','clip',three[1]], lack),
                    (['align','gloria',three[0]], '--set positives=true'),

@@ -3,7 +3,7 @@
 
 # %% [3] Several sources
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 import numpy as np
@@ -75,9 +75,9 @@ from medvl.data.mix import (parse_ratio, turns, stream)
 # %% [16] Turns
 test_eq(turns([3,3]), [0,1,0,1,0,1]); test_eq(turns([2,1,4]), [2,0,2,1,2,0,2])
 test_eq(parse_ratio('2:1', 1), [2.,1.]); test_eq(parse_ratio(None, 2), [1.,1.,1.])
-for bad in ('2', '1:0', '1:x', '1:2:3'): test_fail(lambda: parse_ratio(bad, 1), contains='expected 2 positive numbers')
+for bad in ('2', '1:0', '1:x', '1:2:3'): test_fail(lambda: parse_ratio(bad, 1), contains='expected 2 positive')
 s = stream(5, 0, 13); test_eq([sorted(s[:5]), sorted(s[5:10])], [list(range(5))]*2)
-test_eq(stream(5, 3, 9), s[3:12])                                              # any stretch, without what is before it
+test_eq(stream(5, 3, 9), s[3:12])                                            # any stretch, without what is before it
 
 # %% [18] The loader
 from medvl.data.mix import (MixedDL, shares)

@@ -56,20 +56,12 @@ test_fail(lambda: write_mimic([Study('p', 's', views=[View(path='a.png', id='a')
 tmp.cleanup()
 
 # %% [12] Six sets with labels
-from medvl.readers.rehearsal import (put_film,
-    OWN,
-    IN_NIH,
-    IN_PADCHEST,
-    _fronts,
-    write_nih,
-    write_chexpert,
-    write_rsna,
-    write_siim,
-    write_covidx,
-    write_padchest,
-    WRITERS)
+from medvl.readers.rehearsal import (put_film, OWN, IN_NIH, IN_PADCHEST, _fronts, write_nih, write_chexpert)
 
 # %% [13] Six sets with labels
+from medvl.readers.rehearsal import (write_rsna, write_siim, write_covidx, write_padchest, WRITERS)
+
+# %% [14] Six sets with labels
 from medvl.readers.find import find_layouts, readers
 tmp = tempfile.TemporaryDirectory(); made = phantom_studies(20, seed=2, size=48)
 for k,write in WRITERS.items():
@@ -79,9 +71,9 @@ for k,write in WRITERS.items():
     print(f"{k:9}", Counter(s.split for s in got), sorted({f for s in got for f,x in s.labels.items() if x == 1})[:4])
 tmp.cleanup()
 
-# %% [15] Published tables
+# %% [16] Published tables
 from medvl.readers.rehearsal import (published_tables)
 
-# %% [16] Published tables
+# %% [17] Published tables
 if (pub := published_tables(('BBox_List_2017.csv.gz','BBox.csv.gz'))):
     test_eq([o.name for o in Path(pub.name).iterdir()], ['BBox.csv.gz']); pub.cleanup()

@@ -2,7 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Open unpaired sets
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from medvl.run.data import impression, shown, units
@@ -37,7 +36,7 @@ b = open_source(f'films={path}', path, studies, r); c = open_source(f'reports={p
 test_eq((b.name, len(b.samples)), ('set-films', sum(len(s.frontals) for s in studies if s.split == 'train')))
 test_eq(len(c.samples), sum(bool(s.report) for s in studies if s.split == 'train'))
 test_eq({any(s.slots) for s in c.samples}, {False}); assert all('IMPRESSION' not in s.text for s in c.samples)
-for s in made: s.split = None                                            # the same films in another file, without splits
+for s in made: s.split = None                                    # the same films in another file, without splits
 d = open_source(str(write_manifest(made, root/'more/manifest.csv')), path, studies, r)
 print(d, d.left_out)
 test_eq({s.group for s in d.samples} & {s.group for s in studies if s.split in ('val','test')}, set())

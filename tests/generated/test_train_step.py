@@ -6,7 +6,7 @@ import csv, math, os, time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 from medvl.core import MedvlError, Out, best_precision, need
 from medvl.files import jsonable, written
 from medvl.data.batch import world_size
@@ -246,15 +246,16 @@ tmp = tempfile.TemporaryDirectory(); work = Path(tmp.name)
 write_rows(work/'rows/a.csv', [dict(a=1), dict(a=2, b=3)], ['a','b'])
 test_eq((work/'rows/a.csv').read_text(), 'a,b\n1,\n2,3\n')
 
-# %% [48] The log
-from medvl.train.step import (TermsCB)
+# %% [49] The log
+from medvl.train.step import (source_names, by_source)
 
 # %% [50] The log
-from medvl.train.step import (by_source)
+rows = [dict(source=s, epoch=e, step=1, mim=x) for s,e,x in (('a',0,9.), ('a',1,1.), ('b',1,5.), ('a',1,2.))]
+test_eq(by_source(rows), dict(a=dict(steps=2, mim=1.5), b=dict(steps=1, mim=5.)))
+test_eq((by_source([dict(epoch=1)]), source_names(None, [0])), ({}, {}))
 
 # %% [51] The log
-rows = [dict(source=s, epoch=e, step=1, mim=x) for s,e,x in (('a',0,9.), ('a',1,1.), ('b',1,5.), ('a',1,2.))]
-test_eq(by_source(rows), dict(a=dict(steps=2, mim=1.5), b=dict(steps=1, mim=5.))); test_eq(by_source([dict(epoch=1)]), {})
+from medvl.train.step import (TermsCB)
 
 # %% [52] The log
 terms = TermsCB(work/'log.csv'); learn = toy_fit(Toy(), StepCB(), ClipCB(), terms)
