@@ -1,9 +1,9 @@
 """Sentences of one construction each, with the label that a radiologist would give.
 
-`sentences.csv` was written before the labeller was run on it, and its rules were then mended. `sentences_held.csv` holds
-seven batches; each was written, and counted once, before the rules were mended for it: `FIRST` has these counts. So the
-error to expect on new sentences is that of the last batches when they were first read, not what is wrong today. Where
-radiologists would differ, two labels are accepted. Beside them the count of `plain_rules`. With `-s` the wrong
+`sentences.csv` was written before the labeller was run on it, and its rules were then mended. `sentences_held.csv`
+holds seven batches; each was written, and counted once, before the rules were mended for it: `FIRST` has these counts.
+So the error to expect on new sentences is that of the last batches when they were first read, not what is wrong today.
+Where radiologists would differ, two labels are accepted. Beside them the count of `plain_rules`. With `-s` the wrong
 sentences are printed."""
 import csv
 from collections import Counter

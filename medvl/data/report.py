@@ -75,7 +75,7 @@ def _named(hits, label=0):
             else: pend.append(r['struct'])
     return out
 
-# %% ../../nbs/data/21_report.ipynb #2414d227
+# %% ../../nbs/data/21_report.ipynb #19975a55
 class _Trig(NamedTuple):
     polarity:str; words:str; context:str=''; start:int=-1; once:bool=False  # once: for the next finding only
 
@@ -110,6 +110,7 @@ def _earlier(hits, i):
         if _has(k, 'joiner','alternative','stop','find','verb','relative','prior','chg'): return False
     return False
 
+# %% ../../nbs/data/21_report.ipynb #8565eb79
 def _forward(hits, i, trig):
     "The trigger that holds after hit `i`, as far as it looks forward."
     h = hits[i]; r = h.roles
@@ -145,7 +146,7 @@ def _over(trig, hits, i):
     if trig.polarity=='absent' and _said(trig, hits, i): return True
     return h.ends=='clause' or h.ends=='list' and (trig.polarity=='absent' or h.key==',')
 
-# %% ../../nbs/data/21_report.ipynb #792bc64e
+# %% ../../nbs/data/21_report.ipynb #9a3f5bf9
 def _subject(hits, i):
     "Whether hit `i` speaks of a structure: in 'opacity, and the heart border is not seen' it is not the opacity."
     for h in reversed(hits[:i]):
@@ -173,6 +174,7 @@ def _aside(hits, i, trig, out):
             if k.key!=',' and not _has(k, *_LINK): break
     return trig if trig and trig.polarity=='absent' else _Trig('uncertain', h.key, '', h.start)
 
+# %% ../../nbs/data/21_report.ipynb #df1e568e
 def _last(hits, i):
     "Whether nothing follows hit `i` in its clause."
     k = hits[i+1] if i+1 < len(hits) else None
@@ -336,7 +338,7 @@ def _topic(found, hits, label):
     if not any(d and not o for d,o in zip(device, inside)): return found
     return [x for x,d,o in zip(found, device, inside) if not (d and o)]
 
-# %% ../../nbs/data/21_report.ipynb #0966f4fc
+# %% ../../nbs/data/21_report.ipynb #2002c05e
 def _whole(low, a, z):
     "(trigger, context) of a sentence that begins with 'any' or ends with a question mark; () if it does neither."
     if '?' in low[z-2:z] and low[z-3:z]!='(?)':
@@ -358,6 +360,7 @@ def _fields(low, z, hits, ents, label):
     for e in ents:
         if value and e.span[1]<=label and e.kind!='surgery': e.polarity,e.trigger = value,'label'
 
+# %% ../../nbs/data/21_report.ipynb #01e79030
 def _frames(hits):
     "(start, end) of what is said of an earlier film: 'which showed no effusion', 'compared to a film with edema,'."
     for i,h in enumerate(hits):
