@@ -14,10 +14,12 @@
 - `medvl.data.summary`: A summary of a set of studies: films, texts, priors and labels by split, files that can't be opened, and leaks between splits.
 - `medvl.data.tokens`: Tokenizing reports with any fast tokenizer or with a vocabulary of your own, which word a piece belongs to, and which texts are identical.
 - `medvl.data.words`: The form of a report: sections, sentences and dictionary words, from any source, and the text that a model is trained on.
-- `medvl.eval.grounding`: A phrase, a film, and where a radiologist drew it: does the map lie there? Four measures, each solved by hand, and the rules that decide them written down.
-- `medvl.eval.pool`: Each fold's model answers about its own patients; the answers are pooled, and whole patients are drawn for the interval.
-- `medvl.eval.robust`: How much does a method bear? Sentences that are missing, sides that are swapped, sentences of another patient, grain on a film.
-- `medvl.eval.temporal`: Has the finding improved, stayed, or worsened? A linear read-out on the frozen features of the current and the prior film, in the manner of MS-CXR-T.
+- `medvl.eval.coverage`: Simulations of how often an interval contains the true value, and how often a p-value is below .05 without a difference.
+- `medvl.eval.grounding`: Compare a model's map of a phrase with the region that a radiologist drew: contrast, overlap and pointing, with every rule stated.
+- `medvl.eval.metrics`: Ranks, areas under curves and thresholds as pure functions on arrays, with confidence intervals, each with a case solved by hand.
+- `medvl.eval.precision`: Precision at k by finding: of the ten reports ranked first for a film with an effusion, the share that mentions an effusion.
+- `medvl.eval.protocols`: Published zero-shot and retrieval tests with an id, a hash, and a rule that builds the set from your copy of the data.
+- `medvl.eval.temporal`: Classify the change of a finding between two films as improved, stable or worsened, with a linear head on frozen features as in MS-CXR-T.
 - `medvl.files`: What a run leaves on disk: files that are written whole or not at all, JSON with its provenance, and one folder for what can be made again.
 - `medvl.losses.contrastive`: The contrastive losses of CLIP and SigLIP: a film is closer to its own report than to the others of the batch, and the report to its film.
 - `medvl.methods.alta`: A vision model pretrained with masked records and a radiology BERT stay frozen, and small adapters align them, with up to four films per report.
