@@ -18,7 +18,7 @@ from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel
 
 from ..core import MedvlError
 
-# %% ../../nbs/models/52_decoder.ipynb #8c4dabd8
+# %% ../../nbs/models/52_decoder.ipynb #1e440f31
 class ReportDecoder(nn.Module):
     "Writes token ids from local tokens. Sizes after R2Gen (Chen et al. 2020), without its relational memory."
     def __init__(self,
@@ -44,8 +44,8 @@ class ReportDecoder(nn.Module):
         self.enc = nn.TransformerEncoder(layer, encoder, nn.LayerNorm(d), False) if encoder else None
         self.words = GPT2LMHeadModel(GPT2Config(
             vocab_size=vocab, n_positions=max_len, n_embd=d, n_layer=layers, n_head=heads, n_inner=ff, resid_pdrop=drop,
-            embd_pdrop=drop, attn_pdrop=drop, add_cross_attention=True, bos_token_id=bos, eos_token_id=eos,
-            pad_token_id=pad))
+            embd_pdrop=drop, attn_pdrop=drop, add_cross_attention=True, bos_token_id=bos, eos_token_id=eos))
+        self.words.loss_type = 'ForCausalLM'
 
     @classmethod
     def small(cls, d_in:int, vocab:int, # see above

@@ -264,7 +264,8 @@ def shipped() -> dict[str,Path]: # name -> folder
 
 def load(name:str|Path, # a shipped name, a run's folder, its model's, or an authors' file
          tokenizer:str|Path|None=None, # folder of a tokenizer; None: the model's own
-         device:str|torch.device|None=None # None: a GPU where there is one
+         device:str|torch.device|None=None, # None: a GPU where there is one
+         preset:str|None=None # how its films are prepared, for weights that don't say so themselves
         ) -> Model:
     "A trained model, ready to use. Raises `MedvlError` with the known names, and for damaged files."
     own, path = shipped(), Path(name)
@@ -275,7 +276,7 @@ def load(name:str|Path, # a shipped name, a run's folder, its model's, or an aut
         raise MedvlError(f"{str(name)!r} {what}, and no shipped model; shipped: {', '.join(own) or 'none'}")
     extra = (read_config(path).get('extra') or {}) if path.is_dir() else {}
     aligner = open_model(path).to(device or default_device())
-    preset = extra.get('preset') or aligner.config.get('preset')
+    preset = extra.get('preset') or aligner.config.get('preset') or preset
     if preset is None: raise MedvlError(f"{path} does not say how its films were prepared (extra.preset)")
     at = Path(tokenizer) if tokenizer else path if (path/'tokenizer_config.json').exists() else None
     slots = (extra.get('args') or {}).get('data', {}).get('slots') or SLOTS
