@@ -1,4 +1,4 @@
-"""From samples to tensors: four image slots with a mask, texts in tokens, and fastai's DataLoaders.
+"""From samples to tensors: four image slots with a mask, tokenized texts, and fastai's DataLoaders.
 
 Docs: https://medvl.github.io/medvl/data/batch.html.md"""
 
@@ -9,7 +9,7 @@ __all__ = ['FIELDS', 'STANDARD', 'field', 'field_names', 'piece_spans', 'film_by
            'collate', 'world_size', 'StudyDL', 'missing_films', 'leave_out', 'StudyLoaders', 'readable', 'label_names',
            'dataloaders', 'sample_loader', 'show_batch']
 
-# %% ../../nbs/data/42_batch.ipynb #b1ba9af2
+# %% ../../nbs/data/42_batch.ipynb #0760794f
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, Callable, Mapping, Sequence
 from ..core import CHEXPERT, SLOTS, Batch, MedvlError, Registry
 from .pixels import count_kinds
 from .preset import Preset, cut, decode_film, draw, resize, sided
+from .show import Rows, counted
 from .study import Sample, Study, View, samples as study_samples
 from .report import entities
 from .words import sentence_spans, sentences
@@ -205,7 +206,7 @@ def collate(items:Sequence[tuple[dict,int]], # what `StudyData` gave
     for k in data.fields: b[k] = FIELDS[k](data, ids, b)
     return b, torch.tensor(ids)
 
-# %% ../../nbs/data/42_batch.ipynb #e71ee73c
+# %% ../../nbs/data/42_batch.ipynb #a3fa00f2
 def world_size() -> int:
     "Number of processes that `torchrun` announces; 1 without it."
     return max(1, num_distrib())
@@ -246,6 +247,14 @@ class StudyDL(DataLoader):
     def create_batch(self, items:list) -> tuple[Batch, Tensor]:
         return collate(items, self.dataset, self.pad or ('max_len' if world_size() > 1 else 'batch'))
     def retain(self, res:tuple, b:list) -> tuple: return res
+    def __repr__(self):
+        d = self.dataset
+        films = f"films of {d.p.size} px ({', '.join(o.replace('_', ' ') for o in d.slots)})"
+        texts = 'no texts' if d.tok is None else f'texts of at most {d.max_len} tokens'
+        more = f"; {counted(len(d.classes), 'label')}" if d.classes else ''
+        n = counted(len(self), 'batch', 'batches')
+        return f"{counted(len(d), 'sample')} in {n} of {self.bs}: {films}, {texts}{more}"
+    def _repr_html_(self): return f'<p>{self!r}</p>{Rows(self.dataset.samples)._repr_html_()}'
 
 # %% ../../nbs/data/42_batch.ipynb #9cd26b58
 def missing_films(samples:Sequence[Sample] # what is about to be loaded
@@ -274,7 +283,7 @@ def leave_out(samples:Sequence[Sample], # rows
     print('\n'.join([f"{len(hit)} films can't be read; {n} of {len(out)} samples are left out:", *lines]))
     return kept
 
-# %% ../../nbs/data/42_batch.ipynb #191b2db9
+# %% ../../nbs/data/42_batch.ipynb #4ec72344
 class StudyLoaders(DataLoaders):
     "fastai's `DataLoaders` that remember how they were made: `train`, `valid`, and `loader(name)` for any split."
     n_inp = 1
@@ -309,6 +318,10 @@ class StudyLoaders(DataLoaders):
                     n={k: len(dl.dataset) for k,dl in zip(self.names, self.loaders)})
 
     def show_batch(self, n:int=3, name:str='train') -> plt.Figure: return show_batch(self, n, name)
+    def __repr__(self): return '\n'.join(f'{k}: {dl!r}' for k,dl in zip(self.names, self.loaders))
+    def _repr_html_(self):
+        said = ''.join(f'<p>{o}</p>' for o in repr(self).split('\n'))
+        return said+Rows(self.train.dataset.samples)._repr_html_()
 
 # %% ../../nbs/data/42_batch.ipynb #a815d4bc
 def readable(samples:Sequence[Sample], # rows

@@ -1,4 +1,4 @@
-"""Films with labels and without a report get a sentence of their labels, so that they take part where texts are needed.
+"""Sentences made from the labels of films without a report, so that these films can take part in a contrastive loss.
 
 Docs: https://medvl.github.io/medvl/data/disease.html.md"""
 

@@ -1,4 +1,4 @@
-"""Phantom films in the very layout of MIMIC-CXR-JPG, for whoever waits for access, and for tests.
+"""Write phantom films in the layout of MIMIC-CXR-JPG, for tests, and to prepare while you wait for access.
 
 Docs: https://medvl.github.io/medvl/readers/rehearsal.html.md"""
 

@@ -1,5 +1,4 @@
-"""One object for a training: the method, what it starts from, recipe, arguments, data and seed. It builds, trains,
-scores, and knows whether it was done before.
+"""One object for a training: the method, what it starts from, recipe, arguments, data and seed. It builds, trains, scores, and knows whether it was done before.
 
 Docs: https://medvl.github.io/medvl/run/run.html.md"""
 
@@ -62,7 +61,7 @@ class Options:
     log:Literal['csv','wandb'] = 'csv'
     seed:int = 0  # of weights, masks, order and augmentation
 
-# %% ../../nbs/run/40_run.ipynb #955d1be5
+# %% ../../nbs/run/40_run.ipynb #fd04d0f8
 FREE_OF = {'data','out','source','splits','errors','cache','num_workers','save_every','log'}  # how, not what
 
 @dataclass
@@ -83,6 +82,14 @@ class Run(Options):
         r = but(base, **{f.name: getattr(self, f.name, None) for f in fields(base)})
         if r.slots not in FILMS_OF: raise MedvlError(f"slots {r.slots!r}; expected {', '.join(FILMS_OF)}")
         return r
+
+    def __repr__(self):
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ('method','data')}
+        base = {f.name: f.default_factory() if callable(f.default_factory) else f.default for f in fields(self)}
+        said = [f'{k}={v}' if isinstance(v, (str, Path)) else f'{k}={v!r}' for k,v in own.items() if v != base[k]]
+        data = 'no data' if self.data is None else f'data={self.data}' if isinstance(self.data, (str, Path)) else \
+            f'{len(self.data):,} studies in memory'
+        return f"Run of {self.method}: {', '.join([data, *said])}"
 
     def aligns(self) -> bool: # films with texts; what only pretrains needs no text, and is not scored
         return self.recipe().need_text
