@@ -158,7 +158,7 @@ def commonest_report(texts:Sequence[str], # training reports
     others = list(map(plain, texts))[::max(1, len(texts)//most)]
     return first[max(some, key=lambda k: rouge_l(Grams([k]*len(others), others), 1.).mean())]
 
-# %% ../../nbs/eval/65_generate.ipynb #34022038
+# %% ../../nbs/eval/65_generate.ipynb #21c3853f
 def said_and_missed(report:str, true:str # generated and true report
                    ) -> dict[str,list[str]]: # right, missed, made up: findings of the labeller
     "What a generated report gets right."
@@ -175,7 +175,7 @@ def show_reports(views:Sequence[View], # films
                  width:int=84 # letters of a line
                 ) -> plt.Figure:
     "Films with the true report and what each system wrote."
-    fig, axs = plt.subplots(len(rows), 2, figsize=(9, 2.2*len(rows)), dpi=66, squeeze=False, width_ratios=(1, 2.6))
+    fig, axs = plt.subplots(len(rows), 2, figsize=(9, 2.2*len(rows)), dpi=60, squeeze=False, width_ratios=(1, 2.6))
     for (a, b), i in zip(axs, rows):
         a.imshow(views[i].film().px[0], cmap='gray'); a.axis('off'); b.axis('off'); y = 1.
         for k,t in {'true': true[i], **{k: w[i] for k,w in wrote.items()}}.items():

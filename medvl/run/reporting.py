@@ -128,7 +128,7 @@ def found_reports(tower:Any, model:Any, # `Tower`; `Model`, or None
         out['nearest text'] = nearest_reports(glob(shared, 'test'), vectors, train)
     return out
 
-# %% ../../nbs/run/82_reporting.ipynb #d084ed94
+# %% ../../nbs/run/82_reporting.ipynb #357938b6
 def score_reports(wrote:Mapping[str,Sequence[Sequence[str]]], # system -> for each seed a report for each film
                   films:Films, # with reports
                   a:Reporting, # text, rules
@@ -171,10 +171,10 @@ def ask_reports(tower:Any, # `eval.transfer.Tower`
 
 def report_table(got:Mapping, # of `ask_reports`, for one share
                  kind:str='raw', # true reports: raw or r2gen
-                 names:Sequence[str]=('BLEU-1','BLEU-4','ROUGE-L','CIDEr-D','micro F1','macro F1') # columns
+                 names:Sequence[str]=('BLEU-1','BLEU-4','ROUGE-L','CIDEr-D','micro F1','macro F1') # rows
                 ) -> Any: # a DataFrame
-    "Systems by scores, as text."
+    "Scores by systems, as text."
     import pandas as pd
     def text(x): return f'{x.value:.3f} [{x.low:.3f}, {x.high:.3f}]'
     systems = got['references'][kind]['systems']
-    return pd.DataFrame({k: {n: text(o['scores'][n]) for n in names} for k,o in systems.items()}).T
+    return pd.DataFrame({k: {n: text(o['scores'][n]) for n in names} for k,o in systems.items()})
