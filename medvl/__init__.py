@@ -19,15 +19,16 @@
 - `medvl.eval.robust`: How much does a method bear? Sentences that are missing, sides that are swapped, sentences of another patient, grain on a film.
 - `medvl.eval.temporal`: Has the finding improved, stayed, or worsened? A linear read-out on the frozen features of the current and the prior film, in the manner of MS-CXR-T.
 - `medvl.files`: What a run leaves on disk: files that are written whole or not at all, JSON with its provenance, and one folder for what can be made again.
+- `medvl.losses.contrastive`: The contrastive losses of CLIP and SigLIP: a film is closer to its own report than to the others of the batch, and the report to its film.
 - `medvl.methods.alta`: A vision model pretrained with masked records and a radiology BERT stay frozen, and small adapters align them, with up to four films per report.
 - `medvl.methods.clip`: The plain dual encoder, from ConVIRT to CLIP: an encoder for films, one for reports, and a contrastive loss over the pairs of a batch.
 - `medvl.methods.gloria`: A dual encoder with a second, local loss: every word of a report attends to the cells of the film, and a pair fits if its words resemble what they attend to.
 - `medvl.methods.mrm`: Pretraining by masked record modeling: three quarters of a film and half of its report's words are hidden, and both are reconstructed.
 - `medvl.methods.place`: Visual observations of a film are aligned with the sentences of its report, and the report helps to predict which patches of the film resemble each other.
 - `medvl.methods.siglip`: CLIP with a sigmoid instead of a softmax: each pair of a film and a report is classified by itself as matching or not.
-- `medvl.models.chunks`: Encode a few films and reports at a time, contrast all of them, then encode again with gradient: the step of the whole batch, in the memory of a part.
-- `medvl.models.compute`: How much work is a sample, forward and backward, and how much memory: from a counter that looks at every operation, not from a formula.
-- `medvl.models.guided`: Which patches and words to hide when the other half of the pair decides: patches that match the text, words that name something.
+- `medvl.models.heads`: Projections into the shared space, removal of the component shared by all films, one vector for several films, and queries over patches.
+- `medvl.models.norm`: Batch norm whose mean and variance are those of all rows of a batch that several processes share, forward and in the gradient.
+- `medvl.models.vision`: Vision encoders from timm that return one global vector and a grid of local ones; a ViT computes only its visible patches.
 - `medvl.phantom.bones`: Thin structures as chains of points, and the skeleton drawn with them: ribs, clavicles, shoulder blades, sternum, spine.
 - `medvl.readers.chexpert`: Read CheXpert, 224,316 chest X-rays of 65,240 patients with 14 findings labelled by rules, and the reports of CheXpert Plus.
 - `medvl.readers.covid`: Read the first public set of COVID-19 chest X-rays with clinical notes: one table, one folder of pictures, many small pitfalls.
