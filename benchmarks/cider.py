@@ -15,12 +15,12 @@ from _bench import interleave
 from medvl.core import need
 from medvl.eval.wording import Grams, bleu, bleu_counts, cider, rouge_l
 
-WORDS = ('no there is are pleural effusion pneumothorax focal consolidation heart size normal enlarged mild moderate small '
-         'left right lung lungs clear base opacity atelectasis edema pneumonia the of in with and unchanged lower upper '
-         'lobe zone tube line catheter tip silhouette mediastinal contours bony thorax intact').split()
+WORDS = ('no there is are pleural effusion pneumothorax focal consolidation heart size normal enlarged mild moderate '
+         'small left right lung lungs clear base opacity atelectasis edema pneumonia the of in with and '
+         'unchanged lower upper lobe zone tube line catheter tip silhouette mediastinal contours bony thorax intact').split()
 
 def made(n, several, seed=0):
-    "n random (generated report, true reports); generated ones are noisy copies, the first is empty, the second a copy."
+    "n random generated reports and their true ones: noisy copies; the first is empty, the second a copy."
     rng = random.Random(seed); out = []
     for i in range(n):
         true = [' '.join(rng.choices(WORDS, range(len(WORDS), 0, -1), k=rng.randint(4, 60)))
@@ -46,9 +46,11 @@ def write(path):
         c, b, r = (f() for f in published(hyps, refs))
         one = dict(hyps=hyps, refs=refs, pycocoevalcap={'CIDEr-D': list(c), 'BLEU': list(b), 'ROUGE-L': list(r)})
         if not several:
-            sb, rs = need('sacrebleu', 'to compare with'), need('rouge_score.rouge_scorer', 'to compare with', 'rouge-score')
+            why = 'to compare with'
+            sb, rs = need('sacrebleu', why), need('rouge_score.rouge_scorer', why, 'rouge-score')
             scorer, true = rs.RougeScorer(['rougeL']), [o[0] for o in refs]
-            one['sacrebleu'] = {'BLEU-4': sb.corpus_bleu(hyps, [true], tokenize='none', smooth_method='none').score/100}
+            b4 = sb.corpus_bleu(hyps, [true], tokenize='none', smooth_method='none').score/100
+            one['sacrebleu'] = {'BLEU-4': b4}
             one['rouge-score'] = {'ROUGE-L F1': [scorer.score(t, h)['rougeL'].fmeasure for t, h in zip(true, hyps)]}
         out.append(one)
     Path(path).write_text(json.dumps(out, indent=1)+'\n', encoding='utf-8')
@@ -60,8 +62,8 @@ def main():
     a = p.parse_args()
     if a.write: return write(a.write)
     hyps, refs = made(a.n, False)
-    theirs, ours = published(hyps, refs), []
-    ours = (lambda: cider(Grams(hyps, refs)), lambda: bleu(bleu_counts(Grams(hyps, refs))), lambda: rouge_l(Grams(hyps, refs)))
+    theirs = published(hyps, refs)
+    ours = [lambda f=f: f(Grams(hyps, refs)) for f in (cider, lambda g: bleu(bleu_counts(g)), rouge_l)]
     for name, f, g in zip(('CIDEr-D', 'BLEU-1 to 4', 'ROUGE-L'), ours, theirs):
         gap = float(np.abs(np.array(f())-np.array(g())).max())
         if gap > 1e-4: sys.exit(f'{name}: the scores differ by up to {gap:g}')

@@ -1,9 +1,11 @@
 """What a small decoder writes from frozen towers, on phantom patients: three seeds, and the nearest reports beside it.
 
-    python benchmarks/reports.py --out runs/reports --results results      # about 15 minutes on one thread; goes on where it stopped
+    python benchmarks/reports.py --out runs/reports --results results
 
-Towers: those that come with medvl (ALTA, and the MRM that it began with), and one of random weights. Impressions are written; true
-reports raw and as R2Gen has them."""
+It takes 15 minutes on one thread, and goes on where it stopped.
+
+Towers: those that come with medvl (ALTA, and the MRM that it began with), and one of random weights. Impressions are
+written; true reports raw and as R2Gen has them."""
 import argparse
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +28,8 @@ def main():
     p.add_argument('--epochs', type=int, default=30)
     a = p.parse_args(); a.out.mkdir(parents=True, exist_ok=True)
     studies, towers = phantom_studies(a.patients, seed=11, size=128, difficulty='lifelike-easy'), {}
-    t, r = Transfer(seeds=a.seeds), Reporting(text='impression', max_len=40, vocab=1000, epochs=a.epochs, patience=4, batch=32)
+    t = Transfer(seeds=a.seeds)
+    r = Reporting(text='impression', max_len=40, vocab=1000, epochs=a.epochs, patience=4, batch=32)
     for name,k in TOWERS.items():
         tower = tower_of(k); films = films_of(studies, tower, t, keep=with_report)
         got = ask_reports(tower, films, t, r, None if name == 'random' else load(k), Steps(a.out, tower))['1']

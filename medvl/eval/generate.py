@@ -1,4 +1,5 @@
-"""What can be written from a frozen tower? A small decoder is trained on its tokens, and has to beat the nearest training report.
+"""What can be written from a frozen tower? A small decoder is trained on its tokens, and has to beat the nearest
+training report.
 
 Docs: https://medvl.github.io/medvl/eval/generate.html.md"""
 
@@ -49,7 +50,7 @@ def live_tokens(tower:Tower, # it may be trained
         return tower(b.img[:,0].to(tower.device)).loc
     return at
 
-# %% ../../nbs/eval/65_generate.ipynb #f5d12283
+# %% ../../nbs/eval/65_generate.ipynb #2cc9f8a0
 @dataclass
 class Generator:
     "A trained decoder with its tokenizer."
@@ -77,7 +78,8 @@ def report_ids(tok:PreTrainedTokenizerFast, # with [CLS], [SEP], [PAD]
               ) -> tuple[list[Tensor], int]: # ids of each; how many reports were cut
     "Reports as ids from mark to mark. Raises `MedvlError` for an empty report."
     if empty := [i for i,t in enumerate(texts) if not t.strip()]:
-        raise MedvlError(f"{len(empty)} of {len(texts)} reports are empty, the first is number {empty[0]}; leave them out")
+        raise MedvlError(f"{len(empty)} of {len(texts)} reports are empty, the first is number {empty[0]}; "
+                         'leave them out')
     ids = [tok(t, verbose=False)['input_ids'] for t in texts]
     cut = [torch.tensor([*o[:max_len-1], tok.sep_token_id] if len(o) > max_len else o) for o in ids]
     return cut, sum(len(o) > max_len for o in ids)
@@ -85,7 +87,8 @@ def report_ids(tok:PreTrainedTokenizerFast, # with [CLS], [SEP], [PAD]
 def _loss(dec, tokens, ids, rows):
     "Loss of some reports, and how many tokens it is a mean of."
     x = torch.nn.utils.rnn.pad_sequence([ids[i] for i in rows], True, dec.config['pad'])
-    return dec(tokens(rows).to(device := next(dec.parameters()).device), x.to(device)), sum(len(ids[i])-1 for i in rows)
+    device = next(dec.parameters()).device
+    return dec(tokens(rows).to(device), x.to(device)), sum(len(ids[i])-1 for i in rows)
 
 def _mean_loss(dec, tokens, ids, bs):
     "Mean loss over all tokens of all reports."
@@ -93,6 +96,7 @@ def _mean_loss(dec, tokens, ids, bs):
         got = [_loss(dec, tokens, ids, range(i, min(len(ids), i+bs))) for i in range(0, len(ids), bs)]
     return sum(float(x)*n for x,n in got)/sum(n for _,n in got)
 
+# %% ../../nbs/eval/65_generate.ipynb #906db820
 def fit_reports(tokens:Callable, # rows -> tokens of the training films
                 texts:Sequence[str], # their reports
                 val_tokens:Callable, val_texts:Sequence[str], # of the validation films
@@ -116,7 +120,7 @@ def fit_reports(tokens:Callable, # rows -> tokens of the training films
         torch.manual_seed(seed)
         first = tokens([0]); dec = make(first.shape[-1], len(tok), max_len=max_len).to(first.device)
         groups = [dict(params=list(dec.parameters()), lr=lr)]
-        if tower is not None: groups.append(dict(params=[p for p in tower.parameters() if p.requires_grad], lr=tower_lr))
+        if tower is not None: groups.append(dict(params=list(tower.parameters()), lr=tower_lr))
         both = torch.nn.ModuleList([dec, *([] if tower is None else [tower])])
         opt = torch.optim.AdamW(groups, weight_decay=wd)
         rate = torch.optim.lr_scheduler.LambdaLR(opt, lambda s: min(1., (s+1)/warm))
@@ -158,7 +162,7 @@ def commonest_report(texts:Sequence[str], # training reports
     others = list(map(plain, texts))[::max(1, len(texts)//most)]
     return first[max(some, key=lambda k: rouge_l(Grams([k]*len(others), others), 1.).mean())]
 
-# %% ../../nbs/eval/65_generate.ipynb #21c3853f
+# %% ../../nbs/eval/65_generate.ipynb #0f415b58
 def said_and_missed(report:str, true:str # generated and true report
                    ) -> dict[str,list[str]]: # right, missed, made up: findings of the labeller
     "What a generated report gets right."
@@ -179,9 +183,10 @@ def show_reports(views:Sequence[View], # films
     for (a, b), i in zip(axs, rows):
         a.imshow(views[i].film().px[0], cmap='gray'); a.axis('off'); b.axis('off'); y = 1.
         for k,t in {'true': true[i], **{k: w[i] for k,w in wrote.items()}}.items():
-            more = '' if k == 'true' else '  ('+'; '.join(f"{n}: {', '.join(o)}" for n,o in said_and_missed(t, true[i]).items() if o)+')'
+            found = {} if k == 'true' else said_and_missed(t, true[i])
+            more = '; '.join(f"{n}: {', '.join(o)}" for n,o in found.items() if o)
             b.text(0, y, k, weight='bold', fontsize=8, va='top')
-            b.text(.17, y, body := textwrap.fill(t+more, width), fontsize=7.5, va='top')
+            b.text(.17, y, body := textwrap.fill(t+f'  ({more})'*bool(more), width), fontsize=7.5, va='top')
             y -= .085*(body.count('\n')+1)+.04
     fig.tight_layout()
     return fig

@@ -156,13 +156,13 @@ def rouge_l(g:Grams, # counted n-grams
         if p: out[i] = (1+beta**2)*p*r/(r+beta**2*p)
     return out
 
-# %% ../../nbs/eval/64_wording.ipynb #957d294e
+# %% ../../nbs/eval/64_wording.ipynb #dc9610d0
 def cider(g:Grams, # counted n-grams
           d:bool=True # CIDEr-D, which pycocoevalcap calls CIDEr; False: the plain cosine
          ) -> np.ndarray: # [reports], in [0,10]
     "CIDEr of each report; weights from the true reports of all of them."
     N, total = len(g.hyps), np.zeros(len(g.hyps))
-    pairs = [x[min(1, g.n-1)].sum(1) for x in (g.h, *g.r)]                                # 'length' counts pairs of words
+    pairs = [x[min(1, g.n-1)].sum(1) for x in (g.h, *g.r)]          # 'length' counts pairs of words
     for k in range(g.n):
         best = g.best(k)
         idf = np.log(N)-np.log(np.maximum(np.bincount(best.indices, best.data > 0, best.shape[1]), 1))
@@ -194,7 +194,7 @@ def finding_scores(said:np.ndarray, # [reports, 14], of the generated reports
             'micro F1': f1(tp.sum(), (p+t).sum()), 'macro F1': sum(each.values())/max(len(each), 1),
             'micro F1 of five': f1(tp[five].sum(), (p+t)[five].sum())} | each
 
-# %% ../../nbs/eval/64_wording.ipynb #73e7c94c
+# %% ../../nbs/eval/64_wording.ipynb #5f91f451
 def _f1(said, true, pick=slice(None)):
     "Micro F1 of some findings."
     n = (said+true)[:,pick].sum()
@@ -206,8 +206,8 @@ METRICS = {f'BLEU-{k+1}': ('bleu', lambda c, k=k: bleu(c)[k]) for k in range(4)}
 
 def report_counts(hyps:Sequence[str], # generated reports, as written
                   refs:Sequence[str], # the true ones, as written
-                  words:Callable[[str],str]|Sequence[Callable]=plain # report -> words; or one for generated, one for true
-                 ) -> dict[str,np.ndarray]: # bleu [n 10], findings and true [n 14], ROUGE-L, CIDEr-D ... [n], empty [n]
+                  words:Callable[[str],str]|Sequence[Callable]=plain # report -> words; or for generated, for true
+                 ) -> dict[str,np.ndarray]: # bleu [n 10], findings and true [n 14], ROUGE-L ... [n], empty [n]
     "What all scores are sums of. Raises `MedvlError` for an empty true report."
     f, f_true = (words, words) if callable(words) else words
     g = Grams([f(h) for h in hyps], [f_true(r) for r in refs])
@@ -233,7 +233,7 @@ def wording(hyps:Sequence[str], refs:Sequence[str], words:Callable|Sequence[Call
     none = [k for k,n in zip(CHEXPERT, c['true'].sum(0)) if not n]
     return dict(scores=out, n=len(hyps), n_empty=int(c['empty'].sum()), not_computable=none)
 
-# %% ../../nbs/eval/64_wording.ipynb #914d0621
+# %% ../../nbs/eval/64_wording.ipynb #eaba52b5
 def wording_gain(a:dict, b:dict, # `report_counts` of two systems on the same films; a list of them: seeds
                  group:Sequence|None=None, # patient of each
                  n_boot:int=1000 # 0: no intervals
@@ -245,7 +245,8 @@ def wording_gain(a:dict, b:dict, # `report_counts` of two systems on the same fi
     out = {}
     for name,(k,f) in METRICS.items():
         shared = [a[0]['true']] if k == 'findings' else []
-        out[name] = seed_bootstrap(f, *(np.stack([o[k] for o in s]) for s in (a, b)), *shared, group=group, n_boot=n_boot)
+        both = [np.stack([o[k] for o in s]) for s in (a, b)]
+        out[name] = seed_bootstrap(f, *both, *shared, group=group, n_boot=n_boot)
     return out
 
 def wording_seeds(runs:Sequence[dict], # `report_counts` of each training, on the same films
@@ -258,7 +259,7 @@ def wording_seeds(runs:Sequence[dict], # `report_counts` of each training, on th
         return seed_bootstrap(f, np.stack([o[k] for o in runs]), None, *shared, group=group, n_boot=n_boot)
     return {name: one(name, k, f) for name,(k,f) in METRICS.items()}
 
-# %% ../../nbs/eval/64_wording.ipynb #4cbd9026
+# %% ../../nbs/eval/64_wording.ipynb #0737e44f
 def meteor(hyps:Sequence[str], # generated reports: words with blanks between them
            refs:Sequence[str], # the true ones
            group:Sequence|None=None # patient of each
@@ -278,6 +279,9 @@ def radeval(hyps:Sequence[str], # generated reports, as written
     "RadGraph-F1 and other metrics of RadEval, mean over reports. Raises `MedvlError` without that package."
     _lists(hyps, refs)
     mod = need('radeval', f"for {', '.join(metrics)}")
-    try: got = mod.RadEval(metrics=list(metrics), per_sample=True, show_progress=False)(refs=list(refs), hyps=list(hyps))
-    except (ImportError, OSError, ValueError) as e: raise MedvlError(f"RadEval can't give {', '.join(metrics)}: {e}") from e
+    try:
+        score = mod.RadEval(metrics=list(metrics), per_sample=True, show_progress=False)
+        got = score(refs=list(refs), hyps=list(hyps))
+    except (ImportError, OSError, ValueError) as e:
+        raise MedvlError(f"RadEval can't give {', '.join(metrics)}: {e}") from e
     return {k: mean_interval(np.array(v, float), group) for k,v in got.items()}

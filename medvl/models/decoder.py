@@ -1,4 +1,5 @@
-"""A small transformer that writes a report from a tower's tokens: teacher forcing, greedy and beam search with a key-value cache.
+"""A small transformer that writes a report from a tower's tokens: teacher forcing, greedy and beam search with a
+key-value cache.
 
 Docs: https://medvl.github.io/medvl/models/decoder.html.md"""
 
@@ -7,8 +8,7 @@ Docs: https://medvl.github.io/medvl/models/decoder.html.md"""
 # %% auto #0
 __all__ = ['ReportDecoder', 'write_ids', 'write_reports']
 
-# %% ../../nbs/models/52_decoder.ipynb #c803524d
-from collections.abc import Sequence
+# %% ../../nbs/models/52_decoder.ipynb #d02ea4c0
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel
 
 from ..core import MedvlError
 
-# %% ../../nbs/models/52_decoder.ipynb #1e440f31
+# %% ../../nbs/models/52_decoder.ipynb #027ad259
 class ReportDecoder(nn.Module):
     "Writes token ids from local tokens. Sizes after R2Gen (Chen et al. 2020), without its relational memory."
     def __init__(self,
@@ -38,13 +38,15 @@ class ReportDecoder(nn.Module):
         super().__init__()
         self.config = dict(d_in=d_in, vocab=vocab, d=d, layers=layers, heads=heads, ff=ff, encoder=encoder, drop=drop,
                            max_len=max_len, bos=bos, eos=eos, pad=pad)
-        if max(bos, eos, pad) >= vocab: raise MedvlError(f"bos {bos}, eos {eos}, pad {pad}: the vocabulary has {vocab}")
+        if max(bos, eos, pad) >= vocab:
+            raise MedvlError(f"bos {bos}, eos {eos}, pad {pad}: the vocabulary has {vocab}")
         self.inp = nn.Sequential(nn.LayerNorm(d_in), nn.Linear(d_in, d), nn.ReLU(), nn.Dropout(drop))
         layer = nn.TransformerEncoderLayer(d, heads, ff, drop, batch_first=True, norm_first=True)
         self.enc = nn.TransformerEncoder(layer, encoder, nn.LayerNorm(d), False) if encoder else None
         self.words = GPT2LMHeadModel(GPT2Config(
-            vocab_size=vocab, n_positions=max_len, n_embd=d, n_layer=layers, n_head=heads, n_inner=ff, resid_pdrop=drop,
-            embd_pdrop=drop, attn_pdrop=drop, add_cross_attention=True, bos_token_id=bos, eos_token_id=eos))
+            vocab_size=vocab, n_positions=max_len, n_embd=d, n_layer=layers, n_head=heads, n_inner=ff,
+            resid_pdrop=drop, embd_pdrop=drop, attn_pdrop=drop, add_cross_attention=True, bos_token_id=bos,
+            eos_token_id=eos))
         self.words.loss_type = 'ForCausalLM'
 
     @classmethod
@@ -72,10 +74,11 @@ class ReportDecoder(nn.Module):
                ) -> Tensor: # scalar
         "Mean cross-entropy of the next token. Raises `MedvlError` for a report that is too long."
         if ids.shape[1] > self.config['max_len']:
-            raise MedvlError(f"a report has {ids.shape[1]} tokens; this decoder knows {self.config['max_len']} positions")
-        real = ids != self.config['pad']
+            raise MedvlError(f"a report has {ids.shape[1]} tokens; this decoder knows {self.config['max_len']} "
+                             'positions')
+        real, seen = ids != self.config['pad'], self.read(loc, keep)
         return self.words(input_ids=ids, attention_mask=real.long(), labels=ids.masked_fill(~real, -100),
-                          encoder_hidden_states=self.read(loc, keep), encoder_attention_mask=keep, use_cache=False).loss
+                          encoder_hidden_states=seen, encoder_attention_mask=keep, use_cache=False).loss
 
 # %% ../../nbs/models/52_decoder.ipynb #06ec75bf
 @torch.no_grad()

@@ -8,10 +8,9 @@ Docs: https://medvl.github.io/medvl/run/reporting.html.md"""
 __all__ = ['Reporting', 'with_report', 'reports_of', 'report_vectors', 'tokenizer_for', 'write_reports_of', 'found_reports',
            'score_reports', 'ask_reports', 'report_table']
 
-# %% ../../nbs/run/82_reporting.ipynb #b0062f44
+# %% ../../nbs/run/82_reporting.ipynb #4d84987a
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from .downstream import Films, Steps, Transfer
@@ -53,7 +52,7 @@ def reports_of(films:Films, # of `films_of(..., keep=with_report)`
                          'choose films with keep=with_report')
     return out
 
-# %% ../../nbs/run/82_reporting.ipynb #4417e45e
+# %% ../../nbs/run/82_reporting.ipynb #921f466a
 def report_vectors(model:Any, # `run.model.Model`
                    texts:Sequence[str], # reports
                    bs:int=64 # at a time
@@ -69,11 +68,11 @@ def report_vectors(model:Any, # `run.model.Model`
     with torch.no_grad():
         for i in range(0, len(texts), bs):
             ids, word = pad(p.ids[i:i+bs], model.tok.pad_token_id), pad(p.word[i:i+bs], -1)
-            got.append(m.encode_text(*(o.to(next(m.parameters()).device) for o in (ids, ids != model.tok.pad_token_id, word))
-                                     ).glob.float().cpu())
+            part = [o.to(next(m.parameters()).device) for o in (ids, ids != model.tok.pad_token_id, word)]
+            got.append(m.encode_text(*part).glob.float().cpu())
     return torch.cat(got)
 
-# %% ../../nbs/run/82_reporting.ipynb #84ca9bc0
+# %% ../../nbs/run/82_reporting.ipynb #964dde84
 def tokenizer_for(texts:Sequence[str], # training reports
                   a:Reporting # words, rules, vocab
                  ) -> tuple[Any, Callable[[str],str]]: # tokenizer; how a report is prepared for it
@@ -105,8 +104,9 @@ def write_reports_of(tower:Any, # `eval.transfer.Tower`; with `tune` a copy of i
         if a.tune: return live_tokens(tower, views[k], films.cache)
         return cached_tokens(features(tower, views[k], True, bs=t.bs, cache=films.cache, num_workers=t.num_workers))
     tok, ready = tokenizer_for(text['train'], a)
-    gen = fit_reports(tokens('train'), [ready(o) for o in text['train']], tokens('val'), [ready(o) for o in text['val']], tok,
-                      dict(small=ReportDecoder.small, r2gen=ReportDecoder)[a.size], a.max_len, a.epochs, a.patience, a.batch,
+    train, val = ([ready(o) for o in text[k]] for k in ('train','val'))
+    make = dict(small=ReportDecoder.small, r2gen=ReportDecoder)[a.size]
+    gen = fit_reports(tokens('train'), train, tokens('val'), val, tok, make, a.max_len, a.epochs, a.patience, a.batch,
                       a.lr, tower=tower if a.tune else None, tower_lr=a.tower_lr, seed=seed)
     return dict(reports=gen.write(tokens('test'), len(views['test']), t.bs, beam=a.beam, length=a.length), log=gen.log,
                 best=gen.best, n_cut=gen.n_cut, vocabulary=len(tok), train=len(part.rows), patients=part.patients,
@@ -119,7 +119,8 @@ def found_reports(tower:Any, model:Any, # `Tower`; `Model`, or None
     from medvl.eval.generate import commonest_report, nearest_reports
     from medvl.eval.transfer import Tower, features
     train, n = reports_of(films, 'train', a), len(films.rows['test'])
-    def glob(tower, k): return features(tower, films.views(k), bs=t.bs, cache=films.cache, num_workers=t.num_workers).glob
+    how = dict(bs=t.bs, cache=films.cache, num_workers=t.num_workers)
+    def glob(tower, k): return features(tower, films.views(k), **how).glob
     out = {'commonest': [commonest_report(train)]*n,
            'nearest film': nearest_reports(glob(tower, 'test'), glob(tower, 'train'), train)}
     vectors = None if model is None else report_vectors(model, train)
@@ -128,7 +129,7 @@ def found_reports(tower:Any, model:Any, # `Tower`; `Model`, or None
         out['nearest text'] = nearest_reports(glob(shared, 'test'), vectors, train)
     return out
 
-# %% ../../nbs/run/82_reporting.ipynb #357938b6
+# %% ../../nbs/run/82_reporting.ipynb #2cffa3fe
 def score_reports(wrote:Mapping[str,Sequence[Sequence[str]]], # system -> for each seed a report for each film
                   films:Films, # with reports
                   a:Reporting, # text, rules
@@ -140,12 +141,13 @@ def score_reports(wrote:Mapping[str,Sequence[Sequence[str]]], # system -> for ea
                                     wording_seeds)
     true, group, out = reports_of(films, 'test', a), films.group('test'), {}
     known = r2gen_tokenizer(reports_of(films, 'train', a), a.rules)
-    ways = {'raw': (plain, plain), 'r2gen': (lambda t: r2gen_text(t, a.rules), lambda t: r2gen_reference(t, known, a.rules))}
-    for kind,way in ways.items():
+    r2gen = (lambda t: r2gen_text(t, a.rules), lambda t: r2gen_reference(t, known, a.rules))
+    for kind,way in dict(raw=plain, r2gen=r2gen).items():
         counts = {k: [report_counts(o, true, way) for o in runs] for k,runs in wrote.items()}
         rows = {k: [wording(o, true, way, group, n_boot) for o in runs] for k,runs in wrote.items()}
-        found = {k: o[0] | dict(scores=o[0]['scores'] | (wording_seeds(counts[k], group, n_boot) if len(o) > 1 else {}),
-                                seeds=[{m: x.value for m,x in r['scores'].items()} for r in o]) for k,o in rows.items()}
+        found = {k: dict(o[0], seeds=[{m: x.value for m,x in r['scores'].items()} for r in o]) for k,o in rows.items()}
+        for k,o in found.items():
+            if len(o['seeds']) > 1: o['scores'] = o['scores'] | wording_seeds(counts[k], group, n_boot)
         first = next(iter(wrote))
         out[kind] = dict(systems=found, gain={k: wording_gain(counts[first], counts[k], group, n_boot)
                                               for k in list(wrote)[1:]})
