@@ -26,10 +26,11 @@ from medvl.phantom.set import phantom_studies
 from medvl.eval.wording import (_R2GEN, r2gen_text, r2gen_tokenizer, r2gen_reference)
 
 # %% [7] Words, raw and as R2Gen has them
-SEEN = ['Heart size is normal.. 1. No effusion. 2. No pneumothorax.', 'Heart size is normal. No effusion, (left) side.']
+SEEN = ['Heart size is normal.. 1. No effusion. 2. No pneumothorax.',
+        'Heart size is normal. No effusion, (left) side.']
 test_eq(r2gen_text(SEEN[0]), 'heart size is normal . no effusion . no pneumothorax .')
 test_eq(r2gen_text(SEEN[1]), 'heart size is normal . no effusion left side .')
-test_eq(r2gen_text('A well-expanded lung; nodule of 2. Clear'), 'a well-expanded lung nodule of . clear .')     # 2 is lost
+test_eq(r2gen_text('A well-expanded lung; nodule of 2. Clear'), 'a well-expanded lung nodule of . clear .')
 test_eq(r2gen_text('Clear.\n____ seen   by ___.', 'mimic'), 'clear . seen by .')
 tok = r2gen_tokenizer(SEEN, threshold=2)
 test_eq(r2gen_reference(SEEN[0], tok), 'heart size is normal . no effusion . no <unk> .')
@@ -45,7 +46,7 @@ from medvl.eval.wording import (ngram_counts, _lists, Grams)
 # %% [10] Counting n-grams
 one, two = ngram_counts(['no effusion no', '', 'effusion'], 2)
 test_eq(one.toarray(), [[2,1],[0,0],[0,1]])
-test_eq(two.sum(1), [2,0,0])                                       # 'no effusion' and 'effusion no'; none crosses a report
+test_eq(two.sum(1), [2,0,0])                                       # 'no effusion', 'effusion no'; none crosses
 g = Grams(['a b a'], [['a a', 'b']])
 test_eq(g.best(0).sum(), 3.)
 test_fail(lambda: Grams(['a'], ['a','b']), contains='1 generated reports, but 2 true ones')
@@ -104,7 +105,8 @@ from medvl.eval.wording import (FIVE, finding_table, finding_scores)
 
 # %% [24] Findings
 said = finding_table(['Small left pleural effusion. Heart size is normal.', 'No effusion.', 'No effusion.'])
-true = finding_table(['Pleural effusion. Cardiomegaly.', 'No effusion. Possible edema.', 'Lungs are clear. No effusion.'])
+true = finding_table(['Pleural effusion. Cardiomegaly.', 'No effusion. Possible edema.',
+                      'Lungs are clear. No effusion.'])
 print({CHEXPERT[i]: (said[:,i].tolist(), true[:,i].tolist()) for i in np.flatnonzero((said+true).sum(0))})
 s = finding_scores(said, true)
 at = [CHEXPERT.index(k) for k in ('Pleural Effusion','Cardiomegaly')]
@@ -126,9 +128,10 @@ show = ['BLEU-1','BLEU-4','ROUGE-L','CIDEr-D','CIDEr','micro F1','macro F1']
 def text(x): return f'{x.value:.3f} [{x.low:.3f}, {x.high:.3f}]'
 display(pd.DataFrame({k: {n: text(r['scores'][n]) for n in show} for k,r in res.items()}))
 raw = res['raw']['scores']
-assert all(x.low <= x.value <= x.high for x in raw.values()) and raw['BLEU-4'].value < res['r2gen']['scores']['BLEU-4'].value
+assert all(x.low <= x.value <= x.high for x in raw.values())
+assert raw['BLEU-4'].value < res['r2gen']['scores']['BLEU-4'].value
 assert raw['BLEU-1'].n_units == len(set(who)) < len(texts) and raw['BLEU-1'].value > raw['BLEU-4'].value
-test_eq(raw['micro F1'].value, res['r2gen']['scores']['micro F1'].value)                   # read from the reports as written
+test_eq(raw['micro F1'].value, res['r2gen']['scores']['micro F1'].value)     # read from the reports as written
 perfect = wording(texts, texts, group=who)['scores']
 test_close([perfect[k].value for k in ('BLEU-4','ROUGE-L','CIDEr-D','micro F1','macro F1')], [1,1,10,1,1], eps=1e-6)
 few = wording(texts[:3], texts[:3])
@@ -142,7 +145,8 @@ from medvl.eval.wording import (wording_gain, wording_seeds)
 # %% [31] Two systems, and several trainings
 own, foreign = report_counts(texts, texts), report_counts(other, texts)
 gain = wording_gain(own, foreign, who)
-test_close(gain['BLEU-4'].value, 1-raw['BLEU-4'].value, eps=1e-6); assert gain['BLEU-4'].low > 0 and gain['micro F1'].p < .01
+test_close(gain['BLEU-4'].value, 1-raw['BLEU-4'].value, eps=1e-6)
+assert gain['BLEU-4'].low > 0 and gain['micro F1'].p < .01
 test_eq([x.value for x in wording_gain(own, own, who).values()], [0.]*9)
 two = wording_seeds([own, foreign], who)
 test_close(two['ROUGE-L'].value, (1+raw['ROUGE-L'].value)/2); assert two['ROUGE-L'].low < raw['ROUGE-L'].value

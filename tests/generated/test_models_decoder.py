@@ -2,7 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Report decoder
-from collections.abc import Sequence
 from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int

@@ -4,18 +4,18 @@
 # %% [3] Report generation as a run
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 from medvl.run.downstream import Films, Steps, Transfer
 
 # %% [4] Report generation as a run
-import json
+import io, json
+from contextlib import redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from dataclasses import replace
-from tempfile import TemporaryDirectory
-
 from fastcore.test import *
 from PIL import Image
 from medvl.eval.transfer import features
@@ -44,7 +44,8 @@ from medvl.run.reporting import (report_vectors)
 
 # %% [11] Reports in the shared space
 model = load('phantom-alta'); v = report_vectors(model, ['No effusion.', 'Left effusion.', 'No effusion.'])
-test_close(v.norm(dim=1).numpy(), np.ones(3), eps=1e-4); test_close(v[0], v[2], eps=1e-5); assert (v[0]-v[1]).norm() > 1e-3
+test_close(v.norm(dim=1).numpy(), np.ones(3), eps=1e-4); test_close(v[0], v[2], eps=1e-5)
+assert (v[0]-v[1]).norm() > 1e-3
 assert report_vectors(load('phantom-mrm'), ['No effusion.']) is None
 
 # %% [13] Training and writing
@@ -66,7 +67,8 @@ display(report_table(got['1']), report_table(got['1'], 'r2gen'))
 res = got['1']['references']
 test_eq(list(res['raw']['systems']), ['generated','commonest','nearest film','nearest text'])
 test_eq(list(res['raw']['gain']), ['commonest','nearest film','nearest text'])
-assert len(res['raw']['systems']['generated']['seeds']) == 2 and res['raw']['systems']['commonest']['n'] == len(films.rows['test'])
+own = res['raw']['systems']
+assert len(own['generated']['seeds']) == 2 and own['commonest']['n'] == len(films.rows['test'])
 f1 = [res[k]['systems']['nearest film']['scores']['micro F1'].value for k in ('raw','r2gen')]
 test_eq(*f1)
 
@@ -90,7 +92,7 @@ def as_r2gen(studies, folder):
     (folder/'annotation.json').write_text(json.dumps(rows))
 
 home = TemporaryDirectory(); as_r2gen([s for s in studies[1:60] if s.frontals], Path(home.name))
-iu = films_of(Path(home.name), tower, opts, keep=with_report)
+with redirect_stdout(io.StringIO()): iu = films_of(Path(home.name), tower, opts, keep=with_report)
 print({k: len(v) for k,v in iu.rows.items()}, {s.study.source for s in iu.samples})
 got = ask_reports(tower, iu, replace(opts, seeds=1), replace(a, epochs=2, words='r2gen', max_len=60))['1']
 test_eq(set(got['references']), {'raw','r2gen'})
