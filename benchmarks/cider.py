@@ -15,9 +15,10 @@ from _bench import interleave
 from medvl.core import need
 from medvl.eval.wording import Grams, bleu, bleu_counts, cider, rouge_l
 
-WORDS = ('no there is are pleural effusion pneumothorax focal consolidation heart size normal enlarged mild moderate '
-         'small left right lung lungs clear base opacity atelectasis edema pneumonia the of in with and '
-         'unchanged lower upper lobe zone tube line catheter tip silhouette mediastinal contours bony thorax intact').split()
+WORDS = ('no there is are pleural effusion pneumothorax focal consolidation heart size normal enlarged mild '
+         'moderate small left right lung lungs clear base opacity atelectasis edema pneumonia the of in with '
+         'and unchanged lower upper lobe zone tube line catheter tip silhouette mediastinal contours bony '
+         'thorax intact ').split()
 
 def made(n, several, seed=0):
     "n random generated reports and their true ones: noisy copies; the first is empty, the second a copy."
