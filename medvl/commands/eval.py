@@ -1,4 +1,5 @@
-"""`medvl eval`: retrieval and zero-shot classification of a trained model, its own scores, boxes, change between visits, published tests.
+"""`medvl eval`: retrieval and zero-shot classification of a trained model, its own scores, boxes, change between
+visits, published tests.
 
 Docs: https://medvl.github.io/medvl/commands/eval.html.md"""
 

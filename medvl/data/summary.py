@@ -24,7 +24,8 @@ from ..core import MedvlError
 from ..files import jsonable
 from .identity import doubtful
 from .pixels import ImageError, count_kinds, kinds_text
-from .study import Leakage, Study, View, days_between, leakage, slots
+from .study import Study, View, days_between, slots
+from .splits import Leakage, leakage
 
 # %% ../../nbs/data/36_summary.ipynb #3d0bfe30
 @dataclass

@@ -1,4 +1,4 @@
-"""What methods with a tower and a head on either side have in common, so that each is written as its difference from the others.
+"""The base of all methods with a tower and a head for films and for texts, so that each method is only its difference.
 
 Docs: https://medvl.github.io/medvl/methods/dual.html.md"""
 
@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from ..core import Aligner, Batch, Feat, MedvlError, Out
 from ..losses.contrastive import clip_loss, gather, same_text
-from ..models.checkpoint import load_state, mrm_keys, read_config
+from ..models.checkpoint import load_state, read_config
+from ..models.authors import mrm_keys
 from ..models.heads import CellMean
 from ..models.masked import PatchDecoder
 from ..models.text import TextTower, pool_words

@@ -23,7 +23,8 @@ from ..core import MedvlError
 from ..data.identity import doubtful
 from ..data.manifest import count_found
 from ..data.scan import read_text
-from ..data.study import Study, View, link_priors, split_by_patient
+from ..data.study import Study, View, link_priors
+from ..data.splits import split_by_patient
 from ..data.table import ReadLog
 
 # %% ../../nbs/readers/01_layout.ipynb #6751acfe

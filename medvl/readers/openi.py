@@ -23,7 +23,8 @@ from ..data.dicom import view_kind
 from ..data.manifest import count_found
 from ..data.pixels import ImageError
 from ..data.scan import dicom_header
-from ..data.study import Study, View, link_priors, split_by_patient
+from ..data.study import Study, View, link_priors
+from ..data.splits import split_by_patient
 from ..data.table import ReadLog, read_table
 
 # %% ../../nbs/readers/20_openi.ipynb #ea6dc455

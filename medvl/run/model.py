@@ -38,7 +38,8 @@ from ..data.words import sections
 from ..eval.maps import Asker, heats
 from ..eval.retrieval import Embeddings, embed
 from ..eval.zeroshot import embed_texts
-from ..models.checkpoint import from_pretrained, read_config
+from ..models.authors import open_model
+from ..models.checkpoint import read_config
 from ..readers.find import find_layouts, read_studies
 
 # %% ../../nbs/run/80_model.ipynb #8c5af072
@@ -263,7 +264,8 @@ def shipped() -> dict[str,Path]: # name -> folder
 
 def load(name:str|Path, # a shipped name, a run's folder, its model's, or an authors' file
          tokenizer:str|Path|None=None, # folder of a tokenizer; None: the model's own
-         device:str|torch.device|None=None # None: a GPU where there is one
+         device:str|torch.device|None=None, # None: a GPU where there is one
+         preset:str|None=None # how its films are prepared, for weights that don't say so themselves
         ) -> Model:
     "A trained model, ready to use. Raises `MedvlError` with the known names, and for damaged files."
     own, path = shipped(), Path(name)
@@ -273,8 +275,8 @@ def load(name:str|Path, # a shipped name, a run's folder, its model's, or an aut
         what = 'holds no config.json' if path.exists() else 'is neither a folder nor a file'
         raise MedvlError(f"{str(name)!r} {what}, and no shipped model; shipped: {', '.join(own) or 'none'}")
     extra = (read_config(path).get('extra') or {}) if path.is_dir() else {}
-    aligner = from_pretrained(path).to(device or default_device())
-    preset = extra.get('preset') or aligner.config.get('preset')
+    aligner = open_model(path).to(device or default_device())
+    preset = extra.get('preset') or aligner.config.get('preset') or preset
     if preset is None: raise MedvlError(f"{path} does not say how its films were prepared (extra.preset)")
     at = Path(tokenizer) if tokenizer else path if (path/'tokenizer_config.json').exists() else None
     slots = (extra.get('args') or {}).get('data', {}).get('slots') or SLOTS

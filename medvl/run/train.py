@@ -1,4 +1,5 @@
-"""A method by its name, with whatever its constructor takes; tokenizer, loaders, learner; and one training, step by step.
+"""A method by its name, with whatever its constructor takes; tokenizer, loaders, learner; and one training, step by
+step.
 
 Docs: https://medvl.github.io/medvl/run/train.html.md"""
 
@@ -145,8 +146,7 @@ def chooser(a:Any, # a Run
     from medvl.data.batch import Preset, sample_loader
     from medvl.data.cache import ImageCache
     from medvl.data.prompts import load_prompts
-    from medvl.eval.protocols import judged_parts
-    from medvl.eval.select import protocol_metric, with_prompts
+    from medvl.eval.protocols import judged_parts, protocol_metric, with_prompts
     from medvl.eval.zeroshot import embed_prompts
     if a.select is None:
         if a.select_list or a.select_prompts: raise MedvlError('--select-list and --select-prompts need --select DIR')

@@ -2,27 +2,20 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Studies
-import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from typing import Callable, Iterable, Mapping
 import numpy as np
-import pandas as pd
-import xxhash
 from matplotlib.axes import Axes
-from torch import Tensor
-from torch.nn import functional as F
-from tqdm import tqdm
 from medvl.core import MedvlError
 from medvl.data.identity import doubtful, say_doubtful
 from medvl.data.image import read_image, set_bits
-from medvl.data.pixels import Film, ImageError, as_film, file_hash, phash, pixel_hash
+from medvl.data.pixels import Film, ImageError, as_film, file_hash, pixel_hash
 
 # %% [4] Studies
 import pickle, tempfile
-from dataclasses import replace
 from datetime import timezone
 from pathlib import Path
 import matplotlib.pyplot as plt
@@ -122,76 +115,3 @@ from medvl.data.study import (show_timeline)
 show_timeline(link_priors([visit('p1','a',0.,'fl'), visit('p1','b',3.,'l'), visit('p1','c',7.,'ffl'),
                            visit('p1','d',12.), visit('p1','e',None)], say=None))
 test_fail(lambda: show_timeline([a,e]), contains="['p1', 'p2']")
-
-# %% [25] Splits
-from medvl.data.study import (split_by_patient)
-
-# %% [26] Splits
-many = split_by_patient([visit(f'p{i}', f's{i}', 0.) for i in range(5000)])
-n = Counter(o.split for o in many); print(dict(n))
-test_close(np.array([n['train'], n['val'], n['test']])/5000, [.7,.1,.2], eps=.02)
-few = split_by_patient([visit(f'p{i}', f't{i}', 1.) for i in range(0,5000,7)])
-test_eq([o.split for o in few], [o.split for o in many[::7]])                   # the others don't matter
-test_eq({o.split for o in split_by_patient([visit('p1','a',0.,group='g'), visit('p2','b',0.,group='g')])},
-        {split_by_patient([visit('g','c',0.)])[0].split})
-test_ne([o.split for o in split_by_patient(few, salt='other')], [o.split for o in many[::7]])
-said = []; hidden = split_by_patient([visit('0',f'x{i}',None) for i in range(40)]+[visit('p1','a',0.)],
-    say=said.append)
-test_eq(len({o.split for o in hidden[:40]}), 1); print(said[0])
-assert said[0].startswith("split: 40 of 41 studies have an id that is no proof of one person ('0': a placeholder)")
-test_fail(lambda: split_by_patient(few, train=.9), contains='0.9+0.1+0.2 = 1.2')
-
-# %% [28] Leakage
-from medvl.data.study import (near_pairs, fingerprint, alike)
-
-# %% [29] Leakage
-h = np.array([0b0000, 0b0111, 0b1111], np.uint64)
-test_eq([list(o) for o in near_pairs(h, h, 1)], [[0,1,1,2,2], [0,1,2,1,2]])
-test_eq(near_pairs(h[:0], h, 1)[0].size, 0)
-rng = np.random.default_rng(0); big = rng.integers(0, 2**63, (3000,), dtype=np.uint64)
-slow = [(i,j) for i,x in enumerate(big[:300].tolist()) for j,y in enumerate(big.tolist()) if (x^y).bit_count() <= 18]
-test_eq(list(zip(*near_pairs(big[:300], big, 18))), slow)
-test_close(alike(np.array([[1,2,3],[1,2,3]]), np.array([[10,20,30],[3,2,1]])), [1,-1])
-
-# %% [31] Leakage
-from medvl.data.study import (LEAKS, Leakage, crossings)
-
-# %% [32] Leakage
-rows, n = crossings('text', [('x','train','1'), ('x','train','2'), ('x','test','3'), ('y','val','4')])
-test_eq(n, 2); test_eq(rows, [dict(kind='text', key='x', a='1', split_a='train', b='3', split_b='test')])
-
-# %% [33] Leakage
-from medvl.data.study import (plain, leakage, attempt, near_films)
-
-# %% [35] Leakage
-import torch
-from torch.nn.functional import interpolate
-gen = np.random.default_rng(3)
-def drawn():
-    "A smooth random picture."
-    soft = interpolate(torch.from_numpy(gen.random((1,1,9,8))), (96,80), mode='bicubic').clamp(0, 1)
-    return np.uint8(255*soft[0,0].numpy())
-def study(i, split, **kw):
-    return Study(f'p{i}', f's{i}', float(i), [View(id=f'f{i}', px=drawn())], f'Report number {i}.', split=split, **kw)
-clean = [study(i, s) for i,s in enumerate(['train']*3+['val']+['test']*2)]
-rep = leakage(clean, near=8); print(rep); test_eq(rep.ok, True); test_eq(len(rep.table()), 0)
-
-copy = Study('p7', 's7', 0., [View(id='copy', px=clean[0].views[0].px)], split='test')
-dark = Study('p8', 's8', 0., [View(id='dark', px=np.uint8(clean[1].views[0].px[::2,::2]*.7+10))],
-             report='report NUMBER  1', split='test')
-again = Study('p2', 's9', 4., [View(id='f9', px=drawn())], split='val')
-rep = leakage(clean+[copy,dark,again], near=8); print(rep)
-test_eq(rep.ok, False); test_eq(rep.count, dict(patient=1, group=1, film=1, near=2, text=1))
-rep.table()
-
-# %% [37] Leakage
-test_eq(leakage(samples(clean+[copy,dark,again], say=None), near=8).count, rep.count)
-alone = [replace(clean[0], report='Clear.'), replace(clean[4], report='CLEAR')]
-test_eq((leakage(alone).ok, leakage(alone).count['text']), (True, 1)); print(leakage(alone))
-gone = leakage([Study('a','a',None,[View(path='no/such.png', id='x')], split='train'), *clean]); print(gone)
-test_eq('no/such.png' in gone.skipped['unreadable'], True)
-masked = [replace(clean[0], patient='ANONYMOUS', group='ANONYMOUS'), replace(clean[4], patient='ANONYMOUS',
-    group='ANONYMOUS')]
-rep = leakage(masked); print(rep); test_eq((rep.ok, rep.unknown, rep.checked['patient']), (True, 2, 0))
-assert str(rep).startswith('no leak found') and 'patient not looked at: 2 of 2 have an id' in str(rep)
-test_eq('one split only' in str(leakage(clean[:2])), True)

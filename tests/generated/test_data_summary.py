@@ -14,7 +14,8 @@ from medvl.core import MedvlError
 from medvl.files import jsonable
 from medvl.data.identity import doubtful
 from medvl.data.pixels import ImageError, count_kinds, kinds_text
-from medvl.data.study import Leakage, Study, View, days_between, leakage, slots
+from medvl.data.study import Study, View, days_between, slots
+from medvl.data.splits import Leakage, leakage
 
 # %% [4] What is in a set
 import json, tempfile
@@ -23,7 +24,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from fastcore.test import *
 from PIL import Image
-from medvl.data.study import link_priors, split_by_patient
+from medvl.data.study import link_priors
+from medvl.data.splits import split_by_patient
 
 # %% [6] What is counted
 from medvl.data.summary import (Summary)

@@ -29,7 +29,8 @@ from medvl.data.words import sections
 from medvl.eval.maps import Asker, heats
 from medvl.eval.retrieval import Embeddings, embed
 from medvl.eval.zeroshot import embed_texts
-from medvl.models.checkpoint import from_pretrained, read_config
+from medvl.models.authors import open_model
+from medvl.models.checkpoint import read_config
 from medvl.readers.find import find_layouts, read_studies
 
 # %% [4] A model at hand
