@@ -3,22 +3,24 @@
 
 # %% [3] Detection
 from collections.abc import Sequence
+from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torchvision.ops import box_iou, generalized_box_iou_loss, nms
+from torchvision.ops import generalized_box_iou_loss, nms
 from medvl.core import MedvlError
 from medvl.eval.metrics import MetricError, OneClass
 
 # %% [4] Detection
 import matplotlib.pyplot as plt
 from fastcore.test import *
+from torchvision.ops import box_iou
 torch.set_num_threads(1);
 
 # %% [6] Average precision
-from medvl.eval.detect import (_boxes, _hits, average_precision)
+from medvl.eval.detect import (_boxes, _iou, _padded, _greedy, Matches, match, average_precision)
 
 # %% [8] Average precision
 A, B = torch.tensor([[0.,0,10,10]]), torch.tensor([[20.,20,30,30]])
@@ -44,6 +46,15 @@ test_eq(average_precision([A+6], [torch.ones(1)], [A]), 0.)
 test_eq(average_precision([A+3], [torch.ones(1)], [A], iou=.3), 1.)
 test_fail(lambda: average_precision([A], [torch.ones(1)], [none]), contains='none of 1 films')
 test_fail(lambda: average_precision([A], [torch.ones(1)], [A, B]), contains='truth of 2')
+one = match(found, sure, [A, B], (.5, .9)); test_eq(one.hit.tolist(), [[True]*2, [False]*2, [True]*2])
+test_close(one.ap(weight=[1,0]), [1.,1.]); test_close(one.ap(weight=[0,1]), [1.,1.])
+test_close(one.ap(weight=[2,1])[0], (1+1+3/5)/3)          # the first film counts twice: precision 1, 1, 1/2, 1/2, 3/5
+test_close(one.ap(points=101)[0], (51+50*2/3)/101)        # recalls 0 to 0.5: 1; 0.51 to 1: 2/3
+test_close(match(found, sure, [A, B], chunk=1).ap(), one.ap()[:1])
+test_eq(match([none], [torch.zeros(0)], [A]).ap(), [0.])
+g = torch.rand(2, 30, 4, generator=torch.Generator().manual_seed(0)).double()
+g[...,2:] += g[...,:2]; g[0,3,2:] = g[0,3,:2]
+test_close(_iou(g[:1].numpy(), g[1:].numpy())[0], box_iou(*g).numpy(), eps=1e-9)   # torchvision's
 
 # %% [10] The head
 from medvl.eval.detect import (BoxHead, assign)
