@@ -21,7 +21,7 @@ from torchvision.ops import generalized_box_iou_loss, nms
 from ..core import MedvlError
 from .metrics import MetricError, OneClass
 
-# %% ../../nbs/eval/23_detect.ipynb #76c4b944
+# %% ../../nbs/eval/23_detect.ipynb #f4809703
 def _boxes(x, what):
     "Boxes of one film, `[k 4]`, finite, with sides that are not turned round."
     if x.ndim != 2 or x.shape[1] != 4: raise MetricError(f"{what}: boxes must be [k 4], got {tuple(x.shape)}")
@@ -57,6 +57,7 @@ def _greedy(over, order, ious):
         np.put_along_axis(free, best[...,None], np.take_along_axis(free, best[...,None], -1) & ~right[...,None], -1)
     return hit
 
+# %% ../../nbs/eval/23_detect.ipynb #41735be9
 @dataclass
 class Matches:
     "Boxes found in all films, in the order of the films, and which of them are right."
@@ -84,6 +85,7 @@ class Matches:
         at = [np.searchsorted(r/total, np.linspace(0, 1, points)) for r in right.T]
         return np.array([np.append(p, 0.)[i].mean() for p,i in zip(precision.T, at)])
 
+# %% ../../nbs/eval/23_detect.ipynb #54db8633
 def match(boxes:Sequence[Float[Tensor, 'k 4']], # found in each film: left, top, right, bottom
           scores:Sequence[Float[Tensor, 'k']], # how sure
           truth:Sequence[Float[Tensor, 'j 4']], # true boxes of each film

@@ -7,12 +7,15 @@ Docs: https://medvl.github.io/medvl/train/fitting.html.md"""
 # %% auto #0
 __all__ = ['Pairs', 'batches', 'KeepBestCB', 'fit_head']
 
-# %% ../../nbs/train/12_fitting.ipynb #382dec0f
+# %% ../../nbs/train/12_fitting.ipynb #b6553ce3
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import torch
+
+from ..core import MedvlError, default_device
+
 from fastai.callback.core import CancelFitException, Callback
 from fastai.callback.progress import ProgressCallback
 from fastai.data.core import DataLoaders
@@ -20,8 +23,6 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
-
-from ..core import MedvlError, default_device
 
 # %% ../../nbs/train/12_fitting.ipynb #03b4f03f
 class Pairs:
