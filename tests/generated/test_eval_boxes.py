@@ -50,9 +50,12 @@ for wrong in (Box('left', 61, 0, 5, 5), Box('left', 5, 5, 0, 5), Box('left', -9,
               contains="has no area on the film of 60 x 40 pixels")
 
 # %% [9] mAP
-from medvl.eval.boxes import (IOUS, Found, _counted, matches, map_of, mean_ap)
+from medvl.eval.boxes import (IOUS, matches, map_of)
 
 # %% [11] mAP
+from medvl.eval.boxes import (Found, _counted, mean_ap)
+
+# %% [13] mAP
 def film(*boxes, scores=None):
     b = torch.tensor(boxes).float().reshape(-1, 4); d = dict(boxes=b, labels=torch.zeros(len(b)).long())
     return d if scores is None else d | dict(scores=torch.tensor(scores).float())
@@ -72,10 +75,10 @@ test_fail(lambda: mean_ap(found[3:4], truth[:1], rule='mgca'), contains="that co
 test_fail(lambda: mean_ap(found, truth[:2]), contains='boxes of 5 films, truth of 2')
 test_fail(lambda: mean_ap(found, truth, rule='coco'), contains="rule is 'coco'")
 
-# %% [13] Lungs of phantom patients
+# %% [15] Lungs of phantom patients
 from medvl.eval.boxes import (find_all)
 
-# %% [14] Lungs of phantom patients
+# %% [16] Lungs of phantom patients
 S = with_fields(phantom_studies(60, seed=0, size=128, difficulty='lifelike-easy'), 'lifelike-easy')
 part = {k: [s for s in S if s.split == k] for k in ('train','val','test')}
 films = {k: [s.views[0] for s in o] for k,o in part.items()}
@@ -94,7 +97,7 @@ for name,f in (('phantom-mrm', found), ('random', dull)):
     res = mean_ap(f, goal['test'], list(classes), group=patients)
     print(f'{name:12}', res, {k: round(float(np.mean(list(o.values()))), 2) for k,o in res.ap.items()})
 
-# %% [15] Lungs of phantom patients
+# %% [17] Lungs of phantom patients
 fig, axs = plt.subplots(1, 6, figsize=(10,1.9), dpi=75, layout='constrained')
 for ax,v,t,f in zip(axs, films['test'], goal['test'], found):
     ax.imshow(v.px, cmap='gray', extent=(0,128,128,0)); ax.axis('off')
@@ -102,12 +105,12 @@ for ax,v,t,f in zip(axs, films['test'], goal['test'], found):
     for bs,c in ((t['boxes'], '#27e0b3'), (torch.cat([*best, torch.zeros(0,4)]), '#d55e00')):
         for o in bs: ax.add_patch(plt.Rectangle(o[:2].tolist(), *(o[2:]-o[:2]).tolist(), fill=False, ec=c, lw=1.2))
 
-# %% [17] Lungs of phantom patients
+# %% [19] Lungs of phantom patients
 lungs = mean_ap([{k: v[o['labels'] < 2] for k,v in o.items()} for o in found],
                 [{k: v[o['labels'] < 2] for k,v in o.items()} for o in goal['test']], interval=False)
 assert lungs.map.value > .4
 
-# %% [19] Checked
+# %% [21] Checked
 def random_films(n, seed, classes=2):
     g = np.random.default_rng(seed); found, truth = [], []
     for _ in range(n):

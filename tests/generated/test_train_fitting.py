@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 import torch
+from medvl.core import MedvlError, default_device
 from fastai.callback.core import CancelFitException, Callback
 from fastai.callback.progress import ProgressCallback
 from fastai.data.core import DataLoaders
@@ -13,7 +14,6 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
-from medvl.core import MedvlError, default_device
 
 # %% [4] Fitting a head
 import medvl
