@@ -5,9 +5,10 @@
 
 All methods have the same film tower: a narrow ResNet with 256 cells of 8 pixels that has learnt what the training
 reports name, on which side and at what height (read from their sentences by `data.report.entities`; no box, no mask).
-Each such thing is a soft maximum over linear maps of the cells, so that the cells learn to know findings. From there
-on the tower is frozen and its cells are computed once; text tower and heads are trained from nothing, all with the
-same batches, steps and learning rate. A seed changes text tower, heads, batches and order; the film tower is one.
+Each such thing is a soft maximum over linear maps of the cells, so that the cells learn to know findings; a cell sees
+43 of the film's 128 pixels. From there on the tower is frozen and its cells are computed once, less what all films
+have at their place; text tower and heads are trained from scratch, all with the same batches, steps and learning rate.
+A seed changes text tower, heads, batches and order; the film tower is one.
 Each time a film comes up, its text is one sentence of its report that says something is there (GLoRIA's code takes
 one sentence, too); of a report without any, the first of the impression. Sentences that name the same things, on the
 same sides, are right answers of each other. Of the studies without a finding, `--normal` are used. Scored with
@@ -33,7 +34,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from medvl.core import Batch, Feat
+from medvl.core import Batch, Feat, MedvlError
 from medvl.files import provenance, save_json
 from medvl.data.batch import pad_texts
 from medvl.data.preset import Preset
@@ -50,11 +51,12 @@ from medvl.models.vision import VisionTower
 from medvl.phantom.set import phantom_studies
 
 PAGE = Preset('benchmark', 128, 128, 128, .4785, .2834)
-TOWER = dict(name='resnet18', size=128, in_chans=1, layers=(1,2,1,1), channels=(24,96,128,192), stride=8)
-BERT = dict(hidden_size=128, num_hidden_layers=2, num_attention_heads=4, intermediate_size=256,
+TOWER = dict(name='resnet26', size=128, in_chans=1, layers=(1,2,1,1), channels=(24,48,64,96), stride=8)
+BERT = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermediate_size=192,
             max_position_embeddings=96, hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.05)
-SYSTEMS = {'GLoRIA': (GLoRIA, {}), 'PLAN K=0': (PLAN, dict(K=0, hidden=0, tau_a=.5)),
-           'PLAN K=2': (PLAN, dict(K=2, hidden=0, tau_a=.5))}
+FAIR = dict(hidden=0, tau_a=.5)  # PLAN's heads and sharpness as GLoRIA's
+SYSTEMS = {'GLoRIA': (GLoRIA, dict(mean=True, cls_word=False)), 'PLAN K=0': (PLAN, dict(FAIR, K=0)),
+           'PLAN K=2': (PLAN, dict(FAIR, K=2))}
 READ = {'three_looks': dict(K=3), 'no_importance': dict(how='none'), 'mean_importance': dict(how='mean')}
 SHOWN = ('cnr','miou','pointing','near')
 PROTO = Protocol('phantom', sigma=.75)
@@ -124,9 +126,7 @@ class Stored(nn.Module):
     def __init__(self, f): super().__init__(); self.f = f
     def forward(self, img, msk=None): return self.f.map(lambda x: x[img.flatten().long()].float())
 
-def see(net, x):
-    "The tower in bfloat16."
-    with torch.autocast('cpu', torch.bfloat16): return net(x.contiguous(memory_format=torch.channels_last)).float()
+def see(net, x): return net(x.contiguous(memory_format=torch.channels_last))
 
 class Remember(nn.Module):
     "A frozen tower that encodes each batch of films once."
@@ -135,7 +135,7 @@ class Remember(nn.Module):
     def forward(self, img, msk=None):
         x = first_film(img, msk); key = hashlib.blake2b(x.numpy().tobytes(), digest_size=12).digest()
         if key not in self.known:
-            with torch.no_grad(): self.known[key] = see(self.net.eval(), x)
+            with torch.no_grad(): self.known[key] = self.net.eval()(x)
         return self.known[key]
 
 def shown(px): return (px.float()/255-PAGE.mean)/PAGE.std
@@ -193,21 +193,25 @@ def trained(a, name, seed, texts, tok, tower, films, key, log):
     "A system of a seed, from its file or trained now."
     cls, kw = SYSTEMS[name]; f = a.out/f"{key}.safetensors"
     torch.manual_seed(seed)
-    m = cls(vision=TOWER, text=dict(BERT, vocab_size=len(tok)), size=128, up=None, dim=128, layers=2, positives=True,
-            preset='alta-small', **kw)
-    m.vision.net.load_state_dict(tower.state_dict())
+    m = cls(vision=TOWER, text=dict(BERT, vocab_size=len(tok)), size=128, up=None, dim=96, layers=1, positives=True,
+            cell_norm=True, preset='alta-small', **kw)
+    m.vision.net.load_state_dict(tower.state_dict()); m.vision.norm.mean.copy_(films.mean)
+    m.vision.requires_grad_(False)
     if f.exists(): m.load_state_dict(load_file(f))
     else:
         log(key); own, m.vision = m.vision, Stored(films)
         fit(m, texts, len(films.loc), a.steps, a.bs, a.lr, 100+seed, log)
         m.vision = own; save_file(m.state_dict(), f)
-    m.vision = Remember(m.vision.net)
+    m.vision = Remember(m.vision)
     return m.eval()
 
 def encoded(tower, px):
-    "Features of all training films, in half precision."
+    "Features of all training films, in half precision, less what all have at their place (kept as `mean`)."
     with torch.no_grad(): parts = [see(tower, shown(x)).map(torch.Tensor.half) for x in px.split(32)]
-    return Feat(torch.cat([o.glob for o in parts]), torch.cat([o.loc for o in parts]), grid=parts[0].grid)
+    loc = torch.cat([o.loc for o in parts]); mean = loc.float().mean(0)
+    out = Feat(torch.cat([o.glob for o in parts]), (loc-mean).half(), grid=parts[0].grid)
+    out.mean = mean
+    return out
 
 def noised(records, sigma):
     "Phrases on films with grain."
@@ -237,7 +241,7 @@ def row(name, g, look=-1, by='macro'):
     t = g.looks[look][by]
     return f"  {name:34s}" + ''.join(f"{str(t[k]):34s}" for k in SHOWN)
 
-def score(systems, records, tok, page=PAGE, proto=PROTO, reads=('cosine','attention'), **kw):
+def score(systems, records, tok, page=PAGE, proto=PROTO, reads=('product','cosine','attention'), **kw):
     "Each system, pooled over its seeds; GLoRIA in each of the read-outs `reads`."
     out = {}
     for name,models in systems.items():
@@ -297,6 +301,8 @@ def main():
     for k,v in dict(start_lr=3e-3, lr=1e-3, normal=.3, noise=.3, film_noise=.1, faint=.5).items():
         p.add_argument(f"--{k.replace('_','-')}", type=float, default=v)
     p.add_argument('--train-only', action='store_true', help='score later')
+    p.add_argument('--tower-only', action='store_true', help='train the film tower and stop')
+    p.add_argument('--brief', action='store_true', help='no other read-outs, no noise')
     p.add_argument('--difficulty', default='clear')
     p.add_argument('--findings', nargs='+', default=['Atelectasis','Cardiomegaly','Consolidation','Edema',
                                                      'Lung Lesion','Pleural Effusion','Pneumothorax'])
@@ -307,13 +313,16 @@ def main():
     px, clean, dirty, Y, names, tok, asked = load(a)
     records = asked['test']; n = len({id(r.view) for r in records})
     log(f"{len(px)} training films; {len(names)} things named; {len(records)} phrases on {n} films of test patients")
-    tower = start(a, px, Y, log); films = encoded(tower, px)
+    tower = start(a, px, Y, log)
+    if a.tower_only: return
+    films = encoded(tower, px)
     def train(k, s, texts, more=''):
         return trained(a, k, s, texts, tok, tower, films, f"{k.replace(' ','-')}-{s}{more}", log)
     systems = {k: [] for k in SYSTEMS}
     for s in range(a.seeds):
         for k in SYSTEMS: systems[k].append(train(k, s, clean))
-    rough = {k: [train(k, i, dirty, '-noise') for i in range(a.noise_seeds)] for k in ('GLoRIA', 'PLAN K=2')}
+    again = 0 if a.brief else a.noise_seeds
+    rough = {k: [train(k, i, dirty, '-noise') for i in range(again)] for k in ('GLoRIA', 'PLAN K=2')}
     if a.train_only: return
     res = score(systems, records, tok); res |= early(res)
     show(f"{a.seeds} seeds, clean", res, log); compare(res, log)
@@ -327,6 +336,9 @@ def main():
     plain = [visible(r) >= a.faint for r in records]
     more('plain', f"{sum(plain)} phrases whose finding shows", {k: part(g, plain) for k,g in res.items()})
     more('control', "control: the film of another patient", score(systems, records, tok, control=True))
+    try: more('elsewhere', 'control: nothing in its place', score(systems, records, tok, control='elsewhere'))
+    except MedvlError as e: log(f'no control with nothing in the place: {e}')
+    if a.brief: return
     first = {k: v[:1] for k,v in systems.items()}
     more('first_seed', 'clean, first seed', score(first, records, tok))
     more('film_noise', f"films with grain of {a.film_noise}, first seed",
@@ -335,7 +347,7 @@ def main():
         for m in systems['PLAN K=2']: vars(m).update(kw)
         more(name, f"PLAN K=2, read with {kw}", score({'PLAN K=2': systems['PLAN K=2']}, records, tok))
         for m in systems['PLAN K=2']: vars(m).update({k: m.config[k] for k in kw})
-    if a.noise_seeds:
+    if again:
         more('report_noise', f"trained on reports with noise {a.noise}, {a.noise_seeds} seeds",
              score(rough, records, tok))
         compare(extra['report_noise'], log)

@@ -21,7 +21,7 @@ from .folder import close_run, found, open_run
 from .score import TASKS, Scoring, loaded, settled
 from .train import build, samples_of, train as train_one, value_of
 
-# %% ../../nbs/run/40_run.ipynb #51ef3163
+# %% ../../nbs/run/40_run.ipynb #00be3e5c
 @dataclass(kw_only=True)
 class Options:
     "Options of a training; one without words has those of the recipe or of what takes it."
@@ -30,6 +30,7 @@ class Options:
     slots:Literal['all','current']|None = None
     text:Literal['findings','whole']|None = None
     shuffle_sentences:bool|None = None
+    one_sentence:bool|None = None
     max_len:int|None = None
     pad:Literal['batch','max_len']|None = None
     vocab:int|None = None
