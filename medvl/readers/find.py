@@ -1,4 +1,4 @@
-"""Which public set lies in a folder, and who reads it: told by the name of a file, and by a word in its first line.
+"""Which public set is in a folder, recognised by the name of a file and by its first line, and which reader reads it.
 
 Docs: https://medvl.github.io/medvl/readers/find.html.md"""
 

@@ -1,5 +1,5 @@
-"""The Indiana University films with reports, as NLM publishes them, as Kaggle repacked them, and as the report
-generators use them.
+"""Read the chest X-rays and reports of Indiana University, in the forms of NLM, of Kaggle, and of report generation
+(R2Gen).
 
 Docs: https://medvl.github.io/medvl/readers/openi.html.md"""
 

@@ -1,4 +1,5 @@
-"""One object for a training: the method, what it starts from, recipe, arguments, data and seed. It builds, trains, scores, and knows whether it was done before.
+"""One object for a training: method, start, recipe, arguments, data and seed. It builds, trains and scores a model,
+and does not repeat finished work.
 
 Docs: https://medvl.github.io/medvl/run/run.html.md"""
 
@@ -21,7 +22,7 @@ from .folder import close_run, found, open_run
 from .score import TASKS, Scoring, loaded, settled
 from .train import build, samples_of, train as train_one, value_of
 
-# %% ../../nbs/run/40_run.ipynb #00be3e5c
+# %% ../../nbs/run/40_run.ipynb #6b053d53
 @dataclass(kw_only=True)
 class Options:
     "Options of a training; one without words has those of the recipe or of what takes it."
@@ -30,7 +31,6 @@ class Options:
     slots:Literal['all','current']|None = None
     text:Literal['findings','whole']|None = None
     shuffle_sentences:bool|None = None
-    one_sentence:bool|None = None
     max_len:int|None = None
     pad:Literal['batch','max_len']|None = None
     vocab:int|None = None
@@ -53,6 +53,9 @@ class Options:
     select_list:Path|None = None  # which of its films: val_list.txt of MRM and ALTA, or a table; none: its val split
     select_prompts:str|None = None  # with which words: a prompt set or a JSON file; none: rsna-plain-v1, ALTA's own
     tokenizer:str|None = None  # a name or folder; none: of the text tower's folder, of --init, else trained; 'train'
+    unpaired:list[str] = field(default_factory=list)  # a further set, as PATH, labels=PATH, films=PATH or reports=PATH
+    ratio:str|None = None  # of batches, as pairs:first:second ...; none: one of each in turn
+    templates:str|None = None  # sentences of labels: a name or a JSON file; none: disease-v1
     source:str|None = None
     splits:Path|None = None
     errors:Literal['raise','skip'] = 'raise'
@@ -100,6 +103,7 @@ class Run(Options):
         from medvl.files import jsonable
         from medvl.methods.recipe import recipe_dict
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in FREE_OF}
+        own['unpaired'] = [str(o) for o in self.unpaired]
         return jsonable(own | {k: v for k, v in recipe_dict(self.recipe()).items() if k not in ('origin','vocab')})
 
     def build(self, tok:Any=None) -> Any: # the model
@@ -244,12 +248,12 @@ def needed(runs:Mapping[str,Run], # all of them, in order
                              "has been trained (model/config.json is not in it)")
     return [k for k in runs if k in want]
 
-# %% ../../nbs/run/40_run.ipynb #420b2f57
+# %% ../../nbs/run/40_run.ipynb #45f1e765
 @patch_to(Run)
 def arguments(self) -> dict: # method, data, out, init, every option, set
     "A run as the options of `medvl align`, with the values of its recipe in the place of None."
     from medvl.methods.recipe import recipe_dict
-    own = {f.name: getattr(self, f.name) for f in fields(Options)}
+    own = {f.name: getattr(self, f.name) for f in fields(Options)} | dict(unpaired=[str(o) for o in self.unpaired])
     own |= {k: v for k, v in recipe_dict(self.recipe()).items() if k in own}
     given = [f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in self.model.items()]
     return dict(method=self.method, data=self.data, out=self.out, init=self.init, **own, set=given)

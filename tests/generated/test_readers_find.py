@@ -18,7 +18,7 @@ from fastcore.test import *
 from medvl.core import MedvlError
 from medvl.data.table import ReadLog
 
-# %% [6] Who reads it
+# %% [6] The readers
 from medvl.readers.find import (readers)
 
 # %% [8] The marks
@@ -29,10 +29,10 @@ pd.set_option('display.max_colwidth', 60)
 test_eq(sorted(MARKS), sorted(readers))
 pd.DataFrame([dict(layout=k, file=globs.split('|')[0], says=says) for k,(globs,says) in MARKS.items()])
 
-# %% [11] Found
+# %% [11] Finding a set
 from medvl.readers.find import (_opened, first_line, find_layouts)
 
-# %% [13] Found
+# %% [13] Finding a set
 with tempfile.TemporaryDirectory() as d:
     d = Path(d); test_eq(find_layouts(d), [])
     (d/'metadata.csv').write_text('Patientid,offset\n'); test_eq(find_layouts(d), ['covid'])
