@@ -23,7 +23,7 @@ the film tower stay clean. Noise in films: Gaussian, on the films that are score
 again.
 PLAN K=2 is read in other ways (`READ`), and after its first look. Control: every phrase on the film of another
 patient."""
-import argparse, hashlib, json, math, re, time
+import argparse, hashlib, json, math, re, textwrap, time
 from collections import Counter
 from copy import copy
 from pathlib import Path
@@ -43,6 +43,7 @@ from medvl.data.regions import phrases
 from medvl.data.report import entities
 from medvl.data.words import sections, sentences
 from medvl.data.tokens import encode, train_tokenizer
+from medvl.eval.maps import heat
 from medvl.eval.grounding import METRICS, Grounding, Protocol, grounding, summarise, versus
 from medvl.methods.gloria import GLoRIA
 from medvl.methods.plan import PLAN
@@ -258,6 +259,23 @@ def show(title, res, log):
         log(row(k, g))
         for j in range(len(g.looks)-1): log(row(f'  read at look {j}', g, j))
 
+def grid(g, path):
+    "A hit and a miss of each finding: the film with the true place (green), and the map on it."
+    import matplotlib; matplotlib.use('Agg')
+    import matplotlib.pyplot as plt
+    labels = sorted(g.table['n']); fig, axs = plt.subplots(len(labels), 4, figsize=(6.4,1.75*len(labels)), dpi=60)
+    for ax in axs.flat: ax.axis('off')
+    for line,label in zip(axs, labels):
+        own = [(p,r) for p,r in zip(g.placed, g.rows[-1]) if p.phrase.label == label]
+        for k,(name,hit) in enumerate((('hit',1), ('miss',0))):
+            if (p := next((p for p,r in own if r['near'] == hit), None)) is None: continue
+            film, map_ = line[2*k:2*k+2]; maps, mask = p.on_film(); px = p.phrase.view.px
+            film.imshow(px, cmap='gray'); film.contour(p.phrase.mask(px.shape), [.5], colors='#27e0b3', linewidths=1)
+            film.set_title(textwrap.fill(f'{name}: {p.phrase.text}', 24), fontsize=7)
+            heat(px, maps[-1], '', mask, ax=map_, bar=False)
+            map_.set_title(f"{np.mean([r['near'] for _,r in own]):.2f} of {len(own)} within 15/224", fontsize=7)
+    fig.tight_layout(pad=.3); fig.savefig(path, pil_kwargs=dict(quality=72, optimize=True)); plt.close(fig)
+
 def early(res):
     "PLAN K=2 read after its first look, as a system of its own."
     first = [Grounding(g.info, g.looks[:1], g.rows[:1]) for g in res['PLAN K=2'].trainings]
@@ -290,7 +308,7 @@ def write(a, res, extra, seeds, data, what='grounding', fewer=()):
             findings={c: nums(g.table[c]) | dict(n=n) for c,n in g.table['n'].items()},
             against={o: {m: iv(v) for m,v in gap.items()} for o,gap in gaps.items() if o.startswith(k+' minus')},
             **{t: nums(r[k].table['macro']) for t,r in extra.items() if k in r},
-            args={n: v for n,v in vars(a).items() if n not in ('out','results')}, provenance=provenance()))
+            args={n: v for n,v in vars(a).items() if n not in ('out','results','figure')}, provenance=provenance()))
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
@@ -302,6 +320,7 @@ def main():
         p.add_argument(f"--{k.replace('_','-')}", type=float, default=v)
     p.add_argument('--train-only', action='store_true', help='score later')
     p.add_argument('--tower-only', action='store_true', help='train the film tower and stop')
+    p.add_argument('--figure', type=Path, help='.jpg: a hit and a miss of each finding, by the system ahead')
     p.add_argument('--brief', action='store_true', help='no other read-outs, no noise')
     p.add_argument('--difficulty', default='clear')
     p.add_argument('--findings', nargs='+', default=['Atelectasis','Cardiomegaly','Consolidation','Edema',
@@ -329,6 +348,8 @@ def main():
     for c in res['PLAN K=2'].table['n']:
         log(f"{c} ({res['PLAN K=2'].table['n'][c]})")
         for k,g in res.items(): log(row(k, g, by=c))
+    best = max(res, key=lambda k: res[k].table['macro']['near'].value)
+    if a.figure: log(f'figure: {best}'); grid(res[best].trainings[0], a.figure)
     extra, data = {}, f"phantom, {a.difficulty}, {a.train} patients to train, {a.test} to test"
     def more(name, title, got):
         extra[name] = got; show(title, got, log)

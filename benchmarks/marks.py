@@ -34,7 +34,7 @@ from medvl.methods.plan import PLAN
 from medvl.phantom.marks import marked_studies
 from medvl.phantom.set import phantom_studies
 
-from grounding import CLEAR, compare, row, score, show, write
+from grounding import CLEAR, compare, grid, row, score, show, write
 
 PAGE, PROTO = Preset('marks', 64, 64, 64, .4785, .2834), Protocol('marks', sigma=0.)
 TOWER = dict(name='resnet26', size=64, in_chans=1, layers=(1,1,1,1), channels=(24,32,48,64), stride=4)
@@ -109,6 +109,7 @@ def main():
     for k,v in dict(patients=60, test_patients=30, train=1500, test=200, steps=600, bs=24, seeds=3).items():
         p.add_argument(f"--{k.replace('_','-')}", type=int, default=v)
     p.add_argument('--lr', type=float, default=3e-3)
+    p.add_argument('--figure', type=Path, help='.jpg: a hit and a miss of each kind, by PLAN K=2, first seed')
     p.add_argument('--only', nargs='+', help='train these systems and score nothing')
     p.add_argument('--one-seed', nargs='*', default=[*SWEEP, *OPTIONS, *LEFT_OUT],
                    help='the sweep over K, options, and what is left out')
@@ -134,6 +135,7 @@ def main():
     for c in res['PLAN K=2'].table['n']:
         log(f"{c} ({res['PLAN K=2'].table['n'][c]})")
         for k,g in res.items(): log(row(k, g, by=c))
+    if a.figure: grid(res['PLAN K=2'].trainings[0], a.figure)
     for name,how in dict(control=True, elsewhere='elsewhere').items():
         extra[name] = score(systems, records, tok, control=how, **kw); show(f'control: {name}', extra[name], log)
     gate(res, extra, log)
