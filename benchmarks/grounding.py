@@ -308,7 +308,7 @@ def write(a, res, extra, seeds, data, what='grounding', fewer=()):
             findings={c: nums(g.table[c]) | dict(n=n) for c,n in g.table['n'].items()},
             against={o: {m: iv(v) for m,v in gap.items()} for o,gap in gaps.items() if o.startswith(k+' minus')},
             **{t: nums(r[k].table['macro']) for t,r in extra.items() if k in r},
-            args={n: v for n,v in vars(a).items() if n not in ('out','results','figure')}, provenance=provenance()))
+            args={n: v for n,v in vars(a).items() if n not in ('out','results','figure','name')}, provenance=provenance()))
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
@@ -321,6 +321,7 @@ def main():
     p.add_argument('--train-only', action='store_true', help='score later')
     p.add_argument('--tower-only', action='store_true', help='train the film tower and stop')
     p.add_argument('--figure', type=Path, help='.jpg: a hit and a miss of each finding, by the system ahead')
+    p.add_argument('--name', default='grounding', help='of the result files')
     p.add_argument('--brief', action='store_true', help='no other read-outs, no noise')
     p.add_argument('--difficulty', default='clear')
     p.add_argument('--findings', nargs='+', default=['Atelectasis','Cardiomegaly','Consolidation','Edema',
@@ -353,7 +354,7 @@ def main():
     extra, data = {}, f"phantom, {a.difficulty}, {a.train} patients to train, {a.test} to test"
     def more(name, title, got):
         extra[name] = got; show(title, got, log)
-        if a.results: write(a, res, extra, a.seeds, data)
+        if a.results: write(a, res, extra, a.seeds, data, a.name)
     plain = [visible(r) >= a.faint for r in records]
     more('plain', f"{sum(plain)} phrases whose finding shows", {k: part(g, plain) for k,g in res.items()})
     more('control', "control: the film of another patient", score(systems, records, tok, control=True))
