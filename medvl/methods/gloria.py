@@ -21,15 +21,14 @@ from ..core import Feat, MedvlError
 from ..losses.local import attend, local_loss, over_texts, regions, similar
 from .dual import CellsAndWords
 
-# %% ../../nbs/methods/20_gloria.ipynb #2e757ffc
+# %% ../../nbs/methods/20_gloria.ipynb #0192fe8d
 class GLoRIA(CellsAndWords):
     "GLoRIA (Huang et al., ICCV 2021; marshuang80/gloria). Terms: `glob`, `local`."
     grounds_by = 'words'
     variants = dict(positives=(False, 'identical texts count as correct'),
                     mean=(False, 'mean over the words of a report instead of the sum'),
                     read=('cosine', "map of a phrase: 'cosine' or 'product' of cells and words, or 'attention'"),
-                    cell_norm=(False, 'subtract from each cell what all films have there, see `CellTower`'),
-                    twins=(False, 'each text against itself with left and right exchanged, see `twin_term`'),
+                    cell_norm=(False, 'subtract from each cell its mean over all films, see `CellTower`'),
                     chunk=(None, 'texts at a time, see `local_scores`'))
 
     def __init__(self,
