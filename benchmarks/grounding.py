@@ -308,7 +308,8 @@ def write(a, res, extra, seeds, data, what='grounding', fewer=()):
             findings={c: nums(g.table[c]) | dict(n=n) for c,n in g.table['n'].items()},
             against={o: {m: iv(v) for m,v in gap.items()} for o,gap in gaps.items() if o.startswith(k+' minus')},
             **{t: nums(r[k].table['macro']) for t,r in extra.items() if k in r},
-            args={n: v for n,v in vars(a).items() if n not in ('out','results','figure','name')}, provenance=provenance()))
+            args={n: v for n,v in vars(a).items() if n not in ('out','results','figure','name')},
+            provenance=provenance()))
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])

@@ -124,7 +124,7 @@ def check_samples(samples:Sequence[Sample], # rows
             raise MedvlError(f"films would be mirrored (flip=True), but the text of sample {i} ({s.id!r}) says "
                              f"{word!r}; use flip=False, or sided='allow' if this is meant")
 
-# %% ../../nbs/data/42_batch.ipynb #dfa2ea26
+# %% ../../nbs/data/42_batch.ipynb #7091c0ea
 class StudyData:
     "Samples as tensors. Raises `MedvlError` on samples without a film, and on mirrored films with sided texts."
     templates = None  # sentences of labels, of `data.disease`; None: its own
@@ -154,7 +154,6 @@ class StudyData:
         self.pieces = encode(tok, [s.text for s in self.samples], max_len) if tok is not None else None
         self.txt_id = [txt_id(s.text, i) for i,s in enumerate(self.samples)]
         self.fields = field_names(fields, self.classes, tok)
-
     def __len__(self): return len(self.samples)
     def film(self, view:View) -> np.ndarray: return film_bytes(view, self.p.decode, self.cache)
     def rng(self, i:int, what:int) -> np.random.Generator:
@@ -174,8 +173,8 @@ class StudyData:
     def said(self, i:int) -> str:
         "The text of a sample as it is in this epoch: whole, one of its sentences, or all of them shuffled."
         if self.parts is None: return self.samples[i].text
-        if self.one: return self.parts[i][int(self.rng(i, 2).integers(len(self.parts[i])))] if self.parts[i] else ''
-        return ' '.join(self.parts[i][j] for j in self.rng(i, 2).permutation(len(self.parts[i])))
+        order = self.rng(i, 2).permutation(len(self.parts[i]))
+        return ' '.join(self.parts[i][j] for j in (order[:1] if self.one else order))
 
     def text(self, i:int) -> tuple[np.ndarray, np.ndarray]:
         "Token ids and word indices."
@@ -184,9 +183,7 @@ class StudyData:
         return e.ids[0], e.word[0]
 
     def __getitem__(self, i:int) -> tuple[dict, int]:
-        it = dict(films=self.films(i))
-        if self.tok is not None: it['txt'] = self.text(i)
-        return it, i
+        return dict(films=self.films(i), **({} if self.tok is None else dict(txt=self.text(i)))), i
 
 # %% ../../nbs/data/42_batch.ipynb #985b0135
 def pad_texts(texts:Sequence[tuple[np.ndarray,np.ndarray]], # token ids and word indices of each sample

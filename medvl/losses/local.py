@@ -32,13 +32,14 @@ def pack_words(ws:Float[Tensor, 't n d'], # words of `t` texts, padded
     if 0 in lens: raise MedvlError(f"text {lens.index(0)} of {len(lens)} has no word; leave it out of the local loss")
     return ws[msk], lens
 
-# %% ../../nbs/losses/20_local.ipynb #d12af499
+# %% ../../nbs/losses/20_local.ipynb #83e9adbb
 def similar(words:Float[Tensor, 'm d'], # words of some texts, packed
             vs:Float[Tensor, 'b n d'] # cells of all films
            ) -> Float[Tensor, 'm b n']:
     "Product of every word with every cell; cosines, if both have unit length."
     return (words @ vs.flatten(0,1).T).view(-1, *vs.shape[:2])
 
+# %% ../../nbs/losses/20_local.ipynb #4e63dc7e
 SPARSE = ('none', 'topk', 'sparsemax')
 
 def sparse_softmax(a:Float[Tensor, '... n'], # logits
@@ -54,6 +55,7 @@ def sparse_softmax(a:Float[Tensor, '... n'], # logits
     n = (k*top > over).sum(-1, keepdim=True)                                # of the numbers that stay above 0
     return (a - over.gather(-1, n-1)/n).clamp(min=0)
 
+# %% ../../nbs/losses/20_local.ipynb #1ba9c685
 def spread(a:Float[Tensor, 'm b n'], # how well word and cell fit
            lens:list[int], # words of each text
            s1:Float[Tensor, '']|float=4., # sharpness over cells

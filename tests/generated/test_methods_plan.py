@@ -125,7 +125,7 @@ test_close(m[0,1], l.cos[3:,0][sel[3:,0]][0], eps=1e-6)                 # one wo
 w = l.r[:3,0].exp()*sel[:3,0]; test_close(m[0,0], (w/w.sum()*(5*l.cos[:3,0]).exp()).sum().log()/5, eps=1e-6)
 test_eq(selected(l, [3,2], torch.tensor([1,0])), torch.cat([sel[:3,1], sel[3:,0]])[:,None])
 test_eq(bool(m.abs().max() <= 1), True)
-torch.manual_seed(0); even = l._replace(r=torch.zeros_like(l.r))           # words of equal importance: any two of three
+torch.manual_seed(0); even = l._replace(r=torch.zeros_like(l.r))            # equal importance: any two of three
 test_eq(len({tuple(selected(even, [3,2], draw=True)[:3,0].tolist()) for _ in range(50)}), 3)
 
 # %% [24] The effect on learning
@@ -219,7 +219,7 @@ for kw in (dict(select='sample'), dict(sparsify='sparsemax'), dict(sparsify='top
     test_eq([k for k,p in x.named_parameters() if p.requires_grad and p.grad is None], [])
 n = [int(x.heard[k][1].numel()) for k in text_keys(b.txt[:4], b.txt_msk[:4])]
 x.progress = .4; test_eq(x.stage, 0); x.progress = .5; test_eq((x.stage, x.progress), (1, .5))
-now = x.rewritten(b); print('words before and after:', n, (now.word.amax(1)+1).tolist()[:4])
+now = x.rewritten(b)
 test_eq((now.word.amax(1)+1).tolist()[:4], [math.ceil(o/2) for o in n]); x.loss(x(b)).backward()
 test_fail(lambda: PLAN.small(**tiny, select='best'), contains="select='best'")
 
@@ -343,3 +343,6 @@ Markdown(tables('grounding'))
 
 # %% [66] Marks
 Markdown(tables('marks'))
+
+# %% [68] Findings, with cells that see less
+Markdown(tables('findings'))
