@@ -22,13 +22,12 @@ app = typer.Typer(help='Downstream tasks on a pre-trained tower.', **LOOK)
 
 TRANSFER_DOCS = ('medvl.run.downstream:Transfer',)
 
-# %% ../../nbs/commands/33_transfer.ipynb #7fbcb7c6
+# %% ../../nbs/commands/33_transfer.ipynb #dfadf95a
 @command(app, 'classify', *TRANSFER_DOCS, 'medvl.run.data:read', 'medvl.eval.classify:fine_tune')
 def transfer_classify(model:str=..., # run, shipped name, authors' file, 'random', or 'random:' and any of these
                       data:Path=..., # manifest, folder with one, or a known public layout; it is only read
                       out:Path=..., # folder for results.json and the figure
-                      how:Literal['linear','knn','prototype','full','lora','adapters','layerwise','head']='linear',
-                      # a probe of frozen features, or what is fine-tuned
+                      how:str='linear', # linear, knn, prototype; fine-tuned: full, lora, adapters, layerwise, head
                       finding:list[str]=[], # names; the option may be repeated; none: all of the set
                       task:Literal['multilabel','multiclass']='multilabel', # any number of findings, or exactly one
                       uncertain:list[str]=['ignore'], # raw, zeros, ones, ignore or drop; or NAME=RULE, repeated

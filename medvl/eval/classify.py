@@ -255,7 +255,7 @@ def _logits(m, samples, tower, cache, names):
     m.eval(); dl = tower.loader([s.slots[0] for s in samples], 64, cache)
     with torch.no_grad(): return torch.cat([m(b).float().cpu() for b,_ in dl]).numpy()
 
-# %% ../../nbs/eval/61_classify.ipynb #c6bf401b
+# %% ../../nbs/eval/61_classify.ipynb #86d06b2b
 def _without(s, y, inv, c, thr):
     "AUROC, AUPRC and F1, and each without every unit."
     blocks = min(c, 200); b = (np.random.default_rng(0).permutation(c) % blocks)[inv] if c > blocks else inv
@@ -273,7 +273,7 @@ def score_findings(s:Float[np.ndarray, 't n k'], # test scores of each training
                    one:bool=False # exactly one class a film: the accuracy, too
                   ) -> dict: # findings: name -> score -> Interval; macro; not_computable: name -> why
     "Scores with intervals. Raises `MedvlError` when no finding can be scored."
-    s, y, (inv, c) = np.asarray(s, float), np.asarray(y, float), units_of(len(y), group)
+    s, sv, y, yv = (np.asarray(o, float) for o in (s, sv, y, yv)); inv, c = units_of(len(y), group)
     found, bad, runs = {}, {}, {}
     for j,k in enumerate(names):
         ok = ~np.isnan(y[:,j]); n = [len(np.unique(inv[y[:,j] == v])) for v in (1, 0)]
