@@ -1,4 +1,5 @@
-"""`medvl pretrain` and `medvl align`: from a set on disk to a folder with weights, log and the words of the run.
+"""`medvl pretrain` and `medvl align` train a model on a set of chest X-rays and write a folder with weights, log and
+settings.
 
 Docs: https://medvl.github.io/medvl/commands/train.html.md"""
 
@@ -25,8 +26,8 @@ app = typer.Typer(**LOOK)
 class Training(Options):
     "Options of `pretrain` and `align`."
     set:list[str] = field(default_factory=list)  # an argument of the method, as name=value; may be repeated
-    resume:bool = False  # go on with the run that is in --out
-    force:bool = False  # start over in a folder that holds something
+    resume:bool = False  # continue the run in --out
+    force:bool = False  # start over in a folder that is not empty
 
 TRAIN_DOCS = ('medvl.commands.train:Training', 'medvl.run.run:Options', 'medvl.methods.recipe:Recipe',
               'medvl.train.learner:align_learner', 'medvl.train.learner:fit', 'medvl.data.batch:dataloaders',
@@ -42,7 +43,7 @@ def train(name:str, # the command
     run = Run(**kw, **said, model=settings(given, takes_of(kw['method'])))
     train_as(run, name, set=given, **how)
 
-# %% ../../nbs/commands/20_train.ipynb #9e357088
+# %% ../../nbs/commands/20_train.ipynb #47939b80
 @command(app, 'pretrain', *TRAIN_DOCS)
 def pretrain(method:str=ARG, # one that needs no texts; of {medvl.core:methods}
              data:Path=..., # manifest, folder with one, or a known public layout; it is only read
@@ -53,10 +54,10 @@ def pretrain(method:str=ARG, # one that needs no texts; of {medvl.core:methods}
     """Masked pretraining on films, with or without their texts.
 
     All films of the training split take part. An option without a default takes it from the recipe of the method and
-    --size; the run writes down what it was."""
+    --size; the run records it."""
     train('pretrain', opts, method=method, data=data, out=out, init=init)
 
-@command(app, 'align', *TRAIN_DOCS)
+@command(app, 'align', *TRAIN_DOCS, also=dict(data='--paired'))
 def align(method:str=ARG, # one of {medvl.core:methods}
           data:Path=..., # manifest, folder with one, or a known public layout; it is only read
           out:Path=..., # folder of the run
@@ -65,5 +66,7 @@ def align(method:str=ARG, # one of {medvl.core:methods}
          ):
     """Align films with their texts.
 
-    An option without a default takes it from the recipe of the method and --size; the run writes down what it was."""
+    Films without a report and reports without a film take part as further sources (--unpaired, may be repeated), where
+    the method has a term for them. An option without a default takes it from the recipe of the method and --size; the
+    run writes down what it was."""
     train('align', opts, method=method, data=data, out=out, init=init)

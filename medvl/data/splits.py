@@ -1,4 +1,4 @@
-"""Who trains and who is tested: by patient, in a file or in folds; and a check that nothing occurs on both sides.
+"""Splits by patient, from a file or into folds, and a check that nothing occurs in two splits.
 
 Docs: https://medvl.github.io/medvl/data/splits.html.md"""
 
@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/data/splits.html.md"""
 __all__ = ['LEAKS', 'split_by_patient', 'fold_of', 'without', 'write_splits', 'use_splits', 'fold_splits', 'near_pairs',
            'fingerprint', 'alike', 'Leakage', 'crossings', 'plain', 'leakage', 'attempt', 'near_films']
 
-# %% ../../nbs/data/32_splits.ipynb #8edd0001
+# %% ../../nbs/data/32_splits.ipynb #85662a81
 import csv, re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -26,10 +26,11 @@ from ..core import MedvlError
 from ..files import written
 from .identity import doubtful, say_doubtful
 from .pixels import ImageError, phash
+from .show import Rows
 from .study import Sample, Study, View
 from .table import read_table
 
-# %% ../../nbs/data/32_splits.ipynb #ded2504a
+# %% ../../nbs/data/32_splits.ipynb #89a84414
 def split_by_patient(studies:Iterable[Study], # `split` is overwritten
                      train:float=.7, val:float=.1, test:float=.2, # shares of the groups; they add up to 1
                      salt:str='medvl-1', # another salt, another split
@@ -38,7 +39,7 @@ def split_by_patient(studies:Iterable[Study], # `split` is overwritten
     "Split by a hash of the group: deterministic, stable when patients are added. Raises `MedvlError` for bad shares."
     if min(train, val, test) < 0 or abs(train+val+test-1) > 1e-9:
         raise MedvlError(f"shares must add up to 1: {train}+{val}+{test} = {train+val+test:g}")
-    studies = list(studies)
+    studies = Rows(studies)
     for s in studies:
         u = xxhash.xxh64(f'{salt}|{s.group}'.encode()).intdigest()/2**64
         s.split = 'train' if u < train else 'val' if u < train+val else 'test'

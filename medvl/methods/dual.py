@@ -125,11 +125,12 @@ def pool_text(f:Feat, # of a TextTower
     if how == 'max': return f.loc.masked_fill(~msk, -torch.inf).amax(1)
     raise MedvlError(f"text_pool is {how!r}; expected 'cls', 'mean' or 'max'")
 
-# %% ../../nbs/methods/01_dual.ipynb #01072b53
+# %% ../../nbs/methods/01_dual.ipynb #e85abbca
 class DualEncoder(Aligner):
     "Base of methods with a tower and a head on either side. A method makes `vision text head_v head_t`."
     weights = {'glob': 1.}
     text_pool, positives = 'cls', False  # see `pool_text`, `target`
+    unpaired = {'labels': ('glob',)}  # kinds of unpaired samples, and the terms that learn from each, see `data.mix`
     small_args = dict(text='bert-small', size=128, dim=128, preset='alta-small')
     fresh_args = dict(vision='vit_small_cpu')  # of `small`, unless `init` brings a vision tower
 
@@ -293,7 +294,7 @@ class CellTower(nn.Module):
                  size:int=224, # side of the films, pixels
                  up:int|None=None, # enlarge films to this side first; GLoRIA: 299; None: don't
                  init:str|Path|None=None, # directory of a saved method, or the authors' MRM.pth
-                 cell_norm:bool=False # subtract from each cell what all films have there, see `CellMean`
+                 cell_norm:bool=False # subtract from each cell its mean over all films, see `CellMean`
                 ):
         super().__init__()
         self.net = vision_tower(vision, up or size)

@@ -1,4 +1,4 @@
-"""COVID-Net's lists over films of eight sources, in a dozen versions that do not compare.
+"""Read COVIDx, COVID-Net's lists of chest X-rays from eight sources, in a dozen versions that cannot be compared.
 
 Docs: https://medvl.github.io/medvl/readers/covidx.html.md"""
 
@@ -54,7 +54,7 @@ def covidx_lists(root:Path, version:str|None, log:ReadLog # see `read_covidx`
     return have[want]
 
 def read_covidx(path:str|Path, # COVID-Net's folder, or Kaggle's
-                missing:str='ignore', # a film that isn't there: 'error', 'skip' (and list it), 'ignore' (don't look)
+                missing:str='ignore', # a missing film: 'error', 'skip' (and list it), 'ignore' (don't check)
                 split:str|dict='official', # see `readers.layout`
                 version:str|None=None, # '9B', '9A', ... '2', '' for the first, 'Sev'; None: the newest that is there
                 log:ReadLog|None=None # gets what was found and left out; None: it is printed

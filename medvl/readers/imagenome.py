@@ -1,4 +1,5 @@
-"""Of 240,000 frontal films of MIMIC-CXR: where 29 (and a few more) regions are, and what the report says of each.
+"""Read Chest ImaGenome: for 240,000 frontal films of MIMIC-CXR, boxes of 29 (and a few more) regions, and the
+report's phrases about each.
 
 Docs: https://medvl.github.io/medvl/readers/imagenome.html.md"""
 
@@ -133,7 +134,7 @@ def read_imagenome(path:str|Path, # folder with silver_dataset and gold_dataset
                    ext:str='.jpg', # of the films
                    films:Iterable[str]|None=None, # only these ids; None: all
                    words:bool=True, # boxes of phrases too; False: regions only
-                   missing:str='ignore', # a film that isn't there: 'error', 'skip' (list it), 'ignore' (don't look)
+                   missing:str='ignore', # a missing film: 'error', 'skip' (list it), 'ignore' (don't check)
                    split:str|dict='official', # see `readers.layout`; of silver
                    log:ReadLog|None=None # gets what was found and left out; None: it is printed
                   ) -> list[Study]: # boxes of regions, and of phrases (with `text`)

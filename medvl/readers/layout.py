@@ -1,5 +1,4 @@
-"""Every public set has its own tables, and all of them ask the same questions: where are the films, who is in which
-split, what do the labels mean, and is an empty cell a "no".
+"""Functions that all readers of public sets share: finding films, mapping names of findings, splits, and prior studies.
 
 Docs: https://medvl.github.io/medvl/readers/layout.html.md"""
 

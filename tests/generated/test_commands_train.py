@@ -26,7 +26,7 @@ from medvl.commands.train import (app, Training, TRAIN_DOCS, train)
 # %% [7] Training
 from medvl.commands.train import (pretrain, align)
 
-# %% [9] A run, small
+# %% [9] A small run
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
 os.chdir(tmp.name)
 env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
@@ -44,7 +44,7 @@ test_eq((res['arguments']['wd'], res['arguments']['per'], res['step']['samples']
 assert {p.name for p in (root/'mrm/model').iterdir()} >= {'model.safetensors','config.json','tokenizer.json'}
 assert (root/'mrm/log.csv').exists() and res['run']['train']['loss'] > 0
 
-# %% [11] A run, small
+# %% [11] A small run
 same = ['pretrain', 'mrm', '--data', data, '--out', root/'mrm', *TINY]
 for more, want in [([], 'holds this very run'), (['--seed', 1], 'seed was 0, is 1')]:
     code, said = run(*same, *more)
@@ -55,7 +55,7 @@ for args, want in [(['align','clip','--set','mood=1'], 'mood=1'), (['pretrain','
     print(said.strip()); test_eq(code, 2); assert want in said
 assert not (root/'bad/results.json').exists()
 
-# %% [13] A run, small
+# %% [13] A small run
 from medvl.data.study import samples
 seen = samples(phantom_studies(14, 5, size=64, cache=False), 'image', say=None)
 seen = [s for s in seen if s.labels['Pneumonia'] in (0,1)]
@@ -77,6 +77,39 @@ for args, want in [(['align','clip','--slots','current',*words], 'need --select 
                    (['pretrain','mrm',*TASK], 'MRM has no space shared by films and texts'),
                    (['align','clip','--slots','current',*TASK[:3],root/'no.txt'], 'no list of films'),
                    (['align','clip','--slots','current',*TASK,'--select-prompts','nothing'], 'nothing')]:
+    code, said = run(*args, '--data', data, '--out', root/'bad', *TINY, '--force')
+    print(next(o for o in said.splitlines() if o.startswith('Error'))); test_eq(code, 2); assert want in said, said
+
+# %% [15] Unpaired sets
+more = write_manifest(phantom_studies(10, 3, size=64, cache=False), root/'more/manifest.csv')
+three = [f'--unpaired={k}={more}' for k in ('labels','films','reports')]
+code, said = run('align', 'mmclip', '--paired', data, *three, '--ratio', '2:1:1:1', '--out', root/'mixed', *TINY)
+test_eq(code, 0); print('\n'.join(o for o in said.splitlines() if o.startswith('source')))
+log = pd.read_csv(root/'mixed/log.csv').query("split == 'train'")
+has = log[['source','glob','prompt','mim','mlm']].set_index('source').notna().groupby(level=0).agg(['all','any'])
+seen = {k: {t for t in ('glob','prompt','mim','mlm') if r[t, 'any']} for k, r in has.iterrows()}
+test_eq(seen, {'pairs': {'glob','mim','mlm'}, 'more-labels': {'prompt','mim'}, 'more-films': {'mim'},
+               'more-reports': {'mlm'}})
+res = json.loads((root/'mixed/results.json').read_text())
+print(res['run']['sources']); test_eq(list(res['run']['sources']), list(dict.fromkeys(log.source)))
+n = log.source.value_counts(); test_eq(n['more-films'], round(n['pairs']/2))
+
+# %% [17] Unpaired sets
+code, said = run('align', 'clip', '--paired', data, three[0], '--out', root/'clip', *TINY); test_eq(code, 0)
+test_eq(set(pd.read_csv(root/'clip/log.csv').query("split == 'train'").source), {'pairs','more-labels'})
+odd = phantom_studies(10, 3, size=64, cache=False)
+for s in odd: s.labels = {'Gout': 1}
+odd = write_manifest(odd, root/'odd/manifest.csv')
+mine = dict(id='mine', version=1, positive='There is it.', negative='no {name}', none='Nothing.', names={})
+(root/'mine.json').write_text(json.dumps(mine))
+lack = 'CLIP has no term for films alone (more-films); it takes films with labels'
+for args, want in [(['align','clip',three[1]], lack),
+                   (['align','gloria',three[0]], '--set positives=true'),
+                   (['align','clip','--ratio','1:1'], '--ratio and --templates need --unpaired'),
+                   (['align','clip',f'--unpaired=labels={odd}'], "odd-labels: label 'Gout' has no prompt"),
+                   (['align','clip',three[0],'--templates',root/'mine.json'], "without the placeholder {name}"),
+                   (['align','clip',three[0],'--ratio','1'], "ratio is '1'; expected 2 positive numbers"),
+                   (['pretrain','mrm',three[1]], 'MRM has no term for films alone')]:
     code, said = run(*args, '--data', data, '--out', root/'bad', *TINY, '--force')
     print(next(o for o in said.splitlines() if o.startswith('Error'))); test_eq(code, 2); assert want in said, said
 env.stop(); os.chdir(home); tmp.cleanup()

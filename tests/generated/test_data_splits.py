@@ -17,6 +17,7 @@ from medvl.core import MedvlError
 from medvl.files import written
 from medvl.data.identity import doubtful, say_doubtful
 from medvl.data.pixels import ImageError, phash
+from medvl.data.show import Rows
 from medvl.data.study import Sample, Study, View
 from medvl.data.table import read_table
 

@@ -2,6 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Studies
+import html
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,10 +10,11 @@ from itertools import groupby
 from typing import Callable, Iterable, Mapping
 import numpy as np
 from matplotlib.axes import Axes
-from medvl.core import MedvlError
+from medvl.core import SLOTS, MedvlError
 from medvl.data.identity import doubtful, say_doubtful
 from medvl.data.image import read_image, set_bits
 from medvl.data.pixels import Film, ImageError, as_film, file_hash, pixel_hash
+from medvl.data.show import Rows, cards, clipped, counted
 
 # %% [4] Studies
 import pickle, tempfile
@@ -21,14 +23,18 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from PIL import Image
 from fastcore.test import *
+from medvl.phantom.set import phantom_studies
 
 # %% [6] A film, a visit, a unit
 from medvl.data.study import (Box, View)
 
 # %% [8] A film, a visit, a unit
-from medvl.data.study import (Time, Study, Sample)
+from medvl.data.study import (Time, Study)
 
-# %% [9] A film, a visit, a unit
+# %% [10] A film, a visit, a unit
+from medvl.data.study import (present, Sample)
+
+# %% [11] A film, a visit, a unit
 v = View(id='a', path='a.png', pos='PA'); s = Study('p1', 's1', 0., [View(id='l', kind='lateral'), View(id='b'), v])
 test_eq([o.id for o in s.frontals], ['a','b']); test_eq([o.id for o in s.laterals], ['l']); test_eq(s.group, 'p1')
 test_fail(lambda: View(id='x', kind='PA'), contains="view 'x': kind is 'PA'")
@@ -42,10 +48,24 @@ with tempfile.TemporaryDirectory() as d:
     test_eq([View(info=dict(png_bits=o)).bits for o in ('12','12.0','many','',8)], [12,12,None,None,None])
     test_eq(disk.content(), file_hash(f'{d}/a.png')); test_ne(disk.content(), memory.content())
 
-# %% [11] A film, a visit, a unit
+# %% [13] A film, a visit, a unit
+shown = phantom_studies(3, seed=2, size=128, difficulty='easy')
+study = next(s for s in shown if s.prior and s.laterals)
+print(study.views[0]); print(study)
+many = {f'finding {i}': 1 for i in range(50)}
+long = Study('p'*300, 's'*300, 2., study.views*50, 'word '*3000, many, info=dict(a='b'*9000))
+assert 'day 2, 50 frontals' in repr(long) and len(repr(long)) < 300
+assert len(repr(shown)) < 1500 and len(repr(study.views[0])) < 200
+assert 'finding 0, finding 1, finding 2, finding 3, ...; report of 3,000 words' in repr(long)
+test_eq(repr(Study('p', 's')), 'Study s: patient p; no film; no report')
+assert study._repr_html_().count('<img') == len(study.views) and study.report in study._repr_html_()
+assert 'no such file' in View('gone.png', 'gone')._repr_html_() and len(shown._repr_html_()) < 100_000
+study
+
+# %% [15] A film, a visit, a unit
 from medvl.data.study import (share_bits, bits_text)
 
-# %% [12] A film, a visit, a unit
+# %% [16] A film, a visit, a unit
 with tempfile.TemporaryDirectory() as d:
     for i in range(10): Image.fromarray(px.astype(np.uint16)*(2 if i < 2 else 16)).save(f'{d}/{i}.png')
     films, said = [View(id=str(i), path=f'{d}/{i}.png') for i in range(10)], []
@@ -53,17 +73,17 @@ with tempfile.TemporaryDirectory() as d:
     test_eq(films[0].bits, 12); test_close(alone/films[0].film().px.max(), 4095/1023, eps=.01)
     share_bits([Study('p', 's', views=films)], said.append); test_eq(len(said), 1); print(said[0])
 
-# %% [14] A film, a visit, a unit
+# %% [18] A film, a visit, a unit
 far = None
 for i in range(300): far = Study('p', f's{i}', float(i), [View(id=f'v{i}')], prior=far)
 back, n = pickle.loads(pickle.dumps(far)), 0
 while back is not None: back, n = back.prior, n+1
 test_eq(n, 300)
 
-# %% [16] The prior
+# %% [20] The prior
 from medvl.data.study import (days_between, link_priors, link_one)
 
-# %% [17] The prior
+# %% [21] The prior
 def visit(p, id, time, kinds='f', **kw):
     "A study with frontals (f) and laterals (l), for examples."
     return Study(p, id, time, [View(id=f'{id}{k}{i}', kind=dict(f='frontal', l='lateral')[k])
@@ -89,10 +109,10 @@ names = [visit(p,f'{p}{i}',float(i),info=dict(sex=s)) for p in ('ANONYMOUS','p3'
     s in enumerate(dict(p3='FM').get(p, 'FF'))]
 test_eq([o.prior and o.prior.id for o in link_priors(names)], [None]*5+['p40'])
 
-# %% [19] Samples: four slots and a text
+# %% [23] Samples: four slots and a text
 from medvl.data.study import (samples, slots)
 
-# %% [20] Samples: four slots and a text
+# %% [24] Samples: four slots and a text
 s = visit('p1','c',7.,'flf', report='Clear.'); s.prior = visit('p1','a',0.,'lff'); s.frontals[1].text = 'Film note.'
 ids = lambda o: tuple(v and v.id for v in o.slots)
 one, = samples([s]); test_eq(ids(one), ('cf0','cl1','af1','al0')); test_eq((one.id, one.text), ('c','Clear.'))
@@ -108,10 +128,10 @@ test_eq(len(samples([s,e,b], need_text=True)), 1)
 test_fail(lambda: samples([s], per='patient'), contains="'study' or 'image'")
 test_fail(lambda: samples([s], split='val'), contains="split='val' of {None: 1}")
 
-# %% [22] A patient's timeline
+# %% [26] A patient's timeline
 from medvl.data.study import (show_timeline)
 
-# %% [23] A patient's timeline
+# %% [27] A patient's timeline
 show_timeline(link_priors([visit('p1','a',0.,'fl'), visit('p1','b',3.,'l'), visit('p1','c',7.,'ffl'),
                            visit('p1','d',12.), visit('p1','e',None)], say=None))
 test_fail(lambda: show_timeline([a,e]), contains="['p1', 'p2']")

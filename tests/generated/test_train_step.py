@@ -6,7 +6,7 @@ import csv, math, os, time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 from medvl.core import MedvlError, Out, best_precision, need
 from medvl.files import jsonable, written
 from medvl.data.batch import world_size
@@ -38,10 +38,10 @@ torch.set_num_threads(1)
 seed_everything(0); dls, model = square_loaders(), Toy()
 dls.show_batch(2);
 
-# %% [8] Who is decayed, and how fast it learns
+# %% [8] Parameter groups
 from medvl.train.step import (param_groups)
 
-# %% [9] Who is decayed, and how fast it learns
+# %% [9] Parameter groups
 g = param_groups(model, .05)
 test_eq([o['weight_decay'] for o in g], [.05, 0.]); test_eq(len(g[0]['params']), 3)  # two matrices, an embedding
 test_eq(any(p is model.log_scale for p in g[1]['params']), True)
@@ -76,7 +76,7 @@ ax.plot(e, [lr_at(s, 5.625e-5, 5000, schedule='one_cycle') for s in range(5000)]
 ax.axvline(30, c='k', lw=.8, ls=':'); ax.text(31, 1e-5, 'stops at 30', fontsize=8)
 ax.set(xlabel='epoch', ylabel='lr'); ax.legend(fontsize=8);
 
-# %% [15] The loss is called
+# %% [15] Calling the loss
 called = []
 def spy(out, *ids): called.append(ids); return model.loss(out)
 class NoTarget: # the same loader without ids
@@ -157,10 +157,10 @@ test_fail(lambda: toy_fit(Breaks(), StepCB(), AutocastCB('bf16')), contains='on 
 test_eq(torch.is_autocast_enabled('cpu'), False)  # nothing is left switched on
 test_fail(lambda: AutocastCB('bf61'), contains='known: auto, fp32, bf16, fp16')
 
-# %% [30] Clipping, clamping, and what isn't a number
+# %% [30] Clipping, clamping and NaN
 from medvl.train.step import (ClipCB)
 
-# %% [31] Clipping, clamping, and what isn't a number
+# %% [31] Clipping, clamping and NaN
 class Length(Callback):
     order = 13
     def before_step(self): self.now = torch.cat([p.grad.flatten() for p in self.model.parameters()]).norm().item()
@@ -183,10 +183,10 @@ class BadGrad(Toy): # the loss is fine, its gradient is not: the square root of 
         return Out({'glob': out.terms['glob'], 'root': (self.log_scale*0).sqrt()})
 test_fail(lambda: toy_fit(BadGrad(), StepCB(), ClipCB()), contains='gradient of log_scale is not finite at epoch 0')
 
-# %% [33] Clipping, clamping, and what isn't a number
+# %% [33] Clipping, clamping and NaN
 from medvl.train.step import (ClampScaleCB)
 
-# %% [34] Clipping, clamping, and what isn't a number
+# %% [34] Clipping, clamping and NaN
 test_eq(list(scales(nn.ModuleDict(dict(a=Toy())))), ['a.log_scale'])
 for start, lo, hi in ((9., 4.6, math.log(100)+1e-6), (-9., 0., .1)):
     m = Toy(); m.log_scale.data.fill_(start)
@@ -246,10 +246,18 @@ tmp = tempfile.TemporaryDirectory(); work = Path(tmp.name)
 write_rows(work/'rows/a.csv', [dict(a=1), dict(a=2, b=3)], ['a','b'])
 test_eq((work/'rows/a.csv').read_text(), 'a,b\n1,\n2,3\n')
 
-# %% [48] The log
+# %% [49] The log
+from medvl.train.step import (source_names, by_source)
+
+# %% [50] The log
+rows = [dict(source=s, epoch=e, step=1, mim=x) for s,e,x in (('a',0,9.), ('a',1,1.), ('b',1,5.), ('a',1,2.))]
+test_eq(by_source(rows), dict(a=dict(steps=2, mim=1.5), b=dict(steps=1, mim=5.)))
+test_eq((by_source([dict(epoch=1)]), source_names(None, [0])), ({}, {}))
+
+# %% [51] The log
 from medvl.train.step import (TermsCB)
 
-# %% [49] The log
+# %% [52] The log
 terms = TermsCB(work/'log.csv'); learn = toy_fit(Toy(), StepCB(), ClipCB(), terms)
 log = pd.read_csv(work/'log.csv')
 test_eq(list(log.columns), 'split step epoch lr samples_per_s loss glob norm log_scale grad_norm'.split())
@@ -259,7 +267,7 @@ with (work/'log.csv').open('a') as f: f.write('train,5,0,0.1')  # torn by a kill
 terms.back_to(3); test_eq(pd.read_csv(work/'log.csv').step.tolist(), [1,2,3])
 log.round(3)
 
-# %% [50] The log
+# %% [53] The log
 class Half(Toy): # a second term, of the notes that say 'large'; a batch may have none
     def forward(self, batch):
         out, b = super().forward(batch), Batch.of(batch)
@@ -278,27 +286,27 @@ test_close(log['pull'].iloc[-1], sum(v*n for v,n in terms)/sum(n for _,n in term
 wrong = np.mean([v for v,_ in terms])
 print(f"validation: {log['pull'].iloc[-1]:.3f} over those that have it, {wrong:.3f} over batches with zeros")
 
-# %% [52] The log
+# %% [55] The log
 from medvl.train.step import (WandbCB)
 
-# %% [53] The log
+# %% [56] The log
 os.environ.pop('WANDB_MODE', None); os.environ['WANDB_SILENT'] = 'true'
 toy_fit(Toy(), StepCB(), ClipCB(), TermsCB(), WandbCB(work))
 run = list((work/'wandb').glob('offline-run-*')); test_eq(len(run), 1)
 test_eq(len(list(run[0].glob('*.wandb'))), 1)
 
-# %% [55] Progress
+# %% [58] Progress
 from medvl.train.step import (BarCB)
 
-# %% [56] Progress
+# %% [59] Progress
 learn = toy_fit(Toy(), StepCB(), ClipCB(), TermsCB(), BarCB(), epochs=5, lr=5e-3)
 val = learn.table.query("split == 'val'").loss.tolist(); test_eq(val[-1] < val[0], True)
 
-# %% [58] Progress
+# %% [61] Progress
 from medvl.train.step import (plot_log)
 
-# %% [59] Progress
+# %% [62] Progress
 plot_log(learn.table);
 
-# %% [61] What was not run
+# %% [64] What was not run
 tmp.cleanup()
