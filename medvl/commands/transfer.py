@@ -1,4 +1,4 @@
-"""`medvl transfer classify|segment|detect|report --model M --data D --out RUN`: what a pre-trained tower is worth for other tasks.
+"""`medvl transfer classify --model M --data D --out RUN`: what a pre-trained tower is worth for other tasks.
 
 Docs: https://medvl.github.io/medvl/commands/transfer.html.md"""
 
@@ -22,7 +22,7 @@ app = typer.Typer(help='Downstream tasks on a pre-trained tower.', **LOOK)
 
 TRANSFER_DOCS = ('medvl.run.downstream:Transfer',)
 
-# %% ../../nbs/commands/33_transfer.ipynb #dfadf95a
+# %% ../../nbs/commands/33_transfer.ipynb #4bdaff8e
 @command(app, 'classify', *TRANSFER_DOCS, 'medvl.run.data:read', 'medvl.eval.classify:fine_tune')
 def transfer_classify(model:str=..., # run, shipped name, authors' file, 'random', or 'random:' and any of these
                       data:Path=..., # manifest, folder with one, or a known public layout; it is only read
@@ -43,6 +43,7 @@ def transfer_classify(model:str=..., # run, shipped name, authors' file, 'random
     "Findings of films, from 1, 10 or 100 % of the labels. AUROC, AUPRC and F1 over patients and seeds."
     args = {k: v for k,v in locals().items() if k != 'opts'} | vars(opts)
     said = open_run(out, 'transfer classify', args)
+    from matplotlib.pyplot import close
     from medvl.data.batch import label_names
     from medvl.eval.classify import TUNES, classify, efficiency, labelled
     tower, one = tower_of(model, opts.preset, opts.space, opts.seed), task == 'multiclass'
@@ -61,6 +62,6 @@ def transfer_classify(model:str=..., # run, shipped name, authors' file, 'random
         lost = f"; not learned: {', '.join(f'{k} ({n})' for k,n in r['not_learned'].items())}" if r['not_learned'] else ''
         typer.echo(f"{float(p):.0%} of the labels: macro AUROC {r['macro']['auroc']}, AUPRC {r['macro']['auprc']}{lost}")
     for k, why in r['not_computable'].items(): typer.echo(f"  {k} can't be scored: {why}")
-    save_figure(efficiency({tower.name: res}).figure, out/'efficiency.png')
+    fig = efficiency({tower.name: res}).figure; save_figure(fig, out/'efficiency.png'); close(fig)
     close_run(out, 'transfer classify', said, tower=dict(name=tower.name, key=tower.key(), width=tower.width),
               data=f.facts, labels=lab.counts, classification=res)
