@@ -22,7 +22,7 @@ app = typer.Typer(help='Downstream tasks on a pre-trained tower.', **LOOK)
 
 TRANSFER_DOCS = ('medvl.run.downstream:Transfer',)
 
-# %% ../../nbs/commands/33_transfer.ipynb #4bdaff8e
+# %% ../../nbs/commands/33_transfer.ipynb #42ba513b
 @command(app, 'classify', *TRANSFER_DOCS, 'medvl.run.data:read', 'medvl.eval.classify:fine_tune')
 def transfer_classify(model:str=..., # run, shipped name, authors' file, 'random', or 'random:' and any of these
                       data:Path=..., # manifest, folder with one, or a known public layout; it is only read
@@ -53,14 +53,15 @@ def transfer_classify(model:str=..., # run, shipped name, authors' file, 'random
         names = finding or label_names(f.samples); how_said = rules(uncertain, names)
     lab = labelled(f.samples, f.rows, names, how_said, blank, one, lineage or '')
     for k, n in lab.counts['train'].items():
-        if isinstance(n, dict): typer.echo('  {:26} {present} present, {absent} absent, {uncertain} uncertain ({rule}), '
-                                           '{not_mentioned} not mentioned ({blank})'.format(k, **n))
+        line = '  {:26} {present} present, {absent} absent, {uncertain} uncertain ({rule}), {not_mentioned} blank'
+        if isinstance(n, dict): typer.echo(line.format(k, **n) + f" ({n['blank']})")
     kw = dict(epochs=epochs, lr=lr, patience=patience) if how in TUNES else {}
     seeds = range(opts.seed, opts.seed+opts.seeds)
     res = classify(tower, lab, how, opts.share, seeds, one, Steps(out, tower, opts.force), f.cache, opts.bs, **kw)
     for p, r in res.items():
-        lost = f"; not learned: {', '.join(f'{k} ({n})' for k,n in r['not_learned'].items())}" if r['not_learned'] else ''
-        typer.echo(f"{float(p):.0%} of the labels: macro AUROC {r['macro']['auroc']}, AUPRC {r['macro']['auprc']}{lost}")
+        lost, mean = ', '.join(f'{k} ({n})' for k,n in r['not_learned'].items()), r['macro']
+        typer.echo(f"{float(p):.0%} of the labels: macro AUROC {mean['auroc']}, AUPRC {mean['auprc']}"
+                   + f'; trainings without an example: {lost}'*bool(lost))
     for k, why in r['not_computable'].items(): typer.echo(f"  {k} can't be scored: {why}")
     fig = efficiency({tower.name: res}).figure; save_figure(fig, out/'efficiency.png'); close(fig)
     close_run(out, 'transfer classify', said, tower=dict(name=tower.name, key=tower.key(), width=tower.width),
