@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/cli.html.md"""
 # %% auto #0
 __all__ = ['FAMILIES', 'app', 'Families', 'top', 'main']
 
-# %% ../nbs/cli.ipynb #462173eb
+# %% ../nbs/cli.ipynb #7f712f7e
 import importlib.metadata, os
 
 from typing import Any
@@ -17,25 +17,25 @@ import typer
 from typer.core import TyperGroup
 
 from .command import LOOK
-from .commands import count, data, eval, ground, study, train, use
+from .commands import count, data, eval, ground, study, train, transfer, use
 
-# %% ../nbs/cli.ipynb #72d7ec96
+# %% ../nbs/cli.ipynb #1a5e690a
 FAMILIES = {'See it work': ('demo','ablate'), 'Use a model': ('search','predict'), 'Look at data': ('data','phantom'),
-            'Train': ('pretrain','align','crossval'), 'Score, and look': ('eval','ground'),
+            'Train': ('pretrain','align','crossval'), 'Score, and look': ('eval','transfer','ground'),
             'Count': ('params','compute')}
 
 class Families(TyperGroup):
-    "The commands of `medvl`, by what one wants to do."
+    "The commands of `medvl`, by purpose."
     def format_commands(self, ctx:Any, formatter:Any):
         "A heading for each family."
         for title, names in FAMILIES.items():
             with formatter.section(title):
                 formatter.write_dl([(f'{n:8}', self.commands[n].get_short_help_str(66)) for n in names])
 
-app = typer.Typer(name='medvl', help='Medical vision-language alignment: chest films with their reports. '
+app = typer.Typer(name='medvl', help='Medical vision-language alignment: chest X-rays with their reports. '
                                      'Research software, not for clinical use.', cls=Families, **LOOK)
 for part in (study.app, use.app, data.top, train.app, ground.app, count.app): app.add_typer(part)
-for name, page in dict(data=data, eval=eval).items(): app.add_typer(page.app, name=name)
+for name, page in dict(data=data, eval=eval, transfer=transfer).items(): app.add_typer(page.app, name=name)
 
 # %% ../nbs/cli.ipynb #8bc84677
 @app.callback(invoke_without_command=True)
@@ -45,6 +45,6 @@ def top(version:bool=typer.Option(False, '--version', help='print the version an
     if version: typer.echo(f"medvl {importlib.metadata.version('medvl')}"); raise typer.Exit()
 
 def main():
-    "What `medvl` runs."
+    "The entry point of `medvl`."
     os.environ.setdefault('MPLBACKEND', 'Agg')
     app()

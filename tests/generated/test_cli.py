@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 from medvl.command import LOOK
-from medvl.commands import count, data, eval, ground, study, train, use
+from medvl.commands import count, data, eval, ground, study, train, transfer, use
 
 # %% [4] Command line
 import subprocess, sys
