@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from .command import LOOK
 from .commands import count, data, eval, ground, study, train, transfer, use
 
-# %% ../nbs/cli.ipynb #1a5e690a
+# %% ../nbs/cli.ipynb #e4e430bf
 FAMILIES = {'See it work': ('demo','ablate'), 'Use a model': ('search','predict'), 'Look at data': ('data','phantom'),
             'Train': ('pretrain','align','crossval'), 'Score, and look': ('eval','transfer','ground'),
             'Count': ('params','compute')}

@@ -195,10 +195,11 @@ def finding_scores(said:np.ndarray, # [reports, 14], of the generated reports
             'micro F1': f1(tp.sum(), (p+t).sum()), 'macro F1': sum(each.values())/max(len(each), 1),
             'micro F1 of five': f1(tp[five].sum(), (p+t)[five].sum())} | each
 
-# %% ../../nbs/eval/64_wording.ipynb #fa7ffc85
+# %% ../../nbs/eval/64_wording.ipynb #496bc9b7
+# name -> array of `report_counts`, and the function of its rows
 METRICS = {f'BLEU-{k+1}': ('bleu', lambda c, k=k: bleu(c)[k]) for k in range(4)} | {
     k: (k, np.mean) for k in ('ROUGE-L', 'ROUGE-L F1', 'CIDEr-D', 'CIDEr')} | {
-    k: ('findings', lambda s, t, k=k: finding_scores(s, t)[k]) for k in ('micro F1', 'macro F1')}  # name -> array of `report_counts`, and the function of its rows
+    k: ('findings', lambda s, t, k=k: finding_scores(s, t)[k]) for k in ('micro F1', 'macro F1')}
 
 def report_counts(hyps:Sequence[str], # generated reports, as written
                   refs:Sequence[str], # the true ones, as written
