@@ -9,7 +9,7 @@ __all__ = ['C', 'PROBES', 'TUNES', 'LINEAGES', 'standard', 'mean_auroc', 'logist
            'prototype_probe', 'Classifier', 'LabelsCB', 'KeepBestCB', 'label_loss', 'fine_tune', 'score_findings',
            'Labels', 'labelled', 'classify', 'efficiency', 'Lineage', 'lineage']
 
-# %% ../../nbs/eval/61_classify.ipynb #64bd4742
+# %% ../../nbs/eval/61_classify.ipynb #ec4ddfa1
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,12 +31,11 @@ from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler, combined_cos
 from fastai.callback.tracker import EarlyStoppingCallback
 from fastai.learner import Learner
-from fastcore.basics import noop
 from jaxtyping import Float
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-# %% ../../nbs/eval/61_classify.ipynb #4fca19ca
+# %% ../../nbs/eval/61_classify.ipynb #fcbd64a0
 C = (1e-4, 1e-3, 1e-2, .1, 1.)  # inverse strengths of regularisation that are tried
 
 def standard(x:Float[np.ndarray, 'n d'], # of the training films
@@ -73,6 +72,7 @@ def logistic(x:Float[np.ndarray, 'n d'], # standardised features
     opt.step(loss)
     return w.detach().numpy().astype(float), b.detach().numpy().astype(float)
 
+# %% ../../nbs/eval/61_classify.ipynb #b84f5261
 def linear_probe(x:Float[np.ndarray, 'n d'], # features of the training films
                  y:Float[np.ndarray, 'n k'], # 1, 0, or NaN: left out
                  val:tuple, # features and labels of the validation films
@@ -189,7 +189,7 @@ class Classifier(nn.Module):
             parts = [([p for n,p in ps if at(n) == l], self.decay**(depth+1-l)) for l in range(depth+1)]
         return [o for o in parts if o[0]]+[(list(self.head.parameters()), 1.)]
 
-# %% ../../nbs/eval/61_classify.ipynb #6601843c
+# %% ../../nbs/eval/61_classify.ipynb #d5009567
 class LabelsCB(Callback):
     "The labels of a batch are what its loss is about."
     def before_batch(self): self.learn.yb = (Batch.of(self.xb[0]).lbl,)
@@ -215,6 +215,7 @@ def label_loss(out:Float[Tensor, 'b k'], # logits
     ok = ~y.isnan()
     return F.binary_cross_entropy_with_logits(out, y.nan_to_num(), reduction='none')[ok].sum()/ok.sum().clamp(min=1)
 
+# %% ../../nbs/eval/61_classify.ipynb #48395b36
 def fine_tune(tower:Tower, # copied, so it stays as it is
               samples:Mapping[str,Sequence[Sample]], # train, val and any more that are to be scored
               y:Mapping[str,np.ndarray], # settled labels [n k] of each
@@ -304,7 +305,7 @@ def _accuracy(s, y, inv, c):
     hit = (s.argmax(2) == y.argmax(1)).astype(float); n = len(y)-np.bincount(inv, minlength=c)
     return seed_interval(hit.mean(1), [(h.sum()-np.bincount(inv, h, c))/n for h in hit])
 
-# %% ../../nbs/eval/61_classify.ipynb #04de6ef0
+# %% ../../nbs/eval/61_classify.ipynb #1fc511f4
 TUNES = ('full','lora','adapters','layerwise','head')
 
 @dataclass
@@ -338,6 +339,7 @@ def labelled(samples:Sequence[Sample], # of a set
         out.counts[k]['films_dropped'] = int((~stay).sum())
     return out
 
+# %% ../../nbs/eval/61_classify.ipynb #30ec10eb
 def classify(tower:Tower, # stays as it is
              lab:Labels, # of `labelled`
              how:str='linear', # a key of `PROBES`, or of `TUNES`
@@ -352,7 +354,7 @@ def classify(tower:Tower, # stays as it is
             ) -> dict: # share -> scores, subsets, what was not learned
     "Train heads on a tower and score them. Raises `MedvlError` for an unknown `how`."
     if how not in (known := (*PROBES, *TUNES)): raise MedvlError(f"how is {how!r}; expected one of {', '.join(known)}")
-    if lack := [k for k,o in lab.samples.items() if not o]: raise MedvlError(f"no film with a label is left in {lack[0]}")
+    if lack := [k for k,o in lab.samples.items() if not o]: raise MedvlError(f"no film that has labels in {lack[0]}")
     step, y = step or (lambda name, make: make()), lab.y
     group, x = {k: [s.group for s in o] for k,o in lab.samples.items()}, {}
     for k,o in lab.samples.items() if how in PROBES else ():

@@ -21,7 +21,6 @@ from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler, combined_cos
 from fastai.callback.tracker import EarlyStoppingCallback
 from fastai.learner import Learner
-from fastcore.basics import noop
 from jaxtyping import Float
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
@@ -38,18 +37,12 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 import tempfile, time, warnings
 
 # %% [7] Probes
-from medvl.eval.classify import (C,
-    standard,
-    mean_auroc,
-    logistic,
-    linear_probe,
-    _best,
-    _learned,
-    _each_finding,
-    _all_findings,
-    _multinomial)
+from medvl.eval.classify import (C, standard, mean_auroc, logistic)
 
-# %% [9] Probes
+# %% [8] Probes
+from medvl.eval.classify import (linear_probe, _best, _learned, _each_finding, _all_findings, _multinomial)
+
+# %% [10] Probes
 rng = np.random.default_rng(0); y = (rng.random((300, 2)) < .5).astype(float); y[:,1] = 0; y[::7,0] = np.nan
 x = rng.normal(size=(300, 10)); x[:,0] += 6*np.nan_to_num(y[:,0])
 tr, va, te = slice(0, 150), slice(150, 200), slice(200, 300); ok = ~np.isnan(y[te,0])
@@ -62,20 +55,20 @@ c = rng.integers(0, 3, 300); z = rng.normal(size=(300, 4)); z[:,0] += 5*c
 (s,), _ = linear_probe(z[tr], np.eye(3)[c][tr], (z[va], np.eye(3)[c][va]), z[te], one=True)
 assert (s.argmax(1) == c[te]).mean() > .9; test_close(np.exp(s).sum(1), np.ones(100))
 
-# %% [11] Probes
+# %% [12] Probes
 from medvl.eval.classify import (_unit, knn_probe, prototype_probe, PROBES)
 
-# %% [12] Probes
+# %% [13] Probes
 for name, probe in PROBES.items():
     (s,), how = probe(x[tr], y[tr], (x[va], y[va]), x[te]); a = auroc(s[ok,0], y[te][ok,0])
     print(f"{name:10} AUROC {a:.3f}", how); assert a > .9; test_eq(np.ptp(s[:,1]), 0)
 (s,), _ = knn_probe(np.eye(3)[[0, 0, 1]], np.array([[1.], [np.nan], [0]]), None, np.eye(3)[[0, 1]], k=2)
 test_close(s[:,0], [1, 0], eps=1e-3)          # the first film's neighbours: one positive, one without a label
 
-# %% [14] Fine-tuning
+# %% [15] Fine-tuning
 from medvl.eval.classify import (Classifier)
 
-# %% [15] Fine-tuning
+# %% [16] Fine-tuning
 own = Preset('toy', 32, 32, 32, .3, .2); make = lambda: Tower(VisionTower(**toy_vit(32)), own)
 for tune in ('full','layerwise','lora','adapters','head'):
     m = Classifier(make(), 2, tune); g = m.groups()
@@ -85,10 +78,13 @@ for tune in ('full','layerwise','lora','adapters','head'):
 test_close([f for _,f in Classifier(make(), 2, 'layerwise').groups()], [.65**3, .65**2, .65, 1])  # embedding, blocks
 test_fail(lambda: Classifier(make(), 2, 'half'), contains="tune is 'half'")
 
-# %% [16] Fine-tuning
-from medvl.eval.classify import (LabelsCB, KeepBestCB, label_loss, fine_tune, _logits)
+# %% [17] Fine-tuning
+from medvl.eval.classify import (LabelsCB, KeepBestCB, label_loss)
 
 # %% [18] Fine-tuning
+from medvl.eval.classify import (fine_tune, _logits)
+
+# %% [20] Fine-tuning
 rng = np.random.default_rng(0); smp = [square_sample(i, 120, rng) for i in range(120)]
 big = np.array([['large' in s.text, 'left' in s.text] for s in smp], float); big[::5,1] = np.nan
 cut = dict(train=slice(0, 40), val=slice(40, 70), test=slice(70, 120))
@@ -105,10 +101,10 @@ again, _ = fine_tune(small, take(smp), take(big), 'adapters', epochs=12, lr=5e-3
 test_close(again['test'], out['test'], eps=1e-5)
 test_close(label_loss(torch.zeros(2, 2), torch.tensor([[1, np.nan], [0, 1.]])), np.log(2), eps=1e-6)
 
-# %% [20] Scores
+# %% [22] Scores
 from medvl.eval.classify import (_without, score_findings, _over, _accuracy)
 
-# %% [22] Scores
+# %% [24] Scores
 rng = np.random.default_rng(0); worst = 0
 for i in range(40):
     n, k = int(rng.integers(12, 90)), 3
@@ -130,7 +126,7 @@ r = score_findings(p[None], np.eye(3)[c], 'abc', range(60), p[None], np.eye(3)[c
 test_close(r['macro']['auroc'].value, roc_auc_score(c, p, multi_class='ovr'))
 test_close(r['macro']['accuracy'].value, (p.argmax(1) == c).mean())
 
-# %% [24] Scores
+# %% [26] Scores
 y = (rng.random((120, 2)) < .4).astype(float); g = np.repeat(np.arange(40), 3)
 s = rng.normal(size=(3, 120, 2))*.6+rng.normal(size=(120, 2))+y
 apart, alike = (score_findings(o, y, 'ab', g, o, y)['macro']['auroc'] for o in (s, s[[0, 0, 0]])); print(apart, alike)
@@ -141,20 +137,23 @@ o = seed_interval([one.value], ref[None]); test_close([one.low, one.high], [o.lo
 y[:,1] = 0; r = score_findings(s, y, 'ab', g, s, y); print(r['not_computable']); test_eq(list(r['findings']), ['a'])
 test_fail(lambda: score_findings(s[...,1:], y[:,1:], 'b', g, s, y), contains='0 patients with it and 40 without')
 
-# %% [26] The whole task
-from medvl.eval.classify import (TUNES, Labels, labelled, classify, _train, _lost)
+# %% [28] The whole task
+from medvl.eval.classify import (TUNES, Labels, labelled)
 
-# %% [27] The whole task
+# %% [29] The whole task
+from medvl.eval.classify import (classify, _train, _lost)
+
+# %% [30] The whole task
 from medvl.eval.classify import (efficiency)
 
-# %% [29] Published splits
+# %% [32] Published splits
 from medvl.eval.classify import (Lineage, LINEAGES, lineage)
 
-# %% [30] Published splits
+# %% [33] Published splits
 test_eq(lineage('mgca-rsna').films, (18_678, 4_003, 4_003)); test_fail(lambda: lineage('mgca'), contains='mrm-nih')
 test_eq(lineage('mgca-chexpert').uncertain, dict(zip(CHEXPERT5, ('ones','zeros','zeros','ones','ones'))))
 
-# %% [32] On phantom films
+# %% [35] On phantom films
 studies = phantom_studies(80, seed=77, size=128, difficulty='easy')
 three = ['Cardiomegaly','Pleural Effusion','Edema','Pneumothorax']; runs = {}
 for name in ('phantom-clip','phantom-mrm','random'):
@@ -165,7 +164,7 @@ for k,r in runs.items(): print(f"{k:13}", '  '.join(f"{float(p):.0%} {o['macro']
 print('trainings of three without an example, at 10 %:', runs['random 0']['0.1']['not_learned'])
 print('Edema in train:', lab.counts['train']['Edema'])
 
-# %% [33] On phantom films
+# %% [36] On phantom films
 assert runs['phantom-clip']['1']['macro']['auroc'].value > runs['random 0']['1']['macro']['auroc'].value
 other = dict(runs, other={'1': dict(lineage='mgca-rsna')})
 test_fail(lambda: efficiency(other), contains='different splits: own, mgca-rsna')
@@ -182,5 +181,5 @@ test_fail(lambda: labelled(f.samples, f.rows, ['Edema','Oedema']), contains="no 
 odd = [replace(s, labels=dict(s.labels, Edema=-1.)) for s in f.samples]
 test_fail(lambda: labelled(odd, f.rows, three, 'raw'), contains="uncertain='raw' leaves them so")
 gone = labelled(odd, f.rows, three, dict.fromkeys(three, 'zeros') | dict(Edema='drop'))
-test_fail(lambda: classify(t, gone), contains='no film with a label is left in train')
+test_fail(lambda: classify(t, gone), contains='no film that has labels in train')
 test_fail(lambda: labelled(f.samples, f.rows, three, one=True), contains='do not have exactly one')
