@@ -2,13 +2,23 @@
 
     OMP_NUM_THREADS=1 python benchmarks/place_transfer.py runs/place --seeds 3
 
-Trains each tower of `SYSTEMS` with each seed (a run that is done is kept)."""
+Trains each tower of `SYSTEMS` with each seed (a run that is done is kept), and scores the frozen towers on patients
+that none has seen: the macro AUROC of a linear probe on all training labels, and, where reports were trained on, P@10
+of retrieval among distinct texts. Intervals are over patients, of the mean over seeds; the range over seeds stands
+beside. A tower of random weights is scored, too. Segmentation, detection and reports are not part of this script."""
 import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from medvl.core import seed_everything
+import numpy as np
+
+from medvl.core import CHEXPERT, seed_everything
 from medvl.data.tokens import train_tokenizer
+from medvl.eval.classify import linear_probe, mean_auroc
+from medvl.eval.metrics import bootstrap
+from medvl.eval.transfer import Tower, features, label_table, random_tower
+from medvl.files import jsonable, provenance, save_json
+from medvl.models.checkpoint import from_pretrained
 from medvl.run.data import units
 from medvl.run.run import Run
 from medvl.run.stages import ALIGNED, FILMS, REPORTS, SAME, patients
@@ -25,11 +35,43 @@ SYSTEMS = {'PLACE': Run('place', model=PARTS, **ALIGNED),
                       model=dict(vision=FILMS, text=REPORTS, decoder=dict(width=128, depth=1, heads=4), zoom=1,
                                  mask=.75, film_norm=True, weights=dict(img=1., txt=0.), preset='mrm-pocket'))}
 
+def probe(tower, smp, y, at):
+    "Scores [m k] of the test films by a linear probe."
+    x = features(tower, [s.slots[0] for s in smp], dir=at).glob
+    (tr, va, te) = (np.array([s.split == k for s in smp]) for k in ('train','val','test'))
+    return linear_probe(x[tr], y[tr], (x[va], y[va]), x[te], cs=(.001, .01, .1))[0][0]
+
+def scored(a, data):
+    "Scores of each system."
+    smp = [s for k in ('train','val','test') for s in units(data[k], split=k)]
+    y = label_table(smp, CHEXPERT); y = y[0] if isinstance(y, tuple) else y
+    test = np.array([s.split == 'test' for s in smp])
+    keep = [j for j in range(y.shape[1]) if all(min((y[m,j] == 1).sum(), (y[m,j] == 0).sum()) >= 10
+                                                for m in (test, ~test))]
+    y, group, out = (y[:,keep] == 1).astype(float), [s.group for s in smp if s.split == 'test'], {}
+    for name in [*SYSTEMS, 'random']:
+        s = []
+        for seed in range(a.seeds):
+            at = a.out/f"{(name if name != 'random' else 'PLACE').replace(' ', '-')}.{seed}"/'model'
+            t = Tower(from_pretrained(at), name=name)
+            s.append(probe(random_tower(t, seed) if name == 'random' else t, smp, y, a.out/'features'/name/str(seed)))
+        out[name] = np.stack(s, 1)                                                       # [n seeds k]
+    def mean(s, y): return float(np.mean([mean_auroc(s[:,i], y) for i in range(s.shape[1])]))
+    def gain(s, c, y): return mean(s, y)-mean(c, y)
+    yt, res = y[test], {}
+    for name,s in out.items():
+        res[name] = dict(auroc=bootstrap(mean, s, yt, group=group),
+                         seeds=[mean(s[:,[i]], yt) for i in range(a.seeds)])
+        if name != 'CLIP': res[name]['over_clip'] = bootstrap(gain, s, out['CLIP'], yt, group=group)
+        print(f"{name:20} AUROC {res[name]['auroc']}  seeds {np.round(res[name]['seeds'], 3)}  "
+              f"over CLIP {res[name].get('over_clip', '')}", flush=True)
+    return res, [CHEXPERT[j] for j in keep]
+
 def main():
     p = argparse.ArgumentParser(); p.add_argument('out', type=Path)
-    for k,n in (('patients', 400), ('test', 300), ('epochs', 6), ('seeds', 3), ('film', 128)):
+    for k,n in (('patients', 400), ('test', 300), ('epochs', 8), ('seeds', 3), ('film', 128)):
         p.add_argument(f'--{k}', type=int, default=n)
-    p.add_argument('--only')
+    p.add_argument('--only'); p.add_argument('--results', type=Path)
     a = p.parse_args()
     data = patients(dict(train=a.patients, val=60, test=a.test), a.film, 7)
     studies = [s for o in data.values() for s in o]
@@ -39,5 +81,14 @@ def main():
             if a.only and a.only != name: continue
             r = replace(r, data=studies, seed=seed, epochs=a.epochs, cache=a.out/'films'); seed_everything(seed)
             r.train(a.out/f"{name.replace(' ', '-')}.{seed}", tok)
+    res, findings = scored(a, data)
+    for name,r in SYSTEMS.items():
+        if not r.aligns(): continue
+        p10 = [replace(r, data=studies, seed=i, epochs=a.epochs, out=a.out/f"{name.replace(' ', '-')}.{i}",
+                       cache=a.out/'films').score('retrieval') for i in range(a.seeds)]
+        res[name]['retrieval'] = [o.to_dict() for o in p10]; print(name, *p10, sep='\n', flush=True)
+    said = {k: getattr(a, k) for k in ('patients','test','epochs','seeds','film')}
+    if a.results: save_json(a.results, jsonable(dict(arguments=said, provenance=provenance(), findings=findings,
+                                                     systems=res)))
 
 if __name__ == '__main__': main()
