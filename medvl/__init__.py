@@ -14,21 +14,28 @@
 - `medvl.data.summary`: A summary of a set of studies: films, texts, priors and labels by split, files that can't be opened, and leaks between splits.
 - `medvl.data.tokens`: Tokenizing reports with any fast tokenizer or with a vocabulary of your own, which word a piece belongs to, and which texts are identical.
 - `medvl.data.words`: The form of a report: sections, sentences and dictionary words, from any source, and the text that a model is trained on.
-- `medvl.eval.grounding`: A phrase, a film, and where a radiologist drew it: does the map lie there? Four measures, each solved by hand, and the rules that decide them written down.
-- `medvl.eval.pool`: Each fold's model answers about its own patients; the answers are pooled, and whole patients are drawn for the interval.
-- `medvl.eval.robust`: How much does a method bear? Sentences that are missing, sides that are swapped, sentences of another patient, grain on a film.
-- `medvl.eval.temporal`: Has the finding improved, stayed, or worsened? A linear read-out on the frozen features of the current and the prior film, in the manner of MS-CXR-T.
+- `medvl.eval.coverage`: Simulations of how often an interval contains the true value, and how often a p-value is below .05 without a difference.
+- `medvl.eval.grounding`: Compare a model's map of a phrase with the region that a radiologist drew: contrast, overlap and pointing, with every rule stated.
+- `medvl.eval.metrics`: Ranks, areas under curves and thresholds as pure functions on arrays, with confidence intervals, each with a case solved by hand.
+- `medvl.eval.precision`: Precision at k by finding: of the ten reports ranked first for a film with an effusion, the share that mentions an effusion.
+- `medvl.eval.protocols`: Published zero-shot and retrieval tests with an id, a hash, and a rule that builds the set from your copy of the data.
+- `medvl.eval.temporal`: Classify the change of a finding between two films as improved, stable or worsened, with a linear head on frozen features as in MS-CXR-T.
 - `medvl.files`: What a run leaves on disk: files that are written whole or not at all, JSON with its provenance, and one folder for what can be made again.
+- `medvl.losses.contrastive`: The contrastive losses of CLIP and SigLIP: a film is closer to its own report than to the others of the batch, and the report to its film.
 - `medvl.methods.alta`: A vision model pretrained with masked records and a radiology BERT stay frozen, and small adapters align them, with up to four films per report.
 - `medvl.methods.clip`: The plain dual encoder, from ConVIRT to CLIP: an encoder for films, one for reports, and a contrastive loss over the pairs of a batch.
 - `medvl.methods.gloria`: A dual encoder with a second, local loss: every word of a report attends to the cells of the film, and a pair fits if its words resemble what they attend to.
 - `medvl.methods.mrm`: Pretraining by masked record modeling: three quarters of a film and half of its report's words are hidden, and both are reconstructed.
 - `medvl.methods.place`: Visual observations of a film are aligned with the sentences of its report, and the report helps to predict which patches of the film resemble each other.
 - `medvl.methods.siglip`: CLIP with a sigmoid instead of a softmax: each pair of a film and a report is classified by itself as matching or not.
-- `medvl.models.chunks`: Encode a few films and reports at a time, contrast all of them, then encode again with gradient: the step of the whole batch, in the memory of a part.
-- `medvl.models.compute`: How much work is a sample, forward and backward, and how much memory: from a counter that looks at every operation, not from a formula.
-- `medvl.models.guided`: Which patches and words to hide when the other half of the pair decides: patches that match the text, words that name something.
+- `medvl.models.heads`: Projections into the shared space, removal of the component shared by all films, one vector for several films, and queries over patches.
+- `medvl.models.norm`: Batch norm whose mean and variance are those of all rows of a batch that several processes share, forward and in the gradient.
+- `medvl.models.vision`: Vision encoders from timm that return one global vector and a grid of local ones; a ViT computes only its visible patches.
+- `medvl.phantom.anatomy`: The phantom's thorax in three dimensions, drawn once per patient: cage, lungs, heart and mediastinum as functions of space.
 - `medvl.phantom.bones`: Thin structures as chains of points, and the skeleton drawn with them: ribs, clavicles, shoulder blades, sternum, spine.
+- `medvl.phantom.calibration`: The difficulty of the phantom: an upper and a lower bound of retrieval, and the scores of cheap shortcuts in between.
+- `medvl.phantom.findings`: CheXpert's observations as objects in three dimensions, so that masks, boxes and visibility of each are known on every film.
+- `medvl.phantom.marks`: Four kinds of easily visible marks drawn on phantom films, each with a sentence and a place, as a simple test of grounding.
 - `medvl.readers.chexpert`: Read CheXpert, 224,316 chest X-rays of 65,240 patients with 14 findings labelled by rules, and the reports of CheXpert Plus.
 - `medvl.readers.covid`: Read the first public set of COVID-19 chest X-rays with clinical notes: one table, one folder of pictures, many small pitfalls.
 - `medvl.readers.imagenome`: Read Chest ImaGenome: for 240,000 frontal films of MIMIC-CXR, boxes of 29 (and a few more) regions, and the report's phrases about each.
@@ -44,6 +51,7 @@
 - `medvl.run.data`: Any set as studies and samples: a folder or a manifest by its path, which studies, whose splits, and what one sample is.
 - `medvl.run.folds`: Every patient is tested once, by models that never saw him: tables of splits, a run a fold and system, answers side by side.
 - `medvl.run.model`: One object for a trained model: embed films, search them with a sentence, name findings without labels, and see where a phrase lies. `medvl.load` makes it from a shipped name, a run, or the authors' file.
+- `medvl.run.run`: One object for a training: the method, what it starts from, recipe, arguments, data and seed. It builds, trains, scores, and knows whether it was done before.
 - `medvl.run.score`: A trained model and what belongs to it, films as it was trained on them, and the tasks that it can be asked: one function each.
 - `medvl.run.train`: A method by its name, with whatever its constructor takes; tokenizer, loaders, learner; and one training, step by step.
 - `medvl.toy`: Small batches, towers, studies and a training loop that the examples of the other pages share, and the boxes and arrows of their diagrams."""

@@ -1,4 +1,5 @@
-"""One object for a training: the method, what it starts from, recipe, arguments, data and seed. It builds, trains, scores, and knows whether it was done before.
+"""One object for a training: the method, what it starts from, recipe, arguments, data and seed. It builds, trains,
+scores, and knows whether it was done before.
 
 Docs: https://medvl.github.io/medvl/run/run.html.md"""
 
