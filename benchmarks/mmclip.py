@@ -8,7 +8,7 @@ steps on them in turn, however many films there are, so each film is seen less o
 AUROC on 300 other patients (macro over findings) and retrieval, intervals over patients and trainings; zero-shot with
 every wording of `run.suite`, and whether it changes the order of the runs. The share of lesion pixels in the mask is
 taken at four moments of the training. Goes on where it stopped; `--only` and `--seeds` do a part."""
-import argparse
+import argparse, time
 from pathlib import Path
 
 import numpy as np
@@ -173,14 +173,17 @@ def main():
     p.add_argument('--out', type=Path, required=True); p.add_argument('--results', type=Path)
     p.add_argument('--only', default=''); p.add_argument('--seeds', type=int, default=3)
     for k,v in dict(pairs=300, val=40, test=300, epochs=7).items(): p.add_argument(f'--{k}', type=int, default=v)
+    p.add_argument('--seconds', type=float, default=float('inf'), help='begin no training after so many seconds')
     p.add_argument('--lr', type=float, default=1e-3); p.add_argument('--score', action='store_true')
     a = p.parse_args(); a.out.mkdir(parents=True, exist_ok=True)
-    names = a.only.split(';') if a.only else list(ARMS)
+    names, start = a.only.split(';') if a.only else list(ARMS), time.time()
     studies, pool = cohort(a, 0 if a.score else max(ARMS[k][2] for k in names))
     tok = load_tokenizer(shipped()['phantom-mrm'])
     if not a.score:
         for seed in range(a.seeds):
-            for k in names: arm(a, k, seed, studies, pool, tok)
+            for k in names:
+                if time.time()-start > a.seconds: return
+                arm(a, k, seed, studies, pool, tok)
     if not a.results: return
     smp = units(studies, text='impression', split='test', need_text=True); group = [s.group for s in smp]
     y = np.array([[s.labels.get(c, np.nan) for c in CHEXPERT] for s in smp]); y[(y != 0) & (y != 1)] = np.nan
