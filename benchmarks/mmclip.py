@@ -115,6 +115,16 @@ def recovered(m, smp, tok, cache, n=256):
             out[kind][how] = sum(bool(right[i][at[i] == k].all()) for i,k in words)/len(words)
     return out
 
+def pulls(m, b):
+    "Length of the gradient of each term in the film tower."
+    out = {}
+    for k in [k for k in m.weights if m.weights[k] and k != 'prompt']:
+        m.train().zero_grad(set_to_none=True); torch.manual_seed(0)
+        m(b).terms[k].backward()
+        out[k] = float(sum(p.grad.square().sum() for p in m.vision.parameters() if p.grad is not None)**.5)
+    m.eval().zero_grad(set_to_none=True)
+    return out
+
 def arm(a, name, seed, studies, pool, tok):
     "Train one, or find it done."
     method, model, k = ARMS[name]
@@ -197,9 +207,10 @@ def main():
         zero = got[k][0][main_w]
         models = [from_pretrained(dir_of(a, k, i)/'model') for i in range(a.seeds)]
         back = [recovered(m, smp, tok, cache) for m in models if hasattr(m, 'reader')]
-        arms[k] = dict(recovered=back, auroc=over_both(zero, None, y, group), seeds=[macro(s, y) for s in zero],
-                       steps=ran[0]['steps'], seconds=float(np.mean([r['seconds'] for r in ran])),
-                       mask=[r['mask'] for r in ran],
+        some = lesions(smp, tok, Preset.of('alta-pocket'), cache, 32)[0]
+        arms[k] = dict(recovered=back, gradients=[pulls(m, some) for m in models],
+                       auroc=over_both(zero, None, y, group), seeds=[macro(s, y) for s in zero], steps=ran[0]['steps'],
+                       seconds=float(np.mean([r['seconds'] for r in ran])), mask=[r['mask'] for r in ran],
                        wordings={w: float(np.mean([macro(o, y) for o in s])) for w,s in got[k][0].items()},
                        **{f'{w}_R@10': seed_bootstrap(np.mean, h, group=group) for w,h in got[k][1].items()})
     diff = {f'{b} - {c}': dict(auroc=over_both(got[b][0][main_w], got[c][0][main_w], y, group))
