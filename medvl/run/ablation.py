@@ -46,7 +46,7 @@ VARIANTS = {
 def key(name:str, # of a variant
         seed:int # of its training
        ) -> str: # of the stage and its folder
-    "Where a run lies."
+    "The folder of a run."
     return f"{name.lower().replace(' %', '').replace('/', '-').replace(' ', '_')}.{seed}"
 
 # %% ../../nbs/run/51_ablation.ipynb #9a202d2a
@@ -83,7 +83,7 @@ def hits_of(c:Any, # `Stages`
             k:str, # stage
             lab:Any # [n f] of `labels_of`
            ) -> dict: # of SCORES -> [n] or [n f]
-    "What each query of the test patients found."
+    "Scores of each query of the test patients."
     emb, cols = Embeddings.load(c.out/k/'embeddings.npz'), enough(lab)
     sim, rank = (emb.v @ emb.t.T).numpy(), hits(emb, 10)
     few = lab[:,cols]

@@ -128,7 +128,7 @@ d = {'alta - clip': {'image_to_text_R@1': dict(value=.06, low=.02, high=.1),
                          'text_to_image_R@1': dict(value=-.01, low=-.05, high=.03)}}
 print(verdict(d))
 assert 'film to text 6.0 points higher (+2.0 to +10.0)' in verdict(d)
-assert 'text to film 1.0 points lower (-5.0 to +3.0, which may be chance)' in verdict(d)
+assert 'text to film 1.0 points lower (-5.0 to +3.0, not distinguishable)' in verdict(d)
 test_eq(verdict({}), '')
 
 # %% [32] The whole page
