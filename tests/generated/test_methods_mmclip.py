@@ -180,7 +180,12 @@ axs[1].axhline(.5, c='.5', ls=':'); axs[1].legend(fontsize=7)
 axs[1].set(xlabel='share of the training', ylabel='lesion pixels hidden')
 plt.tight_layout(); plt.show()
 
-# %% [39] What comes back of hidden words
+# %% [39] How hard each term pulls
+g = {k: o['gradients'][0] for k,o in r['arms'].items()}
+table(['run', 'glob', 'mim', 'mlm'], [[k, *(f"{o[t]:.4f}" if t in o else '-' for t in ('glob','mim','mlm'))]
+                                      for k,o in g.items()])
+
+# %% [41] What comes back of hidden words
 kinds, rows = ('side','finding','severity'), []
 for k,o in r['arms'].items():
     for kind in kinds if o['recovered'] else ():
@@ -188,16 +193,16 @@ for k,o in r['arms'].items():
         rows.append([k, kind, o['recovered'][0][kind]['words'], *(f'{v:.3f}' for v in m.values())])
 table(['run', 'words', 'number', 'own film', "another patient's", 'no film'], rows)
 
-# %% [41] Wordings
+# %% [43] Wordings
 names = list(next(iter(r['arms'].values()))['wordings'])
 table(['run', *names, 'spread'], [[k, *(f"{o['wordings'][w]:.3f}" for w in names),
       f"{max(o['wordings'].values())-min(o['wordings'].values()):.3f}"] for k,o in r['arms'].items()])
 
-# %% [42] Wordings
+# %% [44] Wordings
 n = len(r['arms']); print(f"{len(r['flips'])} of {n*(n-1)//2} pairs of runs change their order with the wording:")
 for f in r['flips']: print(f"  {f['a']} / {f['b']}: the first is ahead with {', '.join(f['a_ahead'])}")
 
-# %% [44] Results on real films
+# %% [46] Results on real films
 q = saved('mmclip_real')
 def num(v): return f'{v:.3f}' if isinstance(v, float) else ', '.join(f'{x:.3f}' for x in v)
 def real(q):
@@ -205,16 +210,16 @@ def real(q):
     print(q['pairs'], 'paired films of', q['patients'], 'patients;', q['sources'])
     for k,v in q['differences'].items(): print(f"with unpaired films - pairs alone, {k}: {span(v)}, p {v['p']:.3f}")
     keys = ['covid','nih',*(k for k in q['differences'])]
-    return table(['', 'COVID-19 AUROC, by fold', 'ChestX-ray14 AUROC, by fold', *(k.replace('_', ' ') for k in keys[2:])],
-                 [[k, *(num(o[m]) for m in keys)] for k,o in q['runs'].items()])
+    head = ['', 'COVID-19 AUROC, by fold', 'ChestX-ray14 AUROC, by fold', *(k.replace('_', ' ') for k in keys[2:])]
+    return table(head, [[k, *(num(o[m]) for m in keys)] for k,o in q['runs'].items()])
 real(q)
 
-# %% [46] What a step costs
+# %% [48] What a step costs
 w = saved('mmclip_step')['ways']
 table(['', "time, CLIP's = 1", "multiply-adds, CLIP's = 1"],
       [[k, f"{o['times']:.2f}", f"{o['work']:.2f}"] for k,o in w.items()])
 
-# %% [49] Checks at length
+# %% [51] Checks at length
 m, b = made(), six; s = m.sides(b); score = m.scores_of(s)
 test_eq(score.requires_grad, False); test_eq(top_patches(score, .5)[1].sum(1).tolist(), [8]*6)
 m.train();
@@ -226,7 +231,7 @@ assert ((labels == -100) | (b['term'] >= 0))[:4].all()
 for kw in (dict(stage='input'), dict(guide='random'), dict(entities=False), dict(score='shared')):
     test_eq(all(v.isfinite() for v in made(**kw)(b).terms.values()), True)
 
-# %% [51] Checks at length
+# %% [53] Checks at length
 text_only = {k: b[k][:4] for k in ('txt','txt_msk','word','term')}
 test_eq(m(text_only).n, dict(glob=0, prompt=0, mim=0, mlm=4))
 test_eq(m(dict(img=b.img, img_msk=b.img_msk)).n, dict(glob=0, prompt=0, mim=6, mlm=0))
@@ -236,14 +241,14 @@ test_fail(lambda: m({k: v for k,v in b.items() if k != 'term'}), contains="MMCLI
 test_fail(lambda: made(stage='late'), contains="stage is 'late'")
 test_fail(lambda: made(text=bert | dict(hidden_size=48))(b), contains='need a common space')
 
-# %% [53] Checks at length
+# %% [55] Checks at length
 off = made(weights=dict(prompt=0, mim=0, mlm=0))
 torch.manual_seed(0); clip = CLIP(vision=vit, text=bert, size=32, dim=16)
 logs = [train_toy(o, b, 10, 1e-3, bs=6) for o in (off, clip)]
 test_eq(logs[0], logs[1]); test_eq(off.state_dict().keys(), clip.state_dict().keys())
 assert all(torch.equal(a, c) for a,c in zip(off.state_dict().values(), clip.state_dict().values()))
 
-# %% [55] Checks at length
+# %% [57] Checks at length
 import tempfile
 from dataclasses import asdict
 from medvl.data.batch import dataloaders
