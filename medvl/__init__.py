@@ -14,7 +14,7 @@
 - `medvl.data.pairing`: A film gets a report only by a key that is unique among films and among reports, and only if the two do not contradict each other.
 - `medvl.data.pixels`: A film is one grey float picture `[1 h w]` in [0,1] with white bones, and a dictionary of how it was made: which pictures are accepted, and when two are the same.
 - `medvl.data.report`: What a report states about the film: findings with polarity, side, severity and change, and labels derived from them.
-- `medvl.data.show`: Thumbnails, rows of films with captions, and lists that stay short however long they are: what studies, loaders and results show of themselves in JupyterLab.
+- `medvl.data.show`: How studies, loaders and results are displayed in JupyterLab: thumbnails, rows of films with captions, and lists that are cut short.
 - `medvl.data.study`: A study is a visit with its films and its report; it is linked to the visit before it, and training takes samples from both.
 - `medvl.data.summary`: A summary of a set of studies: films, texts, priors and labels by split, files that can't be opened, and leaks between splits.
 - `medvl.data.tokens`: Tokenizing reports with any fast tokenizer or with a vocabulary of your own, which word a piece belongs to, and which texts are identical.
@@ -60,7 +60,8 @@
 - `medvl.run.model`: `medvl.load` returns a trained model that embeds films, searches them with a sentence, finds findings without labels, and draws heat maps of a phrase.
 - `medvl.run.run`: One object for a training: method, start, recipe, arguments, data and seed. It builds, trains and scores a model, and does not repeat finished work.
 - `medvl.run.score`: Load a trained model with its tokenizer and preset, and score it on retrieval, zero-shot classification and other tasks.
-- `medvl.run.stages`: Several trainings on the same phantom patients, each with its own folder, scored together; finished stages are not repeated."""
+- `medvl.run.stages`: Several trainings on the same phantom patients, each with its own folder, scored together; finished stages are not repeated.
+- `medvl.run.suite`: Zero-shot classification on ChestX-ray14, CheXpert, RSNA, SIIM, COVIDx and PadChest by name, with several wordings of every finding."""
 
 import warnings
 from importlib.metadata import PackageNotFoundError, version as _v
