@@ -1,4 +1,5 @@
-"""Help that answers at once, and one red sentence instead of a traceback.
+"""Turn functions into commands: help texts from docments, without slow imports, and errors of one sentence instead of
+a traceback.
 
 Docs: https://medvl.github.io/medvl/command.html.md"""
 
@@ -85,7 +86,7 @@ def _guarded(f, groups):
 
 def _option(p, said, whose, also=None):
     "The parameter `p` as typer wants it, with its help and, if it has one, its other name."
-    if p.name not in said: raise LookupError(f"{whose}: nobody explains {p.name!r}")
+    if p.name not in said: raise LookupError(f"{whose}: {p.name!r} has no comment")
     kind, how = (typer.Argument, dict(metavar=p.name.upper())) if p.default is ARG else (typer.Option, {})
     flag = [f"--{p.name.replace('_','-')}"] if p.default is False or also else []  # no --no-x for what is off anyway
     flag += [also] if also else []

@@ -1,4 +1,5 @@
-"""`medvl params`: how large a method is, and what of it trains. `medvl compute`: how much work a sample is.
+"""`medvl params` counts the parameters of a method and how many are trained. `medvl compute` counts the work of a
+training sample.
 
 Docs: https://medvl.github.io/medvl/commands/count.html.md"""
 
@@ -28,8 +29,8 @@ def params(method:str=ARG, # one of {medvl.core:methods}
            depth:int=1, # levels of the model's parts that make a row
            json:bool=False, # print JSON instead of a table
            out:Path|None=None, # folder for results.json; none: only print
-           seed:int=0, # written down; nothing here is random
-           force:bool=False # write into a folder that holds something else
+           seed:int=0, # recorded only; nothing here is random
+           force:bool=False # write into a folder with other content
           ):
     "Parameters per part: all, and those that are trained."
     said = open_run(out, 'params', locals())
@@ -56,7 +57,7 @@ def compute(system:list[str]=list(SYSTEMS), # one of these, or a method of {medv
             json:bool=False, # print JSON instead of a table
             out:Path|None=None, # folder for results.json; none: only print
             seed:int=0, # of weights and masks
-            force:bool=False # write into a folder that holds something else
+            force:bool=False # write into a folder with other content
            ):
     "Multiply-adds, memory and seconds of a training step. Per sample, and for whole trainings."
     said = open_run(out, 'compute', locals())

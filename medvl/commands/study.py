@@ -1,5 +1,5 @@
-"""`medvl demo`: the whole way on phantom patients. `medvl ablate`: one thing changed at a time. `medvl crossval`:
-every patient tested once.
+"""`medvl demo` runs everything on phantom patients, `medvl ablate` changes one thing at a time, and `medvl crossval`
+tests every patient once.
 
 Docs: https://medvl.github.io/medvl/commands/study.html.md"""
 
@@ -54,7 +54,7 @@ def demo(out:Path=Path('runs/demo'), # folder for the stages, results.json and i
          seed:int=0, # of patients, weights, masks, order and bootstrap
          films:Path|None=None # folder of decoded films; none: in --out
         ):
-    "Films, reports, MRM, ALTA and CLIP, without any data. Leaves a page that shows who finds what."
+    "MRM, ALTA and CLIP on simulated patients, without any data. Writes a page that compares them."
     said = {k: v for k, v in locals().items() if k not in ('out','workers','films')}
     from medvl.run.run import change, needed
     from medvl.run.stages import STAGES, Stages, counts, patients as drawn, shared_tokenizer, stages
@@ -138,7 +138,7 @@ def ablate(out:Path=Path('runs/ablate'), # folder for the stages and results.jso
 @command(app, 'crossval', 'medvl.run.score:Scoring', 'medvl.run.run:Options', 'medvl.run.data:read',
          'medvl.eval.retrieval:retrieval_report')
 def crossval(data:Path=..., # manifest, folder with one, or a known public layout; it is only read
-             out:Path=..., # folder of all runs; the same command again goes on
+             out:Path=..., # folder of all runs; the same command again continues
              folds:int=5, # every patient is tested in one of them
              pretrain:Literal['once','fold']='fold', # on patients without text, before; or in each fold
              run:list[str]=[], # change the plan: line.option=value; may be repeated
@@ -153,9 +153,9 @@ def crossval(data:Path=..., # manifest, folder with one, or a known public layou
              n_boot:int=2000, # bootstrap draws, whole patients
              cache:Path|None=None, # folder of the decoded films; none: below $MEDVL_CACHE
              seed:int=0, # of weights, masks, order, augmentation and bootstrap
-             force:bool=False # start over in a folder that holds something
+             force:bool=False # start over in a folder that is not empty
             ):
-    "Each patient tested once, by models that never saw him. Films and texts find each other; systems side by side."
+    "Cross-validation: each patient is tested once. Compares systems by retrieval, film to text and text to film."
     from medvl.run.folds import Folds, answers, plan_of, pool_lines, shared, systems, trained
     plan = plan_of(run, leave, start)
     same = dict(data=data, folds=folds, pretrain=pretrain, salt=salt, source=source, per=per, text=text, seed=seed)

@@ -1,4 +1,5 @@
-"""ALTA with one setting changed, several seeds of each, and paired differences with intervals over patients and seeds.
+"""ALTA with one setting changed at a time, several seeds of each variant, and paired differences with intervals over
+patients and seeds.
 
 Docs: https://medvl.github.io/medvl/run/ablation.html.md"""
 
@@ -45,7 +46,7 @@ VARIANTS = {
 def key(name:str, # of a variant
         seed:int # of its training
        ) -> str: # of the stage and its folder
-    "Where a run lies."
+    "The folder of a run."
     return f"{name.lower().replace(' %', '').replace('/', '-').replace(' ', '_')}.{seed}"
 
 # %% ../../nbs/run/51_ablation.ipynb #9a202d2a
@@ -82,7 +83,7 @@ def hits_of(c:Any, # `Stages`
             k:str, # stage
             lab:Any # [n f] of `labels_of`
            ) -> dict: # of SCORES -> [n] or [n f]
-    "What each query of the test patients found."
+    "Scores of each query of the test patients."
     emb, cols = Embeddings.load(c.out/k/'embeddings.npz'), enough(lab)
     sim, rank = (emb.v @ emb.t.T).numpy(), hits(emb, 10)
     few = lab[:,cols]

@@ -1,4 +1,4 @@
-"""From results, embeddings and logs to one HTML file that explains itself and asks nothing of any other host.
+"""One self-contained HTML file from results, embeddings and logs of a demo.
 
 Docs: https://medvl.github.io/medvl/run/page.html.md"""
 
@@ -233,25 +233,24 @@ def dots(res:Mapping # results of the demo
     return fig
 
 # %% ../../nbs/run/70_page.ipynb #2e2aa7ca
-INTRO = '''<p>A chest film and the report that a radiologist wrote about it say the same thing in two languages.
-<b>Alignment</b> trains two networks, one for films and one for texts, to point at the same place of one shared space:
-the film of a patient and his report close together, films and reports of different patients apart. Nobody draws a box
-or ticks a label; the reports themselves are the teacher. Afterwards one can ask with words. Which of these films fits
-“small left pleural effusion”? Which of these reports fits this film? Is this film closer to “pneumothorax” or to
-“no pneumothorax”?</p>
+INTRO = '''<p>A chest X-ray (a film, below) and its report describe the same findings, in a picture and in words.
+<b>Alignment</b> trains two networks, one for films and one for texts, to map both into one shared space: a film and
+its own report close together, films and reports of different patients apart. No boxes or labels are needed; the
+reports are the supervision. Afterwards films can be searched with words. Which of these films fits “small left pleural
+effusion”? Which of these reports fits this film? Is this film closer to “pneumothorax” or to “no pneumothorax”?</p>
 <p>Every film below is a <b>phantom</b>: a chest that was built in three dimensions from random numbers, X-rayed by
 computation, and described by a grammar. No patient is involved, so everything can be shown, and the truth is
 known.</p>'''
 
 HOW = '''<p><b>MRM</b> is the pretraining: half of a film and nine of ten words of its impression are hidden, and
-the networks learn to restore them. <b>ALTA</b> leaves the film network as it is and trains small adapters in it, and
-the report network with it, since there is no radiology BERT at this size; it sees laterals and the visit before, too.
+the networks learn to predict them. <b>ALTA</b> keeps the film network frozen and trains small adapters in it, and
+the whole report network, since there is no radiology BERT of this size; it also uses laterals and the visit before.
 <b>CLIP from MRM</b> starts from the same weights and trains all of them with the plain contrast of films and reports.
-<b>CLIP from scratch</b> does so from random weights. {others}All saw the same training patients, and are scored on
-the same {test[patients]} patients ({test[frontals]} frontal films) whom none of them has seen.</p>'''
+<b>CLIP from scratch</b> does the same from random weights. {others}All are trained on the same patients, and scored on
+the same {test[patients]} test patients ({test[frontals]} frontal films).</p>'''
 
-COST = '''<p>Adapters are few parameters, but the gradient still runs through the towers around them; so the work is
-counted, not guessed: multiply-adds of a step, forward and backward, times the steps.</p>'''
+COST = '''<p>Adapters are few parameters, but the gradient still runs through the towers around them. So the work is
+counted: multiply-adds of a step, forward and backward, times the steps.</p>'''
 
 def verdict(diff:Mapping[str,Mapping] # 'alta - clip' -> key -> difference with its interval
            ) -> str: # HTML
@@ -261,7 +260,7 @@ def verdict(diff:Mapping[str,Mapping] # 'alta - clip' -> key -> difference with 
         a, b = (name_of(o) for o in pair.split(' - '))
         said, of = [], 'P@10' if f'{WAYS[0]}_P@10' in d else 'R@1'
         for w, name in ways.items():
-            x = d[f'{w}_{of}']; sure = '' if x['low'] > 0 or x['high'] < 0 else ', which may be chance'
+            x = d[f'{w}_{of}']; sure = '' if x['low'] > 0 or x['high'] < 0 else ', not distinguishable'
             said.append(f'{name} {abs(100*x["value"]):.1f} points {"higher" if x["value"] >= 0 else "lower"} '
                         f'({100*x["low"]:+.1f} to {100*x["high"]:+.1f}{sure})')
         out.append(f'<p>{of} of {a} against {b}: {"; ".join(said)}.</p>')
@@ -285,7 +284,7 @@ li.right{font-weight:700;color:#005a8f}code{font-size:.85em}'''
 def section(title:str, # heading
             *parts:str # HTML
            ) -> str:
-    "A heading and what stands under it."
+    "A heading and the text below it."
     return f'<section><h2>{html.escape(title)}</h2>\n' + '\n'.join(parts) + '</section>'
 
 def others(res:Mapping # results of the demo
@@ -314,20 +313,21 @@ def page(res:Mapping, # results of the demo
         ) -> str: # a whole HTML document
     "The report page."
     def each(i): return [f'<h3>{name_of(k)}</h3>{o[i]}' for k, o in shown.items()]
-    asked = '<p>Queries are taken at even steps, not chosen. ✓ and a solid frame: the same words belong to it.</p>'
+    asked = '<p>Queries are taken at even steps, not chosen. A ✓ and a solid frame mark correct answers.</p>'
     how = HOW.format(others=others(res), **res['data'])
     body = [section('What is alignment?', INTRO), section('What was compared', how),
-            section('Results', '<p>R@k: in how many of 100 queries a right answer is among the first k different '
-                    'texts, or films. Films with the same words are all right answers. '
-                    'P@10: of the ten that come first for a query with a '
-                    'finding, how many of 100 have it, mean over the findings. Intervals: 95 %, by patient.</p>',
+            section('Results', '<p>R@k is the percentage of queries with a correct answer among the first k different '
+                    'texts or films; identical texts all count as correct. P@10 is the percentage of the first '
+                    'ten answers to a query with a finding that have it, averaged over the findings. Intervals are '
+                    '95 % intervals over patients.</p>',
                     table(res), pictures.get('dots', ''), verdict(res['differences'])),
-            section('What it cost', COST, costs(res)),
-            section('Ask with words', asked, *each(0)), section('Ask with a film', *each(1)),
-            section('Findings from words alone', '<p>The score of a film is how much closer it is to the name of a '
-                    'finding than to the words of a normal report. In brackets: films that have it.</p>',
+            section('Cost', COST, costs(res)),
+            section('From text to film', asked, *each(0)), section('From film to text', *each(1)),
+            section('Zero-shot classification', '<p>The score of a film is how much closer it is to the name of a '
+                    'finding than to the words of a normal report. The number of films with the finding is in '
+                    'brackets.</p>',
                     pictures.get('rocs', '')),
-            section('How they learned', pictures.get('curves', '')), section('How this page was made', made_by(res))]
+            section('Training curves', pictures.get('curves', '')), section('How this page was made', made_by(res))]
     return ('<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
             'content="width=device-width"><title>medvl demo: films and words</title>'
             f'<style>{STYLE}</style></head><body><main><h1>Films and words in one space</h1>'
@@ -338,7 +338,7 @@ def page(res:Mapping, # results of the demo
 def draw_page(c:Stages, # of the demo
               res:Mapping # results
              ) -> str: # HTML
-    "The report page from what the stages left."
+    "The page of results from the files of the stages."
     zero, shown = {}, {}
     for k in res['scored']:
         with np.load(c.out/k/'zeroshot.npz', allow_pickle=False) as z: zero[k] = dict(z)

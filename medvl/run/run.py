@@ -1,5 +1,5 @@
-"""One object for a training: the method, what it starts from, recipe, arguments, data and seed. It builds, trains,
-scores, and knows whether it was done before.
+"""One object for a training: method, start, recipe, arguments, data and seed. It builds, trains and scores a model,
+and does not repeat finished work.
 
 Docs: https://medvl.github.io/medvl/run/run.html.md"""
 
@@ -261,7 +261,7 @@ def arguments(self) -> dict: # method, data, out, init, every option, set
 def train_as(run:Run, # with data and out
              name:str, # of the command
              resume:bool=False, # go on with the run that is there
-             force:bool=False, # start over in a folder that holds something
+             force:bool=False, # start over in a folder that is not empty
              **said:Any # arguments as they were typed
             ):
     "Train as a command does. Raises `MedvlError` for a folder with another run."

@@ -23,7 +23,7 @@ from medvl.commands.study import (app, is_ours, begun, demo)
 # %% [7] `medvl demo`
 from medvl.commands.study import (finish)
 
-# %% [9] Once, tiny
+# %% [9] A tiny demo
 tmp, home = tempfile.TemporaryDirectory(), os.getcwd()
 os.chdir(tmp.name); env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
 medvl = typer.Typer(); medvl.add_typer(app)                             # as `medvl` itself does it
@@ -34,7 +34,7 @@ r = run(*TINY, '--only', 'alta,clip_mrm')
 print(r.stdout)
 test_eq(r.exit_code, 0)
 
-# %% [10] Once, tiny
+# %% [10] A tiny demo
 res = json.loads(Path('run/results.json').read_text())
 test_eq(list(res['stages']), ['mrm','alta','clip_mrm'])
 test_eq(list(res['scored']), ['alta','clip_mrm'])
@@ -45,13 +45,13 @@ a, b = (res['scored'][k]['retrieval']['full']['text_to_image_R@1'] for k in ('al
 test_close(diff['value'], a-b, 1e-9)
 test_eq(res['data']['test']['patients'], 4)
 
-# %% [12] Once, tiny
+# %% [12] A tiny demo
 doc = Path('run/index.html').read_text()
 assert 'Not for clinical use' in doc and doc.count('data:image/png;base64,') > 20 and doc.count('<svg') == 3
 test_eq(re.findall(r'(?:src|href)="(?!data:|#)[^"]*"|@import|<script', doc), [])
 print(f'{len(doc)/1e3:.0f} kB')
 
-# %% [14] Once, tiny
+# %% [14] A tiny demo
 before = {k: os.stat(f'run/{k}/stage.json').st_mtime_ns for k in ('mrm','alta','clip_mrm')}
 r = run(*TINY, '--only', 'alta,clip_mrm')
 test_eq((r.exit_code, r.output.count('done before')), (0, 3))
@@ -63,7 +63,7 @@ for args, want in [(['--out', 'mine'], 'holds files, and none of a demo'), (['--
     r = run(*TINY, *args)
     print(r.output.strip()); test_eq(r.exit_code, 2); assert want in r.output
 
-# %% [16] Once, tiny
+# %% [16] A tiny demo
 r = run(*TINY, '--only', 'gloria,plan_mrm', '--set', '*.bs=8')
 print(r.stdout); test_eq(r.exit_code, 0)
 res = json.loads(Path('run/results.json').read_text())

@@ -1,7 +1,7 @@
 # nbs/run/51_ablation.ipynb: runs against the imported medvl.run.ablation.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
-# %% [3] One thing changed at a time
+# %% [3] Ablation
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from medvl.run.data import units
 from medvl.run.run import Run, change
 from medvl.run.stages import FILMS, REPORTS, hits, stages
 
-# %% [4] One thing changed at a time
+# %% [4] Ablation
 from fastcore.test import *
 
 # %% [6] Variants

@@ -1,7 +1,7 @@
 # nbs/run/70_page.ipynb: runs against the imported medvl.run.page.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
-# %% [3] The page that the demo leaves
+# %% [3] The demo's page of results
 import base64, functools, html, io, re, textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,16 +16,16 @@ from medvl.eval.metrics import auroc
 from medvl.eval.retrieval import WAYS, Embeddings, dedup, ranked
 from medvl.run.stages import STAGES, Stages, stages
 
-# %% [4] The page that the demo leaves
+# %% [4] The demo's page of results
 import torch
 from fastcore.test import *
 from IPython.display import HTML
 from medvl.phantom.set import phantom_studies
 
-# %% [6] Pictures in the text of the page
+# %% [6] Inlined pictures
 from medvl.run.page import (thumb, svg)
 
-# %% [7] Pictures in the text of the page
+# %% [7] Inlined pictures
 study = phantom_studies(1, size=64, cache=False)[0]
 uri = thumb(study.views[0].px, 32)
 back = Image.open(io.BytesIO(base64.b64decode(uri.split(',')[1])))
@@ -120,15 +120,15 @@ fig = dots(res)
 test_eq([len(ax.containers) for ax in fig.axes], [1,1])                 # one model in each panel
 test_close(fig.axes[0].containers[0].lines[0].get_ydata(), [50,50,50])
 
-# %% [29] Words for a newcomer
+# %% [29] The text of the page
 from medvl.run.page import (INTRO, HOW, COST, verdict)
 
-# %% [30] Words for a newcomer
+# %% [30] The text of the page
 d = {'alta - clip': {'image_to_text_R@1': dict(value=.06, low=.02, high=.1),
                          'text_to_image_R@1': dict(value=-.01, low=-.05, high=.03)}}
 print(verdict(d))
 assert 'film to text 6.0 points higher (+2.0 to +10.0)' in verdict(d)
-assert 'text to film 1.0 points lower (-5.0 to +3.0, which may be chance)' in verdict(d)
+assert 'text to film 1.0 points lower (-5.0 to +3.0, not distinguishable)' in verdict(d)
 test_eq(verdict({}), '')
 
 # %% [32] The whole page

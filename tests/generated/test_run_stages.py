@@ -69,10 +69,10 @@ again = shared_tokenizer('tok', texts, 300)
 test_eq(tok(texts[0])['input_ids'], again(texts[0])['input_ids'])
 assert len(shared_tokenizer('tok2', texts, 200)) <= 200 < len(tok)
 
-# %% [15] What stages share
+# %% [15] Training the stages
 from medvl.run.stages import (Stages)
 
-# %% [16] What stages share
+# %% [16] Training the stages
 tiny = change(STAGES, ['mrm.bs=8','alta.bs=4','clip.bs=4','clip_mrm.bs=4'], epochs=1)
 c = Stages(Path('demo'), data, tok, tiny, max_len=48)
 ran = {k: c.train(k) for k in needed(tiny, ['alta','clip_mrm'])}
@@ -83,7 +83,7 @@ test_eq(ran['clip_mrm']['steps'], counts(data)['train']['frontals']//4)
 few, all_of = ran['alta'], ran['clip_mrm']
 assert few['trainable'] < few['parameters']//2 and few['trainable'] < all_of['trainable']
 
-# %% [18] What stages share
+# %% [18] Training the stages
 below = from_pretrained('demo/mrm/model').state_dict()
 c.runs = change(stages(), ['*.bs=8'], epochs=1) | tiny
 for k in ('clip_mrm','gloria_mrm','plan_mrm'):
@@ -94,7 +94,7 @@ for k in ('clip_mrm','gloria_mrm','plan_mrm'):
     test_eq([o for o in a if not a[o].equal(below[o])], [])
 c.runs = tiny
 
-# %% [20] What stages share
+# %% [20] Training the stages
 lines = []
 again = replace(c, say=lines.append)
 test_eq(again.train('alta'), json.loads(Path('demo/alta/stage.json').read_text()))
