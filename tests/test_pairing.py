@@ -35,6 +35,10 @@ alike = films.flatmap(lambda f: st.lists(change.map(lambda o: f | o), max_size=5
     lambda others: [f, *others]))  # films that have most things in common
 
 
+FEW_CELLS = [('image',), ('image','patient_id'), ('accession','time'), ('study_uid','time'),
+             ('patient_id','date','time'), ('patient_id','time'), ('accession','date','time')]  # decisive, or contradicted, by themselves
+
+
 def odd(value):
     "The same id as tables write it."
     ways = [value, f' {value}', f'{value} ', value.lower()] + [f'{value}.0', f'="{value}"']*value.isdecimal()
@@ -48,11 +52,13 @@ def rows_of(made):
                   'C:\\old\\'+f['image'].replace('/', '\\'), 'p2/'+f['image'].split('/')[-1],
                   *NAMES, *(f['folder']+o for o in NAMES)]  # and files that are not there
         date, clock = f['time'][:10], f['time'][11:]
-        return st.fixed_dictionaries({}, optional=dict(
+        cells = dict(
             image=st.sampled_from(images), patient_id=odd(f['patient_id']), accession=odd(f['accession']),
             study_uid=odd(f['study_uid']), study_id=odd(f['study_uid']), sop_uid=odd(f['sop_uid']),
             series_uid=odd(f['series_uid']), date=st.sampled_from([date, date.replace('-', ''), '']),
-            time=st.sampled_from([clock, f['time'], '', *CLOCKS[1:]])))
+            time=st.sampled_from([clock, f['time'], '', *CLOCKS[1:], *(f'{date}T{o}' for o in CLOCKS[1:])]))
+        few = st.sampled_from(FEW_CELLS).flatmap(lambda ks: st.fixed_dictionaries({k: cells[k] for k in ks}))
+        return st.one_of(st.fixed_dictionaries({}, optional=cells), few)
     return st.lists(st.sampled_from(made).flatmap(row), min_size=1, max_size=6)
 
 

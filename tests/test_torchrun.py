@@ -112,7 +112,8 @@ class Curve(Callback):
 for name, make in makers.items():
     torch.manual_seed(0)
     model = make()
-    dls = dataloaders(some if 'some' in name else few if 'few' in name else smp, tok, p, 8//world, max_len=16, pad='max_len',
+    own = some if 'some' in name else few if 'few' in name else smp
+    dls = dataloaders(own, tok, p, 8//world, max_len=16, pad='max_len',
                       shuffle_sentences=True, seed=0)
     curve = Curve()
     learn = align_learner(dls, model, lr=1e-3, precision='fp32', log=None, seed=0, cbs=[curve])
@@ -152,7 +153,8 @@ def jobs(tmp_path_factory):
     return root
 
 
-METHODS = ['alta-clean', 'alta-few', 'alta-faithful', 'plan-pairs', 'plan-words', 'clip-resnet', 'mrm-some', 'mrm-masked',
+METHODS = ['alta-clean', 'alta-few', 'alta-faithful', 'plan-pairs', 'plan-words', 'clip-resnet',
+           'mrm-some', 'mrm-masked',
            'mrm-all']
 
 @pytest.mark.parametrize('name', METHODS)
