@@ -35,8 +35,9 @@ alike = films.flatmap(lambda f: st.lists(change.map(lambda o: f | o), max_size=5
     lambda others: [f, *others]))  # films that have most things in common
 
 
+# cells that decide, or are contradicted, by themselves
 FEW_CELLS = [('image',), ('image','patient_id'), ('accession','time'), ('study_uid','time'),
-             ('patient_id','date','time'), ('patient_id','time'), ('accession','date','time')]  # decisive, or contradicted, by themselves
+             ('patient_id','date','time'), ('patient_id','time'), ('accession','date','time')]
 
 
 def odd(value):
