@@ -8,6 +8,7 @@ import typer
 from medvl.command import LOOK, command
 from medvl.run.downstream import Steps, Transfer, films_of, lineage_films, rules, tower_of
 from medvl.run.folder import close_run, open_run, save_figure
+from medvl.run.reporting import Reporting
 
 # %% [4] Transfer
 import json, os, tempfile
@@ -50,6 +51,21 @@ for more, says in ((['--model','random','--out','clip'], 'holds another run'),
                    (['--model','random','--out','v','--lineage','mgca'], 'mgca-rsna')):
     code, said = run(*args, *more); test_eq(code, 2); assert says in said, (says, said)
 
-# %% [11] Classification
+# %% [12] Reports
+from medvl.commands.transfer import (transfer_report)
+
+# %% [13] Reports
+import matplotlib.pyplot as plt
+args = ['report','--data','films','--model','phantom-clip','--out','words','--text','impression','--seeds',1,
+        '--epochs',8,'--batch',8,'--lr',.002,'--max-len',40,'--beam',1]
+code, text = run(*args); print(text); test_eq(code, 0)
+res = json.loads(open('words/results.json').read())['report']['1']
+test_eq(list(res['references']['raw']['systems']), ['generated','commonest','nearest film','nearest text'])
+test_eq(sorted(os.listdir('words')), ['reports.csv','reports.png','results.json','run.json','steps'])
+code, said = run(*args, '--beam',2); test_eq(code, 2); assert 'beam was 1, is 2' in said
+test_eq(run(*args)[0], 0)                                                            # again: nothing is trained
+plt.close('all')
+
+# %% [14] Reports
 print(run('classify', '--help')[1])
 os.chdir(here); tmp.cleanup()
