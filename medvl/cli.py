@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/cli.html.md"""
 # %% auto #0
 __all__ = ['FAMILIES', 'app', 'Families', 'top', 'main']
 
-# %% ../nbs/cli.ipynb #7f712f7e
+# %% ../nbs/cli.ipynb #54ede119
 import importlib.metadata, os
 
 from typing import Any
@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from .command import LOOK
-from .commands import count, data, eval, ground, study, train, transfer, use
+from .commands import count, data, eval, ground, localise, study, train, transfer, use
 
 # %% ../nbs/cli.ipynb #e4e430bf
 FAMILIES = {'See it work': ('demo','ablate'), 'Use a model': ('search','predict'), 'Look at data': ('data','phantom'),
