@@ -159,6 +159,7 @@ def test_each_fault_is_in_the_scan_log(seen):
 def test_each_fault_is_in_the_summary(seen):
     root, kinds, _, said = seen
     noticed = json.loads((root/'sum/summary.json').read_text())['noticed']
+    noticed.pop('perhaps one exposure twice')  # the odd films are of one study, and most show one picture
     for k, (_, _, say) in kinds.items():
         if k.startswith('odd') and say:
             there = [o for kind, v in noticed.items() if kind.startswith(say) for o in v['first']]
