@@ -5,7 +5,6 @@
 import base64, html, io, textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +30,7 @@ from medvl.eval.retrieval import Embeddings, embed
 from medvl.eval.zeroshot import embed_texts
 from medvl.models.checkpoint import from_pretrained, read_config
 from medvl.readers.find import find_layouts, read_studies
+from medvl.run.folder import shipped
 
 # %% [4] A model at hand
 import tempfile
@@ -66,7 +66,7 @@ from medvl.run.model import (Heat)
 from medvl.run.model import (Model)
 
 # %% [17] Loading
-from medvl.run.model import (shipped, load)
+from medvl.run.model import (load)
 
 # %% [19] In use
 m = load('phantom-clip'); print(m)
