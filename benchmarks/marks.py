@@ -43,8 +43,8 @@ BERT = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermed
             max_position_embeddings=64, hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
 OURS = dict(mean=True, cls_word=False, cell_norm=True)
 FAIR = dict(hidden=0, tau_a=.5, cell_norm=True)  # PLAN's heads and sharpness as GLoRIA's
-SYSTEMS = {'GLoRIA': (GLoRIA, OURS), 'PLAN K=2': (PLAN, dict(FAIR, K=2))}
-SWEEP = {'PLAN K=0': (PLAN, dict(FAIR, K=0)), 'PLAN K=1': (PLAN, dict(FAIR, K=1)), 'PLAN K=3': (PLAN, dict(FAIR, K=3))}
+SYSTEMS = {'GLoRIA': (GLoRIA, OURS), 'PLAN K=0': (PLAN, dict(FAIR, K=0)), 'PLAN K=2': (PLAN, dict(FAIR, K=2))}
+SWEEP = {'PLAN K=1': (PLAN, dict(FAIR, K=1)), 'PLAN K=3': (PLAN, dict(FAIR, K=3))}
 LEFT_OUT = {'GLoRIA, wide cells': (GLoRIA, dict(OURS, vision=WIDE)),
             'GLoRIA, cells as they are': (GLoRIA, dict(OURS, cell_norm=False)),
             'GLoRIA, CLS is a word': (GLoRIA, dict(OURS, cls_word=True)),

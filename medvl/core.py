@@ -8,13 +8,14 @@ Docs: https://medvl.github.io/medvl/core.html.md"""
 __all__ = ['SLOTS', 'CHEXPERT', 'methods', 'MedvlError', 'need', 'Batch', 'Feat', 'Out', 'Aligner', 'Registry', 'seed_everything',
            'default_device', 'best_precision']
 
-# %% ../nbs/00_core.ipynb #3e04f129
+# %% ../nbs/00_core.ipynb #9605a41b
 import importlib, inspect, random
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Callable, Iterator, Mapping
 
 import numpy as np
 import torch
+from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 
 from torch import Tensor, nn
@@ -180,6 +181,16 @@ class Aligner(nn.Module):
         "Weighted sum of the terms."
         if not out.terms: raise MedvlError(f"{type(self).__name__} returned no loss term")
         return sum(self.weights.get(k, 1.) * v for k,v in out.terms.items())
+
+# %% ../nbs/00_core.ipynb #deb42356
+@patch_to(Aligner)
+def before_head(self,
+                img:Float[Tensor, 'b c h w'] # current frontals, one a sample
+               ) -> Feat: # glob [b width], loc [b n width_loc], grid; lengths as they come
+    "Image features of the tower before any projection. Raises `MedvlError` for a method without a tower."
+    if (tower := getattr(self, 'vision', None)) is None:
+        raise MedvlError(f"{type(self).__name__} has no tower `vision`, so there is nothing before its head")
+    return tower(img)
 
 # %% ../nbs/00_core.ipynb #7070306f
 class Registry:

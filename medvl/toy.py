@@ -1,4 +1,5 @@
-"""Small batches, towers, studies and a training loop that the examples of the other pages share, and the boxes and arrows of their diagrams.
+"""Small batches, towers, studies and a training loop that the examples of the other pages share, and the boxes and
+arrows of their diagrams.
 
 Docs: https://medvl.github.io/medvl/toy.html.md"""
 

@@ -18,7 +18,7 @@ from pydicom.uid import RLELossless
 from medvl.data.batch import dataloaders
 from medvl.data.cache import ImageCache
 from medvl.data.manifest import read_manifest
-from medvl.data.study import split_by_patient
+from medvl.data.splits import split_by_patient
 from medvl.data.table import ReadLog
 from test_cli import medvl
 

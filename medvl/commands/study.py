@@ -1,4 +1,5 @@
-"""`medvl demo`: the whole way on phantom patients. `medvl ablate`: one thing changed at a time. `medvl crossval`: every patient tested once.
+"""`medvl demo`: the whole way on phantom patients. `medvl ablate`: one thing changed at a time. `medvl crossval`:
+every patient tested once.
 
 Docs: https://medvl.github.io/medvl/commands/study.html.md"""
 

@@ -42,7 +42,7 @@ def train(name:str, # the command
     run = Run(**kw, **said, model=settings(given, takes_of(kw['method'])))
     train_as(run, name, set=given, **how)
 
-# %% ../../nbs/commands/20_train.ipynb #9e357088
+# %% ../../nbs/commands/20_train.ipynb #47939b80
 @command(app, 'pretrain', *TRAIN_DOCS)
 def pretrain(method:str=ARG, # one that needs no texts; of {medvl.core:methods}
              data:Path=..., # manifest, folder with one, or a known public layout; it is only read
@@ -56,7 +56,7 @@ def pretrain(method:str=ARG, # one that needs no texts; of {medvl.core:methods}
     --size; the run writes down what it was."""
     train('pretrain', opts, method=method, data=data, out=out, init=init)
 
-@command(app, 'align', *TRAIN_DOCS)
+@command(app, 'align', *TRAIN_DOCS, also=dict(data='--paired'))
 def align(method:str=ARG, # one of {medvl.core:methods}
           data:Path=..., # manifest, folder with one, or a known public layout; it is only read
           out:Path=..., # folder of the run
@@ -65,5 +65,7 @@ def align(method:str=ARG, # one of {medvl.core:methods}
          ):
     """Align films with their texts.
 
-    An option without a default takes it from the recipe of the method and --size; the run writes down what it was."""
+    Films without a report and reports without a film take part as further sources (--unpaired, may be repeated), where
+    the method has a term for them. An option without a default takes it from the recipe of the method and --size; the
+    run writes down what it was."""
     train('align', opts, method=method, data=data, out=out, init=init)

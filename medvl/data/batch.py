@@ -1,4 +1,4 @@
-"""From samples to tensors: four image slots with a mask, texts in tokens, and fastai's DataLoaders.
+"""From samples to tensors: four image slots with a mask, tokenized texts, and fastai's DataLoaders.
 
 Docs: https://medvl.github.io/medvl/data/batch.html.md"""
 
@@ -9,7 +9,7 @@ __all__ = ['FIELDS', 'STANDARD', 'field', 'field_names', 'piece_spans', 'film_by
            'collate', 'world_size', 'StudyDL', 'missing_films', 'leave_out', 'StudyLoaders', 'readable', 'label_names',
            'dataloaders', 'sample_loader', 'show_batch']
 
-# %% ../../nbs/data/42_batch.ipynb #b1ba9af2
+# %% ../../nbs/data/42_batch.ipynb #0760794f
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, Callable, Mapping, Sequence
 from ..core import CHEXPERT, SLOTS, Batch, MedvlError, Registry
 from .pixels import count_kinds
 from .preset import Preset, cut, decode_film, draw, resize, sided
+from .show import Rows, counted
 from .study import Sample, Study, View, samples as study_samples
 from .report import entities
 from .words import sentence_spans, sentences
@@ -91,7 +92,7 @@ def _sent(data, ids, b) -> Tensor: # [b l], numbered in the order of the text; -
 def _ent(data, ids, b) -> Tensor: # [b l], numbered in the order of the text; -1 outside of entities
     return _spans(data, ids, b, lambda s: [e.span for e in entities(s)])
 
-# %% ../../nbs/data/42_batch.ipynb #7bc6595d
+# %% ../../nbs/data/42_batch.ipynb #b17f603a
 def film_bytes(view:View, # a film
                size:int, # pixels of the shorter side
                cache:Any=None # a `data.cache.ImageCache`; None: decode now
@@ -101,20 +102,22 @@ def film_bytes(view:View, # a film
 
 def check_samples(samples:Sequence[Sample], # rows
                   slots:Sequence[str], # the slots that are used
-                  refuse_sides:bool=False # films are mirrored
+                  refuse_sides:bool=False, # films are mirrored
+                  text_only:bool=False # texts without a film may be among them
                  ):
     "Raises `MedvlError` on an unknown slot, a sample without a film, and a text with a side if those are refused."
     if unknown := set(slots)-set(SLOTS): raise MedvlError(f"unknown slots {sorted(unknown)}; known: {SLOTS}")
     for i,s in enumerate(samples):
-        if not any(s.slots[SLOTS.index(k)] for k in slots):
+        if not (any(s.slots[SLOTS.index(k)] for k in slots) or text_only and s.text):
             raise MedvlError(f"sample {i} ({s.id!r}) has no film in the slots {tuple(slots)}")
         if refuse_sides and (word := sided(s.text)):
             raise MedvlError(f"films would be mirrored (flip=True), but the text of sample {i} ({s.id!r}) says "
                              f"{word!r}; use flip=False, or sided='allow' if this is meant")
 
-# %% ../../nbs/data/42_batch.ipynb #d41cb656
+# %% ../../nbs/data/42_batch.ipynb #9b87a79a
 class StudyData:
     "Samples as tensors. Raises `MedvlError` on samples without a film, and on mirrored films with sided texts."
+    templates = None  # sentences of labels, of `data.disease`; None: its own
     def __init__(self,
                  samples:Sequence[Sample], # of `data.study.samples`
                  tok:PreTrainedTokenizerFast|None=None, # None: no text in the batches
@@ -127,12 +130,13 @@ class StudyData:
                  cache:Any=None, # a `data.cache.ImageCache`, or anything with `get(view) -> bytes [h w]`
                  seed:int=0, # of all that is random here
                  sided_ok:bool=False, # mirror films although texts name sides
-                 fields:Sequence[str]=() # further fields of a batch, names of `FIELDS`
+                 fields:Sequence[str]=(), # further fields of a batch, names of `FIELDS`
+                 text_only:bool=False # texts without a film may be among them
                 ):
         self.samples, self.tok, self.p, self.train = list(samples), tok, Preset.of(preset), train
         self.max_len, self.slots, self.classes = max_len, tuple(slots), tuple(classes)
         self.cache, self.seed, self.epoch = cache, seed, 0
-        check_samples(self.samples, self.slots, self.p.flip and train and not sided_ok)
+        check_samples(self.samples, self.slots, self.p.flip and train and not sided_ok, text_only)
         self.which = [SLOTS.index(s) for s in self.slots]
         self.shuffle = shuffle_sentences and train and tok is not None
         self.parts = [sentences(s.text) if s.text else [] for s in self.samples] if self.shuffle else None
@@ -205,7 +209,7 @@ def collate(items:Sequence[tuple[dict,int]], # what `StudyData` gave
     for k in data.fields: b[k] = FIELDS[k](data, ids, b)
     return b, torch.tensor(ids)
 
-# %% ../../nbs/data/42_batch.ipynb #e71ee73c
+# %% ../../nbs/data/42_batch.ipynb #a3fa00f2
 def world_size() -> int:
     "Number of processes that `torchrun` announces; 1 without it."
     return max(1, num_distrib())
@@ -243,9 +247,18 @@ class StudyDL(DataLoader):
         n, big = len(self.dataset), self.bs*self.world
         return max(0, (n//big if self.drop_last else -(-n//big))-self.start)
 
+    def facts(self) -> dict: return {}  # what a run has to know beside the samples
     def create_batch(self, items:list) -> tuple[Batch, Tensor]:
         return collate(items, self.dataset, self.pad or ('max_len' if world_size() > 1 else 'batch'))
     def retain(self, res:tuple, b:list) -> tuple: return res
+    def __repr__(self):
+        d = self.dataset
+        films = f"films of {d.p.size} px ({', '.join(o.replace('_', ' ') for o in d.slots)})"
+        texts = 'no texts' if d.tok is None else f'texts of at most {d.max_len} tokens'
+        more = f"; {counted(len(d.classes), 'label')}" if d.classes else ''
+        n = counted(len(self), 'batch', 'batches')
+        return f"{counted(len(d), 'sample')} in {n} of {self.bs}: {films}, {texts}{more}"
+    def _repr_html_(self): return f'<p>{self!r}</p>{Rows(self.dataset.samples)._repr_html_()}'
 
 # %% ../../nbs/data/42_batch.ipynb #9cd26b58
 def missing_films(samples:Sequence[Sample] # what is about to be loaded
@@ -274,7 +287,7 @@ def leave_out(samples:Sequence[Sample], # rows
     print('\n'.join([f"{len(hit)} films can't be read; {n} of {len(out)} samples are left out:", *lines]))
     return kept
 
-# %% ../../nbs/data/42_batch.ipynb #191b2db9
+# %% ../../nbs/data/42_batch.ipynb #4ec72344
 class StudyLoaders(DataLoaders):
     "fastai's `DataLoaders` that remember how they were made: `train`, `valid`, and `loader(name)` for any split."
     n_inp = 1
@@ -306,9 +319,13 @@ class StudyLoaders(DataLoaders):
         return dict(preset=asdict(self.preset), bs=self.train.bs, max_len=d.max_len, slots=d.slots, seed=d.seed,
                     classes=self.classes, shuffle_sentences=d.shuffle, pad=self.train.pad,
                     vocab=len(self.tok) if self.tok else None,
-                    n={k: len(dl.dataset) for k,dl in zip(self.names, self.loaders)})
+                    n={k: len(dl.dataset) for k,dl in zip(self.names, self.loaders)}, **self.train.facts())
 
     def show_batch(self, n:int=3, name:str='train') -> plt.Figure: return show_batch(self, n, name)
+    def __repr__(self): return '\n'.join(f'{k}: {dl!r}' for k,dl in zip(self.names, self.loaders))
+    def _repr_html_(self):
+        said = ''.join(f'<p>{o}</p>' for o in repr(self).split('\n'))
+        return said+Rows(self.train.dataset.samples)._repr_html_()
 
 # %% ../../nbs/data/42_batch.ipynb #a815d4bc
 def readable(samples:Sequence[Sample], # rows

@@ -1,4 +1,4 @@
-"""Films decoded once: bytes in one memory-mapped file, found by content, safe against a kill half-way.
+"""Decode films once: a crash-safe cache of bytes in one memory-mapped file, addressed by content.
 
 Docs: https://medvl.github.io/medvl/data/cache.html.md"""
 

@@ -1,5 +1,5 @@
-"""A DICOM file step by step: is it a film, which bits are its picture, what its greys mean, through which window they
-are seen, and which of them is white.
+"""Reading a DICOM file step by step: is it a film, which bits are its picture, what do its greys mean, which window
+applies, and which value is white?
 
 Docs: https://medvl.github.io/medvl/data/dicom.html.md"""
 

@@ -1,4 +1,4 @@
-"""Films with labels and without a report get a sentence of their labels, so that they take part where texts are needed.
+"""Sentences made from the labels of films without a report, so that these films can take part in a contrastive loss.
 
 Docs: https://medvl.github.io/medvl/data/disease.html.md"""
 
@@ -64,10 +64,10 @@ def disease_prompt(labels:Mapping[str,float], # 1 present, 0 absent, -1 uncertai
     if known.get('No Finding') == 1 or len([v for k,v in known.items() if k != 'No Finding']) >= 13: return t.none
     return say(t.negative, 0)
 
-# %% ../../nbs/data/44_disease.ipynb #ce9c70ab
+# %% ../../nbs/data/44_disease.ipynb #068359db
 PROMPT_FIELDS = ('prompt','prompt_id')  # of a method that reads them
 
-def _said(data, ids): return [disease_prompt(data.samples[i].labels) for i in ids]
+def _said(data, ids): return [disease_prompt(data.samples[i].labels, data.templates) for i in ids]
 
 @field('prompt', 'token ids of a sentence of the labels, -1 beyond its end', text=True)
 def _prompt(data, ids, b) -> Tensor: # [b l]

@@ -1,4 +1,4 @@
-"""When one patient id is no proof of one patient: placeholders, and ids under which several people are found.
+"""Patient ids that do not identify one patient: placeholders, and ids that several people share.
 
 Docs: https://medvl.github.io/medvl/data/identity.html.md"""
 

@@ -1,4 +1,5 @@
-"""DICOM, PNG or JPEG in, a film out: by the first bytes of the file, not by its name.
+"""Read a film from DICOM, PNG, JPEG or JSRT's raw format, recognised by the first bytes of the file rather than by
+its name.
 
 Docs: https://medvl.github.io/medvl/data/image.html.md"""
 

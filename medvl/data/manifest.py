@@ -1,5 +1,4 @@
-"""One table that any set of films can be written as: what its columns mean, how it is read, and how it
-is written.
+"""The manifest: one table for any set of films, with its columns, how it is read, and how it is written.
 
 Docs: https://medvl.github.io/medvl/data/manifest.html.md"""
 

@@ -1,4 +1,5 @@
-"""Which film gets which report: only by a key that is unique on both sides, and never against what either side says.
+"""A film gets a report only by a key that is unique among films and among reports, and only if the two do not
+contradict each other.
 
 Docs: https://medvl.github.io/medvl/data/pairing.html.md"""
 

@@ -1,4 +1,4 @@
-"""From a film to the square that a model sees: a named preset per checkpoint, bytes, cuts, augmentation.
+"""How a film is prepared for a model: a named preset per checkpoint, with sizes, normalisation and augmentation.
 
 Docs: https://medvl.github.io/medvl/data/preset.html.md"""
 

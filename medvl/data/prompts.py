@@ -1,4 +1,4 @@
-"""The words of a zero-shot test, as files with an id, a version and a hash.
+"""The prompts of a zero-shot test, as files with an id, a version and a hash.
 
 Docs: https://medvl.github.io/medvl/data/prompts.html.md"""
 

@@ -1,4 +1,4 @@
-"""Where on a film: run lengths, polygons, boxes and phrases, drawn only when somebody looks.
+"""Regions of a film as run lengths, polygons, boxes and phrases, drawn only when they are needed.
 
 Docs: https://medvl.github.io/medvl/data/regions.html.md"""
 

@@ -1,4 +1,5 @@
-"""What a report says of the film: entities with polarity, side and change; and labels.
+"""What a report states about the film: findings with polarity, side, severity and change, and labels derived from
+them.
 
 Docs: https://medvl.github.io/medvl/data/report.html.md"""
 

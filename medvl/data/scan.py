@@ -1,4 +1,4 @@
-"""A folder of anybody's films, and their reports, become one table.
+"""Turn a folder of films and a table of reports into one table.
 
 Docs: https://medvl.github.io/medvl/data/scan.html.md"""
 

@@ -1,4 +1,4 @@
-"""A set of studies on one page: films, texts, priors and labels by split, what can't be opened, and what leaks
+"""A summary of a set of studies: films, texts, priors and labels by split, files that can't be opened, and leaks
 between splits.
 
 Docs: https://medvl.github.io/medvl/data/summary.html.md"""
@@ -9,7 +9,8 @@ Docs: https://medvl.github.io/medvl/data/summary.html.md"""
 __all__ = ['TINTS', 'Summary', 'summary', 'films_table', 'split_table', 'label_table', 'finding_table', 'open_all', 'bars',
            'hist', 'draw_summary']
 
-# %% ../../nbs/data/36_summary.ipynb #65220698
+# %% ../../nbs/data/36_summary.ipynb #0c5efb20
+import html
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Iterable
@@ -24,9 +25,10 @@ from ..core import MedvlError
 from ..files import jsonable
 from .identity import doubtful
 from .pixels import ImageError, count_kinds, kinds_text
-from .study import Leakage, Study, View, days_between, leakage, slots
+from .study import Study, View, days_between, slots
+from .splits import Leakage, leakage
 
-# %% ../../nbs/data/36_summary.ipynb #3d0bfe30
+# %% ../../nbs/data/36_summary.ipynb #b9d3e867
 @dataclass
 class Summary:
     "What is in a set of studies; `str`, `to_dict` and `figure`."
@@ -60,6 +62,11 @@ class Summary:
         return '\n'.join([head, said, '', self.films.to_string(), '', self.splits.to_string(), '',
                           title, labels, '', str(self.leak), f'unreadable films: {bad}'])
     __repr__ = __str__
+    def _repr_html_(self):
+        head, *rest = str(self).split('\n\n')
+        text = [html.escape(o).replace('\n', '<br>') for o in (head, rest[-1])]
+        tables = [self.films.to_html(), self.splits.to_html(), self.labels.head(15).to_html()]
+        return f'<p>{text[0]}</p>'+''.join(tables)+f'<p>{text[1]}</p>'
     def figure(self) -> Figure:
         "One page of six panels."
         return draw_summary(self)

@@ -1,5 +1,4 @@
-"""Reading and writing tables so that nothing is lost in between, and a log that says what was found, what was left
-out, and why.
+"""Reading and writing tables without losing anything, with a log of what was found, what was left out, and why.
 
 Docs: https://medvl.github.io/medvl/data/table.html.md"""
 

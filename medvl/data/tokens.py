@@ -1,4 +1,5 @@
-"""Reports in pieces: any fast tokenizer, or a vocabulary of one's own; which word a piece belongs to; equal texts.
+"""Tokenizing reports with any fast tokenizer or with a vocabulary of your own, which word a piece belongs to, and
+which texts are identical.
 
 Docs: https://medvl.github.io/medvl/data/tokens.html.md"""
 

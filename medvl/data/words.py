@@ -1,4 +1,5 @@
-"""A report becomes sections, sentences and dictionary words, whatever shape it arrives in; and the text to learn from.
+"""The form of a report: sections, sentences and dictionary words, from any source, and the text that a model is
+trained on.
 
 Docs: https://medvl.github.io/medvl/data/words.html.md"""
 

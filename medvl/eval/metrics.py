@@ -9,7 +9,7 @@ __all__ = ['TIES', 'FEW', 'MetricError', 'OneClass', 'finite', 'tie_rank', 'rank
            'chance_recall', 'precision_at', 'edge_hits', 'auroc', 'auprc', 'accuracy', 'f1', 'best_threshold',
            'cv_threshold', 'Interval', 'resamples', 'units_of', 'jackknife', 'mean_interval', 'bootstrap',
            'auroc_without', 'hanley_mcneil', 'auroc_interval', 'auprc_draws', 'auprc_interval', 'draw_counts',
-           'auroc_draws', 'paired_bootstrap', 'seed_bootstrap']
+           'auroc_draws', 'paired_bootstrap', 'seed_bootstrap', 'seed_interval', 'seed_mean']
 
 # %% ../../nbs/eval/10_metrics.ipynb #b96f737e
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -513,4 +513,37 @@ def seed_bootstrap(metric:Callable, # (array, *shared arrays) -> number; of the 
         if w > 0: se, df = np.sqrt(v+w), max((v+w)**2/(v*v/df+w*w/(s-1)), s-1.)
     res = _tested(value, se, df, few, c, level)
     if B is None: res.p = None
+    return res
+
+# %% ../../nbs/eval/10_metrics.ipynb #718f1f14
+def seed_interval(runs:Float[np.ndarray, 's'], # the score of each training
+                  jack:Float[np.ndarray, 's c'], # the same without each unit; NaN: does not exist without it
+                  bounds:tuple|None=(0, 1), # (lowest, highest) possible value
+                  level:float=.95, # coverage
+                  **kw:Any # of `jackknife`: floor, rests
+                 ) -> Interval:
+    "Mean score of trainings, with an interval over units and trainings."
+    runs, jack = np.asarray(runs, float), np.asarray(jack, float).mean(0); s, c = len(runs), len(jack)
+    if s > 1 and c > 1 and not np.isnan(jack).any():
+        v = ((jack-jack.mean())**2).sum()*(c-1)/c
+        w = runs.var(ddof=1)/s*(student.ppf((1+level)/2, s-1)/norm.ppf((1+level)/2))**2
+        if v > 0: jack = jack.mean()+(jack-jack.mean())*np.sqrt(1+w/v)
+        else: jack[:2] += np.sqrt(w*c/(c-1)/2)*np.array([1, -1])                 # units alike, trainings not
+    return jackknife(float(runs.mean()), jack, bounds, level, **kw)
+
+def seed_mean(metric:Callable, # (array, *shared arrays) -> number; smooth
+              a:Sequence, # [s n ...] output of a system in s trainings
+              *arrays, # [n ...] shared, e.g. labels
+              group:Sequence|None=None, # [n] patient or group of each row; None: rows are independent
+              bounds:tuple|None=(0, 1), # (lowest, highest) possible value
+              level:float=.95 # coverage
+             ) -> Interval:
+    "The same for any metric."
+    A, shared = np.asarray(a, float), [np.asarray(o) for o in arrays]
+    inv, c = units_of(A.shape[1], group)
+    def each(rows):
+        try: return [metric(x[rows], *[o[rows] for o in shared]) for x in A]
+        except OneClass: return [np.nan]*len(A)
+    jack = np.array([each(i) for i in _without(inv, c)], float).T if c > 1 else np.full((len(A), 1), np.nan)
+    res = seed_interval([metric(x, *shared) for x in A], jack, bounds, level); res.n_units = c
     return res

@@ -6,11 +6,12 @@ Docs: https://medvl.github.io/medvl/eval/protocols.html.md"""
 
 # %% auto #0
 __all__ = ['FIVE', 'EIGHT', 'PUBLISHED', 'Protocol', 'protocol', 'only_class', 'draw_set', 'read_list', 'set_hash',
-           'read_targets', 'judged_parts', 'clean_impression', 'precision_by_class', 'run_zeroshot']
+           'read_targets', 'judged_parts', 'clean_impression', 'precision_by_class', 'run_zeroshot', 'with_prompts',
+           'protocol_metric']
 
-# %% ../../nbs/eval/31_protocols.ipynb #7870b1e7
+# %% ../../nbs/eval/31_protocols.ipynb #4e7939fc
 import csv, hashlib, json, re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,14 @@ from jaxtyping import Float
 
 from ..core import Aligner, MedvlError
 from ..files import jsonable
+from ..data.batch import StudyDL
 from ..data.prompts import load_prompts
 from ..data.study import Sample
 from .metrics import mean_interval
-from .retrieval import class_precision
+from .retrieval import class_precision, embed
 from .zeroshot import zeroshot
+from ..train.learner import AlignLearner
+from ..train.step import bare
 
 # %% ../../nbs/eval/31_protocols.ipynb #b6172785
 FIVE = ('Atelectasis', 'Cardiomegaly', 'Consolidation', 'Edema', 'Pleural Effusion')
@@ -207,3 +211,28 @@ def run_zeroshot(p:Protocol, # of kind 'zeroshot'
                    n_boot=n_boot, seed=seed)
     d = res.to_dict()
     return jsonable(dict(said, **d, score=d['protocol']) | dict(protocol=p.id, hash=p.hash))
+
+# %% ../../nbs/eval/31_protocols.ipynb #2d8ffaee
+def with_prompts(p:str|Protocol, # of zero-shot
+                 prompts:str|None # another prompt set: an id, or a JSON file; None: its own
+                ) -> Protocol:
+    "A protocol with other words, under another id."
+    p = protocol(p)
+    return p if prompts is None else replace(p, id=f'{p.id}+{load_prompts(prompts).id}', prompts=str(prompts))
+
+def protocol_metric(p:str|Protocol, # of zero-shot, each class by itself
+                    dl:StudyDL, # validation films with labels, e.g. of `sample_loader`; columns are the classes of `p`
+                    tok:Any, # the run's tokenizer
+                    amp:str|None=None # precision of the film tower, as the run's; None: fp32
+                   ) -> Callable[[AlignLearner],float]: # in [0,1]; `name` is '<id>/auroc'
+    "Macro AUROC of a zero-shot protocol, as a metric of `fit`. Raises `MedvlError` for a protocol without one."
+    p = protocol(p)
+    if (p.kind, p.task) != ('zeroshot','multilabel'):
+        raise MedvlError(f"{p.id} has no AUROC to choose an epoch by ({p.kind} {p.task}); rsna-zs-plain-v1 has")
+    words = load_prompts(p.prompts)
+    def metric(learn):
+        emb = embed(bare(learn.model), dl, amp, text=False, progress=False)
+        res = zeroshot(bare(learn.model), emb, tok, words, p.score, p.task, p.classes, tau=p.tau, cv=False, n_boot=0)
+        return res.table['macro']['auroc'].value
+    metric.name = f'{p.id}/auroc'
+    return metric

@@ -128,7 +128,7 @@ def scored(r:dict # a result file
     known = any(f(r) for f in (retrieved, grounded, labelled, probed, counted))
     return {f"{r.get('method', '?')}, {r.get('task', '?')}": r['metrics']} if r.get('metrics') and not known else {}
 
-# %% ../../nbs/eval/50_results.ipynb #d4363a0d
+# %% ../../nbs/eval/50_results.ipynb #b3f80cfc
 @dataclass
 class Question:
     "What is asked of the result files, and how the answer is shown."
@@ -179,7 +179,9 @@ MORE = {'coverage': 'eval/15_coverage.ipynb',
         'real_alta_training': 'tutorials/claims.ipynb', 'film_worth': 'methods/30_mrm.ipynb',
         'local_loss': 'losses/20_local.ipynb',
         'phantom_calibration': 'phantom/52_calibration.ipynb', 'phantom_speed': 'phantom/50_set.ipynb',
-        'temporal': 'eval/33_temporal.ipynb', 'temporal_towers': 'eval/33_temporal.ipynb'}
+        'temporal': 'eval/33_temporal.ipynb', 'temporal_towers': 'eval/33_temporal.ipynb',
+        'mmclip': 'methods/41_mmclip.ipynb', 'mmclip_real': 'methods/41_mmclip.ipynb',
+        'mmclip_step': 'methods/41_mmclip.ipynb'}
 
 # %% ../../nbs/eval/50_results.ipynb #7b8cbb34
 def answer(question:str, # key of QUESTIONS

@@ -27,7 +27,7 @@ from ..files import written
 from .metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, mean_interval, median_rank,
                                 mrr, recall_at, tie_rank)
 
-# %% ../../nbs/eval/11_retrieval.ipynb #c3004960
+# %% ../../nbs/eval/11_retrieval.ipynb #de859e89
 @dataclass
 class Embeddings:
     "A data set in the shared space; row i of every field is the same sample."
@@ -40,6 +40,15 @@ class Embeddings:
     img_id: Int[Tensor, 'n']|None = None  # equal for equal pixels; None: not known
 
     def __len__(self): return len(self.v)
+    def __repr__(self):
+        known = [] if self.t is None else [f'{int(self.has.sum()):,} with a text']
+        if self.lbl is not None: known += [f'{self.lbl.shape[1]} labels']
+        return ', '.join([f'Embeddings of {len(self):,} films: {self.v.shape[1]} numbers each', *known])
+    def _repr_html_(self):
+        have = {f.name: x for f in fields(self) if (x := getattr(self, f.name)) is not None}
+        rows = ''.join(f"<tr><td>{k}</td><td>{tuple(x.shape)}</td><td>{str(x.dtype).removeprefix('torch.')}</td></tr>"
+                       for k,x in have.items())
+        return f'<p>{self!r}</p><table><tr><th>field</th><th>shape</th><th>type</th></tr>{rows}</table>'
     def __getitem__(self, i) -> 'Embeddings':
         "Rows `i` (indices or mask)."
         return Embeddings(**{f.name: None if (x := getattr(self, f.name)) is None else x[i] for f in fields(self)})

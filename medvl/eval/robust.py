@@ -1,4 +1,5 @@
-"""How much does a method bear? Sentences that are missing, sides that are swapped, sentences of another patient, grain on a film.
+"""How much does a method bear? Sentences that are missing, sides that are swapped, sentences of another patient, grain
+on a film.
 
 Docs: https://medvl.github.io/medvl/eval/robust.html.md"""
 

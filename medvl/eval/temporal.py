@@ -1,4 +1,5 @@
-"""Has the finding improved, stayed, or worsened? A linear read-out on the frozen features of the current and the prior film, in the manner of MS-CXR-T.
+"""Has the finding improved, stayed, or worsened? A linear read-out on the frozen features of the current and the prior
+film, in the manner of MS-CXR-T.
 
 Docs: https://medvl.github.io/medvl/eval/temporal.html.md"""
 

@@ -8,8 +8,8 @@ Docs: https://medvl.github.io/medvl/eval/zeroshot.html.md"""
 __all__ = ['PROTOCOLS', 'embed_texts', 'embed_prompts', 'class_scores', 'finding_scores', 'binary_labels', 'multilabel_table',
            'multiclass_table', 'ZeroShot', 'zeroshot', 'roc_figure', 'confusion_figure']
 
-# %% ../../nbs/eval/13_zeroshot.ipynb #084f4c61
-import inspect
+# %% ../../nbs/eval/13_zeroshot.ipynb #470c4775
+import html, inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -225,7 +225,7 @@ def multiclass_table(scores:Float[np.ndarray, 'n k'], # higher: more likely
                 not_computable={c: 'no film' for j, c in enumerate(names) if j not in seen},
                 recall={names[c]: float(conf[c,c]/conf[c].sum()) for c in seen}, confusion=conf.tolist())
 
-# %% ../../nbs/eval/13_zeroshot.ipynb #7ebdf3c6
+# %% ../../nbs/eval/13_zeroshot.ipynb #8f1c0c04
 @dataclass
 class ZeroShot:
     "A zero-shot result: what was measured, and the scores that it was measured on."
@@ -248,6 +248,15 @@ class ZeroShot:
         macro = f"macro of {len(t['macro']['classes'])} classes"
         last = f"  {macro:47s} {t['macro']['auroc']}  {t['macro'].get('reason', '')}".rstrip()
         return '\n'.join([head, *rows, last])
+    __repr__ = __str__
+    def _repr_html_(self):
+        head, *rest = str(self).split('\n')
+        if 'classes' not in self.table: return f'<p>{html.escape(head)}<br>{html.escape(rest[0])}</p>'
+        cells = [(html.escape(c), f"{r['n_positive']} of {r['n']}", html.escape(str(r.get('reason') or r['auroc'])))
+                 for c,r in self.table['classes'].items()]
+        cells.append(('macro mean', '', html.escape(str(self.table['macro']['auroc']))))
+        rows = ''.join('<tr>'+''.join(f'<td>{o}</td>' for o in row)+'</tr>' for row in cells)
+        return f'<p>{html.escape(head)}</p><table><tr><th>class</th><th>positive</th><th>AUROC</th></tr>{rows}</table>'
     def figure(self, dpi:int=90 # of the figure
               ) -> plt.Figure:
         "ROC curves (multi-label) or the confusion table (multi-class)."

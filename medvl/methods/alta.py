@@ -1,4 +1,5 @@
-"""Freeze a masked-record vision model and a radiology BERT, give both small adapters, and align them with up to four films per report.
+"""A vision model pretrained with masked records and a radiology BERT stay frozen, and small adapters align them, with
+up to four films per report.
 
 Docs: https://medvl.github.io/medvl/methods/alta.html.md"""
 
@@ -25,7 +26,8 @@ from .recipe import Recipe
 from ..losses.contrastive import log_scale
 from ..losses.local import local_loss
 from ..models.adapters import add_adapters, add_lora, freeze, unfreeze
-from ..models.checkpoint import cxr_bert_keys, load_state, mrm_keys, read_config
+from ..models.checkpoint import load_state, read_config
+from ..models.authors import cxr_bert_keys, mrm_keys
 from ..models.heads import BatchScale, ProjectionHead, ViewTimeEmbedding, fuse_views
 from ..models.masked import mask_words, patchify, pick_patches, pixel_loss, token_loss
 from ..models.text import pool_words, text_presets
@@ -256,7 +258,7 @@ def _films(self, batch) -> tuple[Batch, Tensor, Tensor, Tensor]:
         raise MedvlError(f"samples {bad} of the batch have a report but no film")
     return b, img, img_msk, pairs
 
-# %% ../../nbs/methods/31_alta.ipynb #71fdc05a
+# %% ../../nbs/methods/31_alta.ipynb #9d995c40
 @patch_to(ALTA)
 def encode_image(self,
                  img:Float[Tensor, 'b ...'], # `[b c h w]`: current frontals; or `[b s c h w]` in the order of SLOTS
@@ -274,6 +276,11 @@ def encode_image(self,
     v = self.head_v(self.film_norm(fuse_views(unpack_films(f.glob, msk), msk)))
     loc = unpack_films(self.head_vs(f.loc), msk).flatten(1,2)
     return Feat(F.normalize(v, dim=-1), loc, None if msk.all() else msk.repeat_interleave(f.loc.shape[1], 1), f.grid)
+
+@patch_to(ALTA)
+def before_head(self, img:Float[Tensor, 'b c h w']) -> Feat:
+    "Cells and [CLS] of current frontals, each with its embedding of view and time."
+    return self.vision(img, add=self.slot(torch.zeros(len(img), dtype=torch.long, device=img.device)))
 
 @patch_to(ALTA)
 def words(self, f:Feat, word:Int[Tensor, 'b l']|None=None) -> tuple[Tensor, Tensor]: # tokens after [CLS], or words

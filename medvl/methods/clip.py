@@ -1,4 +1,5 @@
-"""One encoder for films, one for reports, and a loss that only knows which belong together: the plain dual encoder, from ConVIRT to CLIP.
+"""The plain dual encoder, from ConVIRT to CLIP: an encoder for films, one for reports, and a contrastive loss over the
+pairs of a batch.
 
 Docs: https://medvl.github.io/medvl/methods/clip.html.md"""
 

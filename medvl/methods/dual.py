@@ -1,4 +1,4 @@
-"""What methods with a tower and a head on either side have in common, so that each is written as its difference from the others.
+"""The base of all methods with a tower and a head for films and for texts, so that each method is only its difference.
 
 Docs: https://medvl.github.io/medvl/methods/dual.html.md"""
 
@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from ..core import Aligner, Batch, Feat, MedvlError, Out
 from ..losses.contrastive import clip_loss, gather, same_text
-from ..models.checkpoint import load_state, mrm_keys, read_config
+from ..models.checkpoint import load_state, read_config
+from ..models.authors import mrm_keys
 from ..models.heads import CellMean
 from ..models.masked import PatchDecoder
 from ..models.text import TextTower, pool_words
@@ -124,11 +125,12 @@ def pool_text(f:Feat, # of a TextTower
     if how == 'max': return f.loc.masked_fill(~msk, -torch.inf).amax(1)
     raise MedvlError(f"text_pool is {how!r}; expected 'cls', 'mean' or 'max'")
 
-# %% ../../nbs/methods/01_dual.ipynb #01072b53
+# %% ../../nbs/methods/01_dual.ipynb #e85abbca
 class DualEncoder(Aligner):
     "Base of methods with a tower and a head on either side. A method makes `vision text head_v head_t`."
     weights = {'glob': 1.}
     text_pool, positives = 'cls', False  # see `pool_text`, `target`
+    unpaired = {'labels': ('glob',)}  # kinds of unpaired samples, and the terms that learn from each, see `data.mix`
     small_args = dict(text='bert-small', size=128, dim=128, preset='alta-small')
     fresh_args = dict(vision='vit_small_cpu')  # of `small`, unless `init` brings a vision tower
 

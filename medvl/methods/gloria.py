@@ -1,4 +1,5 @@
-"""Besides one vector per film and report, compare words with cells: each word finds its place, and the film fits the report when the words are met.
+"""A dual encoder with a second, local loss: every word of a report attends to the cells of the film, and a pair fits
+if its words resemble what they attend to.
 
 Docs: https://medvl.github.io/medvl/methods/gloria.html.md"""
 

@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/mmclip.html.md"""
 # %% auto #0
 __all__ = ['FilmFiller', 'with_blank', 'TextFiller', 'MMCLIP', 'Sides']
 
-# %% ../../nbs/methods/41_mmclip.ipynb #b3b821da
+# %% ../../nbs/methods/41_mmclip.ipynb #f9d0f522
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +28,7 @@ from .dual import (DualEncoder, first_film, make_head, masked_tower, number_piec
                                 pool_text, text_tower, unpack_films, vision_tower)
 from .recipe import Recipe
 from ..models.guided import mask_named, patch_scores, standard, top_patches
+from ..models.heads import BatchScale
 from ..models.masked import patchify, pixel_loss, token_loss
 
 # %% ../../nbs/methods/41_mmclip.ipynb #ab10061b
@@ -101,11 +102,12 @@ class TextFiller(nn.Module):
         mem = with_blank(self.blank, self.bridge(v))
         return self.blocks(t, mem, tgt_key_padding_mask=~msk, memory_key_padding_mask=pad)
 
-# %% ../../nbs/methods/41_mmclip.ipynb #6cbebb79
+# %% ../../nbs/methods/41_mmclip.ipynb #b328b25b
 class MMCLIP(DualEncoder):
     "CLIP with AttMIM, EntMLM and prompts (arXiv 2407.19546, from abstract and figure). Terms: `glob prompt mim mlm`."
     weights = {'glob': 1., 'prompt': 1., 'mim': 1., 'mlm': 1.}
     fields = ('img','txt','word','term',*PROMPT_FIELDS)
+    unpaired = {'labels': ('prompt','mim'), 'films': ('mim',), 'reports': ('mlm',)}
     small_args = DualEncoder.small_args | dict(decoder=dict(width=96, depth=2, heads=3), depth=2, heads=3, mask_id=4)
     variants = dict(positives=(True, 'identical texts count as correct'),
                     stage=('feature', "what is hidden from: the 'feature's of the whole film, or the 'input'"),
@@ -113,6 +115,7 @@ class MMCLIP(DualEncoder):
                     entities=(True, 'hide entities; False: as many words, drawn from all'),
                     score=('towers', "scores between features of the 'towers', or in the 'shared' space"),
                     early=(.05, 'share of the training with random masks at its start'),
+                    film_norm=(False, "standardise the film's vector over the batch before the head, as in CLIP"),
                     weights=(None, 'of the terms; None: 1 each'))
 
     def __init__(self,
@@ -141,12 +144,18 @@ class MMCLIP(DualEncoder):
             if (v := getattr(self, k)) not in known: raise MedvlError(f"{k} is {v!r}; expected one of {known}")
         self.vision, self.text = vision_tower(vision, size, init), text_tower(text, vocab)
         self.head_v, self.head_t = (make_head('linear', o.width, dim) for o in (self.vision, self.text))
+        self.film_norm = BatchScale(self.vision.width) if self.film_norm else nn.Identity()
         self.log_scale, self.progress = log_scale(tau), 1.  # the learner moves `progress` from 0 to 1
         if self.on('mim'): self.filler = FilmFiller(masked_tower(self.vision, self), self.text.width, heads, decoder)
         if self.on('mlm'):
             self.reader = TextFiller(self.text.width, self.vision.width_loc, self.text.vocab_size, heads, depth)
 
     def on(self, term:str) -> bool: return self.weights[term] != 0
+    def film_vector(self, img:Tensor, msk:Tensor|None=None) -> tuple[Tensor, Feat]:
+        "Projected vector of each sample `[b dim]`, and the tower's features of its first film."
+        f = self.vision(first_film(img, msk))
+        return self.head_v(self.film_norm(f.glob)), f
+    def cells(self, f:Feat) -> Tensor: return self.head_v(self.film_norm(f.loc))
 
 # %% ../../nbs/methods/41_mmclip.ipynb #a5b6aec0
 class Sides(NamedTuple):
@@ -219,23 +228,24 @@ def fill_text(self, s:Sides) -> Float[Tensor, '']:
     h, ask = self.reader(self.text(seen, msk).loc, msk, v, film), labels != -100
     return token_loss(self.reader.head(h[ask]), labels[ask])
 
-# %% ../../nbs/methods/41_mmclip.ipynb #d49fc3e3
+# %% ../../nbs/methods/41_mmclip.ipynb #4ae730de
 @patch_to(MMCLIP)
 def forward(self,
             batch:Mapping # img, img_msk, txt, txt_msk, word, term, prompt, prompt_id, as far as they are there
            ) -> Out: # those of the terms glob, prompt, mim, mlm that weigh something
     "Contrast and restore. Raises `MedvlError` for a batch without films and reports."
     s = self.sides(batch); pair, alone = s.film & s.text, s.ask & ~s.text
-    terms, n, v, t = {}, {}, None, None
+    terms, v, t = {}, None, None
+    if (pair | self.on('prompt') & alone).any(): films = F.normalize(self.head_v(self.film_norm(s.f.glob)), dim=-1)
     if pair.any():
-        v = F.normalize(self.head_v(s.f.glob[s.text[s.film]]), dim=-1)
+        v = films[s.text[s.film]]
         t = F.normalize(self.head_t(pool_text(s.t.map(lambda x: x[s.film[s.text]]), self.text_pool)), dim=-1)
         terms['glob'] = self.glob_term(v, t, self.target(None if s.b.txt_id is None else s.b.txt_id[pair]))
     if self.on('prompt') and alone.any():
         own = s.b.need('prompt_id', who=self)['prompt_id'][alone]
         p = pool_text(s.p.map(lambda x: x[alone[s.ask]]), self.text_pool)
-        terms['prompt'] = self.glob_term(F.normalize(self.head_v(s.f.glob[alone[s.film]]), dim=-1),
-                                         F.normalize(self.head_t(p), dim=-1), same_text(gather(own)))
+        terms['prompt'] = self.glob_term(films[alone[s.film]], F.normalize(self.head_t(p), dim=-1),
+                                         same_text(gather(own)))
     if self.on('mim') and s.film.any(): terms['mim'] = self.fill_film(s)
     if self.on('mlm') and s.text.any(): terms['mlm'] = self.fill_text(s)
     rows = dict(glob=pair, prompt=alone, mim=s.film, mlm=s.text)

@@ -1,4 +1,5 @@
-"""Hide three quarters of a film and half of its report's words, and restore both: the vision tower that ALTA starts from.
+"""Pretraining by masked record modeling: three quarters of a film and half of its report's words are hidden, and both
+are reconstructed.
 
 Docs: https://medvl.github.io/medvl/methods/mrm.html.md"""
 
@@ -22,7 +23,8 @@ from ..core import Batch, Feat, MedvlError, Out
 from .dual import (DualEncoder, film_to_text, large_films, masked_tower, patch_decoder, text_tower,
                                 vision_tower)
 from .recipe import Recipe
-from ..models.checkpoint import load_state, mae_keys
+from ..models.checkpoint import load_state
+from ..models.authors import mae_keys
 from ..models.heads import BatchScale
 from ..models.masked import mask_words, patchify, pick_patches, pixel_loss, token_loss
 from ..models.vision import init_mae

@@ -1,4 +1,5 @@
-"""What a film shows, observation by observation, is aligned with what its report says, sentence by sentence, and the report helps to predict which parts of the film go together.
+"""Visual observations of a film are aligned with the sentences of its report, and the report helps to predict which
+patches of the film resemble each other.
 
 Docs: https://medvl.github.io/medvl/methods/place.html.md"""
 

@@ -1,4 +1,4 @@
-"""Look, and look again: words and places of a film find each other softly, and each look starts from what the one before has seen.
+"""Words attend to soft regions of the film in several looks, and each look starts from what the one before has seen.
 
 Docs: https://medvl.github.io/medvl/methods/plan.html.md"""
 

@@ -1,4 +1,4 @@
-"""What a training run needs beside the model: what counts as a sample, how texts are cut, how large a step is, how the weights move.
+"""Everything a training needs besides the model: samples, text length, batch size, learning rate and schedule.
 
 Docs: https://medvl.github.io/medvl/methods/recipe.html.md"""
 

@@ -1,4 +1,5 @@
-"""CLIP with a question per pair: does this film belong to this report, yes or no? No softmax, so no comparison within the batch.
+"""CLIP with a sigmoid instead of a softmax: each pair of a film and a report is classified by itself as matching or
+not.
 
 Docs: https://medvl.github.io/medvl/methods/siglip.html.md"""
 

@@ -1,4 +1,5 @@
-"""Encode a few films and reports at a time, contrast all of them, then encode again with gradient: the step of the whole batch, in the memory of a part.
+"""Encode a few films and reports at a time, contrast all of them, then encode again with gradient: the step of the
+whole batch, in the memory of a part.
 
 Docs: https://medvl.github.io/medvl/models/chunks.html.md"""
 

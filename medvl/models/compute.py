@@ -1,4 +1,5 @@
-"""How much work is a sample, forward and backward, and how much memory: from a counter that looks at every operation, not from a formula.
+"""How much work is a sample, forward and backward, and how much memory: from a counter that looks at every operation,
+not from a formula.
 
 Docs: https://medvl.github.io/medvl/models/compute.html.md"""
 

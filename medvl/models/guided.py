@@ -1,4 +1,5 @@
-"""Which patches and words to hide when the other half of the pair decides: patches that match the text, words that name something.
+"""Which patches and words to hide when the other half of the pair decides: patches that match the text, words that
+name something.
 
 Docs: https://medvl.github.io/medvl/models/guided.html.md"""
 

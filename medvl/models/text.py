@@ -20,7 +20,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, PreTrained
 from transformers.utils import logging as hf_logging
 
 from ..core import Feat, MedvlError, need
-from .names import say_names
+from .checkpoint import say_names
 
 # %% ../../nbs/models/21_text.ipynb #43b778fa
 def pool_words(loc:Float[Tensor, 'b l d'], # one vector per piece

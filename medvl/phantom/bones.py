@@ -1,4 +1,5 @@
-"""Thin structures as chains of points, and the skeleton drawn with them: ribs, clavicles, shoulder blades, sternum, spine.
+"""Thin structures as chains of points, and the skeleton drawn with them: ribs, clavicles, shoulder blades, sternum,
+spine.
 
 Docs: https://medvl.github.io/medvl/phantom/bones.html.md"""
 

@@ -7,12 +7,13 @@ Docs: https://medvl.github.io/medvl/phantom/marks.html.md"""
 # %% auto #0
 __all__ = ['MARKS', 'mark', 'marked_studies']
 
-# %% ../../nbs/phantom/54_marks.ipynb #4235e42b
+# %% ../../nbs/phantom/54_marks.ipynb #cb2d81d1
 from collections.abc import Sequence
 
 import numpy as np
 
 from ..core import MedvlError
+from ..data.show import Rows
 from ..data.study import Box, Study, View
 
 # %% ../../nbs/phantom/54_marks.ipynb #a1c6b72a
@@ -34,7 +35,7 @@ def mark(kind:str, # a key of MARKS
     else: return .38*np.exp(-(r/11)**2)*(1+.5*rng.standard_normal(r.shape)), r < 13
     return d, abs(d) > .25*abs(d).max()
 
-# %% ../../nbs/phantom/54_marks.ipynb #17bb5896
+# %% ../../nbs/phantom/54_marks.ipynb #9fed2387
 def marked_studies(films:Sequence[Study], # phantom studies; their first frontal films are drawn on
                    n:int, # studies to make
                    seed:int=0, # of marks and places
@@ -43,7 +44,7 @@ def marked_studies(films:Sequence[Study], # phantom studies; their first frontal
     "Films with marks and what a report would say of them. Raises `MedvlError` without a frontal film in memory."
     base = [(s, v) for s in films for v in s.frontals[:1] if v.px is not None]
     if not base: raise MedvlError(f"none of {len(films)} studies has a frontal film in memory")
-    rng, out = np.random.default_rng(seed), []
+    rng, out = np.random.default_rng(seed), Rows()
     for i in range(n):
         s, v = base[int(rng.integers(len(base)))]
         px, new = v.px/255., View(id=f'{v.id}-m{i}', pos=v.pos)

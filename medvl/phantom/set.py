@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/phantom/set.html.md"""
 __all__ = ['DIFFICULTY', 'SPLITS', 'SIGNATURE', 'V1', 'knobs', 'patient_number', 'patient_name', 'pose', 'leads', 'draw_studies',
            'draw_member', 'fingerprint', 'iter_phantom', 'phantom_studies', 'phantom_v1', 'v1_hashes']
 
-# %% ../../nbs/phantom/50_set.ipynb #2b0ee2a5
+# %% ../../nbs/phantom/50_set.ipynb #27626b04
 import ast, hashlib, json, multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
@@ -23,6 +23,7 @@ import numpy as np
 
 from ..core import MedvlError
 from ..files import cache_dir, jsonable, written
+from ..data.show import Rows
 from ..data.study import Box, Study, View
 from .anatomy import Anatomy
 from .bones import Strokes, smooth, tube
@@ -241,7 +242,7 @@ def _one(i, seed, size, split, k, folder):
         with written(path) as part, part.open('wb') as f: np.savez(f, **arr)
     return _unpack(arr)
 
-# %% ../../nbs/phantom/50_set.ipynb #8f0c5d62
+# %% ../../nbs/phantom/50_set.ipynb #76390f98
 def iter_phantom(n_patients:int, # patients
                  seed:int=0, # another seed, other patients
                  size:int=224, # pixels a side of the films
@@ -275,7 +276,7 @@ def phantom_studies(n_patients:int, # patients; about 2.2 studies each
                     workers:int=0 # processes; 0: this one
                    ) -> list[Study]:
     "Phantom studies: films in `View.px`, reports, labels, priors, boxes, masks; the truth in `Study.info['state']`."
-    return [s for p in iter_phantom(n_patients, seed, size, split, difficulty, cache, workers) for s in p]
+    return Rows(s for p in iter_phantom(n_patients, seed, size, split, difficulty, cache, workers) for s in p)
 
 # %% ../../nbs/phantom/50_set.ipynb #6aa27ecc
 SIGNATURE = [[72.7, 93.6, 104.2, 143.9], [68.1, 93.8, 83.6, 91.9], [66.8, 72.1, 93.3, 100.4],

@@ -1,4 +1,4 @@
-"""Ten findings drawn by radiologists on CheXpert's validation and test films.
+"""Read CheXlocalize, ten findings drawn by radiologists on CheXpert's validation and test films.
 
 Docs: https://medvl.github.io/medvl/readers/chexlocalize.html.md"""
 

@@ -1,5 +1,5 @@
-"""224,316 films of 65,240 patients of one hospital, 14 findings read from the reports by rules; later, with CheXpert
-Plus, the reports themselves.
+"""Read CheXpert, 224,316 chest X-rays of 65,240 patients with 14 findings labelled by rules, and the reports of
+CheXpert Plus.
 
 Docs: https://medvl.github.io/medvl/readers/chexpert.html.md"""
 

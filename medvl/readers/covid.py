@@ -1,4 +1,5 @@
-"""The first public set of COVID-19 films with clinical notes: one table, one folder of pictures, many small traps.
+"""Read the first public set of COVID-19 chest X-rays with clinical notes: one table, one folder of pictures, many
+small pitfalls.
 
 Docs: https://medvl.github.io/medvl/readers/covid.html.md"""
 

@@ -1,4 +1,4 @@
-"""COVID-Net's lists over films of eight sources, in a dozen versions that do not compare.
+"""Read COVIDx, COVID-Net's lists of chest X-rays from eight sources, in a dozen versions that cannot be compared.
 
 Docs: https://medvl.github.io/medvl/readers/covidx.html.md"""
 

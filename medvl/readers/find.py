@@ -1,4 +1,4 @@
-"""Which public set lies in a folder, and who reads it: told by the name of a file, and by a word in its first line.
+"""Which public set is in a folder, recognised by the name of a file and by its first line, and which reader reads it.
 
 Docs: https://medvl.github.io/medvl/readers/find.html.md"""
 
@@ -7,13 +7,14 @@ Docs: https://medvl.github.io/medvl/readers/find.html.md"""
 # %% auto #0
 __all__ = ['readers', 'NESTED', 'MARKS', 'first_line', 'find_layouts', 'read_studies']
 
-# %% ../../nbs/readers/00_find.ipynb #045cb43b
+# %% ../../nbs/readers/00_find.ipynb #dece7eba
 import gzip, re
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from ..core import MedvlError, Registry
 from ..data.manifest import read_manifest
+from ..data.show import Rows
 from ..data.study import Study, share_bits
 
 # %% ../../nbs/readers/00_find.ipynb #be1995ce
@@ -83,7 +84,7 @@ def find_layouts(folder:str|Path # of a public set
         return any(re.search(pattern, first_line(p)) for p in files)
     return [k for k,m in MARKS.items() if fits(*m)]
 
-# %% ../../nbs/readers/00_find.ipynb #08bbcfa5
+# %% ../../nbs/readers/00_find.ipynb #ff7d25d1
 def read_studies(path:str|Path, # manifest, folder with manifest.csv or .parquet, or folder of a public set
                  kind:str|None=None, # 'manifest' or a layout in `readers`; None: found out
                  **kw # for the reader, e.g. missing='skip', log=
@@ -95,10 +96,10 @@ def read_studies(path:str|Path, # manifest, folder with manifest.csv or .parquet
         path = next((path/n for n in ('manifest.csv','manifest.parquet') if (path/n).is_file()), path)
     if path.is_file():
         if kind not in (None,'manifest'): raise MedvlError(f"{path}: layout {kind!r} wants a folder")
-        return read_manifest(path, **kw)
+        return Rows(read_manifest(path, **kw))
     found = [kind] if kind else find_layouts(path)
     if len(found) == 1 and found[0] != 'manifest':
-        return share_bits(readers[found[0]](path, **kw), kw['log'].lines.append if kw.get('log') else print)
+        return Rows(share_bits(readers[found[0]](path, **kw), kw['log'].lines.append if kw.get('log') else print))
     known = ', '.join(f"{k} ({m[0].split('|')[0]})" for k,m in MARKS.items())
     what = 'no manifest.csv or .parquet, and no known layout'
     if len(found) > 1: what = f"looks like {' and '.join(found)}: say which with kind="

@@ -1,4 +1,5 @@
-"""Of 240,000 frontal films of MIMIC-CXR: where 29 (and a few more) regions are, and what the report says of each.
+"""Read Chest ImaGenome: for 240,000 frontal films of MIMIC-CXR, boxes of 29 (and a few more) regions, and the
+report's phrases about each.
 
 Docs: https://medvl.github.io/medvl/readers/imagenome.html.md"""
 

@@ -1,4 +1,5 @@
-"""247 films of 1997, 154 of them with one lung nodule; and the lungs, heart and clavicles drawn on all of them.
+"""Read JSRT, 247 chest X-rays of 1997, 154 of them with one lung nodule, and SCR, lungs, heart and clavicles drawn on
+all of them.
 
 Docs: https://medvl.github.io/medvl/readers/jsrt.html.md"""
 

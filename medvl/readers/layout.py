@@ -1,5 +1,4 @@
-"""Every public set has its own tables, and all of them ask the same questions: where are the films, who is in which
-split, what do the labels mean, and is an empty cell a "no".
+"""Functions that all readers of public sets share: finding films, mapping names of findings, splits, and prior studies.
 
 Docs: https://medvl.github.io/medvl/readers/layout.html.md"""
 
@@ -23,7 +22,8 @@ from ..core import MedvlError
 from ..data.identity import doubtful
 from ..data.manifest import count_found
 from ..data.scan import read_text
-from ..data.study import Study, View, link_priors, split_by_patient
+from ..data.study import Study, View, link_priors
+from ..data.splits import split_by_patient
 from ..data.table import ReadLog
 
 # %% ../../nbs/readers/01_layout.ipynb #6751acfe

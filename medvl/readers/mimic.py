@@ -1,4 +1,4 @@
-"""From the folder as it was downloaded to studies with reports, labels, laterals and priors. No script, no
+"""Read MIMIC-CXR as it was downloaded into studies with reports, labels, laterals and priors, without a script or an
 intermediate file.
 
 Docs: https://medvl.github.io/medvl/readers/mimic.html.md"""

@@ -1,4 +1,4 @@
-"""MS-CXR: phrases with boxes. MS-CXR-T: what has changed since the prior.
+"""Read MS-CXR, phrases with boxes, and MS-CXR-T, changes since the prior film.
 
 Docs: https://medvl.github.io/medvl/readers/mscxr.html.md"""
 

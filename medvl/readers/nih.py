@@ -1,4 +1,5 @@
-"""112,120 frontal chest X-rays with findings that were mined from reports, and boxes on 880 of them.
+"""Read NIH ChestX-ray14, 112,120 frontal chest X-rays with findings that were mined from reports, and boxes on 880 of
+them.
 
 Docs: https://medvl.github.io/medvl/readers/nih.html.md"""
 

@@ -1,4 +1,5 @@
-"""Shapes of foreign objects: rectangles, ellipses and polygons in one cell of a table of 10,000 films.
+"""Read Object-CXR, foreign objects on 10,000 chest X-rays as rectangles, ellipses and polygons in one cell of a
+table.
 
 Docs: https://medvl.github.io/medvl/readers/objectcxr.html.md"""
 

@@ -1,5 +1,5 @@
-"""The Indiana University films with reports, as NLM publishes them, as Kaggle repacked them, and as the report
-generators use them.
+"""Read the chest X-rays and reports of Indiana University, in the forms of NLM, of Kaggle, and of report generation
+(R2Gen).
 
 Docs: https://medvl.github.io/medvl/readers/openi.html.md"""
 
@@ -23,7 +23,8 @@ from ..data.dicom import view_kind
 from ..data.manifest import count_found
 from ..data.pixels import ImageError
 from ..data.scan import dicom_header
-from ..data.study import Study, View, link_priors, split_by_patient
+from ..data.study import Study, View, link_priors
+from ..data.splits import split_by_patient
 from ..data.table import ReadLog, read_table
 
 # %% ../../nbs/readers/20_openi.ipynb #ea6dc455

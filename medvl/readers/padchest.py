@@ -1,4 +1,5 @@
-"""160,861 films of 67,625 patients of one Spanish hospital, with real dates, and 193 findings with their places.
+"""Read PadChest, 160,861 chest X-rays of 67,625 patients of one Spanish hospital, with real dates and 193 findings
+with their places.
 
 Docs: https://medvl.github.io/medvl/readers/padchest.html.md"""
 

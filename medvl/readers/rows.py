@@ -1,4 +1,5 @@
-"""The same pairs in the table that the published code reads, so that two programs can be compared on the same studies.
+"""Write our training pairs in the tables that the published code of ALTA and MRM reads, for comparisons on the same
+studies.
 
 Docs: https://medvl.github.io/medvl/readers/rows.html.md"""
 

@@ -1,4 +1,4 @@
-"""26,684 frontal chest X-rays with boxes of pneumonia, and 3,000 test films without labels.
+"""Read RSNA Pneumonia, 26,684 frontal chest X-rays with boxes of pneumonia, and 3,000 test films without labels.
 
 Docs: https://medvl.github.io/medvl/readers/rsna.html.md"""
 

@@ -1,5 +1,4 @@
-"""Which part of a MIMIC-CXR report describes the film: the rules by which everybody's `mimic_cxr_sectioned.csv` was
-made.
+"""Find the part of a MIMIC-CXR report that describes the film, by the rules that made `mimic_cxr_sectioned.csv`.
 
 Docs: https://medvl.github.io/medvl/readers/sections.html.md"""
 

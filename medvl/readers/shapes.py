@@ -1,4 +1,4 @@
-"""Regions from JSON and COCO files onto films, and the split that GLoRIA drew of two contests and MGCA and others kept.
+"""Shared readers of regions in JSON and COCO files, and GLoRIA's split of RSNA and SIIM, which MGCA and others kept.
 
 Docs: https://medvl.github.io/medvl/readers/shapes.html.md"""
 

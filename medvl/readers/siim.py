@@ -1,4 +1,5 @@
-"""Masks of pneumothorax as relative run lengths: 10,712 films to train on, 1,377 to test (labelled in stage 2).
+"""Read SIIM-ACR Pneumothorax, masks as relative run lengths on 10,712 training films and 1,377 test films (labelled
+in stage 2).
 
 Docs: https://medvl.github.io/medvl/readers/siim.html.md"""
 

@@ -1,4 +1,4 @@
-"""Three sets of tuberculosis: boxes in COCO's form, short readings with lung masks.
+"""Read three sets of tuberculosis: TBX11K with boxes, Shenzhen and Montgomery with short readings and lung masks.
 
 Docs: https://medvl.github.io/medvl/readers/tb.html.md"""
 

@@ -1,4 +1,4 @@
-"""18,000 frontal chest X-rays, each read by three radiologists who do not always agree.
+"""Read VinDr-CXR, 18,000 frontal chest X-rays, each read by three radiologists who do not always agree.
 
 Docs: https://medvl.github.io/medvl/readers/vindr.html.md"""
 

@@ -1,4 +1,5 @@
-"""Any set as studies and samples: a folder or a manifest by its path, which studies, whose splits, and what one sample is.
+"""Any set as studies and samples: a folder or a manifest by its path, which studies, whose splits, and what one sample
+is.
 
 Docs: https://medvl.github.io/medvl/run/data.html.md"""
 
@@ -21,9 +22,8 @@ def read(data:Path|Sequence, # manifest, folder with one, or a known public layo
     import sys
     from medvl.core import MedvlError
     from medvl.data.identity import doubtful, say_doubtful
-    from medvl.data.splits import use_splits
+    from medvl.data.splits import split_by_patient, use_splits
     from medvl.readers.find import read_studies
-    from medvl.data.study import split_by_patient
     studies = read_studies(data) if isinstance(data, (str, Path)) else list(data)
     if source is not None:
         known, studies = sorted({s.source for s in studies}), [s for s in studies if s.source == source]

@@ -1,4 +1,5 @@
-"""Every patient is tested once, by models that never saw him: tables of splits, a run a fold and system, answers side by side.
+"""Every patient is tested once, by models that never saw him: tables of splits, a run a fold and system, answers side
+by side.
 
 Docs: https://medvl.github.io/medvl/run/folds.html.md"""
 
@@ -14,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import MedvlError, methods
-from ..data.splits import fold_of, fold_splits, without, write_splits
-from ..data.study import leakage
+from ..data.splits import fold_of, fold_splits, leakage, without, write_splits
 from ..eval.retrieval import Embeddings, embed
 from ..files import jsonable, save_json
 from .data import read, units

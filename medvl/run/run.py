@@ -21,7 +21,7 @@ from .folder import close_run, found, open_run, shipped
 from .score import TASKS, Scoring, loaded, settled
 from .train import build, samples_of, train as train_one, value_of
 
-# %% ../../nbs/run/40_run.ipynb #51ef3163
+# %% ../../nbs/run/40_run.ipynb #6b053d53
 @dataclass(kw_only=True)
 class Options:
     "Options of a training; one without words has those of the recipe or of what takes it."
@@ -52,6 +52,9 @@ class Options:
     select_list:Path|None = None  # which of its films: val_list.txt of MRM and ALTA, or a table; none: its val split
     select_prompts:str|None = None  # with which words: a prompt set or a JSON file; none: rsna-plain-v1, ALTA's own
     tokenizer:str|None = None  # a name or folder; none: of the text tower's folder, of --init, else trained; 'train'
+    unpaired:list[str] = field(default_factory=list)  # a further set, as PATH, labels=PATH, films=PATH or reports=PATH
+    ratio:str|None = None  # of batches, as pairs:first:second ...; none: one of each in turn
+    templates:str|None = None  # sentences of labels: a name or a JSON file; none: disease-v1
     source:str|None = None
     splits:Path|None = None
     errors:Literal['raise','skip'] = 'raise'
@@ -61,7 +64,7 @@ class Options:
     log:Literal['csv','wandb'] = 'csv'
     seed:int = 0  # of weights, masks, order and augmentation
 
-# %% ../../nbs/run/40_run.ipynb #955d1be5
+# %% ../../nbs/run/40_run.ipynb #fd04d0f8
 FREE_OF = {'data','out','source','splits','errors','cache','num_workers','save_every','log'}  # how, not what
 
 @dataclass
@@ -83,6 +86,14 @@ class Run(Options):
         if r.slots not in FILMS_OF: raise MedvlError(f"slots {r.slots!r}; expected {', '.join(FILMS_OF)}")
         return r
 
+    def __repr__(self):
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ('method','data')}
+        base = {f.name: f.default_factory() if callable(f.default_factory) else f.default for f in fields(self)}
+        said = [f'{k}={v}' if isinstance(v, (str, Path)) else f'{k}={v!r}' for k,v in own.items() if v != base[k]]
+        data = 'no data' if self.data is None else f'data={self.data}' if isinstance(self.data, (str, Path)) else \
+            f'{len(self.data):,} studies in memory'
+        return f"Run of {self.method}: {', '.join([data, *said])}"
+
     def aligns(self) -> bool: # films with texts; what only pretrains needs no text, and is not scored
         return self.recipe().need_text
 
@@ -91,6 +102,7 @@ class Run(Options):
         from medvl.files import jsonable
         from medvl.methods.recipe import recipe_dict
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in FREE_OF}
+        own['unpaired'] = [str(o) for o in self.unpaired]
         return jsonable(own | {k: v for k, v in recipe_dict(self.recipe()).items() if k not in ('origin','vocab')})
 
     def build(self, tok:Any=None) -> Any: # the model
@@ -235,12 +247,12 @@ def needed(runs:Mapping[str,Run], # all of them, in order
                              "has been trained (model/config.json is not in it)")
     return [k for k in runs if k in want]
 
-# %% ../../nbs/run/40_run.ipynb #420b2f57
+# %% ../../nbs/run/40_run.ipynb #45f1e765
 @patch_to(Run)
 def arguments(self) -> dict: # method, data, out, init, every option, set
     "A run as the options of `medvl align`, with the values of its recipe in the place of None."
     from medvl.methods.recipe import recipe_dict
-    own = {f.name: getattr(self, f.name) for f in fields(Options)}
+    own = {f.name: getattr(self, f.name) for f in fields(Options)} | dict(unpaired=[str(o) for o in self.unpaired])
     own |= {k: v for k, v in recipe_dict(self.recipe()).items() if k in own}
     given = [f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in self.model.items()]
     return dict(method=self.method, data=self.data, out=self.out, init=self.init, **own, set=given)

@@ -1,4 +1,5 @@
-"""A trained model and what belongs to it, films as it was trained on them, and the tasks that it can be asked: one function each.
+"""A trained model and what belongs to it, films as it was trained on them, and the tasks that it can be asked: one
+function each.
 
 Docs: https://medvl.github.io/medvl/run/score.html.md"""
 
@@ -23,12 +24,13 @@ def loaded(model:Path, # a run, or the folder of its model
     "A trained model and what belongs to it; raises `MedvlError` when it does not say how its films were prepared."
     from medvl.core import MedvlError, default_device
     from medvl.data.tokens import load_tokenizer
-    from medvl.models.checkpoint import from_pretrained, read_config
+    from medvl.models.authors import open_model
+    from medvl.models.checkpoint import read_config
     dir = model_dir(model)
     cfg = read_config(dir)
     if 'preset' not in (cfg.get('extra') or {}):
         raise MedvlError(f"{dir}/config.json does not say how films were prepared (extra.preset)")
-    return from_pretrained(dir).to(default_device()), load_tokenizer(dir), cfg
+    return open_model(dir).to(default_device()), load_tokenizer(dir), cfg
 
 @dataclass
 class Scoring:

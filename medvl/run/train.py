@@ -1,4 +1,5 @@
-"""A method by its name, with whatever its constructor takes; tokenizer, loaders, learner; and one training, step by step.
+"""A method by its name, with whatever its constructor takes; tokenizer, loaders, learner; and one training, step by
+step.
 
 Docs: https://medvl.github.io/medvl/run/train.html.md"""
 
@@ -6,9 +7,10 @@ Docs: https://medvl.github.io/medvl/run/train.html.md"""
 
 # %% auto #0
 __all__ = ['value_of', 'settings', 'takes_of', 'text_dir', 'report_tower', 'build', 'counted', 'tokenizer', 'samples_of',
-           'loaders_of', 'chooser', 'chosen', 'accumulated', 'in_words', 'train']
+           'loaders_of', 'sources_of', 'with_sources', 'work_of', 'chooser', 'chosen', 'accumulated', 'in_words',
+           'train']
 
-# %% ../../nbs/run/20_train.ipynb #ba4a4be4
+# %% ../../nbs/run/20_train.ipynb #d209cd8a
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 
 from .data import read, read_rsna_set, shown, slots_of, units
 from .folder import model_dir
+from .sources import open_source
 
 # %% ../../nbs/run/20_train.ipynb #2f9c9a4e
 def value_of(text:str # JSON, or anything else
@@ -131,6 +134,47 @@ def loaders_of(a:Any, # a Run: cache, num_workers, errors, seed
                        sided='allow' if r.flip else 'refuse', shuffle_sentences=r.shuffle_sentences, errors=a.errors,
                        fields=fields, seed=a.seed)
 
+# %% ../../nbs/run/20_train.ipynb #492c9e93
+def sources_of(a:Any, # a Run: unpaired, ratio, templates
+               r:Any, # a Recipe
+               studies:list, # of the paired set
+               model:Any=None # the method; None: not yet
+              ) -> list: # of `data.mix.Source`
+    "What `--unpaired` names. Raises `MedvlError` for a ratio without sources."
+    from medvl.core import MedvlError
+    from medvl.data.disease import load_templates
+    from medvl.data.mix import Source
+    t = load_templates(a.templates) if a.templates else None
+    if not a.unpaired and (a.ratio or a.templates): raise MedvlError('--ratio and --templates need --unpaired')
+    return [s if isinstance(s, Source) else open_source(s, a.data, studies, r, t) for s in a.unpaired]
+
+def with_sources(a:Any, # a Run
+                 r:Any, # a Recipe
+                 dls:Any, # StudyLoaders of the pairs
+                 sources:list, # of `sources_of`
+                 model:Any # the method
+                ) -> Any: # StudyLoaders
+    "Loaders that alternate. Raises `MedvlError` where the method has no term for a source."
+    from medvl.data.disease import load_templates
+    from medvl.data.mix import for_method, mixed
+    if not sources: return dls
+    t = load_templates(a.templates) if a.templates else None
+    return mixed(dls, [for_method(model, s, t) for s in sources], a.ratio, r.stop_at or r.epochs, t, a.errors)
+
+def work_of(model:Any, # the method
+            dl:Any # training batches
+           ) -> float: # multiply-adds
+    "Of a training step; with several sources their mean."
+    import torch
+    from medvl.models.compute import count_step
+    with torch.random.fork_rng():
+        if not hasattr(dl, 'batches'): return count_step(model, dl.one_batch()[0]).total
+        firsts = {}
+        for b, ids in dl:
+            firsts.setdefault(dl.of(ids), b)
+            if len(firsts) == len(dl.batches): break
+        return sum(n*count_step(model, firsts[k]).total for k, n in enumerate(dl.batches))/sum(dl.batches)
+
 # %% ../../nbs/run/20_train.ipynb #38995b08
 def chooser(a:Any, # a Run
             r:Any, # a Recipe
@@ -145,8 +189,7 @@ def chooser(a:Any, # a Run
     from medvl.data.batch import Preset, sample_loader
     from medvl.data.cache import ImageCache
     from medvl.data.prompts import load_prompts
-    from medvl.eval.protocols import judged_parts
-    from medvl.eval.select import protocol_metric, with_prompts
+    from medvl.eval.protocols import judged_parts, protocol_metric, with_prompts
     from medvl.eval.zeroshot import embed_prompts
     if a.select is None:
         if a.select_list or a.select_prompts: raise MedvlError('--select-list and --select-prompts need --select DIR')
@@ -169,7 +212,7 @@ def chosen(run:dict # what `fit` gave
     return (f"best epoch {b['at']+1} (best/): {b['by']} {b['value']:.3f}; last epoch {last['epoch']+1} (model/): "
             f"{last[b['by']]:.3f}. RSNA is a test, too: report both")
 
-# %% ../../nbs/run/20_train.ipynb #111ff9a8
+# %% ../../nbs/run/20_train.ipynb #dc61b54c
 def accumulated(r:Any, # a Recipe
                 step:dict # of `one_step`
                ) -> list[str]: # no line for a single batch
@@ -194,13 +237,17 @@ def in_words(a:Any, # a Run
              f"learning rate {step['lr']:.4g}, {r.stop_at or r.epochs} of {r.epochs} epochs",
              *accumulated(r, step),
              'samples: ' + ', '.join(f"{v} {k} ({text.get(k, 0)} with text)" for k, v in facts['samples'].items())]
+    for s in facts.get('sources', ()):
+        left = ''.join(f'; {n} left out ({k})' for k, n in s.get('left_out', {}).items())
+        much = f"{s['samples']} samples, {s['batches']} batches an epoch"
+        lines.append(f"source {s['name']} ({s['kind']}): {much}{left}")
     if r.flip: lines.append('films are mirrored at random, texts that name a side are not (--no-flip leaves them)')
     if lack := getattr(model, 'untrained', None):
         lines.append(f"WARNING: frozen and never trained: {', '.join(lack)} (--init gives the vision tower weights, "
                      "--set text=DIR the text tower)")
     return '\n'.join(lines)
 
-# %% ../../nbs/run/20_train.ipynb #55666709
+# %% ../../nbs/run/20_train.ipynb #6b4ebec4
 def train(a:Any, # a Run
           out:Path|None, # folder; None: nothing is written
           tok:Any=None, # a tokenizer; None: see `tokenizer`
@@ -210,11 +257,9 @@ def train(a:Any, # a Run
           cbs:Sequence=() # more callbacks
          ) -> dict: # data, step, parameters, run; work
     "Train a run: what the commands, the demo and cross-validation share."
-    import torch
     from medvl.core import best_precision, default_device, seed_everything
     from medvl.data.batch import world_size
     from medvl.methods.recipe import one_step
-    from medvl.models.compute import count_step
     from medvl.train.learner import align_learner, fit
     from medvl.train.step import check_pairs
     r = a.recipe(); step = one_step(r, world_size())
@@ -222,7 +267,8 @@ def train(a:Any, # a Run
     studies, facts = read(a.data, a.source, a.splits)
     smp = samples_of(studies, r)
     facts |= dict(with_text={k: sum(s.split == k and bool(s.text) for s in smp) for k in ('train','val')})
-    words = [s.text for s in smp if s.split == 'train' and s.text]
+    sources = sources_of(a, r, studies)
+    words = [s.text for s in smp if s.split == 'train' and s.text] + [t for s in sources for t in s.words()]
     tok = tok or tokenizer(a.tokenizer, [text_dir(a.model), init], words, r.vocab, r.max_len)
     seed_everything(a.seed)
     model = build(a.method, a.size, a.model, tok, init, a.report)
@@ -230,12 +276,13 @@ def train(a:Any, # a Run
     check_pairs(model, whole*world_size())
     dls = loaders_of(a, r, smp, tok, model.config['preset'], whole, model.fields)
     facts |= dict(samples={k: len(o.dataset) for k, o in zip(dls.names, dls.loaders)}, films=dls.films)
+    if sources: dls = with_sources(a, r, dls, sources, model); facts |= dict(films=dls.films) | dls.train.facts()
     if not quiet: print(in_words(a, r, step, model, facts))
     precision = best_precision(default_device()) if r.precision == 'auto' else r.precision
     learn = align_learner(dls, model, lr=step['lr'], wd=r.wd, betas=r.betas, precision=precision,
                           accum=step['accum']*step['bs']//whole, chunk=step['bs'] if r.accum_exact else None,
                           clip=r.clip, out=out, log=a.log, seed=a.seed, cbs=cbs)
-    with torch.random.fork_rng(): more = dict(work=count_step(model, dls.train.one_batch()[0]).total) if work else {}
+    more = dict(work=work_of(model, dls.train)) if work else {}
     run = fit(learn, r.epochs, schedule=r.schedule, warmup=r.warmup, stop_at=r.stop_at, resume=resume, quiet=quiet,
               save_every=a.save_every, patience=a.patience, metric=chooser(a, r, tok, model, step['bs'], precision))
     if a.select and run['best'] and not quiet: print(chosen(run))

@@ -9,7 +9,7 @@ __all__ = ['MAY_CHANGE', 'random_state', 'set_random_state', 'signature', 'save_
            'flat', 'check_run', 'load_checkpoint', 'ResumeCB', 'BestCB', 'init_processes', 'DistCB', 'shared_loss',
            'ChanceCB', 'align_learner', 'save_run', 'write_results', 'begin', 'fit']
 
-# %% ../../nbs/train/11_learner.ipynb #7bdab2fb
+# %% ../../nbs/train/11_learner.ipynb #1394eeb1
 import json, math, os, random, shutil, time
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from ..models.checkpoint import save_pretrained
 from ..models.chunks import in_chunks
 from ..models.norm import several, sync_norms
 from .step import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, PairsCB, StepCB, TermsCB, WandbCB,
-                              bare, check_pairs, lr_at, param_groups)
+                              bare, by_source, check_pairs, lr_at, param_groups)
 
 import numpy as np
 import torch
@@ -325,7 +325,7 @@ def align_learner(dls:StudyLoaders, # of `data.batch.dataloaders`
     if chunk: learn.args['exact'] = True
     return learn
 
-# %% ../../nbs/train/11_learner.ipynb #c0a49e34
+# %% ../../nbs/train/11_learner.ipynb #ea47cb42
 def save_run(learn:AlignLearner, # with a model that has a `config`
              dir:str|Path # gets model.safetensors, config.json and the tokenizer's files
             ):
@@ -347,6 +347,7 @@ def write_results(learn:AlignLearner, # after `fit`
                trainable=sum(p.numel() for p in ps if p.requires_grad), parameters=sum(p.numel() for p in ps),
                train=last.get('train'), val=last.get('val'), select=last.get('select'), best=best,
                provenance=provenance())
+    if sources := by_source(learn.terms_cb.rows): res['sources'] = sources
     if learn.out and not rank_distrib():
         if getattr(m, 'config', None) is not None: save_run(learn, learn.out/'model')
         save_json(learn.out/'results.json', res)

@@ -7,14 +7,15 @@ Docs: https://medvl.github.io/medvl/train/step.html.md"""
 # %% auto #0
 __all__ = ['PRECISIONS', 'CONTRASTS', 'param_groups', 'lr_at', 'scale_lr', 'bare', 'scales', 'AlignLearner', 'NotFiniteError',
            'StepCB', 'AutocastCB', 'ClipCB', 'ClampScaleCB', 'contrasts', 'check_pairs', 'wrong_answers', 'PairsCB',
-           'term_counts', 'mean_terms', 'write_rows', 'TermsCB', 'WandbCB', 'BarCB', 'plot_log']
+           'term_counts', 'mean_terms', 'write_rows', 'source_names', 'by_source', 'TermsCB', 'WandbCB', 'BarCB',
+           'plot_log']
 
-# %% ../../nbs/train/10_step.ipynb #242521e1
+# %% ../../nbs/train/10_step.ipynb #dfa76125
 import csv, math, os, time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 from ..core import MedvlError, Out, best_precision, need
 from ..files import jsonable, written
@@ -229,7 +230,7 @@ def check_pairs(model:nn.Module, # a method
         "answer: the loss would be 0 whatever the model does. Give batches of two or more (bs), or several batches "
         "whose contrast is taken together (accum with accum_exact)")
 
-# %% ../../nbs/train/10_step.ipynb #4cf73160
+# %% ../../nbs/train/10_step.ipynb #dcb10285
 def wrong_answers(batch:Mapping, # of this process: txt_msk, txt_id
                   equal:bool # equal texts are right answers of each other
                  ) -> bool: # over all processes; every one of them has to call
@@ -251,7 +252,8 @@ class PairsCB(Callback):
     def before_train(self): self.seen = self.lone = 0
     def after_pred(self):
         names = [k for k in contrasts(self.model) if k in self.pred.terms]
-        if not names: return
+        paired = getattr(self.dls.train, 'paired', None)  # of `data.mix`: its films and reports meet in no contrast
+        if not names or self.training and paired and not paired(self.yb[0]): return
         lone = not wrong_answers(self.xb[0], getattr(bare(self.model), 'positives', False))
         if self.training: self.seen += 1; self.lone += lone
         if not lone: return
@@ -297,7 +299,27 @@ def write_rows(path:Path, # CSV file, replaced in one step
     with written(path) as part, part.open('w', newline='') as f:
         w = csv.DictWriter(f, cols); w.writeheader(); w.writerows(rows)
 
-# %% ../../nbs/train/10_step.ipynb #128775da
+# %% ../../nbs/train/10_step.ipynb #f03b7903
+def source_names(dl:Any, # training batches
+                 batches:Sequence # ids of the samples of each batch
+                ) -> dict[str,str]: # {'source': names}; {} for a run of one source
+    "The sources of some batches, for the log."
+    if not hasattr(dl, 'source'): return {}
+    return dict(source='+'.join(dict.fromkeys(dl.source(o) for o in batches)))
+
+def by_source(rows:Sequence[Mapping] # of `TermsCB`
+             ) -> dict[str,dict[str,float]]: # {} for a run of one source
+    "Mean of each term over the steps of the last epoch, by the source of their batches."
+    rows = [r for r in rows if r.get('source')]
+    last = [r for r in rows if r['epoch'] == rows[-1]['epoch']]
+    skip, out = {'split','step','epoch','lr','samples_per_s','source','grad_norm'}, {}
+    for k in dict.fromkeys(r['source'] for r in last):
+        own = [r for r in last if r['source'] == k]
+        names = [n for n in dict.fromkeys(n for r in own for n in r) if n not in skip and 'log_scale' not in n]
+        out[k] = dict(steps=len(own)) | {n: float(np.mean([r[n] for r in own if n in r])) for n in names}
+    return out
+
+# %% ../../nbs/train/10_step.ipynb #3f50a40e
 class TermsCB(Callback):
     "Every loss term by its name into `learn.table`, and into a CSV file."
     order = 70
@@ -308,14 +330,14 @@ class TermsCB(Callback):
         self.path, self.every, self.rows, self.cols, self.train_mean = path and Path(path), every, [], [], {}
 
     def before_fit(self): self.clock = time.perf_counter()
-    def before_train(self): self.start, self.part, self.counts, self.sizes = 0, [], [], []
+    def before_train(self): self.start, self.part, self.counts, self.sizes, self.ids = 0, [], [], [], []
     def before_validate(self): self.before_train()
 
     def after_batch(self):
         terms = self.pred.terms
         values = torch.stack([v.detach().float() for v in terms.values()]).tolist()  # one wait for the GPU
         self.part.append(dict(zip(terms, values)))
-        self.sizes.append(len(self.yb[0]))
+        self.ids.append(self.yb[0]); self.sizes.append(len(self.yb[0]))
         self.counts.append(term_counts(self.pred, self.sizes[-1]))
         if self.training and self.stepped:
             if self.opt_step%self.every == 0: self._train_row()
@@ -331,9 +353,9 @@ class TermsCB(Callback):
         now, n = time.perf_counter(), sum(self.sizes[self.start:])*world_size()*self.every
         row = dict(split='train', step=self.opt_step, epoch=self.epoch, lr=self.opt.hypers[0]['lr'])
         row |= dict(samples_per_s=n/(now-self.clock)) | self._mean(self.start)
+        row |= source_names(self.dls.train, self.ids[self.start:])
         row |= {n: p.item() for n,p in scales(self.model).items()}
-        self.clock = now
-        self.add({**row, 'grad_norm': self.grad_norm})
+        self.clock = now; self.add({**row, 'grad_norm': self.grad_norm})
 
     def after_train(self): self.train_mean = self._mean(0)
     def after_validate(self):
@@ -418,9 +440,9 @@ class BarCB(Callback):
                        f" | {rate:.0f} samples/s, {left} left")
     def after_fit(self): self.bar.close()
 
-# %% ../../nbs/train/10_step.ipynb #93b2cac2
+# %% ../../nbs/train/10_step.ipynb #5bd37df7
 def plot_log(log:pd.DataFrame|str|Path, # `learn.table`, or a `log.csv`
-             skip:Sequence[str]=('split','step','epoch','samples_per_s','metric') # columns that get no panel
+             skip:Sequence[str]=('split','step','epoch','samples_per_s','metric','source') # columns that get no panel
             ) -> plt.Figure:
     "One panel a column: training as a line, validation as dots."
     log = log if isinstance(log, pd.DataFrame) else pd.read_csv(log)

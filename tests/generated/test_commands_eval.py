@@ -267,4 +267,23 @@ for rows, want in [(['film999,1,test'], '1 of 1 films are not in the data'),
                    (['film000,1,test'], 'the test part has 1 films of one kind')]:
     listed(rows); code, said = run(*rsna_args, '--list', root/'list.csv', '--out', root/'no')
     print(error(said)); test_eq(code, 2); assert want in said
+
+# %% [45] `medvl eval suite`
+from medvl.commands.eval import (eval_suite)
+
+# %% [46] `medvl eval suite`
+from medvl.readers.rehearsal import write_rsna, write_siim
+from medvl.run.model import shipped
+sets = dict(rsna=write_rsna(phantom_studies(30, 4, size=64, cache=False), root/'rsna'),
+            siim=write_siim(phantom_studies(30, 4, size=64, cache=False), root/'siim'))
+two = [f'--model={shipped()[k]}' for k in ('phantom-clip','phantom-alta')]
+named = [f'--set={k}={d}' for k,d in sets.items()]
+code, said = run('eval', 'suite', *two, *named, '--out', root/'suite', '--n-boot', 0)
+print('\n'.join(o for o in said.splitlines() if o.startswith(('  AUROC','rsna','siim')))); test_eq(code, 0)
+res = json.loads((root/'suite/results.json').read_text())
+test_eq([list(o) for o in res['sets'].values()], [['rsna','siim']]*2); test_eq('rsna' in res['flips'], True)
+for args, want in [(['--set','rsna'], "expected name=folder"), ([f"--set=mimic={sets['rsna']}"], "no set 'mimic'"),
+                   ([f"--set=rsna={sets['rsna']}", '--wording', 'loud'], "unknown wording 'loud'")]:
+    code, said = run('eval', 'suite', two[0], *args, '--out', root/'bad', '--force')
+    print(error(said)); test_eq(code, 2); assert want in said, said
 env.stop(); os.chdir(home); tmp.cleanup()

@@ -79,4 +79,37 @@ for args, want in [(['align','clip','--slots','current',*words], 'need --select 
                    (['align','clip','--slots','current',*TASK,'--select-prompts','nothing'], 'nothing')]:
     code, said = run(*args, '--data', data, '--out', root/'bad', *TINY, '--force')
     print(next(o for o in said.splitlines() if o.startswith('Error'))); test_eq(code, 2); assert want in said, said
+
+# %% [15] Unpaired sets
+more = write_manifest(phantom_studies(10, 3, size=64, cache=False), root/'more/manifest.csv')
+three = [f'--unpaired={k}={more}' for k in ('labels','films','reports')]
+code, said = run('align', 'mmclip', '--paired', data, *three, '--ratio', '2:1:1:1', '--out', root/'mixed', *TINY)
+test_eq(code, 0); print('\n'.join(o for o in said.splitlines() if o.startswith('source')))
+log = pd.read_csv(root/'mixed/log.csv').query("split == 'train'")
+has = log[['source','glob','prompt','mim','mlm']].set_index('source').notna().groupby(level=0).agg(['all','any'])
+seen = {k: {t for t in ('glob','prompt','mim','mlm') if r[t, 'any']} for k, r in has.iterrows()}
+test_eq(seen, {'pairs': {'glob','mim','mlm'}, 'more-labels': {'prompt','mim'}, 'more-films': {'mim'},
+               'more-reports': {'mlm'}})
+res = json.loads((root/'mixed/results.json').read_text())
+print(res['run']['sources']); test_eq(list(res['run']['sources']), list(dict.fromkeys(log.source)))
+n = log.source.value_counts(); test_eq(n['more-films'], round(n['pairs']/2))
+
+# %% [17] Unpaired sets
+code, said = run('align', 'clip', '--paired', data, three[0], '--out', root/'clip', *TINY); test_eq(code, 0)
+test_eq(set(pd.read_csv(root/'clip/log.csv').query("split == 'train'").source), {'pairs','more-labels'})
+odd = phantom_studies(10, 3, size=64, cache=False)
+for s in odd: s.labels = {'Gout': 1}
+odd = write_manifest(odd, root/'odd/manifest.csv')
+mine = dict(id='mine', version=1, positive='There is it.', negative='no {name}', none='Nothing.', names={})
+(root/'mine.json').write_text(json.dumps(mine))
+lack = 'CLIP has no term for films alone (more-films); it takes films with labels'
+for args, want in [(['align','clip',three[1]], lack),
+                   (['align','gloria',three[0]], '--set positives=true'),
+                   (['align','clip','--ratio','1:1'], '--ratio and --templates need --unpaired'),
+                   (['align','clip',f'--unpaired=labels={odd}'], "odd-labels: label 'Gout' has no prompt"),
+                   (['align','clip',three[0],'--templates',root/'mine.json'], "without the placeholder {name}"),
+                   (['align','clip',three[0],'--ratio','1'], "ratio is '1'; expected 2 positive numbers"),
+                   (['pretrain','mrm',three[1]], 'MRM has no term for films alone')]:
+    code, said = run(*args, '--data', data, '--out', root/'bad', *TINY, '--force')
+    print(next(o for o in said.splitlines() if o.startswith('Error'))); test_eq(code, 2); assert want in said, said
 env.stop(); os.chdir(home); tmp.cleanup()

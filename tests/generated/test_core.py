@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Callable, Iterator, Mapping
 import numpy as np
 import torch
+from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -58,7 +59,7 @@ from medvl.core import (Out)
 # %% [22] An aligner
 from medvl.core import (Aligner)
 
-# %% [24] An aligner
+# %% [26] An aligner
 class Tiny(Aligner):
     weights = {'pull': 2.}
     def __init__(self):
@@ -81,28 +82,29 @@ test_fail(lambda: m.loss(Out({})), contains='no loss term')
 test_is(m.maps(out.img, out.txt), None)  # no maps of its own, and no cells either
 test_close(m.scores(out.img, out.txt)['glob'], out.img.glob @ out.txt.glob.T)
 test_eq(m.grounds_by, 'glob')
+test_fail(lambda: m.before_head(torch.zeros(2, 1, 8, 8)), contains='no tower `vision`')
 
-# %% [26] A registry
+# %% [28] A registry
 from medvl.core import (Registry, methods)
 
-# %% [27] A registry
+# %% [29] A registry
 r = Registry('thing', path='pathlib:Path')
 test_eq(r['path'], Path)
 r.add('one', 1); test_eq(r['one'], 1)
 test_fail(lambda: r['pth'], contains='known: path')
 test_eq('alta' in methods, True)
 
-# %% [29] Seeds, devices, precision
+# %% [31] Seeds, devices, precision
 from medvl.core import (seed_everything, default_device)
 
-# %% [30] Seeds, devices, precision
+# %% [32] Seeds, devices, precision
 seed_everything(7); a = (random.random(), np.random.rand(), torch.rand(1).item())
 seed_everything(7); test_eq(a, (random.random(), np.random.rand(), torch.rand(1).item()))
 
-# %% [32] Seeds, devices, precision
+# %% [34] Seeds, devices, precision
 from medvl.core import (best_precision)
 
-# %% [33] Seeds, devices, precision
+# %% [35] Seeds, devices, precision
 def cpu_with(**has): return patch.multiple(torch.cpu, create=True, **{k: lambda v=v: v for k,v in has.items()})
 none = dict(_is_avx512_bf16_supported=False, _is_amx_tile_supported=False)
 with cpu_with(**none): test_eq(best_precision(), 'fp32')

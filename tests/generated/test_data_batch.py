@@ -9,6 +9,7 @@ from typing import Any, Callable, Mapping, Sequence
 from medvl.core import CHEXPERT, SLOTS, Batch, MedvlError, Registry
 from medvl.data.pixels import count_kinds
 from medvl.data.preset import Preset, cut, decode_film, draw, resize, sided
+from medvl.data.show import Rows, counted
 from medvl.data.study import Sample, Study, View, samples as study_samples
 from medvl.data.report import entities
 from medvl.data.words import sentence_spans, sentences
@@ -146,10 +147,10 @@ for rank in '01':
 for k in ('RANK','WORLD_SIZE'): os.environ.pop(k)
 test_eq([a+b for a,b in zip(*shares)], four)
 
-# %% [35] What can't be loaded
+# %% [35] Missing films
 from medvl.data.batch import (missing_films, leave_out)
 
-# %% [36] What can't be loaded
+# %% [36] Missing films
 gone = [replace(smp[1], slots=(View(id='g', path='/no/film.png'),None,None,None)), smp[3]]
 bad = missing_films(gone); test_eq(list(bad), ['/no/film.png'])
 test_fail(lambda: leave_out(gone, bad), contains='row 0 (s1), /no/film.png: no such file')
@@ -202,7 +203,9 @@ test_fail(lambda: nan.train_ds[0], contains='NaN')
 from medvl.data.batch import (sample_loader)
 
 # %% [50] DataLoaders
-dl = sample_loader(many[:5], tok, tiny, bs=2, max_len=32)
+dl = sample_loader(many[:5], tok, tiny, bs=2, max_len=32); print(dl)
+assert repr(dl).startswith('5 samples in 3 batches of 2: films of') and len(repr(dl)) < 250
+assert dl._repr_html_().count('<figure') == 5 and len(dl._repr_html_()) < 60_000
 test_eq(seen(dl), [[0,1],[2,3],[4]]); test_eq(next(iter(dl))[0].txt_msk.any(1), torch.tensor([False, True]))
 os.environ.update(RANK='1', WORLD_SIZE='2')                                # all of them, in each process
 test_eq((seen(dl), len(dl)), ([[0,1],[2,3],[4]], 3))
@@ -212,6 +215,8 @@ for k in ('RANK','WORLD_SIZE'): os.environ.pop(k)
 from medvl.data.batch import (show_batch)
 
 # %% [53] A look at a batch
+print(dls); assert repr(dls).startswith('train: ') and len(repr(dls)) < 500
+assert '<figure' in dls._repr_html_() and len(dls._repr_html_()) < 100_000
 dls.show_batch(3);
 
 # %% [55] A look at a batch

@@ -102,7 +102,7 @@ two = ImageCache(root/'two', 96); two.build(good, num_workers=2)
 same_files = lambda a, b: all(getattr(a, k).read_bytes() == getattr(b, k).read_bytes() for k in ('films','index'))
 test_eq(same_files(two, cache), True)
 
-# %% [28] Killed half-way
+# %% [28] Crash safety
 def build_slowly(where):
     ImageCache.sync_every = 3
     ImageCache(where, 96).build(good)
@@ -122,7 +122,7 @@ for n in range(5):
     test_eq(same_files(k, cache), True)
 print('films found after each kill:', left, ' at the end:', len(k))
 
-# %% [30] Killed half-way
+# %% [30] Crash safety
 for extra in (b'12345', record('ab'*16, 10**9, px), b'x'*30):
     with k.films.open('ab') as f: f.write(b'pixels of a film that was never entered')
     with k.index.open('ab') as f: f.write(extra)

@@ -21,7 +21,7 @@ import matplotlib.pyplot as plt
 from fastcore.test import *
 from medvl.data.pixels import pixel_hash
 
-# %% [6] A film to play with
+# %% [6] A film for the examples
 def thorax(h=160, w=144):
     "Attenuation of a drawn thorax, 0 (air) to 1 (dense)."
     y, x = np.mgrid[-1:1:h*1j, -1:1:w*1j]
@@ -38,7 +38,7 @@ for ax,a,t in zip(axs[:2], (dense,stored), ('attenuation','as stored (MONOCHROME
     ax.imshow(a, cmap='gray'); ax.set_title(t, fontsize=8); ax.axis('off')
 axs[2].hist(stored.ravel(), 60, color='.4'); axs[2].set_title('stored values', fontsize=8);
 
-# %% [8] A film to play with
+# %% [8] A film for the examples
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, ComputedRadiographyImageStorage, generate_uid
 
@@ -61,10 +61,10 @@ def make_dicom(a, bits=12, alloc=16, signed=0, **tags):
 
 ds = make_dicom(stored)
 
-# %% [10] 1. Is it a picture, and one of our kind?
+# %% [10] 1. Is it a radiograph?
 from medvl.data.dicom import (tag, numbers, number, text, check_dicom)
 
-# %% [11] 1. Is it a picture, and one of our kind?
+# %% [11] 1. Is it a radiograph?
 check_dicom(ds)
 test_fail(lambda: check_dicom(make_dicom(stored, NumberOfFrames=7), 'loop.dcm'), contains='loop.dcm: 7 frames')
 test_fail(lambda: check_dicom(make_dicom(stored, Rows=0), 'x.dcm'), contains='not an image (Computed Radiography')
@@ -80,10 +80,10 @@ notes = []; test_eq(number(raw(make_dicom(stored), 'RescaleSlope', 'DS', b'0.478
 test_eq(numbers(raw(make_dicom(stored), 'WindowCenter', 'DS', b'2048,5'), 'WindowCenter'), [2048.5])
 test_eq(len(notes), 1)
 
-# %% [13] 2. What is padding
+# %% [13] 2. Padding
 from medvl.data.dicom import (padding)
 
-# %% [14] 2. What is padding
+# %% [14] 2. Padding
 row = np.array([[0,1,2,3]])
 test_eq(padding(row, make_dicom(stored, PixelPaddingValue=2)), row == 2)
 test_eq(padding(row, make_dicom(stored, PixelPaddingValue=3, PixelPaddingRangeLimit=2)), row >= 2)
@@ -228,10 +228,10 @@ for p in ('','nan',None,'AP LLD','Axial','COSTAL','PA oblique','LAO','CHEST PA A
 test_eq([by_orientation(o) for o in (['A','F'],['P','F'],['L','F'],['R','F'],['L','A'],[],['A'])],
         ['lateral','lateral','frontal','frontal','other','other','other'])
 
-# %% [40] 8. What else the header tells
+# %% [40] 8. Other values of the header
 from medvl.data.dicom import (TAGS, PLAIN, CHEST, dicom_info, spacing, not_chest)
 
-# %% [41] 8. What else the header tells
+# %% [41] 8. Other values of the header
 info = dicom_info(ds)
 test_eq((info['view_position'], info['spacing'], info['warnings']), ('PA', (.4,.4), []))
 odd = dicom_info(make_dicom(stored, PixelSpacing=[0,0], PatientOrientation=['R','F'], BodyPartExamined='ANKLE'))

@@ -11,18 +11,18 @@ from typing import Any
 from types import SimpleNamespace
 from fastcore.test import *
 
-# %% [6] Ids that name nobody
+# %% [6] Placeholders
 from medvl.data.identity import (NOBODY, REAL, nobody)
 
-# %% [7] Ids that name nobody
+# %% [7] Placeholders
 assert all(map(nobody, ('', ' ', '0', '000', '0.0', 'ANONYMOUS', 'Anonymous^', 'nan', 'N/A', 'xxxx', 'No ID', '-',
     'Test_Patient')))
 assert not any(map(nobody, ('1', '10', '007', 'P0', 'Anon-12', 'x', 'x1', 'anna', '1.0')))
 
-# %% [9] What a source says of the person
+# %% [9] Sex and date of birth
 from medvl.data.identity import (SEX, BORN, fact, Facts, read_fact, person)
 
-# %% [10] What a source says of the person
+# %% [10] Sex and date of birth
 test_eq(person([{'sex': 'F', 'PatientBirthDate': '19500131'}, {'Patient Gender': 'female', 'birth year': 1950.0}, {}]),
         {'sex': {'F'}, 'date of birth': {'19500131'}})
 test_eq(person([{'sex': 'F', 'birth_date': '1950-01-31'}, {'sex': 'M'}, {'sex': 'O', 'birth_date': '1950-02-01'}]),

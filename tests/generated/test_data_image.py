@@ -47,10 +47,10 @@ with tempfile.TemporaryDirectory() as d:
     test_eq(set_bits(sorted(Path(d).iterdir())), (12, {10: 2, 12: 8}))
     test_eq(set_bits([Path(d)/'eight.png'])[0], None)
 
-# %% [12] One door
+# %% [12] One function for all formats
 from medvl.data.image import (SIGNS, file_kind, read_image, load_image)
 
-# %% [14] One door
+# %% [14] One function for all formats
 eight = phantom_studies(1, size=160, cache=False)[0].frontals[0].px; dense = np.float32(eight)/255
 with tempfile.TemporaryDirectory() as d:
     d = Path(d)
@@ -98,7 +98,7 @@ with tempfile.TemporaryDirectory() as t:
     raw.write_bytes(b'letter'); test_fail(lambda: read_image(raw), contains='6 bytes; a raw film')
     test_fail(lambda: read_raw(Path(t)/'none.IMG'), contains='no such file')
 
-# %% [19] On other people's files
+# %% [19] Other people's files
 from pydicom.data import get_testdata_file
 def sample(name):
     "A file of pydicom or pydicom-data, without any download; None if it isn't installed."
@@ -123,7 +123,7 @@ else:
             ['PatientOrientation','BodyPartExamined'])
     test_fail(lambda: read_image(sample('RG3_J2KR.dcm'), chest=True), contains='BodyPartExamined is EXTREMITY')
 
-# %% [21] On other people's files
+# %% [21] Other people's files
 same = ['', '_RLE', '_bigendian', '_expb', '_implicit', '_jp2klossless', '_jpeg_ls_lossless', '_padded']
 test_eq(len({pixel_hash(read_image(sample(f'MR_small{o}.dcm')).px) for o in same}), 1)
 said = []

@@ -137,7 +137,7 @@ show(log)
 test_eq(v.boxes, [Box('heart',1,2,3,4)]); test_eq(v.masks['lung'].endswith('films/e.png'), True)
 (d/'regions.csv').unlink()
 
-# %% [31] Who and when, in doubt
+# %% [31] Doubtful ids and times
 rows = ['a,ANONYMOUS,F,19500101,2020-01-01,nan', 'b,ANONYMOUS,M,19600101,2020-02-01,Clear.',
     'c,p3,F,1950,2020-01-01T09:30:00Z,',
         'd,p3,F,1950,2020-03-01T09:30:00,None', 'e,P3,F,1950,2020-03-01,']

@@ -14,17 +14,17 @@ from medvl.data.identity import nobody
 from dataclasses import replace
 from fastcore.test import *
 
-# %% [6] What a film or a report says of itself
+# %% [6] The keys of a film or a report
 from medvl.data.pairing import (Claim, tidy)
 
-# %% [7] What a film or a report says of itself
+# %% [7] The keys of a film or a report
 test_eq([tidy(o) for o in (' 007 ', '="007"', "'007", '10000032.0', '1.2.840.0', 'ANONYMOUS', '0.0', 'p  1')],
         ['007','007','007','10000032','1.2.840.0','','','p 1'])
 
-# %% [9] What a film or a report says of itself
+# %% [9] The keys of a film or a report
 from medvl.data.pairing import (day_of, clock_of, moment)
 
-# %% [10] What a film or a report says of itself
+# %% [10] The keys of a film or a report
 test_eq([moment(o) for o in ('2020-01-31T08:00:00', '20200131', '2020-01-31 08:00', '20200131.0', '20200131083000.5',
     '31.1.2020')],
         [('20200131','080000'), ('20200131',''), ('20200131','0800'), ('20200131',''), ('20200131','083000'),
@@ -35,10 +35,10 @@ test_eq([moment('2020-01-31', o) for o in ('8:00', '080000', '83000.0', '8:00 PM
 test_eq([moment(o) for o in ('', '01/31/2020', '31/01/2020', '01/02/2020', '2020-13-01', '2020', 'soon', '202001311')],
         [('',''), ('20200131',''), ('20200131',''), *[('','')]*5])
 
-# %% [12] What a film or a report says of itself
+# %% [12] The keys of a film or a report
 from medvl.data.pairing import (ENDING, parts_of, stem, claim, loose_claim)
 
-# %% [13] What a film or a report says of itself
+# %% [13] The keys of a film or a report
 test_eq(parts_of(r'C:\films\p1\a.png'), (('films','p1','a.png'), True))
 test_eq(parts_of('./p1//a.png'), (('p1','a.png'), False))
 test_eq([stem(o) for o in ('IM.PNG', 'a.dcm.png', '1.2.840.1', '1.2.840.10.dcm', 'P1.20200131', '.png')],

@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Pixels
-import struct
+import base64, html, io, struct
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,12 +22,19 @@ from fastcore.test import *
 from medvl.phantom.set import phantom_studies
 
 # %% [6] What comes out
-from medvl.data.pixels import (printable, by_kind, count_kinds, kinds_text, ImageError, Film)
+from medvl.data.pixels import (printable, by_kind, count_kinds, kinds_text, ImageError, thumbnail, Film)
 
 # %% [8] What comes out
+px = phantom_studies(1, seed=3, size=192, difficulty='easy')[0].frontals[0].px
+film = Film(torch.from_numpy(px)[None]/255, dict(kind='png', warnings=['the pixel spacing is 0, ignored: <0>']))
+assert '! the pixel spacing is 0, ignored: &lt;0&gt;' in film._repr_html_() and len(film._repr_html_()) < 60_000
+test_eq(thumbnail(px, 32), thumbnail(px[None]/255.+1e-4, 32))
+film
+
+# %% [10] What comes out
 from medvl.data.pixels import (first_line, guarded)
 
-# %% [9] What comes out
+# %% [11] What comes out
 test_eq(first_line(OSError('cut\n  short')), 'cut short'); test_eq(first_line(KeyError()), 'KeyError')
 test_eq(len(first_line('x'*300)), 200); test_eq(printable('a\x1b[2J\nb\udcff é'), 'a\\x1b[2J\\nb\\udcff é')
 test_eq(by_kind('a.png: a colour picture: 9% of the pixels', 'a.png'), ('a colour picture', '9% of the pixels'))
@@ -49,10 +56,10 @@ test_eq([said(ImageError(o)) for o in ('7 frames', 'a.dcm: 7 frames')], ['a.dcm:
 for e in (KeyboardInterrupt, SystemExit, MemoryError):
     with ExceptionExpected(e): read(e())
 
-# %% [11] An array becomes a film
+# %% [13] An array becomes a film
 from medvl.data.pixels import (MIN_SIDE, MAX_RATIO, MAX_PIXELS, as_film, spread, jumps, odd_picture, check_size)
 
-# %% [13] An array becomes a film
+# %% [15] An array becomes a film
 test_close(as_film(np.full((32,40), 51, np.uint8)).px.mean(), 51/255)
 test_eq(as_film(np.ones((1,32,40), bool)).px.shape, (1,32,40))
 test_eq(as_film(np.zeros((32,32), np.uint16)).warnings, ['no contrast: every pixel is 0'])
@@ -65,7 +72,7 @@ test_fail(lambda: as_film(np.zeros((3,40,40), np.uint8)), contains='got shape (3
 test_fail(lambda: as_film(np.zeros((0,40), np.uint8)), contains='empty')
 test_fail(lambda: check_size((65535, 65535), 'a.dcm'), contains='too large')
 
-# %% [15] An array becomes a film
+# %% [17] An array becomes a film
 twelve = np.uint16(phantom_studies(1, size=160, cache=False)[0].frontals[0].film().px[0].numpy()*4095)
 patch = np.zeros((160,160), np.uint8); patch[:60,:60] = twelve[50:110,50:110] >> 4
 odd = {'as it is': twelve/4095, 'nearly black': twelve/65535, 'three bits': (twelve >> 9)/7,
@@ -77,10 +84,10 @@ test_eq([[by_kind(o)[0] for o in as_film(a).warnings] for a in odd.values()],
         [[], ['hardly any contrast', 'few greys (bits cut off?)'], ['few greys (bits cut off?)'],
          ['values wrapped round (bits cut off?)'], ['most pixels have one value']])
 
-# %% [17] Grey, really
+# %% [19] Is the picture grey?
 from medvl.data.pixels import (grey)
 
-# %% [19] Grey, really
+# %% [21] Is the picture grey?
 dense = phantom_studies(1, size=160, cache=False)[0].frontals[0].film().px[0].numpy()
 im = Image.fromarray(np.uint8(dense*255))
 notes = []
@@ -92,10 +99,10 @@ test_fail(lambda: grey(im.convert('1'), []), contains='mask')
 clear = im.convert('RGBA'); clear.putalpha(0); test_eq(np.asarray(grey(clear, notes)), np.asarray(im))
 clear.paste((0,0,0,255), (0,0,80,80)); test_eq(np.asarray(grey(clear, notes)).max(), 0); notes
 
-# %% [21] Three ways to say "the same film"
+# %% [23] Three tests for the same film
 from medvl.data.pixels import (file_hash, pixel_hash, phash)
 
-# %% [22] Three ways to say "the same film"
+# %% [24] Three tests for the same film
 img = as_film(np.float32(dense)).px
 far = lambda a,b: (phash(a)^phash(b)).bit_count()
 noisy = (img+torch.randn(img.shape, generator=torch.Generator().manual_seed(0))*.05).clamp(0,1)

@@ -47,10 +47,10 @@ test_fail(lambda: decode_film(View(id='x'), 32), contains='neither pixels nor a 
 hole = np.where(np.eye(64, 96) > 0, np.nan, ramp/255)
 test_fail(lambda: decode_film(View(id='hole', px=hole), 32), contains='NaN')
 
-# %% [13] Cutting and wobbling
+# %% [13] Cropping and augmentation
 from medvl.data.preset import (Wobble, draw, crop_box)
 
-# %% [14] Cutting and wobbling
+# %% [14] Cropping and augmentation
 test_eq(crop_box(512, 600, alta), (32, 76, 448, 448))  # 512/256*224
 test_eq(crop_box(512, 600, mrm), (0, 44, 512, 512))  # MRM's resize = size: the whole shorter side
 rng = np.random.default_rng(0)
@@ -62,10 +62,10 @@ test_eq(min(areas) > .19 and max(areas) <= 1, True)
 test_eq(draw(alta, np.random.default_rng(3)), draw(alta, np.random.default_rng(3)))
 test_eq(draw(replace(alta, affine=None, jitter=None), rng)[:8], (0, 0, 0, 0, 1, 1, 1, False))
 
-# %% [16] Cutting and wobbling
+# %% [16] Cropping and augmentation
 from medvl.data.preset import (wobble, cut)
 
-# %% [18] Cutting and wobbling
+# %% [18] Cropping and augmentation
 p = Preset('test', 32, 32, 64, affine=None, jitter=(1.2, 1.2))
 x = cut(ramp, p, 32)
 test_eq(x.shape, (1,32,32)); test_close(x[0,0,0].item(), ramp[0,16]/255, eps=.02)
@@ -75,14 +75,14 @@ test_close(wobble(x, k._replace(bright=1., contrast=0.)), torch.full_like(x, x.m
 test_eq(wobble(x, k._replace(bright=1., flip=True)), x.flip(-1))
 a, b = (cut(ramp, alta, 32, draw(alta, np.random.default_rng(5))) for _ in range(2)); test_eq(a, b)
 
-# %% [20] Cutting and wobbling
+# %% [20] Cropping and augmentation
 pale = (64+ramp//2).astype('uint8')  # 64 to 191
 one = replace(PRESETS['biovil'], size=64, resize=64); plain = replace(one, stretch=False)
 for a in (pale, pale[::-1].copy()): test_close(cut(a, one, 64), (cut(a, plain, 64)*255-64)/127, eps=1e-4)
 test_close(cut(pale, replace(one, size=32), 32)[0,0,0].item(), (int(pale[0,32])-64)/127, eps=.02)
 test_eq(cut(np.full((64,64), 9, 'uint8'), one, 64).max(), 0)  # a constant film stays finite
 
-# %% [22] Cutting and wobbling
+# %% [22] Cropping and augmentation
 y, x = np.mgrid[:300,:360]/300
 lungs = np.minimum(((x-.38)/.17)**2+((y-.5)/.33)**2, ((x-.82)/.17)**2+((y-.5)/.33)**2)
 picture = np.where(lungs < 1, 60, 170).astype('uint8'); picture[::30] = 200; picture[:,::30] = 200

@@ -26,10 +26,10 @@ from medvl.data.prompts import (_strings, _object, _written, _checked)
 # %% [9] A file
 from medvl.data.prompts import (prompt_sets, load_prompts)
 
-# %% [11] What comes with medvl
+# %% [11] Prompt sets in medvl
 for o in prompt_sets(): print(load_prompts(o))
 
-# %% [13] What comes with medvl
+# %% [13] Prompt sets in medvl
 test_eq({k: len(c['pos']) for k,c in load_prompts('chexpert5-cross-v1').classes.items()},
         {'Atelectasis': 210, 'Cardiomegaly': 15, 'Consolidation': 192, 'Edema': 18, 'Pleural Effusion': 54})
 test_eq([len(v) for v in load_prompts('rsna-pneumonia-v1').classes['Pneumonia'].values()], [4,4])
@@ -40,7 +40,7 @@ normal = load_prompts('chexpert14-normal-v1'); test_eq(set(normal.names), set(CH
 test_eq(set(normal.classes['Edema']['neg']), set(normal.classes['No Finding']['pos']))
 test_eq(load_prompts('covid-real-v1').values['COVID-19'][0], 'COVID-19')
 
-# %% [15] What comes with medvl
+# %% [15] Prompt sets in medvl
 def says(p, k): return chexpert_labels(p)[k]
 for o in ('rsna-pneumonia-v1','chexpert14-plain-v1','chexpert14-normal-v1','chexpert5-cross-v1'):
     for k,c in load_prompts(o).classes.items():
@@ -48,7 +48,7 @@ for o in ('rsna-pneumonia-v1','chexpert14-plain-v1','chexpert14-normal-v1','chex
         test_eq({says(p, k) for p in c['pos']} - {1.}, set())
         assert 1. not in {says(p, k) for p in c['neg']}, (o,k)
 
-# %% [17] Your own
+# %% [17] Your own prompts
 tmp = tempfile.TemporaryDirectory(); folder = Path(tmp.name)
 def mine(name='mine.json', **kw): return save_json(folder/name, dict(id='mine', version=1) | kw)
 a = load_prompts(mine(pairs=dict(names=['Edema'], pos=['{name}'], neg=['no {name}'])))
@@ -56,7 +56,7 @@ b = load_prompts(mine('other.json', id='another', classes={'Edema': {'neg': ['no
 test_eq(a.hash, b.hash); test_eq(a.hash, prompt_hash(a.classes)); test_eq(len(a.hash), 64)
 assert load_prompts(mine(classes={'Edema': {'pos': ['oedema'], 'neg': ['no edema']}})).hash != a.hash
 
-# %% [18] Your own
+# %% [18] Your own prompts
 bad = [(dict(classes={'Edema': {'neg': ['no edema']}}), "class 'Edema' has no prompts under 'pos'"),
        (dict(version='1', classes={}), "key 'version' must be int"),
        (dict(classes={'Edema': ['edema']}), 'classes.Edema must be an object'),

@@ -115,10 +115,10 @@ with tempfile.TemporaryDirectory() as d:
     test_fail(lambda: read_mask(f'{d}/none.png'), contains='no mask')
 test_eq(read_mask(r), np.asarray(r)); test_eq(read_mask(blob.astype(np.uint8)), blob)
 
-# %% [28] Boxes that can't be
+# %% [28] Impossible boxes
 from medvl.data.regions import (cut_box)
 
-# %% [29] Boxes that can't be
+# %% [29] Impossible boxes
 log = ReadLog('boxes')
 def cut(x, y, w, h): return cut_box(Box('a', x, y, w, h), (10,20), log, 'row 2')
 test_eq(cut(1,2,3,4), Box('a',1,2,3,4)); test_eq(cut(-1,2,3,4), Box('a',0,2,2,4))
@@ -154,10 +154,10 @@ test_eq(heart.mask(), np.asarray(v.masks['Cardiomegaly']))
 fig, ax = plt.subplots(figsize=(3,2), dpi=75); ax.imshow(ps[0].mask()*1. + 2*p.mask() + .5*heart.mask(), cmap='magma')
 ax.set_title('two boxes of one phrase; nodule; heart', fontsize=9); ax.axis('off');
 
-# %% [36] Annotations from beside a set
+# %% [36] Annotations from another download
 from medvl.data.regions import (attach)
 
-# %% [37] Annotations from beside a set
+# %% [37] Annotations from another download
 own = [Study('p','s', views=[View('x.png', 'a', info=dict(k=1)), View('y.png','c')])]
 attach(own, [s]); a, c = own[0].views
 test_eq((len(a.boxes), a.info, c.boxes), (4, dict(k=1), []))

@@ -16,18 +16,18 @@ from fastcore.test import *
 from medvl.core import MedvlError, need
 from medvl.data.words import impression_findings, sections, sentences
 
-# %% [6] What is found
+# %% [6] Entities
 from medvl.data.report import (Entity)
 
-# %% [7] What is found
+# %% [7] Entities
 e = Entity('hydropneumothorax', 'present', side='left')
 test_eq(e.labels, ('Pneumothorax','Pleural Effusion')); test_eq(e.kind, 'finding')
 test_eq(Entity('scoliosis', 'present').labels, ())
 
-# %% [9] What is found
+# %% [9] Entities
 from medvl.data.report import (_has, _BEFORE, _prefix, _named)
 
-# %% [10] What is found
+# %% [10] Entities
 def named(s): return [(n,p) for _,n,p in _named(words_known(lower(s)))]
 test_eq(named('The heart is enlarged.'), [('cardiomegaly','present')])
 test_eq(named('Normal heart and mediastinum.'), [('cardiomegaly','absent'), ('widened mediastinum','absent')])
@@ -35,16 +35,16 @@ test_eq(named('Heart size and vascularity are normal, the lungs clear.'),
         [('cardiomegaly','absent'), ('edema','absent'), ('opacity','absent')])
 test_eq(named('Left costophrenic angle is blunted.'), [('pleural effusion','uncertain')])
 
-# %% [12] What is found
+# %% [12] Entities
 from medvl.data.report import (_Trig, _BACK, _NOUNS, _doubled, _earlier, _forward, _over)
 
-# %% [13] What is found
+# %% [13] Entities
 from medvl.data.report import (_subject, _ahead, _LINK, _aside, _backward)
 
-# %% [15] What is found
+# %% [15] Entities
 from medvl.data.report import (_scope)
 
-# %% [16] What is found
+# %% [16] Entities
 def scope(s):
     hits = words_known(lower(s))
     return {e.name: (e.polarity,e.trigger) for e in _scope(hits, _named(hits))}
@@ -57,7 +57,7 @@ test_eq(scope('Effusion is small and pneumothorax is not seen.'),
         {'pleural effusion': ('present',''), 'pneumothorax': ('absent','is not seen')})
 test_eq(scope('Atelectasis or pneumonia.'), {'atelectasis': ('uncertain','or'), 'pneumonia': ('uncertain','or')})
 
-# %% [18] What is found
+# %% [18] Entities
 def window(s, n=5): # a negation window, as it is often written
     w = re.findall(r'\w+', s.lower())
     return {t: 'absent' if 'no' in w[max(0,i-n):i] else 'present' for i,t in enumerate(w)
@@ -67,23 +67,23 @@ tries = ['No focal consolidation or nodule, large effusion or pneumothorax.',
          'No effusion; edema persists.', 'No change in the effusion.']
 pd.DataFrame([dict(sentence=s, window=window(s), rules={k: v[0] for k,v in scope(s).items()}) for s in tries])
 
-# %% [19] What is found
+# %% [19] Entities
 test_eq([window(s)['effusion'] for s in tries], ['present','absent','absent'])
 test_eq([scope(s)['pleural effusion'][0] for s in tries], ['absent','absent','present'])
 
-# %% [21] What is found
+# %% [21] Entities
 from medvl.data.report import (_KINDS, _Attach)
 
-# %% [23] What is found
+# %% [23] Entities
 from medvl.data.report import (_LABEL, _label, _topic)
 
-# %% [25] What is found
+# %% [25] Entities
 from medvl.data.report import (_whole, _fields, _frames, _past)
 
-# %% [26] What is found
+# %% [26] Entities
 from medvl.data.report import (entities)
 
-# %% [27] What is found
+# %% [27] Entities
 report = '''INDICATION: Cough, evaluate for pneumonia.
 COMPARISON: Film of last week.
 FINDINGS: The heart is mildly enlarged. Small left pleural effusion with left basilar atelectasis, unchanged.
@@ -93,7 +93,7 @@ IMPRESSION: 1. Possible pneumonia. 2. Stable effusion.'''
 shown = ('name','polarity','side','zone','severity','change','trigger','sentence')
 pd.DataFrame([{k: getattr(e,k) for k in shown} for e in entities(report)])
 
-# %% [28] What is found
+# %% [28] Entities
 by = {e.name: e for e in reversed(entities(report))}
 test_eq((by['pleural effusion'].side, by['pleural effusion'].severity, by['pleural effusion'].change),
         ('left','mild','stable'))
@@ -107,7 +107,7 @@ test_eq({e.section for e in entities(report)}, {'findings','impression'})
 test_eq(entities(report, all_sections=True)[0].context, 'asked')
 test_eq([(e.name, e.polarity) for e in entities('LINES AND TUBES: No lines or tubes.')], [('device','absent')])
 
-# %% [29] What is found
+# %% [29] Entities
 def told(s): return {e.name: e.context or e.polarity for e in entities(s)}
 test_eq(told('New left effusion, not seen on the prior study.'), {'pleural effusion': 'present'})
 test_eq(told('Effusion seen on the prior study is not seen now.'), {'pleural effusion': 'absent'})
@@ -120,7 +120,7 @@ test_eq((told('Small effusion?'), told('Is there an effusion?')),
 test_eq((told('ETT has been withdrawn 2 cm.'), told('ETT has been withdrawn.')),
         ({'endotracheal tube': 'present'}, {'endotracheal tube': 'absent'}))
 
-# %% [31] What is found
+# %% [31] Entities
 def where(s): return [' '.join(o for o in (e.severity, e.side, e.zone, e.name, e.change) if o) for e in entities(s)]
 test_eq(where('Opacities in the right and left lower lobes.'), ['bilateral lower lobe opacity'])
 test_eq(where('Atelectasis and effusion at the left base.'), ['left base atelectasis', 'left base pleural effusion'])

@@ -78,10 +78,10 @@ test_eq((h['view'], h['time'], h['spacing']), ('Thorax AP liegend', '2020-01-01T
 test_fail(lambda: dicom_header(d/'junk/ankle.dcm'), contains='BodyPartExamined is ANKLE')
 test_eq(dicom_header(d/'junk/ankle.dcm', chest=False)['body_part'], 'ANKLE')
 
-# %% [13] What films know of each other
+# %% [13] Films that belong together
 from medvl.data.scan import (as_logged, without_raw, shared_bits)
 
-# %% [14] What films know of each other
+# %% [14] Films that belong together
 film = dict(patient_id='p', study_id='s', view_class='frontal')
 rows = [film|dict(image='a'), film|dict(image='raw', raw=True),
         film|dict(image='side', view_class='lateral', raw=True)]

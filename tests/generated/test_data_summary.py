@@ -2,6 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] What is in a set
+import html
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Iterable
@@ -14,7 +15,8 @@ from medvl.core import MedvlError
 from medvl.files import jsonable
 from medvl.data.identity import doubtful
 from medvl.data.pixels import ImageError, count_kinds, kinds_text
-from medvl.data.study import Leakage, Study, View, days_between, leakage, slots
+from medvl.data.study import Study, View, days_between, slots
+from medvl.data.splits import Leakage, leakage
 
 # %% [4] What is in a set
 import json, tempfile
@@ -23,15 +25,16 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from fastcore.test import *
 from PIL import Image
-from medvl.data.study import link_priors, split_by_patient
+from medvl.data.study import link_priors
+from medvl.data.splits import split_by_patient
 
-# %% [6] What is counted
+# %% [6] The counts
 from medvl.data.summary import (Summary)
 
-# %% [8] What is counted
+# %% [8] The counts
 from medvl.data.summary import (summary)
 
-# %% [10] What is counted
+# %% [10] The counts
 from medvl.data.summary import (films_table, split_table, label_table, finding_table, open_all)
 
 # %% [12] The figure
@@ -53,6 +56,7 @@ test_eq(sm.splits.studies.sum(), 120); test_eq(sm.films['all'].sum(), 180)
 test_eq(sm.labels.loc['Effusion'].tolist(), [sum(1+p%3 for p in range(0,60,2)), sum(1+p%3 for p in range(1,60,2)), 0])
 test_eq(sm.texts['count'], 120); test_eq(sm.texts['distinct'], 1+sum(1+p%3 for p in range(0,60,2)))
 test_eq((sm.leak.ok, sm.unreadable), (True, []))
+assert sm._repr_html_().count('<table') == 3 and len(sm._repr_html_()) < 20_000
 json.dumps(sm.to_dict()); sm.figure();
 
 # %% [16] The figure

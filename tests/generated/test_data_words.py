@@ -13,13 +13,13 @@ from fastcore.test import *
 import pandas as pd
 from medvl.data.words import words_known  # defined below, and used by headings above it
 
-# %% [6] What arrives
+# %% [6] Input
 from medvl.data.words import (_ODD, _TAG, _LABEL, _BLOCK, _untag, _decode)
 
-# %% [7] What arrives
+# %% [7] Input
 from medvl.data.words import (as_text)
 
-# %% [8] What arrives
+# %% [8] Input
 raw = '<p>Nodule &lt;5 mm in the <b>left</b> lung.</p>'
 print(as_text(raw))
 test_eq(len(as_text(raw)), len(raw))
@@ -28,7 +28,7 @@ test_eq([as_text(o) for o in (None, float('nan'), pd.NA, '')], ['']*4)
 test_eq(as_text('œdème du poumon'.encode('utf-16')), 'œdème du poumon')
 test_eq(as_text('37° at noon'.encode('latin-1')), '37° at noon')  # not valid UTF-8
 
-# %% [10] What arrives
+# %% [10] Input
 test_eq(as_text('nodule <5 mm, not >7'), 'nodule <5 mm, not >7')
 test_fail(lambda: as_text(7), contains='got int 7')
 test_fail(lambda: as_text(b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR'), contains='are not text')
@@ -117,13 +117,13 @@ naive = [o.strip() for o in mimic.replace('\n', ' ').split('.') if o.strip()]
 print(len(naive), 'pieces, among them', [o for o in naive if len(o)<4])
 assert len(naive) > len(sentences(mimic))
 
-# %% [26] The text to learn from
+# %% [26] The text for training
 from medvl.data.words import (_subjects, impression_findings)
 
-# %% [27] The text to learn from
+# %% [27] The text for training
 print(impression_findings(mimic))
 
-# %% [28] The text to learn from
+# %% [28] The text for training
 test_eq(impression_findings('IMPRESSION:\n 1. Clear lungs\n 2. No\n effusion.'), 'Clear lungs. No effusion.')
 test_eq(impression_findings('IMPRESSION: B.\nFINDINGS: A.'), 'A. B.')
 test_eq(impression_findings('Clear lungs.'), 'Clear lungs.')

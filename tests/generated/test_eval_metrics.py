@@ -271,3 +271,16 @@ test_close([one.low, one.high], [both.low, both.high], eps=1e-12)               
 y = np.array([[.4]*50, [.5]*50, [.6]*50])                    # films alike, trainings not: Student's t with 2 degrees
 d = seed_bootstrap(np.mean, y); test_close(d.high-d.value, student.ppf(.975, 2)*.1/np.sqrt(3))
 test_fail(lambda: seed_bootstrap(np.mean, x, x[:,1:]), contains='not run alike')
+
+# %% [64] More than one training
+from medvl.eval.metrics import (seed_interval, seed_mean)
+
+# %% [66] More than one training
+one, j = seed_mean(np.mean, x), mean_interval(x[0], bounds=(0, 1))
+test_close([one.low, one.high], [j.low, j.high], eps=1e-9)
+same = seed_mean(np.mean, np.repeat(x, 3, 0)); test_close([same.low, same.high], [one.low, one.high], eps=1e-9)
+apart = seed_mean(np.mean, np.concatenate([x-.05, x, x+.05])); test_close(apart.value, one.value)
+assert apart.high-apart.low > 1.5*(one.high-one.low)
+test_close((o := seed_mean(np.mean, y, bounds=None)).value, .5); assert o.low < .4 and o.high > .6
+few = seed_mean(auroc, x, np.eye(60)[0]); assert np.isnan(few.low)        # without its only positive there is no AUROC
+print('one training', one, '  three alike', same, '  three that differ', apart)

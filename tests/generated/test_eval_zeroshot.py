@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Zero-shot classification
-import inspect
+import html, inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -192,7 +192,8 @@ test_eq(r.table['classes']['Upper']['auroc'].n_units, 50)
 assert all(o['auroc'].value > .8 for o in r.table['classes'].values())
 again = zeroshot(m, e, tok, ps, names=ZONES, n_boot=0)                                  # from embeddings
 test_eq(again.table['macro']['auroc'].value, r.table['macro']['auroc'].value)
-r.figure(dpi=60); plt.show()
+assert len(repr(r)) < 1000 and r._repr_html_().count('<tr>') == 2+len(r.names); r.figure(dpi=60); plt.show()
+r
 
 # %% [36] All of it
 import json
@@ -200,7 +201,8 @@ d = json.loads(json.dumps(r.to_dict()))
 test_eq((d['protocol'], d['transductive'], d['seed'], d['n']), ('mean-embedding', False, 0, 200))
 test_close(d['classes']['Upper']['auroc']['value'], r.table['classes']['Upper']['auroc'].value)
 mc = zeroshot(m, dl, tok, Set('toy','1','a1b2', PROMPTS), names=ZONES, task='multiclass', n_boot=100)
-print(mc); mc.figure(dpi=60); plt.show()
+print(mc); mc.figure(dpi=60); plt.show(); test_eq(repr(mc), str(mc))
+assert str(mc.table['accuracy']) in mc._repr_html_()
 assert mc.table['accuracy'].value > mc.table['majority']
 test_eq(mc.table['n']+mc.table['n_left_out'], 200)
 

@@ -15,18 +15,18 @@ from IPython.display import Markdown
 
 there = {page_name(p): p.relative_to(NBS).as_posix() for p in notebooks() if p.stem != 'index'}
 papers = [('clip', 'CLIP', 'a whole film with its whole report: ConVIRT, then CLIP', '2010.00747, 2103.00020'),
-    ('siglip', 'SigLIP', 'the same, each pair judged by itself', '2303.15343'),
+    ('siglip', 'SigLIP', 'the same, with a sigmoid for each pair', '2303.15343'),
     ('gloria', 'GLoRIA', 'words with the regions that they attend to', 'ICCV 2021'),
     ('plan', 'PLAN', 'words with cells of the film, refined step by step; re-implemented from the abstract',
      '2502.18047'),
-    ('mrm', 'MRM', 'masked films and masked reports, restored together (pretraining only)', '2301.13155'),
+    ('mrm', 'MRM', 'masked films and masked reports, reconstructed together (pretraining only)', '2301.13155'),
     ('alta', 'ALTA', 'a frozen masked model, aligned through adapters; lateral and prior films', '2506.08990'),
     ('place', 'PLACE', 'observations of the film with sentences of the report; re-implemented from the abstract',
      '2506.10573'),
-    ('mmclip', 'MMCLIP', 'what attention picks is masked and restored; re-implemented from abstract and figure',
-     '2407.19546'),
+    ('mmclip', 'MMCLIP', 'patches and words chosen by attention are masked and reconstructed; re-implemented from '
+     'abstract and figure', '2407.19546'),
     ('mgca', 'MGCA', 'film, region and disease, each with its counterpart in the text', '2210.06044'),
-    ('biovil', 'BioViL', 'phrases with regions, with a text tower of the field', '2204.09817')]
+    ('biovil', 'BioViL', 'phrases with regions, with a text tower trained on radiology reports', '2204.09817')]
 def row(key, name, what, who):
     page = there.get(f'methods.{key}')
     return f"| {f'[{name}]({page})' if page else name} | {what} | {who} | {'here' if page else 'planned'} |"
@@ -50,7 +50,7 @@ from torch.nn.functional import normalize
 from medvl.core import Aligner, Batch, Feat, Out
 
 class Tiny(Aligner):
-    "Mean brightness against mean token: the least that can be called an aligner."
+    "Mean brightness against mean token: a minimal aligner."
     def __init__(self):
         super().__init__()
         self.v, self.t = nn.Linear(1, 4), nn.Embedding(10, 4)
@@ -68,17 +68,17 @@ list(out.terms), tuple(out.img.glob.shape)
 assert torch.allclose(out.img.glob.norm(dim=-1), torch.ones(3), atol=1e-5)
 
 # %% [19] Pages
-LAYERS = {'tutorials': 'where to start: a first run, your own films, MIMIC-CXR; what ALTA does on the phantom',
-    'core files': 'what every part shares: batch, features, loss terms, the promise of a method; files on disk',
+LAYERS = {'tutorials': 'where to start: a first run, your own films, MIMIC-CXR; how ALTA does on the phantom',
+    'core files': 'what every part shares: batch, features, loss terms, the interface of a method; files on disk',
     'data': 'films and reports, from DICOM and text to batches: studies, manifests, splits, leakage, cache',
     'models': 'towers, adapters, masks, heads, checkpoints; the work of a step, counted',
-    'losses': 'contrast of whole films and reports; of words and places',
-    'readers': 'public sets as they are downloaded, each with its traps',
+    'losses': 'contrasts of whole films and reports, of words and places, of sets',
+    'readers': 'public sets as they are downloaded, each with its pitfalls',
     'phantom': 'a simulated thorax: films, reports, labels, boxes and masks whose truth is known',
     'methods': 'the methods, equation by equation',
-    'train': 'a step as callbacks; a whole run, with resume',
+    'train': 'the training step as callbacks; a whole training, with resume',
     'eval': 'retrieval, zero-shot, grounding, probes: each score with an interval',
-    'run': 'a run from data to scores: build, train, score, compare, resume; a model at hand',
+    'run': 'a run from data to scores: build, train, score, compare, resume; a trained model in use',
     'commands command cli toy': 'the command line, a page for each family of commands; small fixtures for the pages'}
 def layer(tops):
     "The pages of a layer, in the order of reading."
@@ -93,7 +93,7 @@ assert there['core'] == '00_core.ipynb'
 assert len(there) == len(set(there.values()))  # no two pages under one address
 assert sorted(there) == sorted(n for tops in LAYERS for n,_ in layer(tops))  # no page is left out
 
-# %% [22] Every page, in a sentence
+# %% [22] Every page in a sentence
 def catalogue():
     "Every page with the sentence under its title, a table for each layer."
     for tops in LAYERS:

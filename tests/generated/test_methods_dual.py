@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from medvl.core import Aligner, Batch, Feat, MedvlError, Out
 from medvl.losses.contrastive import clip_loss, gather, same_text
-from medvl.models.checkpoint import load_state, mrm_keys, read_config
+from medvl.models.checkpoint import load_state, read_config
+from medvl.models.authors import mrm_keys
 from medvl.models.heads import CellMean
 from medvl.models.masked import PatchDecoder
 from medvl.models.text import TextTower, pool_words
@@ -127,10 +128,10 @@ z = m.idle('vision','head_v'); m.zero_grad(); z.backward()
 touched = {k.split('.')[0] for k,p in m.named_parameters() if p.grad is not None}
 test_eq((z.item(), touched), (0., {'text','head_t','log_scale'}))
 
-# %% [39] Restoring films
+# %% [39] Reconstructing films
 from medvl.methods.dual import (masked_tower, patch_decoder, film_to_text, large_films)
 
-# %% [40] Restoring films
+# %% [40] Reconstructing films
 d = patch_decoder(m.vision, 2, dict(width=12, depth=1, heads=2))
 test_eq((d.pred.out_features, d.config['grid']), (32*32, (2,2)))
 test_eq(film_to_text(m.vision, m.text).bias.abs().sum().item(), 0.)

@@ -20,6 +20,7 @@ from medvl.methods.dual import (DualEncoder, first_film, make_head, masked_tower
                                 pool_text, text_tower, unpack_films, vision_tower)
 from medvl.methods.recipe import Recipe
 from medvl.models.guided import mask_named, patch_scores, standard, top_patches
+from medvl.models.heads import BatchScale
 from medvl.models.masked import patchify, pixel_loss, token_loss
 
 # %% [4] MMCLIP

@@ -14,7 +14,8 @@ from medvl.core import Batch, Feat, MedvlError, Out
 from medvl.methods.dual import (DualEncoder, film_to_text, large_films, masked_tower, patch_decoder, text_tower,
                                 vision_tower)
 from medvl.methods.recipe import Recipe
-from medvl.models.checkpoint import load_state, mae_keys
+from medvl.models.checkpoint import load_state
+from medvl.models.authors import mae_keys
 from medvl.models.heads import BatchScale
 from medvl.models.masked import mask_words, patchify, pick_patches, pixel_loss, token_loss
 from medvl.models.vision import init_mae
@@ -70,7 +71,7 @@ sharp, soft = shrink(comb,32), F.interpolate(comb, size=(32,32), mode='bicubic',
 print(f"brightest column: {sharp.max():.2f} as MRM does, {soft.max():.2f} with antialiasing")
 test_eq(bool(sharp.max() > soft.max()+.05), True)
 
-# %% [14] The film speaks to the words
+# %% [14] From the film to the words
 lin, patches = nn.Linear(768,384), torch.randn(2,49,768)
 test_close(lin(patches).mean(1), lin(patches.mean(1)), eps=1e-5)
 
@@ -150,7 +151,7 @@ x = torch.randn(1,1,32,32)
 test_close(again.eval().encode_image(x).glob, m.encode_image(x).glob, eps=1e-6)
 
 # %% [41] From the authors' file
-from medvl.models.checkpoint import mrm_keys
+from medvl.models.authors import mrm_keys
 d, t, v, deep = 192, 384, 60, 2
 def lin(k, o, i): return {k+'.weight': (o,i), k+'.bias': (o,)}
 def norm(k, w): return {k+'.weight': (w,), k+'.bias': (w,)}
@@ -198,7 +199,7 @@ with tempfile.TemporaryDirectory() as folder:
     del theirs['norm.weight']; torch.save({'model': theirs}, f'{folder}/MRM.pth')
     test_fail(lambda: load_state(fresh, f'{folder}/MRM.pth', rename=rules), contains='vision.net.norm.weight')
 
-# %% [43] The classic mistake: a loss that counts what was in sight
+# %% [43] The classic mistake: a loss over visible patches and words
 vocab, l = 30000, 100
 labels, hidden = torch.randint(5, vocab, (1,l)), torch.zeros(1,l).bool()
 hidden[0,1:60:2] = True  # 60 tokens, half hidden, then padding

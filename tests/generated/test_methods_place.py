@@ -57,10 +57,10 @@ test_eq(as_sentences(torch.tensor([[-1,0,1,-1],[-1,-1,-1,-1]]), msk).tolist(), [
 test_eq(as_sentences(None, msk).tolist(), [[0,0,0,0],[0,0,-1,-1]])
 test_fail(lambda: as_sentences(torch.zeros(2,3).long(), msk), contains='sent is [2, 3]')
 
-# %% [11] Which patches go together
+# %% [11] Patch correlations
 from medvl.methods.place import (pixel_patches, patch_correlation)
 
-# %% [13] Which patches go together
+# %% [13] Patch correlations
 C, keep = patch_correlation(torch.tensor([[[0.,1.],[0.,2.],[1.,0.],[3.,3.]]]))
 test_eq(C[0,:3,:3], torch.tensor([[1.,1.,-1.],[1.,1.,-1.],[-1.,-1.,1.]]))
 test_eq((keep[0,3].any().item(), keep[0,0].tolist()), (False, [False,True,True,False]))
@@ -68,10 +68,10 @@ test_eq(pixel_patches(torch.arange(16.).view(1,1,4,4), (2,2), 2)[0,1].tolist(), 
 test_close(pixel_patches(torch.ones(1,3,5,5), (2,2), 2), torch.ones(1,4,4), eps=1e-5)
 test_fail(lambda: patchify(torch.ones(1,1,5,5), 2), contains="don't tile")
 
-# %% [15] Which patches go together
+# %% [15] Patch correlations
 from medvl.methods.place import (PositionMean, explained)
 
-# %% [16] Which patches go together
+# %% [16] Patch correlations
 pos, pair = PositionMean(2), torch.tensor([[0.,1.],[1.,0.]]).bool()
 for v in (.2,.4,.9): pos.update(torch.full((1,2,2), v), pair[None])
 test_close(pos.mean, torch.tensor([[0.,.5],[.5,0.]]), eps=1e-6)
@@ -81,7 +81,7 @@ test_eq([round(explained(a*rest, rest, pair[None]).item(), 4) for a in (0,1,.5,-
 # %% [18] The model
 from medvl.methods.place import (TARGETS, PLACE)
 
-# %% [33] In use
+# %% [33] An example
 def sents(b): b['sent'] = torch.where(b.word >= 0, b.word//2, -1); return b
 tiny = dict(vision=toy_vit(64, embed_dim=24, num_heads=2, depth=1, patch_size=16),
             text=toy_bert(50, hidden_size=24, num_attention_heads=2), size=64,
@@ -91,7 +91,7 @@ print(b.sent[0].tolist())
 out = m.train()(b); print({k: round(v.item(),3) for k,v in out.terms.items()})
 test_eq((out.img.loc.shape, out.txt.loc.shape, out.txt.msk.sum(1).tolist()), ((4,16,24), (4,3,16), [2,1,2,2]))
 
-# %% [35] In use
+# %% [35] An example
 m.eval()
 with torch.no_grad():
     m.forward(b); out = m(b); t, y = out.terms, torch.arange(4)
@@ -107,7 +107,7 @@ with torch.no_grad():
 total = sum(m.weights[k]*v for k,v in t.items()); test_close(m.loss(out).item(), total.item(), eps=1e-5)
 test_close(t['r2'].item(), m.correlation_r2(b), eps=1e-5)
 
-# %% [37] In use
+# %% [37] An example
 ways = dict(pairing='hungarian'), dict(within=True), dict(corr_of='feature'), dict(mask_ratio=.5), dict(positives=True)
 for kw in ({}, *ways):
     x = PLACE.small(**{**tiny, **kw}).train(); o = x(b); x.loss(o).backward()
@@ -121,7 +121,7 @@ was = next(slow.slow.parameters()).clone()
 with torch.no_grad(): next(slow.vision.parameters()).add_(1.)
 slow.follow(); test_close(next(slow.slow.parameters()), was + .5, eps=1e-6)
 
-# %% [39] In use
+# %% [39] An example
 with torch.no_grad():
     f, t = m.encode_image(b.img, b.img_msk), m.encode_text(b.txt[:4], b.txt_msk[:4], sent=b.sent[:4])
     s, H, one = m.scores(f, t), m.maps(f, t), Feat(t.glob[1:2], t.loc[1:2], t.msk[1:2])
@@ -131,7 +131,7 @@ with torch.no_grad():
     test_close(m.maps(f, one)[:,:,0], H[:,:,1], eps=1e-5)
     test_eq(m.encode_text(b.txt[:4], b.txt_msk[:4]).msk.sum(1).tolist(), [1]*4)
 
-# %% [41] In use
+# %% [41] An example
 again = PLACE(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 with torch.no_grad(): test_close(again.eval().scores(f, t)['local'], s['local'], eps=1e-6)
 with torch.device('meta'): full = {'ViT-B/16': PLACE.paper(), 'ResNet-50': PLACE.resnet()}
@@ -144,7 +144,7 @@ test_fail(lambda: PLACE.small(**{**tiny, 'vision': 'resnet18'}, mask_ratio=.5), 
 test_fail(lambda: m(Batch({k: v for k,v in b.items() if k != 'sent'})), contains="PLACE needs batch['sent']")
 test_fail(lambda: m(Batch(b, txt_msk=torch.zeros(6,9).bool())), contains='has a text; PLACE')
 
-# %% [43] The classic mistake: all queries say the same
+# %% [43] The classic mistake: all queries give the same observation
 same = PLACE.small(**tiny).eval()
 with torch.no_grad(): same.observe.query.copy_(same.observe.query[:1].expand(4,-1)); c = same(b).terms
 print({k: round(c[k].item(), 3) for k in ('pcma','alike','cos')})

@@ -125,7 +125,7 @@ w = l.r[:3,0].exp()*sel[:3,0]; test_close(m[0,0], (w/w.sum()*(5*l.cos[:3,0]).exp
 test_eq(selected(l, [3,2], torch.tensor([1,0])), torch.cat([sel[:3,1], sel[3:,0]])[:,None])
 test_eq(bool(m.abs().max() <= 1), True)
 
-# %% [24] What that does to learning
+# %% [24] The effect on learning
 def planted(n, g, things=8, cells=36, d=24):
     "Cells in which some things are planted, where they are, and the words of each text."
     code, common = (torch.randn(*o,d,generator=torch.Generator().manual_seed(k)) for k,o in ((5,(things,)), (6,())))
@@ -160,7 +160,7 @@ test_eq(got['whole region'] > .2 and got['whole region'] > got['less the mean ce
 # %% [26] The model
 from medvl.methods.plan import (PLAN)
 
-# %% [36] In use
+# %% [36] An example
 from medvl.toy import curves, ends, toy_batch, toy_bert, toy_vit, train_toy
 small = dict(embed_dim=24, num_heads=2, depth=1, patch_size=16)
 tiny = dict(vision=toy_vit(64, **small), text=toy_bert(50, hidden_size=24, num_attention_heads=2),
@@ -170,7 +170,7 @@ out = m.train()(b); print({k: round(v.item(),3) for k,v in out.terms.items()})
 test_eq((out.img.loc.shape, out.txt.loc.shape, out.txt.msk.sum(1).tolist()), ((4,16,16), (4,4,16), [4,1,3,4]))
 test_close(out.img.loc.norm(dim=-1), torch.ones(4,16), eps=1e-5)
 
-# %% [38] In use
+# %% [38] An example
 def by_hand(v, t, msk, K=2):
     total = 0.
     for k,o in ((1,1/3),(2,2/3)):
@@ -192,7 +192,7 @@ with torch.no_grad():
     chunked = m.local_pairs(out.img.loc, out.txt).item(); m.chunk = 1
     test_close(m.local_pairs(out.img.loc, out.txt).item(), chunked, eps=1e-5); m.chunk = None
 
-# %% [40] In use
+# %% [40] An example
 ways = dict(local='words'), dict(K=0), dict(how='mult'), dict(last=True), dict(positives=True), dict(hidden=0)
 for kw in ({}, *ways):
     x = PLAN.small(**{**tiny, **kw}).train(); x.loss(x(b)).backward()
@@ -202,7 +202,7 @@ test_eq(PLAN.small(**tiny, K=3).omega(3), [0, 1/6, 1/3, 1/2]); test_eq(PLAN.smal
 c = PLAN.small(**tiny, K=3, curriculum=True)
 test_eq([c.at(o) for o in (0,.3,.4,.7,1)], [1,1,2,3,3]); test_fail(lambda: c.at(2), contains='[0,1]')
 
-# %% [42] In use
+# %% [42] An example
 m.eval()
 with torch.no_grad(): f, t = m.encode_image(b.img, b.img_msk), m.encode_text(b.txt[:4], b.txt_msk[:4], b.word[:4])
 with torch.no_grad(): H, s = m.maps(f, t), m.scores(f, t)
@@ -213,7 +213,7 @@ test_close(H1[:,:,0], H[:,:,1], eps=1e-5); test_close(s1['local'][:,0], s['local
 test_close(H[0,:,1].flatten(1), (t.loc[1,:1] @ f.loc.mT)[:,0], eps=1e-5)    # look 0 of a text of one word: its cosines
 test_eq(bool(s['local'].abs().max() <= 1), True)
 
-# %% [44] In use
+# %% [44] An example
 again = PLAN(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 with torch.no_grad(): test_close(again.eval().maps(f, t), H, eps=1e-6)
 with torch.device('meta'): full = {'ResNet-50': PLAN.paper(), 'ViT-B/16': PLAN.vit()}
@@ -227,7 +227,7 @@ test_fail(lambda: PLAN.small(**tiny, how='max'), contains="how='max'")
 test_fail(lambda: m(Batch(b, txt_msk=torch.zeros(6,9).bool())), contains='no sample of this batch has a text')
 test_fail(lambda: m(Batch(b, img_msk=torch.zeros(6,1).bool())), contains='has no film in any slot')
 
-# %% [46] The classic mistake: scoring with the question
+# %% [46] The classic mistake: scoring with the query
 g = torch.Generator().manual_seed(1)
 words, cells = (F.normalize(torch.randn(*s,64,generator=g), dim=-1) for s in ((40,), (4,49)))
 l = looks(words, cells, [40], K=2)[-1]

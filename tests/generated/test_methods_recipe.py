@@ -22,10 +22,10 @@ r = Recipe(samples=96)
 test_eq((r.bs, r.accum, r.stop_at), (None, 1, None))
 test_fail(lambda: setattr(r, 'wd', 0), contains='wd')  # frozen: a run cannot change it behind one's back
 
-# %% [9] What was given wins
+# %% [9] Overriding a recipe
 from medvl.methods.recipe import (_names, but)
 
-# %% [10] What was given wins
+# %% [10] Overriding a recipe
 mine = but(r, epochs=5, wd=None)
 test_eq((mine.epochs, mine.wd, r.epochs), (5, .05, 100))
 test_fail(lambda: but(r, learning_rate=1), contains="no 'learning_rate'")

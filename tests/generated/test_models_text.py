@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, PreTrainedConfig
 from transformers.utils import logging as hf_logging
 from medvl.core import Feat, MedvlError, need
-from medvl.models.names import say_names
+from medvl.models.checkpoint import say_names
 
 # %% [4] Text towers
 import importlib.util, json, tempfile

@@ -5,6 +5,7 @@
 from collections.abc import Sequence
 import numpy as np
 from medvl.core import MedvlError
+from medvl.data.show import Rows
 from medvl.data.study import Box, Study, View
 
 # %% [4] Marks

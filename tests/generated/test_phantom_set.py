@@ -14,6 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 from medvl.core import MedvlError
 from medvl.files import cache_dir, jsonable, written
+from medvl.data.show import Rows
 from medvl.data.study import Box, Study, View
 from medvl.phantom.anatomy import Anatomy
 from medvl.phantom.bones import Strokes, smooth, tube

@@ -15,7 +15,7 @@ import tempfile
 from fastcore.test import *
 from medvl.readers.find import read_studies
 from medvl.readers.find import find_layouts
-from medvl.data.study import leakage
+from medvl.data.splits import leakage
 
 # %% [6] Lists and versions
 from medvl.readers.covidx import (COVIDX, covidx_line)

@@ -7,6 +7,7 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 from medvl.core import MedvlError, Registry
 from medvl.data.manifest import read_manifest
+from medvl.data.show import Rows
 from medvl.data.study import Study, share_bits
 
 # %% [4] Public sets
@@ -17,7 +18,7 @@ from fastcore.test import *
 from medvl.core import MedvlError
 from medvl.data.table import ReadLog
 
-# %% [6] Who reads it
+# %% [6] The readers
 from medvl.readers.find import (readers)
 
 # %% [8] The marks
@@ -28,10 +29,10 @@ pd.set_option('display.max_colwidth', 60)
 test_eq(sorted(MARKS), sorted(readers))
 pd.DataFrame([dict(layout=k, file=globs.split('|')[0], says=says) for k,(globs,says) in MARKS.items()])
 
-# %% [11] Found
+# %% [11] Finding a set
 from medvl.readers.find import (_opened, first_line, find_layouts)
 
-# %% [13] Found
+# %% [13] Finding a set
 with tempfile.TemporaryDirectory() as d:
     d = Path(d); test_eq(find_layouts(d), [])
     (d/'metadata.csv').write_text('Patientid,offset\n'); test_eq(find_layouts(d), ['covid'])
@@ -57,7 +58,8 @@ from medvl.readers.find import (read_studies)
 tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name); (d/'films').mkdir()
 Image.new('L', (40,40)).save(d/'films/a.png')
 (d/'manifest.csv').write_text('image,patient_id\nfilms/a.png,p1\n')
-test_eq(len(read_studies(d, log=ReadLog())), 1); test_eq(len(read_studies(d/'manifest.csv', log=ReadLog())), 1)
+read = read_studies(d, log=ReadLog()); print(read); test_eq(len(read), 1); assert len(repr(read)) < 200
+test_eq(len(read_studies(d/'manifest.csv', log=ReadLog())), 1)
 test_fail(lambda: read_studies(d/'films'), contains='no known layout. Known: covid (metadata.csv), ')
 test_fail(lambda: read_studies(d/'nowhere'), contains='no such file or folder')
 test_fail(lambda: read_studies(d/'films', kind='mimik'), contains="unknown layout 'mimik'")

@@ -12,14 +12,15 @@ from medvl.core import MedvlError
 from medvl.data.identity import doubtful
 from medvl.data.manifest import count_found
 from medvl.data.scan import read_text
-from medvl.data.study import Study, View, link_priors, split_by_patient
+from medvl.data.study import Study, View, link_priors
+from medvl.data.splits import split_by_patient
 from medvl.data.table import ReadLog
 
 # %% [4] What the readers share
 import gzip, tempfile
 from datetime import datetime
 from fastcore.test import *
-from medvl.data.study import leakage
+from medvl.data.splits import leakage
 
 # %% [6] Files
 from medvl.readers.layout import (find_table, need_table)

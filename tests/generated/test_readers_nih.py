@@ -21,7 +21,7 @@ from PIL import Image
 from medvl.core import CHEXPERT
 from medvl.readers.find import read_studies
 from medvl.readers.find import find_layouts
-from medvl.data.study import leakage
+from medvl.data.splits import leakage
 from medvl.readers.rehearsal import published_tables
 
 # %% [6] Tables and names

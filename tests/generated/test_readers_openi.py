@@ -13,7 +13,8 @@ from medvl.data.dicom import view_kind
 from medvl.data.manifest import count_found
 from medvl.data.pixels import ImageError
 from medvl.data.scan import dicom_header
-from medvl.data.study import Study, View, link_priors, split_by_patient
+from medvl.data.study import Study, View, link_priors
+from medvl.data.splits import split_by_patient
 from medvl.data.table import ReadLog, read_table
 
 # %% [4] Open-i, and the annotation files of R2Gen
@@ -23,7 +24,8 @@ from fastcore.test import *
 from PIL import Image
 from medvl.readers.find import read_studies
 from medvl.readers.find import find_layouts
-from medvl.data.study import leakage, samples
+from medvl.data.study import samples
+from medvl.data.splits import leakage
 from medvl.data.words import impression_findings
 from medvl.phantom.projection import write_dicom
 from medvl.phantom.set import phantom_studies

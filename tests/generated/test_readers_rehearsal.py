@@ -8,12 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Iterable
 import pandas as pd
+import pydicom
 from PIL import Image
 from medvl.core import CHEXPERT, MedvlError
 from medvl.data.study import Study, View
 
 # %% [4] A rehearsal of MIMIC-CXR
-import tempfile
+import contextlib, io, tempfile
+from collections import Counter
 from fastcore.test import *
 from medvl.phantom.set import phantom_studies
 
@@ -53,9 +55,25 @@ test_fail(lambda: write_mimic([Study('p', 's', views=[View(path='a.png', id='a')
           contains="film 'a' is not in memory")
 tmp.cleanup()
 
-# %% [12] Published tables
+# %% [12] Six sets with labels
+from medvl.readers.rehearsal import (put_film, OWN, IN_NIH, IN_PADCHEST, _fronts, write_nih, write_chexpert)
+
+# %% [13] Six sets with labels
+from medvl.readers.rehearsal import (write_rsna, write_siim, write_covidx, write_padchest, WRITERS)
+
+# %% [14] Six sets with labels
+from medvl.readers.find import find_layouts, readers
+tmp = tempfile.TemporaryDirectory(); made = phantom_studies(20, seed=2, size=48)
+for k,write in WRITERS.items():
+    with contextlib.redirect_stdout(io.StringIO()): got = readers[k](write(made, Path(tmp.name)/k), missing='error')
+    test_eq(find_layouts(Path(tmp.name)/k), [k]); test_eq(len(got), sum(bool(s.frontals) for s in made))
+    film = got[0].views[0].film().px; test_eq(film.shape[-2:], (48,48))
+    print(f"{k:9}", Counter(s.split for s in got), sorted({f for s in got for f,x in s.labels.items() if x == 1})[:4])
+tmp.cleanup()
+
+# %% [16] Published tables
 from medvl.readers.rehearsal import (published_tables)
 
-# %% [13] Published tables
+# %% [17] Published tables
 if (pub := published_tables(('BBox_List_2017.csv.gz','BBox.csv.gz'))):
     test_eq([o.name for o in Path(pub.name).iterdir()], ['BBox.csv.gz']); pub.cleanup()

@@ -39,10 +39,10 @@ three[2].views[0].path = None
 test_fail(lambda: study_rows(three), contains="film 'c0' is only in memory")
 three[2].views[0].path = 'films/c0.jpg'
 
-# %% [11] What their program will see
+# %% [11] How their programs read the table
 from medvl.readers.rows import (write_rows)
 
-# %% [12] What their program will see
+# %% [12] How their programs read the table
 tmp = tempfile.TemporaryDirectory(); to = Path(tmp.name)/'train.csv'
 test_fail(lambda: write_rows(three, to), contains="'-1' would be read as the int64 -1 (1 of 1 rows)")
 assert not to.exists()

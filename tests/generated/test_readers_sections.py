@@ -82,10 +82,10 @@ test_eq([n for n,_ in report_pieces('\n NDICATION:  Pneumonia?\n \n FINDINGS:  C
 # CHEST is a heading of its own, although it is a word of `chest wall`
 test_eq([n for n,_ in report_pieces('\n IMPRESSION: a\n CHEST: b')], ['preamble','impression','findings'])
 
-# %% [12] What MIT-LCP's file would hold
+# %% [12] The columns of MIT-LCP's file
 from medvl.readers.sections import (mimic_sections, mimic_conclusion)
 
-# %% [13] What MIT-LCP's file would hold
+# %% [13] The columns of MIT-LCP's file
 test_eq(mimic_sections(full)['impression'], 'No acute process.')
 test_eq(mimic_conclusion(mimic_sections(full)), 'No acute process.')
 test_eq(mimic_conclusion(mimic_sections(title)), 'Lungs are clear.\n \n Heart is large.')

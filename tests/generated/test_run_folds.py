@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from medvl.core import MedvlError, methods
-from medvl.data.splits import fold_of, fold_splits, without, write_splits
-from medvl.data.study import leakage
+from medvl.data.splits import fold_of, fold_splits, leakage, without, write_splits
 from medvl.eval.retrieval import Embeddings, embed
 from medvl.files import jsonable, save_json
 from medvl.run.data import read, units

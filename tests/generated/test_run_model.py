@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] A model at hand
-import base64, html, io, textwrap
+import html, io, textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import torch
 from fastcore.basics import patch_to
-from PIL import Image
 from torch.nn.functional import normalize
 from medvl.core import SLOTS, Aligner, MedvlError, default_device
 from medvl.data.batch import sample_loader
@@ -21,6 +20,7 @@ from medvl.data.manifest import read_manifest
 from medvl.data.preset import Preset
 from medvl.data.prompts import load_prompts
 from medvl.data.scan import scan_dicom
+from medvl.data.show import Rows, cards
 from medvl.data.study import Sample, Study, View, samples
 from medvl.data.table import ReadLog, write_table
 from medvl.data.tokens import load_tokenizer
@@ -28,13 +28,15 @@ from medvl.data.words import sections
 from medvl.eval.maps import Asker, heats
 from medvl.eval.retrieval import Embeddings, embed
 from medvl.eval.zeroshot import embed_texts
-from medvl.models.checkpoint import from_pretrained, read_config
+from medvl.models.authors import open_model
+from medvl.models.checkpoint import read_config
 from medvl.readers.find import find_layouts, read_studies
 from medvl.run.folder import shipped
 
 # %% [4] A model at hand
 import tempfile
 from fastcore.test import *
+from PIL import Image
 from medvl.phantom.set import phantom_studies
 
 # %% [6] What can be embedded
@@ -54,7 +56,7 @@ test_fail(lambda: as_studies([d/'film0.png', d/'film9.png'], log), contains='1 o
 test_fail(lambda: as_studies([], log), contains='the list is empty')
 
 # %% [9] What comes back
-from medvl.run.model import (thumbnail, cards, Films)
+from medvl.run.model import (Films)
 
 # %% [10] What comes back
 from medvl.run.model import (Hits)

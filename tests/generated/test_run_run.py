@@ -27,7 +27,9 @@ from medvl.run.run import (Options)
 from medvl.run.run import (FREE_OF, Run)
 
 # %% [8] What a run is
-run = Run('alta', size='full', epochs=50); r = run.recipe()
+run = Run('alta', size='full', epochs=50); r = run.recipe(); print(run)
+test_eq(repr(run), 'Run of alta: no data, size=full, epochs=50')
+test_eq(repr(Run('clip', [1]*1500, init=Path('mrm'))), 'Run of clip: 1,500 studies in memory, init=mrm')
 print(r)
 test_eq((r.epochs, r.stop_at, r.samples, r.per, r.precision), (50, 30, 96, 'study', 'fp16'))
 test_eq((r.bs, run.patience), (None, None))                          # open: it follows from the number of processes

@@ -174,6 +174,8 @@ test_eq((luck['P@10'], luck['image_to_text_T@10']), (.5, .5))           # ten of
 some = compare(c, dict(alta=['alta'], clip_mrm=['clip_mrm']), scores, 'alta')
 a, b = (some[k]['image_to_text_R@10'] for k in ('alta','clip_mrm'))
 test_close(b['minus_alta']['value'], b['value']-a['value'], 1e-9); assert 'minus_alta' not in a
+both = compare(c, dict(two=['alta','clip_mrm']), scores)['two']['image_to_text_T@10']   # as if they were two seeds
+test_close(np.mean(both['seeds']), both['value'], 1e-9); test_eq(len(both['seeds']), 2)
 test_close(a['value'], scores['alta']['retrieval']['full']['image_to_text_R@10'], 1e-9)
 luck = chances(Embeddings.load('demo/alta/embeddings.npz'), labels_of(c.run('alta').draw('test')))
 test_eq(set(luck), set(some['alta'])-{'AUROC'})

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from medvl.run.data import read, read_rsna_set, shown, slots_of, units
 from medvl.run.folder import model_dir
+from medvl.run.sources import open_source
 
 # %% [4] Build and train
 import os, tempfile
@@ -71,16 +72,19 @@ a = SimpleNamespace(cache=None, num_workers=0, errors='raise', seed=0)
 dls = loaders_of(a, r, smp, tok, 'mrm-small', 4)
 test_eq((dls.train.one_batch()[0]['img'].shape[:2], dls.names), ((4, 1), ['train','val']))
 
-# %% [20] The best epoch, by a task
+# %% [20] Further sources
+from medvl.run.train import (sources_of, with_sources, work_of)
+
+# %% [22] The best epoch, by a task
 from medvl.run.train import (chooser, chosen)
 
-# %% [22] One training
+# %% [24] One training
 from medvl.run.train import (accumulated, in_words)
 
-# %% [23] One training
+# %% [25] One training
 from medvl.run.train import (train)
 
-# %% [24] One training
+# %% [26] One training
 with torch.device('meta'): m = build('alta', tok=tok)
 a = SimpleNamespace(method='alta', size='small'); r = recipe_of(m, 'small')
 lines = in_words(a, r, one_step(r), m, dict(samples=dict(train=9), with_text=dict(train=9))).split('\n')

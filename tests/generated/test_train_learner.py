@@ -14,7 +14,7 @@ from medvl.models.checkpoint import save_pretrained
 from medvl.models.chunks import in_chunks
 from medvl.models.norm import several, sync_norms
 from medvl.train.step import (AlignLearner, AutocastCB, BarCB, ClampScaleCB, ClipCB, PairsCB, StepCB, TermsCB, WandbCB,
-                              bare, check_pairs, lr_at, param_groups)
+                              bare, by_source, check_pairs, lr_at, param_groups)
 import numpy as np
 import torch
 from fastai.callback.core import Callback, TrainEvalCallback

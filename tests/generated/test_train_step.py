@@ -6,7 +6,7 @@ import csv, math, os, time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 from medvl.core import MedvlError, Out, best_precision, need
 from medvl.files import jsonable, written
 from medvl.data.batch import world_size
@@ -246,10 +246,18 @@ tmp = tempfile.TemporaryDirectory(); work = Path(tmp.name)
 write_rows(work/'rows/a.csv', [dict(a=1), dict(a=2, b=3)], ['a','b'])
 test_eq((work/'rows/a.csv').read_text(), 'a,b\n1,\n2,3\n')
 
-# %% [48] The log
+# %% [49] The log
+from medvl.train.step import (source_names, by_source)
+
+# %% [50] The log
+rows = [dict(source=s, epoch=e, step=1, mim=x) for s,e,x in (('a',0,9.), ('a',1,1.), ('b',1,5.), ('a',1,2.))]
+test_eq(by_source(rows), dict(a=dict(steps=2, mim=1.5), b=dict(steps=1, mim=5.)))
+test_eq((by_source([dict(epoch=1)]), source_names(None, [0])), ({}, {}))
+
+# %% [51] The log
 from medvl.train.step import (TermsCB)
 
-# %% [49] The log
+# %% [52] The log
 terms = TermsCB(work/'log.csv'); learn = toy_fit(Toy(), StepCB(), ClipCB(), terms)
 log = pd.read_csv(work/'log.csv')
 test_eq(list(log.columns), 'split step epoch lr samples_per_s loss glob norm log_scale grad_norm'.split())
@@ -259,7 +267,7 @@ with (work/'log.csv').open('a') as f: f.write('train,5,0,0.1')  # torn by a kill
 terms.back_to(3); test_eq(pd.read_csv(work/'log.csv').step.tolist(), [1,2,3])
 log.round(3)
 
-# %% [50] The log
+# %% [53] The log
 class Half(Toy): # a second term, of the notes that say 'large'; a batch may have none
     def forward(self, batch):
         out, b = super().forward(batch), Batch.of(batch)
@@ -278,27 +286,27 @@ test_close(log['pull'].iloc[-1], sum(v*n for v,n in terms)/sum(n for _,n in term
 wrong = np.mean([v for v,_ in terms])
 print(f"validation: {log['pull'].iloc[-1]:.3f} over those that have it, {wrong:.3f} over batches with zeros")
 
-# %% [52] The log
+# %% [55] The log
 from medvl.train.step import (WandbCB)
 
-# %% [53] The log
+# %% [56] The log
 os.environ.pop('WANDB_MODE', None); os.environ['WANDB_SILENT'] = 'true'
 toy_fit(Toy(), StepCB(), ClipCB(), TermsCB(), WandbCB(work))
 run = list((work/'wandb').glob('offline-run-*')); test_eq(len(run), 1)
 test_eq(len(list(run[0].glob('*.wandb'))), 1)
 
-# %% [55] Progress
+# %% [58] Progress
 from medvl.train.step import (BarCB)
 
-# %% [56] Progress
+# %% [59] Progress
 learn = toy_fit(Toy(), StepCB(), ClipCB(), TermsCB(), BarCB(), epochs=5, lr=5e-3)
 val = learn.table.query("split == 'val'").loss.tolist(); test_eq(val[-1] < val[0], True)
 
-# %% [58] Progress
+# %% [61] Progress
 from medvl.train.step import (plot_log)
 
-# %% [59] Progress
+# %% [62] Progress
 plot_log(learn.table);
 
-# %% [61] What was not run
+# %% [64] What was not run
 tmp.cleanup()

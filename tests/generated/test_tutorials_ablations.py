@@ -21,7 +21,7 @@ print(res['data'])
 V = {n: res['variants'][n] for n in VARIANTS if n in res['variants']}  # by question
 test_eq(set(V), set(res['variants'])); test_eq('ALTA' in V, True)
 
-# %% [5] All of it
+# %% [5] All variants
 def cell(x): return f"{100*x['value']:.1f} [{100*x['low']:.1f}, {100*x['high']:.1f}]"
 def table_of(V, cost):
     rows = {n: {'question': VARIANTS[n][0], 'trained': f"{cost[n]['trainable']:,}",
@@ -58,7 +58,7 @@ apart = begin['variants']['from MAE and BERT']
 display(table_of(begin['variants'], begin['cost']))
 print('apart minus together:', {SCORES[w]: gap(apart[w]['minus_alta']) for w in SCORES if 'P@10' in w})
 
-# %% [11] How much is luck
+# %% [11] How large is the effect of the seed?
 def spread(x): return 100*(max(x['seeds'])-min(x['seeds']))
 for w in ways:
     s = [spread(v[w]) for v in V.values()]
@@ -72,7 +72,7 @@ def verdict(n):
     out = []
     for w in ways:
         d = V[n][w]['minus_alta']
-        out.append('better' if d['low'] > 0 else 'worse' if d['high'] < 0 else 'not told apart')
+        out.append('better' if d['low'] > 0 else 'worse' if d['high'] < 0 else 'not distinguishable')
     return out
 said = pd.DataFrame({n: [VARIANTS[n][0], *verdict(n)] for n in V if n != 'ALTA'}).T
 said.columns = ['question', *(SCORES[w] for w in ways)]

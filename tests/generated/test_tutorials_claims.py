@@ -59,7 +59,7 @@ def goal(X, n): return [-minus(X, n)[w]['value'] > g for w,g in zip(ways, (.04, 
 def by_size(f): return '; '.join(f"{n:,} patients: {f(X)}" for n,X in sizes.items())
 alone = minus(W, 'neither'); lost = [d['high'] < 0 for d in alone.values()]
 def apart(a, b):
-    return 'held' if a['low'] > b['high'] else 'did not hold' if a['high'] < b['low'] else 'not told apart'
+    return 'held' if a['low'] > b['high'] else 'did not hold' if a['high'] < b['low'] else 'not distinguishable'
 def knows(n): return apart(tower[n]['mrm'], tower[n]['clip_from_scratch.0'])
 rows = [
  ('about 8 % of the parameters are trained',
@@ -75,7 +75,7 @@ rows = [
   '; '.join(f'{n:,}: {knows(n)}' for n in tower)),
  ('adapted masked models retrieve better than CLIP-style training',
   by_size(lambda X: f"ALTA minus CLIP from scratch, P@10: {each(minus(X, clips[0]), less)}"), 'phantom',
-  '; '.join(f'{n:,}: ' + ('not told apart' if level(X, clips[0]) else
+  '; '.join(f'{n:,}: ' + ('not distinguishable' if level(X, clips[0]) else
                           held(all(wins(X, clips[0])), any(wins(X, clips[0])))) for n,X in sizes.items())),
  ('over 4 points text to image, about 6 image to text, above the best other method',
   by_size(lambda X: f"over CLIP from scratch {each(minus(X, clips[0]), less)}, over CLIP that goes on from the same "
@@ -89,7 +89,7 @@ test_eq([held(*o) for o in ((True,), (False,True), (False,))], ['held','held in 
 back = dict(value=.02, low=.01, high=.03)                                # the other is ahead of ALTA by 1 to 3 points
 test_eq((less(back), more(back)), ('-2.0 [-3.0, -1.0]', '+2.0 [+1.0, +3.0]'))
 one, two = dict(low=.1, high=.2), dict(low=.3, high=.4)
-test_eq([apart(one, two), apart(two, one), apart(one, one)], ['did not hold', 'held', 'not told apart'])
+test_eq([apart(one, two), apart(two, one), apart(one, one)], ['did not hold', 'held', 'not distinguishable'])
 test_eq([wins({'x': {w: dict(minus_alta=b) for w in ways}}, 'x') for b in (back, dict(low=-.3, high=-.1))],
         [[False, False], [True, True]])
 with pd.option_context('display.max_colwidth', None): display(table)
@@ -106,14 +106,14 @@ rows[f"{clips[0]}, {every['arguments']['patients']:,} patients"] = work(every['s
 pd.DataFrame({n: {'T multiply-adds': f'{w:.1f}', 'and before, by MRM': f'{p:.1f}',
                   **{name: pct(s[k]) for k,name in ways.items()}} for n,(w,p,s) in rows.items()}).T
 
-# %% [15] On films that look like films
+# %% [15] On films drawn after real ones
 styles = {n: {'first style': X, 'second': Y['variants']} for (n,X),Y in zip(sizes.items(), (many2, few2))}
 for Y,n in zip((many2, few2), sizes):
     test_eq((Y['arguments']['patients'], Y['data']['test']), (n, many['data']['test']))  # the same patients
 with pd.option_context('display.max_colwidth', None):
     display(pd.DataFrame({(f'{n:,} patients', s, style): row(X, s) for n,Y in styles.items() for s in ('ALTA', *clips)
                           for style,X in Y.items()}).T)
-def said(d): return 'ahead' if d['high'] < 0 else 'behind' if d['low'] > 0 else 'not told apart'      # ALTA
+def said(d): return 'ahead' if d['high'] < 0 else 'behind' if d['low'] > 0 else 'not distinguishable'      # ALTA
 for n,Y in styles.items():
     for style,X in Y.items():
         print(f"{n:,} patients, {style}: ALTA " + '; '.join(f"against {c} " + each(minus(X, c), said) for c in clips))
@@ -158,7 +158,7 @@ display(pd.DataFrame({**table2, 'chance': {named(k): f"{100*chance[k]:.1f}" for 
 for other in ('clip', 'clip_mrm'):
     print(f"ALTA minus {who[other]}:", {named(k): more(again['differences'][f'alta - {other}'][k]) for k in asked})
 
-# %% [25] Films that all look alike
+# %% [25] The component shared by all films
 B = bare['variants']
 both = {(s, w): {name: pct(X[s][k]) for k,name in ways.items()} for s in ('ALTA', *clips)
         for w,X in {'with film_norm': F, 'without': B}.items()}

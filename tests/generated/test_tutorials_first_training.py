@@ -11,7 +11,8 @@ from fastcore.test import test_eq
 from medvl.core import SLOTS, seed_everything
 from medvl.data.batch import dataloaders, sample_loader, show_batch
 from medvl.data.preset import Preset
-from medvl.data.study import leakage, samples
+from medvl.data.study import samples
+from medvl.data.splits import leakage
 from medvl.data.words import sections
 from medvl.data.tokens import train_tokenizer
 from medvl.eval.metrics import chance_recall

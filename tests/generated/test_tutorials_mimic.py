@@ -31,7 +31,7 @@ assert all(s.report for s in studies) and {s.split for s in studies} == {'train'
 
 # %% [8] When something is missing
 def without(glob):
-    "What is said of a copy of the download in which this is not there."
+    "What the reader prints for a copy of the download without these files."
     copy = root/'copy'; shutil.rmtree(copy, ignore_errors=True); shutil.copytree(folder, copy)
     for p in copy.glob(glob): shutil.rmtree(p) if p.is_dir() else p.unlink()
     log = ReadLog('MIMIC-CXR-JPG')
@@ -44,7 +44,7 @@ log = without('mimic-cxr-reports.zip'); test_eq(log.found['studies with a report
 assert log.lines[-1].startswith('no reports: mimic-cxr-reports.zip')
 log = without('*-metadata.csv.gz'); assert 'neither mimic-cxr-*-metadata.csv(.gz)' in log.lines[-1]
 
-# %% [10] Look
+# %% [10] Look at the set
 s = summary(studies, bar=False)
 print(s)
 assert s.leak.ok
@@ -75,7 +75,7 @@ test_eq({v.id for v in full.slots[2:]} <= {v.id for v in full.study.prior.views}
 
 # %% [18] A batch
 tok = train_tokenizer([o.text for o in units if o.split == 'train'], 400)
-# to have something to see, of one split only the pairs that fill all four slots
+# of the split that is shown, only pairs that fill all four slots
 seen = [o for o in units if o.split != full.split or all(o.slots)]
 dls = dataloaders(seen, tok, 'alta-small', bs=2, seed=3)
 batch, ids = dls.loader(full.split).one_batch()

@@ -11,7 +11,8 @@ from medvl.core import SLOTS
 from medvl.data.batch import dataloaders, show_batch
 from medvl.data.manifest import read_manifest
 from medvl.data.scan import scan_dicom
-from medvl.data.study import leakage, samples, split_by_patient
+from medvl.data.study import samples
+from medvl.data.splits import leakage, split_by_patient
 from medvl.data.summary import summary
 from medvl.data.table import write_table
 from medvl.data.words import impression_findings
@@ -22,7 +23,7 @@ from medvl.phantom.export import export_set
 tmp, home = tempfile.TemporaryDirectory(), os.getcwd()
 os.chdir(tmp.name)
 export_set('made', 12, size=96, difficulty='lifelike', dicom=True, masks=False, bar=False)
-Path('made/films').rename('archive')                                    # what somebody gives you: films ...
+Path('made/films').rename('archive')                                    # what you start with: films ...
 reports = pd.read_csv('made/reports.csv', dtype=str)[['study_uid','report']]
 reports.loc[len(reports)] = ['1.2.3.4', 'The heart is normal.']
 reports.to_csv('reports.csv', index=False)                              # ... and a table of reports

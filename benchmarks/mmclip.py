@@ -1,0 +1,187 @@
+"""What each part of MMCLIP is worth on phantom patients, and what unpaired films add to few pairs.
+
+    OMP_NUM_THREADS=1 python benchmarks/mmclip.py --out runs/mmclip --results results
+
+300 paired studies; up to 4,800 frontal films of other patients with labels and without reports. All start from both
+towers of the shipped phantom-mrm and take the same number of steps on pairs; runs with unpaired films take as many
+steps on them in turn, however many films there are, so each film is seen less often where there are more. Zero-shot
+AUROC on 300 other patients (macro over findings) and retrieval, intervals over patients and trainings; zero-shot with
+every wording of `run.suite`, and whether it changes the order of the runs. The share of lesion pixels in the mask is
+taken at four moments of the training. Goes on where it stopped; `--only` and `--seeds` do a part."""
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.stats import t as student
+
+from medvl.core import CHEXPERT, SLOTS
+from medvl.data.batch import Preset, sample_loader
+from medvl.data.cache import ImageCache
+from medvl.data.mix import Source, one_side
+from medvl.data.tokens import load_tokenizer
+from medvl.eval.metrics import Interval, auroc, auroc_without, seed_bootstrap, units_of
+from medvl.eval.retrieval import Embeddings, embed
+from medvl.eval.zeroshot import zeroshot
+from medvl.files import jsonable, provenance, save_json
+from medvl.methods.mmclip import MMCLIP
+from medvl.models.checkpoint import from_pretrained
+from medvl.models.guided import top_patches
+from medvl.phantom.set import iter_phantom
+from medvl.run.data import units
+from medvl.run.folder import found
+from medvl.run.model import shipped
+from medvl.run.run import Run
+from medvl.run.stages import REPORTS, hits
+from medvl.run.suite import flips, prompt_set, wordings
+from medvl.run.train import train
+from fastai.callback.core import Callback
+
+BASE = dict(text=REPORTS, preset='alta-pocket', film_norm=True)
+FULL = BASE | dict(decoder=dict(width=128, depth=1, heads=4), depth=1, heads=4)
+ARMS = {'CLIP': ('clip', BASE, 0), 'MMCLIP': ('mmclip', FULL, 0),
+        'random patches': ('mmclip', FULL | dict(guide='random'), 0),
+        'random words': ('mmclip', FULL | dict(entities=False), 0),
+        'MMCLIP, 1x': ('mmclip', FULL, 1), 'MMCLIP, 4x': ('mmclip', FULL, 4), 'MMCLIP, 16x': ('mmclip', FULL, 16),
+        'CLIP, 16x': ('clip', BASE, 16)}
+PAIRS = [('MMCLIP','CLIP'), ('MMCLIP','random patches'), ('MMCLIP','random words'), ('MMCLIP, 1x','MMCLIP'),
+         ('MMCLIP, 4x','MMCLIP'), ('MMCLIP, 16x','MMCLIP'), ('MMCLIP, 16x','CLIP'), ('CLIP, 16x','CLIP'),
+         ('MMCLIP, 16x','CLIP, 16x'), ('MMCLIP, 16x','MMCLIP, 1x')]
+
+def cohort(a, most):
+    "Pairs as studies with splits, and the pool of unpaired films in the order in which it is used."
+    pairs, pool = [], []
+    for p in iter_phantom(10**6, 0, 128, 'train', 'lifelike-easy'):
+        if len(pairs) < a.pairs: pairs += p[:a.pairs-len(pairs)]; continue
+        pool += [one_side(s, 'labels') for s in units(p)]
+        for v in (v for s in p for v in s.views): v.masks.clear()
+        if len(pool) >= a.pairs*most: break
+    for k,n in dict(val=a.val, test=a.test).items():
+        for p in iter_phantom(n, 0, 128, k, 'lifelike-easy'): pairs += p
+    return pairs, pool
+
+class MaskCB(Callback):
+    "The share of lesion pixels that the mask hides, at four moments."
+    order = 90
+    def __init__(self, films, at=(0, .25, .5, 1)): self.films, self.at, self.got = films, list(at), []
+    def before_batch(self):
+        if self.training and self.at and self.opt_step >= self.at[0]*self.n_epoch*self.total: self.look()
+    def after_fit(self):
+        if self.at: self.look()
+    def look(self):
+        self.at.pop(0); m = self.model
+        if hasattr(m, 'scores_of'):
+            was = m.training; m.eval()
+            with torch.random.fork_rng(): self.got.append((self.opt_step, hidden(m, *self.films)))
+            m.train(was)
+    @property
+    def total(self): return self.step_cb.per_epoch
+
+def lesions(samples, tok, preset, cache, n=96):
+    "Films with lesions, in one batch, and a map of each lesion in patches."
+    some = [s for s in samples if s.slots[0].masks][:n]
+    dl = sample_loader(some, tok, preset, len(some), cache, max_len=128, slots=SLOTS[:1], fields=MMCLIP.fields)
+    on = np.stack([np.any(list(s.slots[0].masks.values()), 0) for s in some])
+    return next(iter(dl))[0], torch.from_numpy(on).float()
+
+def hidden(m, b, on):
+    "Mean share of lesion pixels below hidden patches."
+    with torch.no_grad(): idx = top_patches(m.scores_of(m.sides(b)), m.mask)[1]
+    g = m.vision.grid
+    up = F.interpolate(idx.view(-1, 1, *g).float(), size=on.shape[-2:])[:,0]
+    return float(((up*on).sum((1,2))/on.sum((1,2)).clamp(min=1)).mean())
+
+def arm(a, name, seed, studies, pool, tok):
+    "Train one, or find it done."
+    method, model, k = ARMS[name]
+    out, n = a.out/f"{name.replace(', ','_').replace(' ','_')}-{seed}", a.pairs*k
+    if found(out/'scored.json'): return out
+    more = [Source(f'{k}x', 'labels', pool[:n])] if k else []
+    run = Run(method, data=studies, init=str(shipped()['phantom-mrm']), report=True, model=dict(model),
+              unpaired=more, per='image', slots='current', text='impression', shuffle_sentences=False, epochs=a.epochs,
+              warmup=1, bs=32, lr=a.lr, wd=.05, precision='fp32', seed=seed, cache=a.out/'films')
+    smp = units(studies, text='impression', split='test', need_text=True)
+    preset = Preset.of('alta-pocket'); cache = ImageCache(a.out/'films', preset.decode)
+    look = MaskCB(lesions(smp, tok, preset, cache))
+    res = train(run, out, tok, resume=True, quiet=True, cbs=[look])
+    m = from_pretrained(out/'model')
+    dl = sample_loader(smp, tok, preset, 64, cache, slots=SLOTS[:1], classes=CHEXPERT)
+    emb = embed(m, dl, progress=False); emb.save(out/'test.npz')
+    save_json(out/'scored.json', jsonable(dict(steps=res['run']['steps'], seconds=res['run']['seconds'], mask=look.got,
+                                               losses=res['run']['train'], sources=res['run'].get('sources'))))
+    print(f"{name}, seed {seed}: {res['run']['steps']} steps, {res['run']['seconds']:.0f} s; {look.got}", flush=True)
+    return out
+
+def scores_of(a, name, seeds, tok, lab):
+    "Zero-shot scores `[seed film finding]` by wording, and retrieval hits by direction `[seed film]`."
+    zero, hit = {w: [] for w in wordings()}, []
+    for i in seeds:
+        dir = a.out/f"{name.replace(', ','_').replace(' ','_')}-{i}"
+        m, emb = from_pretrained(dir/'model'), Embeddings.load(dir/'test.npz')
+        for w in zero:
+            zero[w].append(zeroshot(m, emb, tok, prompt_set(w, lab), names=CHEXPERT, cv=False, n_boot=0).scores)
+        hit.append(hits(emb, 10))
+    return {w: np.stack(x) for w,x in zero.items()}, {w: np.stack([h[w] for h in hit]) for w in hit[0]}
+
+def macro(s, y):
+    "Mean AUROC over findings of one training."
+    return float(np.mean([auroc(s[k,j], y[k,j]) for j in range(s.shape[1]) if (k := ~np.isnan(y[:,j])).any()]))
+
+def without(s, y, inv, c):
+    "Macro AUROC without each patient `[patient]`."
+    return np.mean([auroc_without(s[k,j], y[k,j].astype(int), inv[k], c) for j in range(s.shape[1])
+                    if (k := ~np.isnan(y[:,j])).any()], 0)
+
+def over_both(a, b, y, group):
+    "Mean AUROC of trainings `[seed film finding]`, or its difference to `b`: interval over patients and trainings."
+    inv, c = units_of(len(y), group)
+    each = np.array([macro(o, y) for o in a]) - (0 if b is None else np.array([macro(o, y) for o in b]))
+    jack = np.mean([without(o, y, inv, c) for o in a], 0)
+    if b is not None: jack = jack - np.mean([without(o, y, inv, c) for o in b], 0)
+    v, n = (c-1)/c*((jack-jack.mean())**2).sum(), len(each)
+    w = each.var(ddof=1)/n if n > 1 else 0.
+    df = (v+w)**2/(v*v/(c-1)+(w*w/(n-1) if w else 0)); h = student.ppf(.975, df)*np.sqrt(v+w)
+    p = None if b is None else float(2*student.sf(abs(each.mean())/np.sqrt(v+w), df))
+    return Interval(float(each.mean()), float(each.mean()-h), float(each.mean()+h), n_units=c, p=p, method='t')
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    p.add_argument('--out', type=Path, required=True); p.add_argument('--results', type=Path)
+    p.add_argument('--only', default=''); p.add_argument('--seeds', type=int, default=3)
+    for k,v in dict(pairs=300, val=40, test=300, epochs=7).items(): p.add_argument(f'--{k}', type=int, default=v)
+    p.add_argument('--lr', type=float, default=1e-3); p.add_argument('--score', action='store_true')
+    a = p.parse_args(); a.out.mkdir(parents=True, exist_ok=True)
+    names = a.only.split(';') if a.only else list(ARMS)
+    studies, pool = cohort(a, 0 if a.score else max(ARMS[k][2] for k in names))
+    tok = load_tokenizer(shipped()['phantom-mrm'])
+    if not a.score:
+        for seed in range(a.seeds):
+            for k in names: arm(a, k, seed, studies, pool, tok)
+    if not a.results: return
+    smp = units(studies, text='impression', split='test', need_text=True); group = [s.group for s in smp]
+    y = np.array([[s.labels.get(c, np.nan) for c in CHEXPERT] for s in smp]); y[(y != 0) & (y != 1)] = np.nan
+    keep = [j for j,c in enumerate(CHEXPERT) if c != 'No Finding' and min((y[:,j] == v).sum() for v in (0, 1)) >= 10]
+    lab, y = [CHEXPERT[j] for j in keep], y[:,keep]
+    got = {k: scores_of(a, k, range(a.seeds), tok, lab) for k in names}
+    main_w = next(iter(wordings()))
+    arms = {}
+    for k in names:
+        ran = [found(a.out/f"{k.replace(', ','_').replace(' ','_')}-{i}"/'scored.json') for i in range(a.seeds)]
+        zero = got[k][0][main_w]
+        arms[k] = dict(auroc=over_both(zero, None, y, group), seeds=[macro(s, y) for s in zero], steps=ran[0]['steps'],
+                       seconds=float(np.mean([r['seconds'] for r in ran])), mask=[r['mask'] for r in ran],
+                       wordings={w: float(np.mean([macro(o, y) for o in s])) for w,s in got[k][0].items()},
+                       **{f'{w}_R@10': seed_bootstrap(np.mean, h, group=group) for w,h in got[k][1].items()})
+    diff = {f'{b} - {c}': dict(auroc=over_both(got[b][0][main_w], got[c][0][main_w], y, group))
+            | {f'{w}_R@10': seed_bootstrap(np.mean, got[b][1][w], got[c][1][w], group=group) for w in got[b][1]}
+            for b,c in PAIRS if b in got and c in got}
+    save_json(a.results/'mmclip.json', jsonable(dict(
+        data='phantom, lifelike-easy, 128 px', seeds=a.seeds,
+        arguments=dict(pairs=a.pairs, val=a.val, test=a.test, epochs=a.epochs, lr=a.lr),
+        pairs=a.pairs, test=dict(films=len(smp), patients=len(set(group))), findings=lab, arms=arms,
+        differences=diff, flips=flips({k: o['wordings'] for k,o in arms.items()}), provenance=provenance())))
+    for k,o in arms.items(): print(f"{k:16} AUROC {o['auroc']}  {o['seconds']:.0f} s")
+    for k,o in diff.items(): print(f"{k:30} {o['auroc']} p {o['auroc'].p:.3f}")
+
+if __name__ == '__main__': torch.set_num_threads(1); main()
