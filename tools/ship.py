@@ -50,8 +50,10 @@ def ship(name: str, run: Path, command: str) -> Path:
     extra = {k: v for k, v in (was.get('extra') or {}).items() if k in ('preset', 'max_len')}
     slots = ((was.get('extra') or {}).get('args') or {}).get('data', {}).get('slots')
     film, seed, kind = re.fullmatch(r'(\d+) px, seed (\d+), (.+)', plan['films'].split(' ', 1)[1]).groups()
-    seen = dict(patients=plan['data']['train']['patients'], seed=int(seed), split='train', difficulty=kind, film=int(film))
-    save_pretrained(model, at, extra | dict(args=dict(data=dict(slots=slots)), trained_on=seen, made_by=was['made_by']))
+    seen = dict(seed=int(seed), split='train', difficulty=kind, film=int(film))
+    extra |= dict(args=dict(data=dict(slots=slots)), made_by=was['made_by'],
+                  trained_on=dict(patients=plan['data']['train']['patients']) | seen)
+    save_pretrained(model, at, extra)
     for f in TOKENIZER:
         if (run/'model'/f).is_file(): shutil.copy(run/'model'/f, at)
     text = card(name, read_config(at) | dict(made_by=was['made_by']), plan, command, scores(run/'scores.json'))

@@ -18,7 +18,7 @@ import typer
 from ..command import LOOK, command
 from ..run.folder import close_run, open_run, save_figure, save_text
 
-# %% ../../nbs/commands/40_study.ipynb #1e795420
+# %% ../../nbs/commands/40_study.ipynb #8091663d
 app = typer.Typer(**LOOK)
 
 def is_ours(out:Path # folder of the demo
@@ -39,7 +39,7 @@ def begun(out:Path, # folder
 
 @command(app, 'demo')
 def demo(out:Path=Path('runs/demo'), # folder for the runs, results.json and index.html
-         patients:list[int]=[100, 400], # phantom patients to train on; may be repeated, for few pairs and more
+         patients:list[int]=[50, 200], # phantom patients to train on; may be repeated, for few pairs and more
          seeds:int=3, # trainings of each stage with each number of patients
          from_nothing:bool=False, # train MRM here instead of taking the shipped one
          val:int=10, # patients for the validation loss
@@ -48,7 +48,7 @@ def demo(out:Path=Path('runs/demo'), # folder for the runs, results.json and ind
          difficulty:str='lifelike-easy', # of the phantom: a key of `phantom.set.DIFFICULTY`
          only:str='', # stages, joined by commas; none: alta, clip, clip_mrm; also mrm, x and x_mrm of any method x
          set:list[str]=[], # a setting of a stage, as alta.lr=5e-4 or alta.model.mode=clean; may be repeated
-         epochs:int|None=None, # of every stage; none: each its own
+         epochs:int|None=None, # of every stage; none: each its own, more for few patients
          vocab:int=3000, # pieces of the tokenizer, where none comes with MRM
          max_len:int=128, # tokens of a text
          n_boot:int=1000, # 0: no intervals
@@ -61,7 +61,7 @@ def demo(out:Path=Path('runs/demo'), # folder for the runs, results.json and ind
     from medvl.run.stages import Stages, counts, grid, patients as drawn
     is_ours(out)
     base, names, start = to_train(set, epochs, seed, [k for k in only.split(',') if k], from_nothing)
-    runs, few = grid(base, names, patients, range(seed, seed+seeds))
+    runs, few = grid(base, names, patients, range(seed, seed+seeds), scale=epochs is None)
     said['pretrained'] = known_of(start, seed)
     begun(out, 'demo', said)
     typer.echo(f"drawing {max(patients)+val+test} phantom patients (kept for the next time)")
@@ -72,7 +72,7 @@ def demo(out:Path=Path('runs/demo'), # folder for the runs, results.json and ind
     c = Stages(out, data, tok, runs, seed, max_len, films, typer.echo, f'{film} px, seed {seed}, {difficulty}', few)
     finish(c, *c.go(list(runs), 0, workers), said)
 
-# %% ../../nbs/commands/40_study.ipynb #3f1816a3
+# %% ../../nbs/commands/40_study.ipynb #cce6d83d
 def to_train(given:list[str], # of --set
              epochs:int|None, # of every stage
              seed:int, # of MRM, where it is trained
@@ -82,8 +82,9 @@ def to_train(given:list[str], # of --set
     "The stages of a demo. Raises `MedvlError` for a setting of an MRM that is not trained."
     from medvl.core import MedvlError
     from medvl.run.run import change, needed
-    from medvl.run.stages import SHIPPED, start_of, stages
-    base = change(stages(), given, epochs, seed, option='--set ')
+    from medvl.run.stages import BATCH, SHIPPED, start_of, stages
+    small = [f'{k}.bs={BATCH}' for k in stages() if k != 'mrm']
+    base = change(stages(), [*small, *given], epochs, seed, option='--set ')
     if not (from_nothing or 'mrm' in only):
         if bad := [g for g in given if g.startswith('mrm.')]:
             raise MedvlError(f"--set {bad[0]!r} changes MRM, which is not trained here; --from-nothing trains it")

@@ -291,7 +291,7 @@ def against_pairs(res:Mapping # results of the demo
     axs[0,0].legend(fontsize=7.5, frameon=False)
     return fig
 
-# %% ../../nbs/run/70_page.ipynb #4cbaf7c1
+# %% ../../nbs/run/70_page.ipynb #313abef3
 INTRO = '''<p>A chest film and the report that a radiologist wrote about it describe the same chest in two languages.
 <b>Alignment</b> trains two networks, one for films and one for texts, to point at the same place of one shared space:
 the film of a patient and his report close together, films and reports of different patients apart. Nobody draws a box
@@ -304,8 +304,8 @@ HOW = '''<p><b>MRM</b> is the pretraining: half of a film and nine of ten words 
 the networks learn to restore them. {start} <b>ALTA</b> leaves MRM's film network as it is and trains small adapters in
 it, and the report network with it, since there is no radiology BERT at this size; it sees laterals and the visit
 before, too. <b>CLIP from MRM</b> starts from the same weights and trains all of them with the plain contrast of films
-and reports. <b>CLIP from scratch</b> does so from random weights. {others}All saw the same training pairs, and are scored
-on the same {test[patients]} patients ({test[frontals]} frontal films) that none of them has seen, MRM included. Each
+and reports. <b>CLIP from scratch</b> does so from random weights. {others}All saw the same training pairs, and are
+scored on the same {test[patients]} patients ({test[frontals]} frontal films) that none of them has seen, MRM included. Each
 was trained from {seeds} seeds.</p>'''
 
 STARTS = {True: 'It ships with medvl and has read the films and reports of {patients:,} other patients.',

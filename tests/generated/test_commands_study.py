@@ -44,7 +44,8 @@ test_eq(res['stages']['alta.6.1']['multiply_adds_all'], res['stages']['alta.6.1'
 test_eq(res['arguments']['pretrained']['patients'], 2000)
 few = res['compared']['6']; a, b = (few['systems'][k]['text_to_image_T@10'] for k in ('alta','clip_mrm'))
 test_close(b['minus_alta']['value'], b['value']-a['value'], 1e-9)
-test_eq((few['patients'], res['data']['test']['patients']), (6, 4)); assert few['pairs'] < res['compared']['10']['pairs']
+test_eq((few['patients'], res['data']['test']['patients']), (6, 4))
+assert few['pairs'] < res['compared']['10']['pairs']
 
 # %% [15] Once, tiny
 doc = Path('run/index.html').read_text()
