@@ -1,9 +1,14 @@
 """Modules:
 
-- `medvl.commands.eval`: `medvl eval`: retrieval and zero-shot classification of a trained model, its own scores, boxes, change between visits, published tests.
-- `medvl.commands.ground`: `medvl ground FILM "left pleural effusion" --model RUN --out map.png`: a phrase, and where the model sees it. `medvl eval grounding`: how often that is right.
-- `medvl.commands.study`: `medvl demo`: the whole way on phantom patients. `medvl ablate`: one thing changed at a time. `medvl crossval`: every patient tested once.
-- `medvl.commands.use`: `medvl search "left pleural effusion" --data FILMS` and `medvl predict FILM ...`: a trained model on films, without a line of code.
+- `medvl.cli`: `medvl` inspects data sets of chest X-rays, pretrains, aligns, evaluates and counts; every run writes a folder with its results and settings.
+- `medvl.command`: Turn functions into commands: help texts from docments, without slow imports, and errors of one sentence instead of a traceback.
+- `medvl.commands.count`: `medvl params` counts the parameters of a method and how many are trained. `medvl compute` counts the work of a training sample.
+- `medvl.commands.data`: `medvl data` describes a set before training and makes manifests. `medvl phantom` writes simulated patients as files.
+- `medvl.commands.eval`: `medvl eval` scores a trained model: retrieval, zero-shot classification, local scores, boxes, change between visits, published tests.
+- `medvl.commands.ground`: `medvl ground` draws where a model sees a phrase on a film. `medvl eval grounding` scores such maps on a set with drawn regions.
+- `medvl.commands.study`: `medvl demo` runs everything on phantom patients, `medvl ablate` changes one thing at a time, and `medvl crossval` tests every patient once.
+- `medvl.commands.train`: `medvl pretrain` and `medvl align` train a model on a set of chest X-rays and write a folder with weights, log and settings.
+- `medvl.commands.use`: `medvl search` finds films for a sentence and `medvl predict` findings on films, with a trained model and without code.
 - `medvl.data.dicom`: Reading a DICOM file step by step: is it a film, which bits are its picture, what do its greys mean, which window applies, and which value is white?
 - `medvl.data.image`: Read a film from DICOM, PNG, JPEG or JSRT's raw format, recognised by the first bytes of the file rather than by its name.
 - `medvl.data.pairing`: A film gets a report only by a key that is unique among films and among reports, and only if the two do not contradict each other.
@@ -14,21 +19,27 @@
 - `medvl.data.summary`: A summary of a set of studies: films, texts, priors and labels by split, files that can't be opened, and leaks between splits.
 - `medvl.data.tokens`: Tokenizing reports with any fast tokenizer or with a vocabulary of your own, which word a piece belongs to, and which texts are identical.
 - `medvl.data.words`: The form of a report: sections, sentences and dictionary words, from any source, and the text that a model is trained on.
-- `medvl.eval.grounding`: A phrase, a film, and where a radiologist drew it: does the map lie there? Four measures, each solved by hand, and the rules that decide them written down.
-- `medvl.eval.pool`: Each fold's model answers about its own patients; the answers are pooled, and whole patients are drawn for the interval.
-- `medvl.eval.robust`: How much does a method bear? Sentences that are missing, sides that are swapped, sentences of another patient, grain on a film.
-- `medvl.eval.temporal`: Has the finding improved, stayed, or worsened? A linear read-out on the frozen features of the current and the prior film, in the manner of MS-CXR-T.
-- `medvl.files`: What a run leaves on disk: files that are written whole or not at all, JSON with its provenance, and one folder for what can be made again.
+- `medvl.eval.coverage`: Simulations of how often an interval contains the true value, and how often a p-value is below .05 without a difference.
+- `medvl.eval.grounding`: Compare a model's map of a phrase with the region that a radiologist drew: contrast, overlap and pointing, with every rule stated.
+- `medvl.eval.metrics`: Ranks, areas under curves and thresholds as pure functions on arrays, with confidence intervals, each with a case solved by hand.
+- `medvl.eval.precision`: Precision at k by finding: of the ten reports ranked first for a film with an effusion, the share that mentions an effusion.
+- `medvl.eval.protocols`: Published zero-shot and retrieval tests with an id, a hash, and a rule that builds the set from your copy of the data.
+- `medvl.eval.temporal`: Classify the change of a finding between two films as improved, stable or worsened, with a linear head on frozen features as in MS-CXR-T.
+- `medvl.losses.contrastive`: The contrastive losses of CLIP and SigLIP: a film is closer to its own report than to the others of the batch, and the report to its film.
 - `medvl.methods.alta`: A vision model pretrained with masked records and a radiology BERT stay frozen, and small adapters align them, with up to four films per report.
 - `medvl.methods.clip`: The plain dual encoder, from ConVIRT to CLIP: an encoder for films, one for reports, and a contrastive loss over the pairs of a batch.
 - `medvl.methods.gloria`: A dual encoder with a second, local loss: every word of a report attends to the cells of the film, and a pair fits if its words resemble what they attend to.
 - `medvl.methods.mrm`: Pretraining by masked record modeling: three quarters of a film and half of its report's words are hidden, and both are reconstructed.
 - `medvl.methods.place`: Visual observations of a film are aligned with the sentences of its report, and the report helps to predict which patches of the film resemble each other.
 - `medvl.methods.siglip`: CLIP with a sigmoid instead of a softmax: each pair of a film and a report is classified by itself as matching or not.
-- `medvl.models.chunks`: Encode a few films and reports at a time, contrast all of them, then encode again with gradient: the step of the whole batch, in the memory of a part.
-- `medvl.models.compute`: How much work is a sample, forward and backward, and how much memory: from a counter that looks at every operation, not from a formula.
-- `medvl.models.guided`: Which patches and words to hide when the other half of the pair decides: patches that match the text, words that name something.
+- `medvl.models.heads`: Projections into the shared space, removal of the component shared by all films, one vector for several films, and queries over patches.
+- `medvl.models.norm`: Batch norm whose mean and variance are those of all rows of a batch that several processes share, forward and in the gradient.
+- `medvl.models.vision`: Vision encoders from timm that return one global vector and a grid of local ones; a ViT computes only its visible patches.
+- `medvl.phantom.anatomy`: The phantom's thorax in three dimensions, drawn once per patient: cage, lungs, heart and mediastinum as functions of space.
 - `medvl.phantom.bones`: Thin structures as chains of points, and the skeleton drawn with them: ribs, clavicles, shoulder blades, sternum, spine.
+- `medvl.phantom.calibration`: The difficulty of the phantom: an upper and a lower bound of retrieval, and the scores of cheap shortcuts in between.
+- `medvl.phantom.findings`: CheXpert's observations as objects in three dimensions, so that masks, boxes and visibility of each are known on every film.
+- `medvl.phantom.marks`: Four kinds of easily visible marks drawn on phantom films, each with a sentence and a place, as a simple test of grounding.
 - `medvl.readers.chexpert`: Read CheXpert, 224,316 chest X-rays of 65,240 patients with 14 findings labelled by rules, and the reports of CheXpert Plus.
 - `medvl.readers.covid`: Read the first public set of COVID-19 chest X-rays with clinical notes: one table, one folder of pictures, many small pitfalls.
 - `medvl.readers.imagenome`: Read Chest ImaGenome: for 240,000 frontal films of MIMIC-CXR, boxes of 29 (and a few more) regions, and the report's phrases about each.
@@ -40,13 +51,14 @@
 - `medvl.readers.padchest`: Read PadChest, 160,861 chest X-rays of 67,625 patients of one Spanish hospital, with real dates and 193 findings with their places.
 - `medvl.readers.rows`: Write our training pairs in the tables that the published code of ALTA and MRM reads, for comparisons on the same studies.
 - `medvl.readers.siim`: Read SIIM-ACR Pneumothorax, masks as relative run lengths on 10,712 training films and 1,377 test films (labelled in stage 2).
-- `medvl.run.cost`: Multiply-adds, memory and seconds of a training step, per sample and for whole trainings; and what ALTA's abstract says of both.
-- `medvl.run.data`: Any set as studies and samples: a folder or a manifest by its path, which studies, whose splits, and what one sample is.
-- `medvl.run.folds`: Every patient is tested once, by models that never saw him: tables of splits, a run a fold and system, answers side by side.
-- `medvl.run.model`: One object for a trained model: embed films, search them with a sentence, name findings without labels, and see where a phrase lies. `medvl.load` makes it from a shipped name, a run, or the authors' file.
-- `medvl.run.score`: A trained model and what belongs to it, films as it was trained on them, and the tasks that it can be asked: one function each.
-- `medvl.run.train`: A method by its name, with whatever its constructor takes; tokenizer, loaders, learner; and one training, step by step.
-- `medvl.toy`: Small batches, towers, studies and a training loop that the examples of the other pages share, and the boxes and arrows of their diagrams."""
+- `medvl.run.ablation`: ALTA with one setting changed at a time, several seeds of each variant, and paired differences with intervals over patients and seeds.
+- `medvl.run.cost`: Multiply-adds, memory and seconds of a training step, per sample and for whole trainings, compared with the claims of ALTA's abstract.
+- `medvl.run.folder`: The folder of a run: its arguments are written first, its results last, and a folder of a different run is never changed.
+- `medvl.run.folds`: Cross-validation over patients: one run for each fold and system, with pooled scores on patients that the models have not seen.
+- `medvl.run.model`: `medvl.load` returns a trained model that embeds films, searches them with a sentence, finds findings without labels, and draws heat maps of a phrase.
+- `medvl.run.run`: One object for a training: method, start, recipe, arguments, data and seed. It builds, trains and scores a model, and does not repeat finished work.
+- `medvl.run.score`: Load a trained model with its tokenizer and preset, and score it on retrieval, zero-shot classification and other tasks.
+- `medvl.run.stages`: Several trainings on the same phantom patients, each with its own folder, scored together; finished stages are not repeated."""
 
 import warnings
 from importlib.metadata import PackageNotFoundError, version as _v

@@ -1,4 +1,5 @@
-"""`medvl`: look at a data set, pretrain, align, evaluate, count. Every run leaves a folder that says how it was made.
+"""`medvl` inspects data sets of chest X-rays, pretrains, aligns, evaluates and counts; every run writes a folder with
+its results and settings.
 
 Docs: https://medvl.github.io/medvl/cli.html.md"""
 

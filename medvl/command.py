@@ -1,4 +1,5 @@
-"""Help that answers at once, and one red sentence instead of a traceback.
+"""Turn functions into commands: help texts from docments, without slow imports, and errors of one sentence instead of
+a traceback.
 
 Docs: https://medvl.github.io/medvl/command.html.md"""
 

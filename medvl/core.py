@@ -1,4 +1,4 @@
-"""The few types that every part of medvl shares: what a batch holds, what an encoder returns, what a method promises.
+"""The types that every part of medvl shares: batches, features, loss terms, and the interface of a method.
 
 Docs: https://medvl.github.io/medvl/core.html.md"""
 

@@ -1,5 +1,4 @@
-"""What a run leaves on disk: files that are written whole or not at all, JSON with its provenance, and one folder for
-what can be made again.
+"""Atomic writes of files, JSON with provenance, and a cache folder for data that can be made again.
 
 Docs: https://medvl.github.io/medvl/files.html.md"""
 

@@ -1,5 +1,4 @@
-"""Small batches, towers, studies and a training loop that the examples of the other pages share, and the boxes and
-arrows of their diagrams.
+"""Small batches, towers, studies, a training loop and diagrams that the examples of other pages share.
 
 Docs: https://medvl.github.io/medvl/toy.html.md"""
 

@@ -1,8 +1,10 @@
 """Sentences of one construction each, with the label that a radiologist would give.
 
-`sentences.csv` was written before the labeller was run on it, and its rules were then mended; `sentences_held.csv` was
-written afterwards, and nothing was changed for it. Where radiologists would differ, two labels are accepted. Beside
-them the count of `plain_rules`. With `-s` the wrong sentences are printed."""
+`sentences.csv` was written before the labeller was run on it, and its rules were then mended. `sentences_held.csv`
+holds seven batches; each was written, and counted once, before the rules were mended for it: `FIRST` has these counts.
+So the error to expect on new sentences is that of the last batches when they were first read, not what is wrong today.
+Where radiologists would differ, two labels are accepted. Beside them the count of `plain_rules`. With `-s` the wrong
+sentences are printed."""
 import csv
 from collections import Counter
 from pathlib import Path
@@ -13,6 +15,8 @@ from medvl.data.report import chexpert_labels
 from plain_rules import plain_label
 
 HERE = Path(__file__).resolve().parent
+FIRST = {'1': (7, 72), '2': (37, 140), '3': (8, 110), '4': (11, 122), '5': (7, 91), '6': (9, 100),
+         '7': (3, 102)}  # batch: wrong when it was first read, of how many
 NAMES = {1.: 'present', 0.: 'absent', -1.: 'uncertain'}
 
 def sheet(name):
@@ -25,7 +29,7 @@ def wrong(rows, label=our_label):
     said = [(r, label(r['sentence'], r['finding'])) for r in rows]
     return [(r, v) for r, v in said if v not in r['label'].split('|')]
 
-@pytest.mark.parametrize('name,most', [('sentences.csv', .03), ('sentences_held.csv', .12)])
+@pytest.mark.parametrize('name,most', [('sentences.csv', .03), ('sentences_held.csv', .03)])
 def test_sentences(name, most):
     rows = sheet(name); bad, plain = wrong(rows), wrong(rows, plain_label)
     for r, v in bad: print(f"{r['construction']}: {r['sentence']!r} {r['finding']}: {r['label']}, said {v}")
@@ -35,7 +39,7 @@ def test_sentences(name, most):
 
 def test_the_sheet_is_one_construction_a_row():
     rows = sheet('sentences.csv'); held = sheet('sentences_held.csv')
-    assert len(rows) >= 250 and len(held) >= 60
+    assert len(rows) >= 250 and Counter(r['batch'] for r in held) == {k: n for k, (_, n) in FIRST.items()}
     assert not {(r['sentence'], r['finding']) for r in rows} & {(r['sentence'], r['finding']) for r in held}
     assert max(Counter((r['sentence'], r['finding']) for r in rows).values()) == 1
     assert all(r['why'] and set(r['label'].split('|')) <= {*NAMES.values(), 'unmentioned'} for r in rows+held)

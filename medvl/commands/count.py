@@ -1,4 +1,5 @@
-"""`medvl params`: how large a method is, and what of it trains. `medvl compute`: how much work a sample is.
+"""`medvl params` counts the parameters of a method and how many are trained. `medvl compute` counts the work of a
+training sample.
 
 Docs: https://medvl.github.io/medvl/commands/count.html.md"""
 

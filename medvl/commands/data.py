@@ -1,4 +1,5 @@
-"""`medvl data`: what a set holds, before anything is trained on it. `medvl phantom`: simulated patients as files.
+"""`medvl data` describes a set before training and makes manifests. `medvl phantom` writes simulated patients as
+files.
 
 Docs: https://medvl.github.io/medvl/commands/data.html.md"""
 

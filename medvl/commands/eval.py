@@ -1,4 +1,4 @@
-"""`medvl eval`: retrieval and zero-shot classification of a trained model, its own scores, boxes, change between
+"""`medvl eval` scores a trained model: retrieval, zero-shot classification, local scores, boxes, change between
 visits, published tests.
 
 Docs: https://medvl.github.io/medvl/commands/eval.html.md"""

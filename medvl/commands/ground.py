@@ -1,5 +1,5 @@
-"""`medvl ground FILM "left pleural effusion" --model RUN --out map.png`: a phrase, and where the model sees it.
-`medvl eval grounding`: how often that is right.
+"""`medvl ground` draws where a model sees a phrase on a film. `medvl eval grounding` scores such maps on a set with
+drawn regions.
 
 Docs: https://medvl.github.io/medvl/commands/ground.html.md"""
 

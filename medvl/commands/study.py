@@ -1,5 +1,5 @@
-"""`medvl demo`: the whole way on phantom patients. `medvl ablate`: one thing changed at a time. `medvl crossval`:
-every patient tested once.
+"""`medvl demo` runs everything on phantom patients, `medvl ablate` changes one thing at a time, and `medvl crossval`
+tests every patient once.
 
 Docs: https://medvl.github.io/medvl/commands/study.html.md"""
 

@@ -1,4 +1,5 @@
-"""`medvl pretrain` and `medvl align`: from a set on disk to a folder with weights, log and the words of the run.
+"""`medvl pretrain` and `medvl align` train a model on a set of chest X-rays and write a folder with weights, log and
+settings.
 
 Docs: https://medvl.github.io/medvl/commands/train.html.md"""
 

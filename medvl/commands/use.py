@@ -1,5 +1,5 @@
-"""`medvl search "left pleural effusion" --data FILMS` and `medvl predict FILM ...`: a trained model on films, without a
-line of code.
+"""`medvl search` finds films for a sentence and `medvl predict` findings on films, with a trained model and without
+code.
 
 Docs: https://medvl.github.io/medvl/commands/use.html.md"""
 

@@ -39,10 +39,10 @@ class Entity:
     @property
     def kind(self) -> str: return lexicon()['info'][self.name]['kind']  # 'finding', 'device' or 'surgery'
 
-# %% ../../nbs/data/21_report.ipynb #9d8111fe
+# %% ../../nbs/data/21_report.ipynb #a89ee0a5
 def _has(h, *roles): return not h.roles.keys().isdisjoint(roles)
 
-_BEFORE = ('joiner','alternative','stop','neg','unc','preposition','shows','sev','chg')  # before it
+_BEFORE = ('joiner','alternative','stop','neg','unc','preposition','shows','sev','chg','count')  # before it
 
 def _prefix(hits, i, label=0):
     "Whether the state at `i` comes before its structure ('normal heart'), not after it ('the heart is normal')."
@@ -75,40 +75,66 @@ def _named(hits, label=0):
             else: pend.append(r['struct'])
     return out
 
-# %% ../../nbs/data/21_report.ipynb #d54d0586
+# %% ../../nbs/data/21_report.ipynb #19975a55
 class _Trig(NamedTuple):
     polarity:str; words:str; context:str=''; start:int=-1; once:bool=False  # once: for the next finding only
 
-_BACK = dict(neg_after=('absent',''), unc_after=('uncertain',''), ctx_after=('uncertain','asked'),
-             ctx_reported=('uncertain','history'))
+_BACK = dict(neg_after=('absent',''), unc_after=('uncertain',''), unc_back=('uncertain',''),
+             ctx_after=('uncertain','asked'), ctx_reported=('uncertain','history'))
 _NOUNS = ('absence of','lack of')  # denials that can be doubted themselves
+_FILL = set('a an the yet fully entirely completely quite all altogether wholly totally complete total full really '
+            'still absolutely'.split())  # between a "not" and the denial that it lifts
+_ARTICLES = {'the','a','an'}
+_NOW = set("today today's now currently current present".split())
 
 def _doubled(hits, i):
-    "Whether a bare 'not' or 'no' right before the denial `i` lifts it: 'not free of', 'has not disappeared'."
-    return i and hits[i-1].key in ('no','not') and hits[i].start-hits[i-1].end < 2
+    "Whether a bare 'not' or 'no' before the denial `i` lifts it: 'not free of', 'has not completely disappeared'."
+    filled = lambda h: all(w in _FILL for w in h.gap)
+    if not filled(hits[i]): return False
+    for h in reversed(hits[:i]):
+        if h.key in ('no','not','never','not yet'): return True
+        if h.key not in ('been','be','has','have') or not filled(h): return False
+    return False
 
 def _earlier(hits, i):
     "Whether the denial `i` speaks of an earlier film: 'not seen on the prior study', 'previously not seen'."
     h = hits[i]
-    if not re.search(r'\b(?:not|absent|unseen)\b', h.key): return False
+    if not re.search(r'\b(?:not|absent|unseen|none)\b', h.key): return False
+    if h.key.startswith('none') and h.gap[-1:] in (('when',), ('where',)): return True
     if i and hits[i-1].key in ('previously','formerly') and h.start-hits[i-1].end < 2:
-        if i < 2 or 'seen' not in hits[i-2].roles: return True
+        if not {*hits[i-1].gap}-_ARTICLES and (i < 2 or 'seen' not in hits[i-2].roles): return True
+    if i > 1 and 'relative' in hits[i-1].roles and 'preposition' in hits[i-2].roles: return True  # 'on which it was'
     for k in hits[i+1:]:
+        if _NOW & {*k.gap}: return False
         if 'past' in k.roles: return True
         if _has(k, 'joiner','alternative','stop','find','verb','relative','prior','chg'): return False
     return False
 
+# %% ../../nbs/data/21_report.ipynb #8565eb79
 def _forward(hits, i, trig):
     "The trigger that holds after hit `i`, as far as it looks forward."
     h = hits[i]; r = h.roles
     if 'neg' in r: return None if _doubled(hits, i) else _Trig('absent', h.key, '', h.start)
     if 'ctx_history' in r: return _Trig('uncertain', h.key, 'history', h.start)
+    if h.key.startswith('if there') and any({'it','they'} & {*k.gap} for k in hits[i+1:]):  # '..., it is small'
+        return _Trig('uncertain', h.key, '', h.start)
     if 'ctx_asked' in r: return _Trig('uncertain', h.key, 'asked', h.start)
     if _has(h, 'unc','unc_next','unc_between'):
-        apart = i and _has(hits[i-1], 'joiner','alternative','open')
+        apart = i and _has(hits[i-1], 'joiner','alternative','open') and \
+            any('find' in k.roles for k in hits[:i] if trig and k.start > trig.start)  # not: 'no visible or suspected'
         if trig and trig.polarity=='absent' and not apart and 'unc_between' not in r: return trig
         return _Trig('uncertain', h.key, '', h.start, 'unc_next' in r)
     return trig
+
+def _said(trig, hits, i):
+    "Whether a denial is complete before `i`: 'no edema seen, effusion persists', 'no effusion with the pneumonia'."
+    later = hits[i+1:next((j for j,h in enumerate(hits) if j>i and 'stop' in h.roles), len(hits))]
+    if any('alternative' in h.roles or h.key in ('nor','neither') for h in later): return False
+    if hits[i].key=='with':
+        to = next((j for j,h in enumerate(later) if 'find' in h.roles), -1)
+        return any({'the','this','his','her','known'} & {*h.gap} for h in later[:to+1])
+    named = [h.start for h in hits[:i] if h.start>trig.start and 'find' in h.roles]
+    return bool(named) and any('seen' in h.roles and h.start>named[-1] for h in hits[:i])
 
 def _over(trig, hits, i):
     "Whether `trig` ends at the joining word `i`; a hedge covers 'and mild edema', a denial does not."
@@ -117,9 +143,10 @@ def _over(trig, hits, i):
         return not all(_has(k, 'find','joiner','alternative') for k in hits[i:])
     # 'in the right clinical setting, pneumonia'
     if h.key==',' and trig.polarity=='uncertain' and hits[i-1].start==trig.start: return False
+    if trig.polarity=='absent' and _said(trig, hits, i): return True
     return h.ends=='clause' or h.ends=='list' and (trig.polarity=='absent' or h.key==',')
 
-# %% ../../nbs/data/21_report.ipynb #6df4f556
+# %% ../../nbs/data/21_report.ipynb #9a3f5bf9
 def _subject(hits, i):
     "Whether hit `i` speaks of a structure: in 'opacity, and the heart border is not seen' it is not the opacity."
     for h in reversed(hits[:i]):
@@ -147,9 +174,32 @@ def _aside(hits, i, trig, out):
             if k.key!=',' and not _has(k, *_LINK): break
     return trig if trig and trig.polarity=='absent' else _Trig('uncertain', h.key, '', h.start)
 
+# %% ../../nbs/data/21_report.ipynb #df1e568e
+def _last(hits, i):
+    "Whether nothing follows hit `i` in its clause."
+    k = hits[i+1] if i+1 < len(hits) else None
+    return not hits[i].tail if k is None else not k.gap and _has(k, 'joiner','stop','close')
+
+def _alone(hits, i, out):
+    "The polarity that a word gives to the finding right before it: 'PTX neg', 'effusion (possible)'; or ''."
+    h = hits[i]
+    if not i or not out or h.gap or not _last(hits, i) or out[-1].polarity!='present': return ''
+    at = i-1 - (h.key=='not' and hits[i-1].key in ('is','are','was','were'))  # 'edema is not'
+    if _has(h, 'neg_end','unc_end') and out[-1].span==(hits[at].start,hits[at].end):
+        return 'absent' if 'neg_end' in h.roles else 'uncertain'
+    hedge = 'unc' in h.roles and _has(hits[i-1], 'joiner','open') and hits[i-1].key!='and'
+    return 'uncertain' if hedge and i>1 and out[-1].span==(hits[i-2].start,hits[i-2].end) else ''
+
+def _unmoved(hits, i, out):
+    "Whether the denial of the last finding is one of its change: 'neither effusion has grown'."
+    e = out[-1] if out else None
+    return e and e.polarity=='absent' and e.trigger in ('no','not','neither') and \
+        e.span==(hits[i-1].start,hits[i-1].end) and not hits[i].gap
+
 def _backward(hits, i, trig, out, cut):
     "Apply hit `i` to what was named before it, from `cut` on; the trigger that holds afterwards."
     h = hits[i]; role = next((k for k in _BACK if k in h.roles), None)
+    if own := _alone(hits, i, out): out[-1].polarity,out[-1].trigger = own,h.key; return None
     if 'unc_between' in h.roles and out and out[-1].polarity=='present':
         out[-1].polarity,out[-1].trigger = 'uncertain',h.key
     if role is None: return trig
@@ -167,13 +217,36 @@ def _backward(hits, i, trig, out, cut):
         if not held: e.polarity,e.trigger,e.context = pol,h.key,ctx or e.context
     return None
 
-# %% ../../nbs/data/21_report.ipynb #c67011a2
+# %% ../../nbs/data/21_report.ipynb #5c917db4
+_REST = set('residua residuum remnant remnants remains trace traces residue stigmata sequela sequelae recurrence '
+            'return reaccumulation evidence sign signs hint indication reappearance redevelopment'.split())
+
+def _where(hits, i, trig):
+    "Whether `i` says where a denied thing was looked for: 'no tube is seen in the pneumothorax'."
+    places = ('in','within','near','behind','along','adjacent to')
+    if trig.polarity!='absent' or hits[i].key not in places: return False
+    seen = next((j for j,h in enumerate(hits[:i]) if h.start>trig.start and 'seen' in h.roles), None)
+    if seen is None or not any('find' in h.roles and h.start>trig.start for h in hits[:seen]): return False
+    after = next((k for k in hits[i+1:] if _has(k, 'find','struct','anatomy','joiner','alternative','stop')), None)
+    return after is not None and 'find' in after.roles
+
+def _of_it(hits, i, trig):
+    "Whether a bare 'no' denies a thing of the finding at `i`: 'no displacement of the fracture'."
+    if trig.words not in ('no','without','not','with no'): return False
+    at = next(j for j,h in enumerate(hits) if h.start==trig.start)
+    own = [h for j,h in enumerate(hits[at+1:i+1]) if h.key=='of' and (h.gap or j) and not _REST & {*h.gap}]
+    if any('find' in h.roles for h in hits[at+1:i]): return False
+    after = [w for h in hits[at+1:i+1] if own and h.start>own[0].start for w in h.gap]
+    return bool(own) and bool({'the','this','these','his','her','known'} & {*after})
+
+# %% ../../nbs/data/21_report.ipynb #c278a4e1
 def _scope(hits, found, asked=()):
     "An Entity for each of `found`, with polarity, trigger, context; `asked`: those of the whole sentence."
     out,at,cut,verb,opened,alt = [],{},[0,0],False,-1,False
     trig = _Trig('uncertain', *asked) if asked else None
     for i,n,p in found: at.setdefault(i, []).append((n,p))
     for i,h in enumerate(hits):
+        if trig and i in at and _of_it(hits, i, trig): trig = None
         for n,p in at.get(i, ()):
             e = Entity(n, p, span=(h.start,h.end)); plain = 'find' in h.roles
             if trig and (plain or p!='absent'): e.polarity,e.trigger,e.context = trig[:3]  # 'normal' stays normal
@@ -190,10 +263,14 @@ def _scope(hits, found, asked=()):
         elif 'open' in h.roles: opened = h.start
         elif 'close' in h.roles and trig and trig.start>opened: trig = None
         elif 'relative' in h.roles: cut = [cut[0]]*2
+        elif trig and _where(hits, i, trig): trig = None
         elif 'cause' in h.roles: trig,alt = None if trig and trig.polarity=='absent' else trig, False
+        if 'moved' in h.roles and _unmoved(hits, i, out): out[-1].polarity,out[-1].trigger,trig = 'present','',None
         if 'aside' in h.roles: trig = _aside(hits, i, trig, out)
         elif 'trigger' in h.roles: trig = _backward(hits, i, _forward(hits, i, trig), out, cut)
         if _has(h, 'verb','seen'): verb,alt = True,False
+        if 'part' in h.roles and out and out[-1].kind=='device' and re.search('withdrawn|pulled', out[-1].trigger):
+            out[-1].polarity,out[-1].trigger = 'present',''  # '..., with its tip in the SVC'
     return out
 
 # %% ../../nbs/data/21_report.ipynb #7b58f5df
@@ -245,8 +322,8 @@ class _Attach:
             if i in self.at: pre,fresh,link,joined = [],True,False,True
         if pre and row: self.give(row, pre)
 
-# %% ../../nbs/data/21_report.ipynb #d20db7c5
-_LABEL = re.compile(r'\s*[A-Z][A-Za-z ,/&()-]{2,40}:(?=\s*\S)')
+# %% ../../nbs/data/21_report.ipynb #91586b5c
+_LABEL = re.compile(r'\s*[A-Z][A-Za-z ,/&()-]{2,40}(?::|\?(?=\s*(?:[Nn]o|[Nn]one|[Yy]es)\b))(?=\s*\S)')
 
 def _label(text, a, z):
     "Where the label ends that the sentence begins with, such as 'LINES AND TUBES:'; 0 if there is none."
@@ -261,22 +338,29 @@ def _topic(found, hits, label):
     if not any(d and not o for d,o in zip(device, inside)): return found
     return [x for x,d,o in zip(found, device, inside) if not (d and o)]
 
-# %% ../../nbs/data/21_report.ipynb #1ab3e502
+# %% ../../nbs/data/21_report.ipynb #2002c05e
 def _whole(low, a, z):
     "(trigger, context) of a sentence that begins with 'any' or ends with a question mark; () if it does neither."
     if '?' in low[z-2:z] and low[z-3:z]!='(?)':
         return '?', 'asked' if re.match(r'(?:is|are|was|does|do|did|has|have|could|any)\b', low[a:z]) else ''
     return ('any', '') if low.startswith('any ', a) else ()
 
-def _fields(hits, ents, label):
+_NO = re.compile(r'\s*(?:n|no|neg|0|false|-|\(-\))\s*[.;]?\s*')
+
+def _fields(low, z, hits, ents, label):
     "A finding that is the label of its sentence has what follows as its value: 'Pneumothorax: No.'"
     after = [h for h in hits if h.start>=label]
     if any('find' in h.roles for h in after): return
-    value = next((p for h in after for p,ok in (('absent', _has(h, 'neg','neg_after') or h.key=='negative'),
-                                                ('uncertain', _has(h, 'unc','unc_after'))) if ok), '')
+    end = next((h.start for h in after if 'stop' in h.roles or h.key==',' and h is not after[0]), z)
+    value = next((p for h in after if h.start<end for p,ok in (
+        ('present', _has(h, 'sev')), ('absent', _has(h, 'neg','neg_after','neg_end') or h.key=='negative'),
+        ('uncertain', _has(h, 'unc','unc_after'))) if ok), '')
+    if _NO.fullmatch(low, label, z): value = 'absent'
+    if value=='present': return
     for e in ents:
         if value and e.span[1]<=label and e.kind!='surgery': e.polarity,e.trigger = value,'label'
 
+# %% ../../nbs/data/21_report.ipynb #01e79030
 def _frames(hits):
     "(start, end) of what is said of an earlier film: 'which showed no effusion', 'compared to a film with edema,'."
     for i,h in enumerate(hits):
@@ -290,8 +374,19 @@ def _frames(hits):
         told = 'shows' in k.roles and not k.key.startswith('there') or k.key.startswith(('did not','failed'))
         compared = any('compar' in o.key for o in hits[:i])
         if told and h.roles['past']=='film' and (said or not compared): yield k.start, ends
-        elif first and k.key.startswith(('with','w/o')) and ends<=hits[-1].end and \
+        elif first and (told or k.key.startswith(('with','w/o'))) and ends<=hits[-1].end and \
             not any(_has(o, 'chg','weak') and o.start<ends for o in hits[j:]): yield k.start, ends
+
+def _had(hits, e):
+    "Whether a finding of the lungs is only named as earlier: 'prior pneumothorax in 2015', 'recent pneumonia;'."
+    i = next(j for j,h in enumerate(hits) if h.start==e.span[0])
+    j = next((j for j in reversed(range(i)) if not _has(hits[j], 'side','zone','sev')), -1)
+    earlier = j>=0 and hits[j].key in ('prior','previous','recent','past','remote')
+    if not earlier or not lexicon()['info'][e.name]['lung']: return False
+    if j and not _has(hits[j-1], 'joiner','stop','alternative'): return False
+    rest = next((k for k,h in enumerate(hits) if k>i and 'stop' in h.roles), len(hits))
+    return not any(_has(h, 'verb','seen','chg','weak','neg','neg_after','shows','unc','unc_after')
+                   for h in hits[i+1:rest])
 
 def _past(low, hits, ents):
     "What an earlier film showed is no statement on this one, save that 'it did not show *the* effusion'."
@@ -300,17 +395,26 @@ def _past(low, hits, ents):
         inside = any(a<=e.span[0]<z for a,z in frames)
         if inside and e.change!='resolved' and e.polarity=='absent' and low[:e.span[0]].endswith('the '):
             e.polarity,e.trigger,e.change = 'present','','new'
-        elif inside and not (e.change=='resolved' or e.trigger in ('gone','removed')): e.context = 'history'
-        elif e.polarity=='absent' and e.trigger=='no':  # 'no effusion on the prior study'
-            after = [h for h in hits if h.start>=e.span[1] and 'seen' not in h.roles][:2]
-            if len(after)==2 and after[0].key in ('on','in','at') and 'past' in after[1].roles: e.context = 'history'
+        elif inside and not (e.change=='resolved' and e.polarity=='absent' or e.trigger in ('gone','removed')):
+            e.context = 'history'
+        elif e.polarity=='absent' and e.trigger=='no':  # 'no effusion on the prior study', 'was seen last week'
+            after = [h for h in hits if h.start>=e.span[1] and not _has(h, 'seen','verb')]
+            if after and after[0].key in ('on','in','at'): after = after[1:]
+            if after and 'past' in after[0].roles: e.context = 'history'
+        elif e.polarity=='present' and not e.trigger and _had(hits, e): e.polarity,e.context = 'uncertain','history'
 
-# %% ../../nbs/data/21_report.ipynb #c74e5908
+# %% ../../nbs/data/21_report.ipynb #48b6f0a6
+_BOX = re.compile(r'[\[(][ _]?[\])] ?[a-z][a-z ]*|[\[(]x[\])](?= ?[a-z])|[\u2610] ?[a-z][a-z ]*|[\u2611\u2612]')
+
+def _unticked(low):
+    "The text with blanks in place of boxes, and of what stands behind an empty one: '[x] absent' is 'absent'."
+    return _BOX.sub(lambda m: ' '*len(m[0]), low) if _BOX.search(low) else low
+
 def entities(report:str|bytes|None, # one report, or a sentence
              all_sections:bool=False # also read INDICATION, HISTORY, COMPARISON, TECHNIQUE ...
             ) -> list[Entity]: # in order of mention
     "Findings and devices that the report mentions, from the sections on the film (NegEx/ConText manner)."
-    text,out = as_text(report),[]; low = lower(text)
+    text,out = as_text(report),[]; low = _unticked(lower(text))
     for j,(sec,a,z) in enumerate(sentence_spans(text)):
         if not (all_sections or about_film(sec)): continue
         hits = words_known(low, a, z)
@@ -319,7 +423,7 @@ def entities(report:str|bytes|None, # one report, or a sentence
         if not found: continue
         ents = _scope(hits, found, _whole(low, a, z))
         _Attach(hits, found, ents).run(hits)
-        if label: _fields(hits, ents, label)
+        if label: _fields(low, z, hits, ents, label)
         if any('past' in h.roles for h in hits): _past(low, hits, ents)
         for e in ents:
             e.sentence,e.section,e.text = j,sec,text[e.span[0]:e.span[1]]

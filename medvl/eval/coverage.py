@@ -1,4 +1,5 @@
-"""How often an interval holds the true value, and how often a p-value is below .05 without a difference, simulated.
+"""Simulations of how often an interval contains the true value, and how often a p-value is below .05 without a
+difference.
 
 Docs: https://medvl.github.io/medvl/eval/coverage.html.md"""
 

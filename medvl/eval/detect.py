@@ -1,4 +1,4 @@
-"""What do frozen cells know about boxes? A head of two linear maps is trained on them, and scored by average precision.
+"""Detection with a frozen encoder and a head of two linear maps, scored by average precision.
 
 Docs: https://medvl.github.io/medvl/eval/detect.html.md"""
 

@@ -1,4 +1,4 @@
-"""Numbers say how often a map is right. A page of films says how it is wrong.
+"""A page of films for a grounding result, which shows where the maps of a model are right and how they are wrong.
 
 Docs: https://medvl.github.io/medvl/eval/gallery.html.md"""
 

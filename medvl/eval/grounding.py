@@ -1,5 +1,5 @@
-"""A phrase, a film, and where a radiologist drew it: does the map lie there? Four measures, each solved by hand, and
-the rules that decide them written down.
+"""Compare a model's map of a phrase with the region that a radiologist drew: contrast, overlap and pointing, with
+every rule stated.
 
 Docs: https://medvl.github.io/medvl/eval/grounding.html.md"""
 

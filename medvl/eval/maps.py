@@ -1,4 +1,4 @@
-"""Where on the film does the model see the phrase? Cells to pixels and back, exactly; one function for every method.
+"""Maps of a phrase on a film, mapped exactly from cells to pixels, with one function for every method.
 
 Docs: https://medvl.github.io/medvl/eval/maps.html.md"""
 

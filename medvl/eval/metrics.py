@@ -1,4 +1,5 @@
-"""Ranks, areas and thresholds as pure functions on arrays, each with a case solved by hand, and an interval for each.
+"""Ranks, areas under curves and thresholds as pure functions on arrays, with confidence intervals, each with a case
+solved by hand.
 
 Docs: https://medvl.github.io/medvl/eval/metrics.html.md"""
 

@@ -1,4 +1,4 @@
-"""Choose a film, type a phrase, see the map; slide through the looks.
+"""A panel in JupyterLab: choose a film, type a phrase, see the map of each look.
 
 Docs: https://medvl.github.io/medvl/eval/panel.html.md"""
 

@@ -1,5 +1,4 @@
-"""Each fold's model answers about its own patients; the answers are pooled, and whole patients are drawn for the
-interval.
+"""Pool retrieval scores over cross-validation folds, query by query, with intervals over patients.
 
 Docs: https://medvl.github.io/medvl/eval/pool.html.md"""
 

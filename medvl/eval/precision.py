@@ -1,4 +1,5 @@
-"""Of the ten reports that come first for a film with an effusion, how many speak of an effusion?
+"""Precision at k by finding: of the ten reports ranked first for a film with an effusion, the share that mentions an
+effusion.
 
 Docs: https://medvl.github.io/medvl/eval/precision.html.md"""
 

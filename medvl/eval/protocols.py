@@ -1,4 +1,5 @@
-"""Published tests with a name, a hash, and a rule that builds the set from a copy of the data that you have.
+"""Published zero-shot and retrieval tests with an id, a hash, and a rule that builds the set from your copy of the
+data.
 
 Docs: https://medvl.github.io/medvl/eval/protocols.html.md"""
 

@@ -1,4 +1,4 @@
-"""Every result file of a folder, as a few small tables: one for each question, with intervals, seeds, date and commit.
+"""Tables from all result files of a folder, one for each question, with intervals, seeds, date and commit.
 
 Docs: https://medvl.github.io/medvl/eval/results.html.md"""
 

@@ -1,4 +1,4 @@
-"""Given a film, find its report; given a report, find its film. Both ways, with identical texts counted as right.
+"""Given a film, find its report; given a report, find its film. Identical texts count as correct.
 
 Docs: https://medvl.github.io/medvl/eval/retrieval.html.md"""
 

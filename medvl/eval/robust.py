@@ -1,5 +1,4 @@
-"""How much does a method bear? Sentences that are missing, sides that are swapped, sentences of another patient, grain
-on a film.
+"""Add noise to reports and films: missing sentences, swapped sides, sentences of other patients, grain.
 
 Docs: https://medvl.github.io/medvl/eval/robust.html.md"""
 

@@ -1,4 +1,4 @@
-"""Retrieval and zero-shot for methods that compare words with cells: every film with every text, a block at a time.
+"""Retrieval and zero-shot for methods whose score compares the words of a text with the cells of a film.
 
 Docs: https://medvl.github.io/medvl/eval/scores.html.md"""
 

@@ -1,5 +1,5 @@
-"""Has the finding improved, stayed, or worsened? A linear read-out on the frozen features of the current and the prior
-film, in the manner of MS-CXR-T.
+"""Classify the change of a finding between two films as improved, stable or worsened, with a linear head on frozen
+features as in MS-CXR-T.
 
 Docs: https://medvl.github.io/medvl/eval/temporal.html.md"""
 

@@ -1,4 +1,4 @@
-"""A finding is described in words, and a film is scored by how well it fits them. Every choice has a name.
+"""Classify films by their similarity to prompts, by named protocols with the counts behind each score.
 
 Docs: https://medvl.github.io/medvl/eval/zeroshot.html.md"""
 

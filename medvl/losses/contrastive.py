@@ -1,4 +1,5 @@
-"""A film should be nearer to its own report than to any other report of the batch, and the report likewise.
+"""The contrastive losses of CLIP and SigLIP: a film is closer to its own report than to the others of the batch, and
+the report to its film.
 
 Docs: https://medvl.github.io/medvl/losses/contrastive.html.md"""
 

@@ -1,4 +1,4 @@
-"""Which words belong to which part of the film? The score of a film and a report, built from words and cells.
+"""The score of a film and a report from the similarities of words and cells, and the local losses built on it.
 
 Docs: https://medvl.github.io/medvl/losses/local.html.md"""
 

@@ -1,4 +1,4 @@
-"""A film yields some observations and a report yields others: which belong to which, and how well do the two sets agree?
+"""Pair the observations of a film with those of a report, and score how well the two sets agree.
 
 Docs: https://medvl.github.io/medvl/losses/sets.html.md"""
 

@@ -1,4 +1,4 @@
-"""Train a few per cent of a tower: bottleneck adapters, LoRA, freezing by name, and a table of what trains.
+"""Train a few per cent of a tower with bottleneck adapters or LoRA, freeze by name, and list what trains.
 
 Docs: https://medvl.github.io/medvl/models/adapters.html.md"""
 

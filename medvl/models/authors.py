@@ -1,4 +1,4 @@
-"""Published weights of MAE, CXR-BERT, MRM and ALTA in our models: rules for the names, and every tensor accounted for.
+"""Load the published weights of MAE, CXR-BERT, MRM and ALTA into our models, with every tensor accounted for.
 
 Docs: https://medvl.github.io/medvl/models/authors.html.md"""
 

@@ -1,4 +1,4 @@
-"""Weights to disk and back without guessing: a file, a config that rebuilds the model, a loader that tells.
+"""Saving and loading weights: a config that rebuilds the model, and a loader that compares every name and shape.
 
 Docs: https://medvl.github.io/medvl/models/checkpoint.html.md"""
 

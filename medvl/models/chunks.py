@@ -1,5 +1,4 @@
-"""Encode a few films and reports at a time, contrast all of them, then encode again with gradient: the step of the
-whole batch, in the memory of a part.
+"""Gradient caching: the contrastive step of a large batch in the memory of a part of it.
 
 Docs: https://medvl.github.io/medvl/models/chunks.html.md"""
 

@@ -1,5 +1,4 @@
-"""How much work is a sample, forward and backward, and how much memory: from a counter that looks at every operation,
-not from a formula.
+"""Multiply-adds, memory and time of a training step, forward and backward, counted operation by operation.
 
 Docs: https://medvl.github.io/medvl/models/compute.html.md"""
 

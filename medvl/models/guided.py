@@ -1,5 +1,4 @@
-"""Which patches and words to hide when the other half of the pair decides: patches that match the text, words that
-name something.
+"""Masks guided by the other half of the pair: hide the patches that match the text, and the words that name entities.
 
 Docs: https://medvl.github.io/medvl/models/guided.html.md"""
 

@@ -1,4 +1,5 @@
-"""Projections into the shared space, one vector for several films, and queries that gather from patches.
+"""Projections into the shared space, removal of the component shared by all films, one vector for several films, and
+queries over patches.
 
 Docs: https://medvl.github.io/medvl/models/heads.html.md"""
 

@@ -1,4 +1,4 @@
-"""Which patches and words are hidden, the decoder that guesses the hidden patches, and what a guess costs.
+"""Masking of patches and words, the decoder that predicts hidden patches, and the losses of both predictions.
 
 Docs: https://medvl.github.io/medvl/models/masked.html.md"""
 

@@ -1,4 +1,5 @@
-"""Mean and variance of a batch that is shared by several processes: those of all its rows, forward and in the gradient.
+"""Batch norm whose mean and variance are those of all rows of a batch that several processes share, forward and in
+the gradient.
 
 Docs: https://medvl.github.io/medvl/models/norm.html.md"""
 

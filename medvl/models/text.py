@@ -1,4 +1,4 @@
-"""From token ids to one vector per report and one per piece or word, by a transformers encoder.
+"""Text encoders from transformers that return one vector per report and one per piece or word.
 
 Docs: https://medvl.github.io/medvl/models/text.html.md"""
 

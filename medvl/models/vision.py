@@ -1,4 +1,5 @@
-"""From a film to one global vector and a grid of local ones; a ViT computes only the patches that it is shown.
+"""Vision encoders from timm that return one global vector and a grid of local ones; a ViT computes only its visible
+patches.
 
 Docs: https://medvl.github.io/medvl/models/vision.html.md"""
 

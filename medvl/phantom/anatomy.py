@@ -1,4 +1,5 @@
-"""A thorax in three dimensions, drawn once per patient: cage, lungs, heart, vessels, airways, bones.
+"""The phantom's thorax in three dimensions, drawn once per patient: cage, lungs, heart and mediastinum as functions
+of space.
 
 Docs: https://medvl.github.io/medvl/phantom/anatomy.html.md"""
 

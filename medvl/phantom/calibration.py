@@ -1,4 +1,5 @@
-"""How hard the phantom is: a ceiling, a floor, and what cheap tricks reach in between.
+"""The difficulty of the phantom: an upper and a lower bound of retrieval, and the scores of cheap shortcuts in
+between.
 
 Docs: https://medvl.github.io/medvl/phantom/calibration.html.md"""
 

@@ -1,4 +1,4 @@
-"""Films as PNG or DICOM, reports as text files, masks, boxes and a manifest: a set like anybody's, to try things on.
+"""Export phantom films as PNG or DICOM, with reports as text files, masks, boxes and a manifest.
 
 Docs: https://medvl.github.io/medvl/phantom/export.html.md"""
 

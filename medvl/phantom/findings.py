@@ -1,4 +1,5 @@
-"""CheXpert's observations as things in three dimensions; for each film the truth on them: mask, boxes, visibility.
+"""CheXpert's observations as objects in three dimensions, so that masks, boxes and visibility of each are known on
+every film.
 
 Docs: https://medvl.github.io/medvl/phantom/findings.html.md"""
 

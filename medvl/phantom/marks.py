@@ -1,4 +1,5 @@
-"""Four kinds of marks drawn on phantom films, each with a sentence and a place: grounding with nothing in the way.
+"""Four kinds of easily visible marks drawn on phantom films, each with a sentence and a place, as a simple test of
+grounding.
 
 Docs: https://medvl.github.io/medvl/phantom/marks.html.md"""
 

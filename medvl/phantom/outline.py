@@ -1,4 +1,4 @@
-"""Trunk, shoulders, neck, arms and breasts: the solid body that lungs are cut out of.
+"""Trunk, shoulders, neck, arms and breasts, the solid body from which the lungs are subtracted.
 
 Docs: https://medvl.github.io/medvl/phantom/outline.html.md"""
 

@@ -1,4 +1,4 @@
-"""From a body to a film: a cone of rays, Beer and Lambert's law, scatter, noise, detector and display.
+"""From the body to a film: a cone of rays, Beer and Lambert's law, scatter, noise, detector and display.
 
 Docs: https://medvl.github.io/medvl/phantom/projection.html.md"""
 

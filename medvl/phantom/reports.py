@@ -1,4 +1,4 @@
-"""From the true state of a visit to a report in the manners of hospitals, which never states what the truth denies.
+"""Write reports in the styles of hospitals from the true state of a visit, without contradicting it.
 
 Docs: https://medvl.github.io/medvl/phantom/reports.html.md"""
 

@@ -1,4 +1,4 @@
-"""One finding in the words of a report: severity, side, place, size, change, doubt.
+"""Sentences about one finding as in a report of a chest X-ray: severity, side, place, size, change, doubt.
 
 Docs: https://medvl.github.io/medvl/phantom/sentences.html.md"""
 

@@ -1,4 +1,4 @@
-"""The whole chain from a body with its findings to a film, and for each finding mask, boxes and visibility.
+"""From a body with its findings to a film, with mask, boxes and visibility of each finding.
 
 Docs: https://medvl.github.io/medvl/phantom/shot.html.md"""
 

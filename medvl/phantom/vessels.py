@@ -1,4 +1,4 @@
-"""Branching trees in both lungs, the pulmonary trunks, trachea and main bronchi.
+"""Branching vessels in both lungs, the pulmonary trunks, trachea and main bronchi.
 
 Docs: https://medvl.github.io/medvl/phantom/vessels.html.md"""
 

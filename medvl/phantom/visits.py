@@ -1,4 +1,4 @@
-"""Patients with a course: what they have, what comes with what, and how each finding changes from visit to visit.
+"""Patients over time: which findings they have, which occur together, and how each changes from visit to visit.
 
 Docs: https://medvl.github.io/medvl/phantom/visits.html.md"""
 

@@ -1,4 +1,5 @@
-"""ALTA with one setting changed, several seeds of each, and paired differences with intervals over patients and seeds.
+"""ALTA with one setting changed at a time, several seeds of each variant, and paired differences with intervals over
+patients and seeds.
 
 Docs: https://medvl.github.io/medvl/run/ablation.html.md"""
 

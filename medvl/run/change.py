@@ -1,4 +1,4 @@
-"""Pairs of films, what is said of the change between them, and the frozen features of both.
+"""Pairs of a current and a prior film with labels of change, and frozen features of both, for the task of MS-CXR-T.
 
 Docs: https://medvl.github.io/medvl/run/change.html.md"""
 

@@ -1,5 +1,5 @@
-"""Multiply-adds, memory and seconds of a training step, per sample and for whole trainings; and what ALTA's abstract
-says of both.
+"""Multiply-adds, memory and seconds of a training step, per sample and for whole trainings, compared with the claims
+of ALTA's abstract.
 
 Docs: https://medvl.github.io/medvl/run/cost.html.md"""
 

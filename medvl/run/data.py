@@ -1,5 +1,4 @@
-"""Any set as studies and samples: a folder or a manifest by its path, which studies, whose splits, and what one sample
-is.
+"""Open any data set by its path, with its studies and splits, and make samples of it.
 
 Docs: https://medvl.github.io/medvl/run/data.html.md"""
 

@@ -1,4 +1,5 @@
-"""What a run was is written first, what came out last; a folder that holds something else is not touched.
+"""The folder of a run: its arguments are written first, its results last, and a folder of a different run is never
+changed.
 
 Docs: https://medvl.github.io/medvl/run/folder.html.md"""
 

@@ -1,5 +1,5 @@
-"""Every patient is tested once, by models that never saw him: tables of splits, a run a fold and system, answers side
-by side.
+"""Cross-validation over patients: one run for each fold and system, with pooled scores on patients that the models
+have not seen.
 
 Docs: https://medvl.github.io/medvl/run/folds.html.md"""
 

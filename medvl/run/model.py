@@ -1,5 +1,5 @@
-"""One object for a trained model: embed films, search them with a sentence, name findings without labels, and see where
-a phrase lies. `medvl.load` makes it from a shipped name, a run, or the authors' file.
+"""`medvl.load` returns a trained model that embeds films, searches them with a sentence, finds findings without
+labels, and draws heat maps of a phrase.
 
 Docs: https://medvl.github.io/medvl/run/model.html.md"""
 

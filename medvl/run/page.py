@@ -1,4 +1,4 @@
-"""From results, embeddings and logs to one HTML file that explains itself and asks nothing of any other host.
+"""One self-contained HTML file from results, embeddings and logs of a demo.
 
 Docs: https://medvl.github.io/medvl/run/page.html.md"""
 

@@ -1,4 +1,4 @@
-"""A published test, built from the films that you have, with the hash of its rules and of its films in the result.
+"""Build a published test from your copy of the data and score a model on it, with hashes of its rules and its films.
 
 Docs: https://medvl.github.io/medvl/run/published.html.md"""
 

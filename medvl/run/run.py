@@ -1,4 +1,5 @@
-"""One object for a training: the method, what it starts from, recipe, arguments, data and seed. It builds, trains, scores, and knows whether it was done before.
+"""One object for a training: method, start, recipe, arguments, data and seed. It builds, trains and scores a model,
+and does not repeat finished work.
 
 Docs: https://medvl.github.io/medvl/run/run.html.md"""
 

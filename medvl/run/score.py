@@ -1,5 +1,5 @@
-"""A trained model and what belongs to it, films as it was trained on them, and the tasks that it can be asked: one
-function each.
+"""Load a trained model with its tokenizer and preset, and score it on retrieval, zero-shot classification and other
+tasks.
 
 Docs: https://medvl.github.io/medvl/run/score.html.md"""
 

@@ -1,4 +1,5 @@
-"""Phantom patients, one tokenizer, several trainings, one score: each stage leaves its folder, and is not done twice.
+"""Several trainings on the same phantom patients, each with its own folder, scored together; finished stages are not
+repeated.
 
 Docs: https://medvl.github.io/medvl/run/stages.html.md"""
 

@@ -1,5 +1,4 @@
-"""A method by its name, with whatever its constructor takes; tokenizer, loaders, learner; and one training, step by
-step.
+"""Build a method by its name, with tokenizer, data loaders and learner, and train it.
 
 Docs: https://medvl.github.io/medvl/run/train.html.md"""
 

@@ -1,4 +1,4 @@
-"""A whole run: checkpoints, resume to the last bit after `kill -9`, the best epoch, several processes.
+"""A whole training run: checkpoints, exact resume after `kill -9`, the best epoch, and several processes.
 
 Docs: https://medvl.github.io/medvl/train/learner.html.md"""
 

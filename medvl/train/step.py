@@ -1,4 +1,4 @@
-"""The parts of a training step as fastai callbacks: groups, schedule, accumulation, precision, clipping, the log.
+"""The training step as fastai callbacks: parameter groups, schedule, accumulation, precision, clipping, and the log.
 
 Docs: https://medvl.github.io/medvl/train/step.html.md"""
 

@@ -26,7 +26,7 @@ from medvl.commands.train import (app, Training, TRAIN_DOCS, train)
 # %% [7] Training
 from medvl.commands.train import (pretrain, align)
 
-# %% [9] A run, small
+# %% [9] A small run
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
 os.chdir(tmp.name)
 env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
@@ -44,7 +44,7 @@ test_eq((res['arguments']['wd'], res['arguments']['per'], res['step']['samples']
 assert {p.name for p in (root/'mrm/model').iterdir()} >= {'model.safetensors','config.json','tokenizer.json'}
 assert (root/'mrm/log.csv').exists() and res['run']['train']['loss'] > 0
 
-# %% [11] A run, small
+# %% [11] A small run
 same = ['pretrain', 'mrm', '--data', data, '--out', root/'mrm', *TINY]
 for more, want in [([], 'holds this very run'), (['--seed', 1], 'seed was 0, is 1')]:
     code, said = run(*same, *more)
@@ -55,7 +55,7 @@ for args, want in [(['align','clip','--set','mood=1'], 'mood=1'), (['pretrain','
     print(said.strip()); test_eq(code, 2); assert want in said
 assert not (root/'bad/results.json').exists()
 
-# %% [13] A run, small
+# %% [13] A small run
 from medvl.data.study import samples
 seen = samples(phantom_studies(14, 5, size=64, cache=False), 'image', say=None)
 seen = [s for s in seen if s.labels['Pneumonia'] in (0,1)]

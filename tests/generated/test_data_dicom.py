@@ -2,15 +2,18 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] DICOM
-import copy, os, re, struct, warnings
+import copy, math, os, re, struct, warnings
 from contextlib import contextmanager, nullcontext
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import BinaryIO, Iterator
 import numpy as np
 import pydicom
 from PIL import Image
+from pydicom.dataelem import DataElement
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, pixel_array
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
 from medvl.data.pixels import (MIN_SIDE, Film, ImageError, as_film, check_size, first_line, grey, guarded, jumps,
                                printable, spread)
@@ -62,7 +65,7 @@ def make_dicom(a, bits=12, alloc=16, signed=0, **tags):
 ds = make_dicom(stored)
 
 # %% [10] 1. Is it a radiograph?
-from medvl.data.dicom import (tag, numbers, number, text, check_dicom)
+from medvl.data.dicom import (tag_number, tag, numbers, number, text, check_dicom)
 
 # %% [11] 1. Is it a radiograph?
 check_dicom(ds)

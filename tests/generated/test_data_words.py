@@ -4,6 +4,7 @@
 # %% [3] Text
 import html, json, re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib.resources import files
 from medvl.core import MedvlError
@@ -11,7 +12,7 @@ from medvl.core import MedvlError
 # %% [4] Text
 from fastcore.test import *
 import pandas as pd
-from medvl.data.words import words_known  # defined below, and used by headings above it
+from medvl.data.words import lexicon, words_known  # defined below, and used by headings above it
 
 # %% [6] Input
 from medvl.data.words import (_ODD, _TAG, _LABEL, _BLOCK, _untag, _decode)
@@ -34,15 +35,20 @@ test_fail(lambda: as_text(7), contains='got int 7')
 test_fail(lambda: as_text(b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR'), contains='are not text')
 
 # %% [12] Sections
-from medvl.data.words import (_headings, _field, _opens)
+from medvl.data.words import (_headings, _field, near_heading, _opens)
 
-# %% [14] Sections
-from medvl.data.words import (_heads, _parts)
+# %% [13] Sections
+test_eq([near_heading(o) for o in ('ndication', 'imression', 'findins', 'finding s', 'comparision')],
+        ['indication', 'impression', 'findings', 'findings', 'comparison'])
+test_eq([near_heading(o) for o in ('heart', 'pleura', 'pneumothorax', 'medication', 'confusion')], ['']*5)
 
 # %% [15] Sections
-from medvl.data.words import (about_film, sections)
+from medvl.data.words import (_ALONE, _heads, _parts)
 
 # %% [16] Sections
+from medvl.data.words import (about_film, sections)
+
+# %% [17] Sections
 mimic = '''                                 FINAL REPORT
  EXAMINATION:  CHEST (PA AND LAT)
  
@@ -64,7 +70,7 @@ for k,v in sections(mimic).items(): print(f'{k:12s} {v!r}')
 test_eq(list(sections(mimic)), ['examination','indication','findings','impression'])
 test_eq(sections(mimic)['indication'], '___ year old woman, evaluate for pneumonia')
 
-# %% [18] Sections
+# %% [19] Sections
 cases = {
  'Comparison: None. Findings: Clear lungs. Impression: Normal.': 
     dict(comparison='None.', findings='Clear lungs.', impression='Normal.'),
@@ -90,15 +96,20 @@ cases = {
  '': {}, '___': {}, 'FINDINGS:\n\nIMPRESSION:': {},
 }
 for text,want in cases.items(): test_eq(sections(text), want)
+slips = {'NDICATION: Pneumothorax?\n\nFINDINS: Clear.': dict(indication='Pneumothorax?', findings='Clear.'),
+         'INDCATION: Edema? IMPRESSON: Clear.': dict(indication='Edema?', impression='Clear.'),
+         'Histroy: Edema.\nFindngs: Clear.': dict(history='Edema.', findings='Clear.'),
+         'INDICATON\nEdema?\nFINDNGS\nClear.': dict(indication='Edema?', findings='Clear.')}
+for text,want in slips.items(): test_eq(sections(text), want)
 len(cases)
 
-# %% [20] Sentences
-from medvl.data.words import (_ABBR, _MAYBE, _CUT, _prefixed, _ends, _spans)
-
 # %% [21] Sentences
-from medvl.data.words import (sentence_spans, sentences)
+from medvl.data.words import (_ABBR, _MAYBE, _CUT, _ANSWER, _prefixed, _ends, _spans)
 
 # %% [22] Sentences
+from medvl.data.words import (sentence_spans, sentences)
+
+# %% [23] Sentences
 for s in sentences(mimic): print('-', s)
 test_eq(sentences(mimic)[3:],
         ['There is a 3.5 cm opacity in the left lower lobe.', 'Dr. ___ was told at 9:30 a.m. on ___.',
@@ -112,18 +123,18 @@ test_eq(sentences('XXXX XXXX. Lungs clear\nHeart normal\nNo effusion'),
 test_eq(sentences('clear.No edema. no effusion.normal heart'), ['clear.', 'No edema.', 'no effusion.', 'normal heart'])
 test_eq(sentences('Effusion?'), ['Effusion?']); test_eq(sentences(None), [])
 
-# %% [24] Sentences
+# %% [25] Sentences
 naive = [o.strip() for o in mimic.replace('\n', ' ').split('.') if o.strip()]
 print(len(naive), 'pieces, among them', [o for o in naive if len(o)<4])
 assert len(naive) > len(sentences(mimic))
 
-# %% [26] The text for training
+# %% [27] The text for training
 from medvl.data.words import (_subjects, impression_findings)
 
-# %% [27] The text for training
+# %% [28] The text for training
 print(impression_findings(mimic))
 
-# %% [28] The text for training
+# %% [29] The text for training
 test_eq(impression_findings('IMPRESSION:\n 1. Clear lungs\n 2. No\n effusion.'), 'Clear lungs. No effusion.')
 test_eq(impression_findings('IMPRESSION: B.\nFINDINGS: A.'), 'A. B.')
 test_eq(impression_findings('Clear lungs.'), 'Clear lungs.')
@@ -131,42 +142,44 @@ test_eq(impression_findings('STERNUM: Intact.\nIMPRESSION: Normal.'), 'Intact. N
 test_eq(impression_findings('COMPARISON: None.\n\n Clear lungs.\n\n IMPRESSION: Normal.'), 'Clear lungs. Normal.')
 test_eq([impression_findings(o) for o in (None, '', 'INDICATION: Cough.')], ['']*3)
 
-# %% [30] The dictionary
+# %% [31] The dictionary
 from medvl.data.words import (expand)
 
-# %% [31] The dictionary
+# %% [32] The dictionary
 test_eq(expand('opacit(y|ies)'), ['opacity', 'opacities'])
 test_eq(expand('air-space'), ['airspace', 'air space'])
 test_eq(expand('(hemi|)diaphragm(s)'), ['hemidiaphragm', 'hemidiaphragms', 'diaphragm', 'diaphragms'])
 test_eq(expand('not (seen|visuali(s|z)ed)'), ['not seen', 'not visualised', 'not visualized'])
 
-# %% [33] The dictionary
+# %% [34] The dictionary
 from medvl.data.words import (_roles, _MODAL, _spellings)
 
-# %% [35] The dictionary
+# %% [36] The dictionary
 from medvl.data.words import (WORD, lexicon)
 
-# %% [36] The dictionary
+# %% [37] The dictionary
 lex = lexicon()
 kinds = pd.Series([o['kind'] for o in lex['info'].values()]).value_counts()
 print(f"{sum(kinds)} entities ({', '.join(f'{v} {k}' for k,v in kinds.items())}), {len(lex['rules'])} structures")
 test_eq(lex['info']['pleural effusion']['labels'], ('Pleural Effusion',))
 test_eq(lex['info']['hydropneumothorax']['labels'], ('Pneumothorax','Pleural Effusion'))
 
-# %% [38] The dictionary
-from medvl.data.words import (Hit, _STARTS, lower, words_known, _joins)
-
 # %% [39] The dictionary
+from medvl.data.words import (Hit, _STARTS, lower, _SHORT, _tokens, words_known, _joins)
+
+# %% [40] The dictionary
 def show(s):
     rows = [dict(text=s[h.start:h.end], roles=' '.join(h.roles), ends=h.ends) for h in words_known(lower(s))]
     return pd.DataFrame(rows)
 
 show('No left effusion, edema or nodule, mild cardiomegaly, and the lungs are clear.')
 
-# %% [40] The dictionary
+# %% [41] The dictionary
 found = words_known('no effusion, edema or nodule, mild cardiomegaly, and the lungs are clear')
 test_eq([(o.key,o.ends) for o in found if 'joiner' in o.roles or 'alternative' in o.roles],
         [(',',''), ('or',''), (',','list'), (',',''), ('and','clause')])
 test_eq([o.key for o in found][:3], ['no', 'effusion', ','])
 test_eq([o.key for o in words_known('air-space\ndisease')], ['air space disease'])
+test_eq([o.key for o in words_known("no edema - there isn't an effusion")],
+        ['no','edema','-','there is','not','effusion'])
 test_eq(len(lower('İ no')), len('İ no'))

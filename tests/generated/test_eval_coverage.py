@@ -13,10 +13,10 @@ import pandas as pd
 from fastcore.test import *
 from medvl.eval.results import result_files
 
-# %% [6] What one repetition says
+# %% [6] The precision of the simulation
 from medvl.eval.coverage import (margin)
 
-# %% [7] What one repetition says
+# %% [7] The precision of the simulation
 test_close(margin(250), .027, eps=1e-3); test_close(margin(1, .5), .98)
 test_fail(lambda: margin(0), contains='got 0')
 

@@ -29,10 +29,10 @@ from fastcore.test import *
 from medvl.data.tokens import train_tokenizer
 from medvl.models.vision import VisionTower
 
-# %% [6] What the model sees of a film
+# %% [6] The window of a film
 from medvl.eval.maps import (Window, window)
 
-# %% [8] What the model sees of a film
+# %% [8] The window of a film
 test_eq(window(1000, 2000, 'alta'), Window(62.5, 562.5, 875., 875.))
 test_eq(window(2000, 1000, 'alta'), Window(562.5, 62.5, 875., 875.))
 test_eq(window(300, 300, 'clip'), Window(0., 0., 300., 300.))  # all of a square film
@@ -169,13 +169,13 @@ class Blind(Shade):
     def encode_image(self, img, msk=None): return Feat(torch.ones(len(img),2))
 test_fail(lambda: ground(Blind(btok), img, both), contains='no local features')
 
-# %% [33] What a value means
+# %% [33] A calibrated scale
 from medvl.eval.maps import (Scale)
 
-# %% [35] What a value means
+# %% [35] A calibrated scale
 from medvl.eval.maps import (clear_views)
 
-# %% [36] What a value means
+# %% [36] A calibrated scale
 def reported(who, said): return Study(who, who, views=[View(id=f'{who}1', px=film.px)], report=said)
 film = painted(32, 32, 8, 8, 4, 4)
 four = [reported('a', 'No effusion or pneumothorax.'), reported('b', 'Left pleural effusion.'),
@@ -183,7 +183,7 @@ four = [reported('a', 'No effusion or pneumothorax.'), reported('b', 'Left pleur
 test_eq([v.id for v in clear_views(four)], ['a1','c1'])                  # one of each patient
 test_fail(lambda: clear_views(four[1:3]), contains='1 frontal films of patients without a finding')
 
-# %% [38] What a value means
+# %% [38] A calibrated scale
 off = [np.array([[0.,0,0,k]]) for k in (1.,2.,3.)]
 test_eq(Scale.against(off, .5), Scale(0., 2., 3., 3))
 test_eq(Scale.against(off, .5).claimed(np.array([[0.,2.,2.1,9.,np.nan]])), .5)
@@ -191,10 +191,10 @@ test_eq(Scale.of(np.array([[1.,5.,np.nan]])), Scale(1., 4., 5.))
 test_eq(Scale.of(np.ones((2,2))), Scale(1., 1.75, 2.))
 test_fail(lambda: Scale.against(off[:1]), contains='at least 2, got 1')
 
-# %% [40] Asking
+# %% [40] Interactive use
 from medvl.eval.maps import (Asker)
 
-# %% [41] Asking
+# %% [41] Interactive use
 tiny = Preset('tiny', 64, 64, 64)
 toy.calls, toy.grounds_by = 0, 'glob'
 asker, film = Asker(toy, btok, tiny), painted(64, 96, 48, 16, 16, 16)  # rows, columns, and a bright rectangle
@@ -213,7 +213,7 @@ test_eq(strict.ask(film, 'bright')[1], ['This is a frontal film; the model was t
 assert strict.ask(black[0], 'bright')[1][-1].endswith('3 films without the finding: it claims no place.')
 test_close(strict.scale('bright')[0].claimed(strict.on(film, 'bright')[0]), (2/4)**2)  # a cell, half a cell around it
 
-# %% [43] Asking
+# %% [43] Interactive use
 tower = VisionTower('vit_small_cpu', size=128)
 x = torch.zeros(1,1,128,128); r = tower.patch; x[:,:,2*r:3*r,5*r:6*r] = 1
 with torch.no_grad():

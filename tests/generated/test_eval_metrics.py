@@ -17,10 +17,10 @@ import matplotlib.pyplot as plt
 import torch
 from fastcore.test import *
 
-# %% [6] What is refused
+# %% [6] Invalid input
 from medvl.eval.metrics import (MetricError, OneClass, finite)
 
-# %% [7] What is refused
+# %% [7] Invalid input
 test_eq(finite([1,2], 'scores'), np.array([1,2]))
 test_fail(lambda: finite([[0,1],[np.nan,2]], 'scores'),
           contains='scores: 1 of 4 values are not finite, the first at [1, 0] is nan')

@@ -157,7 +157,7 @@ test_eq(one['threshold_from'].startswith('validation'), True); test_eq(set(one['
 wrong = protocol('chexpert8x200-i2i-v1')
 test_fail(lambda: run_zeroshot(wrong, m, rsna, Tok(m), ()), contains='is a protocol of retrieval')
 
-# %% [29] The epoch that a protocol likes best
+# %% [29] Checkpoint selection by a validation protocol
 from medvl.eval.protocols import (with_prompts, protocol_metric)
 
 # %% [31] By hand: a model that turns

@@ -25,10 +25,10 @@ with tempfile.TemporaryDirectory() as d:
     (Path(d)/'a.json').write_text('[1]')
     test_fail(lambda: result_files(d), contains='an object with names')
 
-# %% [9] A number, and what it stands on
+# %% [9] A number and its source
 from medvl.eval.results import (shown, how_scored, made_of)
 
-# %% [10] A number, and what it stands on
+# %% [10] A number and its source
 test_eq([shown(o) for o in (None, 'x', .5, dict(value=None), dict(value=.5))], ['-', 'x', '0.500', '-', '0.500'])
 test_eq(shown(dict(value=.5, low=.4, high=.6, seeds=[.1, .9])), '0.500 [0.400, 0.600]')
 test_eq(shown(dict(value=.5, seeds=[.5, .2, .8])), '0.500 [seeds 0.200, 0.800]')
@@ -93,5 +93,5 @@ assert summary(dict(x={})).endswith('`results/x.json`.')                        
 assert '| CLIP, retrieval | 0.500 [0.400, 0.600] |' in answer('other', dict(o=other))
 assert answer('labels', dict(x=lab, y=dict(lab, args=dict(seed=1)))).count('| present |') == 2    # not mixed up
 
-# %% [20] What there is
+# %% [20] All results
 Markdown(summary(result_files('../../results'), up='../'))

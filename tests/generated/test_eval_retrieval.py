@@ -252,20 +252,20 @@ for ties in TIES:
 test_fail(lambda: class_precision(q, c, cq, cc, ks=(60,)), contains='P@60: there are 50 candidates')
 test_fail(lambda: class_precision(q, c, cq+3, cc), contains='no right answer')
 
-# %% [43] Looking at what was found
+# %% [43] Figures
 from medvl.eval.retrieval import (ranked, RIGHT, WRONG, _film, _text)
 
-# %% [44] Looking at what was found
+# %% [44] Figures
 from medvl.eval.retrieval import (text_to_film, film_to_text)
 
-# %% [45] Looking at what was found
+# %% [45] Figures
 img, zone = toy_films(40, noise=1.2, seed=2); e = embed(Toy(), toy_dl(img, zone))
 text = lambda i: f"There is an opacity in the {ZONES[zone[i]]} zone."
 rows = [int((zone==z).nonzero()[0,0]) for z in (0,3,5)]
 fig = text_to_film(e, lambda i: img[i], text, rows, dpi=70); plt.show()
 test_eq(len(fig.axes), 18)
 
-# %% [46] Looking at what was found
+# %% [46] Figures
 fig = film_to_text(e, lambda i: img[i], text, rows, k=4, size=1.2, dpi=70); plt.show()
 top, score = ranked(e.v[rows], e.v, 3)
 test_eq(top[:,0].tolist(), rows); test_close(score[:,0], torch.ones(3), eps=1e-5)       # a film is its own best match

@@ -1,7 +1,7 @@
 # nbs/eval/40_robust.ipynb: runs against the imported medvl.eval.robust.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
-# %% [3] Noise on purpose
+# %% [3] Noise for robustness tests
 import re
 from collections.abc import Sequence
 from copy import copy
@@ -12,14 +12,14 @@ from medvl.core import MedvlError
 from medvl.data.study import Sample, View
 from medvl.data.words import sentences
 
-# %% [4] Noise on purpose
+# %% [4] Noise for robustness tests
 from fastcore.test import *
 import matplotlib.pyplot as plt
 
-# %% [6] Sentences that are missing
+# %% [6] Missing sentences
 from medvl.eval.robust import (_chance, drop_sentences)
 
-# %% [7] Sentences that are missing
+# %% [7] Missing sentences
 three = ['No pneumothorax.', 'Small left effusion.', 'Clear right lung.']
 def rng(seed=0): return np.random.default_rng(seed)
 test_eq(drop_sentences(three, 0., rng()), three)
@@ -29,19 +29,19 @@ print('sentences left of three:', np.bincount(left)/2000, '; by hand', [round(o,
 test_close(np.bincount(left, minlength=4)[1:]/2000, [.216, .441, .343], eps=.04)
 test_fail(lambda: drop_sentences(three, 1.5, rng()), contains='must be in [0,1], got 1.5')
 
-# %% [9] Sides that are swapped
+# %% [9] Swapped sides
 from medvl.eval.robust import (OTHER, _SIDE, swap_sides)
 
-# %% [10] Sides that are swapped
+# %% [10] Swapped sides
 test_eq(swap_sides('Left-sided line; RIGHT base, right lung. Lt. leftover'),
         'Right-sided line; LEFT base, left lung. Rt. leftover')
 test_eq(swap_sides(swap_sides(three[1])), three[1]); test_eq(swap_sides(three[0]), three[0])
 test_eq(swap_sides('heart shifted leftward'), 'heart shifted rightward')
 
-# %% [12] All of it, for a set of reports
+# %% [12] Noise for a set of reports
 from medvl.eval.robust import (noisy_reports)
 
-# %% [13] All of it, for a set of reports
+# %% [13] Noise for a set of reports
 texts = [' '.join(three), 'Heart is enlarged. Left base is clear.', '']
 test_eq(noisy_reports(texts, 0, 0, 0), texts)
 test_eq(noisy_reports(texts, 0, 1, 0)[1], 'Heart is enlarged. Right base is clear.')
@@ -54,20 +54,20 @@ test_eq(noisy_reports(texts, seed=3) != noisy_reports(texts, seed=4), True)
 test_fail(lambda: noisy_reports(texts, swap=-.1), contains='swap must be in [0,1], got -0.1')
 test_fail(lambda: noisy_reports(['', 'One.']), contains='1 of 2 reports have sentences')
 
-# %% [15] All of it, for a set of reports
+# %% [15] Noise for a set of reports
 many = ['Left lung is clear.']*4000
 got = noisy_reports(many, drop=0, swap=.25, add=.1, seed=1)
 swapped, longer = (np.mean([f(o) for o in got]) for f in (lambda o: o.startswith('Right'), lambda o: o.count('.') > 1))
 print(f'swapped {swapped:.3f} of .250, with a foreign sentence {longer:.3f} of .100')
 test_close(swapped, .25, eps=.03); test_close(longer, .1, eps=.02)
 
-# %% [17] All of it, for a set of reports
+# %% [17] Noise for a set of reports
 from medvl.eval.robust import (noisy_samples)
 
-# %% [18] All of it, for a set of reports
+# %% [18] Noise for a set of reports
 from medvl.data.study import Study, samples
 
-# %% [19] All of it, for a set of reports
+# %% [19] Noise for a set of reports
 def one(i): return Study(f'p{i}', f's{i}', 0., [View(id=f'v{i}', px=np.zeros((8,8), np.uint8))], texts[i])
 smp = samples([one(0), one(1)], text=str, say=None)
 new = noisy_samples(smp, drop=0, swap=1, add=0)

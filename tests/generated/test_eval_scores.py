@@ -83,7 +83,7 @@ test_eq((eye['image_to_text_R@1'], eye['text_to_image_mean_rank']), (1., 1.))
 test_eq(score_retrieval(torch.tensor([[0.,1],[1,0]]), torch.arange(2))['image_to_text_R@1'], 0.)
 test_fail(lambda: score_retrieval(torch.eye(2), torch.arange(2), torch.tensor([0,5])), contains='no right candidate')
 
-# %% [19] Where it matters
+# %% [19] A case that needs words
 g = torch.Generator().manual_seed(2)
 codes = F.normalize(torch.randn(8,16,generator=g), dim=-1)
 cells, words = .3*torch.randn(8,9,16,generator=g), torch.randn(8,4,16,generator=g)

@@ -113,10 +113,10 @@ test_eq(finding_scores(e.v, P)[:,0].argsort(), finding_scores(e.v, P, tau=.1)[:,
 test_fail(lambda: finding_scores(v, one, tau=0), contains='tau must be positive')
 test_fail(lambda: finding_scores(e.v, P, tau=.01), contains='at tau=0.01 the softmax saturates')
 
-# %% [20] Labels that are neither yes nor no
+# %% [20] Uncertain and missing labels
 from medvl.eval.zeroshot import (binary_labels)
 
-# %% [21] Labels that are neither yes nor no
+# %% [21] Uncertain and missing labels
 nan = np.nan
 y = [[1,-1,nan],[nan,nan,nan]]
 def rule(*a): return np.nan_to_num(binary_labels(y,*a), nan=9).tolist()                 # 9: left out
@@ -170,16 +170,16 @@ test_eq(t3['confusion'], [[1,0,0],[1,1,0],[0,0,0]]); test_close(t3['majority'], 
 test_fail(lambda: multiclass_table(s3, y3*0, ['a','b','c']),
           contains='none of 5 films has exactly one of a, b, c', exc=OneClass)
 
-# %% [30] All of it
+# %% [30] The evaluation
 from medvl.eval.zeroshot import (ZeroShot, _pick)
 
-# %% [31] All of it
+# %% [31] The evaluation
 from medvl.eval.zeroshot import (zeroshot)
 
-# %% [33] All of it
+# %% [33] The evaluation
 from medvl.eval.zeroshot import (roc_figure, confusion_figure)
 
-# %% [34] All of it
+# %% [34] The evaluation
 @dataclass
 class Set: id:str; version:str; hash:str; classes:dict
 ps = Set('toy', '1', 'a1b2c3d4e5', PROMPTS | {'Hernia': {'pos': ['hernia']}})
@@ -195,7 +195,7 @@ test_eq(again.table['macro']['auroc'].value, r.table['macro']['auroc'].value)
 assert len(repr(r)) < 1000 and r._repr_html_().count('<tr>') == 2+len(r.names); r.figure(dpi=60); plt.show()
 r
 
-# %% [36] All of it
+# %% [36] The evaluation
 import json
 d = json.loads(json.dumps(r.to_dict()))
 test_eq((d['protocol'], d['transductive'], d['seed'], d['n']), ('mean-embedding', False, 0, 200))
@@ -206,7 +206,7 @@ assert str(mc.table['accuracy']) in mc._repr_html_()
 assert mc.table['accuracy'].value > mc.table['majority']
 test_eq(mc.table['n']+mc.table['n_left_out'], 200)
 
-# %% [38] All of it
+# %% [38] The evaluation
 test_fail(lambda: zeroshot(m, dl, tok, ps, names=['a','b','c']),
           contains='no class of the prompts (Upper, Middle, Lower, Hernia) is a label column (a, b, c)')
 test_fail(lambda: zeroshot(m, dl, tok, ps), contains='labels have 3 columns, 14 names were given')

@@ -19,10 +19,10 @@ from types import SimpleNamespace
 from unittest.mock import patch
 from fastcore.test import *
 
-# %% [6] Written whole or not at all
+# %% [6] Atomic writes
 from medvl.files import (_full, written)
 
-# %% [7] Written whole or not at all
+# %% [7] Atomic writes
 with tempfile.TemporaryDirectory() as d:
     p, new = Path(d)/'new/a.txt', Path(d)/'new/run'
     with written(p) as part: part.write_text('old')
@@ -35,10 +35,10 @@ with tempfile.TemporaryDirectory() as d:
     with written(new) as part: part.mkdir(); (part/'x').write_text('1')                   # a folder as well
     test_eq((p.read_text(), sorted(o.name for o in p.parent.iterdir())), ('old', ['a.txt', 'run']))
 
-# %% [9] Written whole or not at all
+# %% [9] Atomic writes
 from medvl.files import (_git, _version, provenance, jsonable, save_json)
 
-# %% [10] Written whole or not at all
+# %% [10] Atomic writes
 with tempfile.TemporaryDirectory() as d:
     p = save_json(Path(d)/'new/results.json', dict(x=torch.ones(2), y=np.float32('nan'), where=Path('a')))
     test_eq(json.loads(p.read_text()), {'x': [1.,1.], 'y': None, 'where': 'a'})

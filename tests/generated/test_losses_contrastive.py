@@ -15,10 +15,10 @@ import os, subprocess, sys, tempfile, textwrap
 import matplotlib.pyplot as plt
 from fastcore.test import *
 
-# %% [6] A table of who fits whom
+# %% [6] The square of similarities
 from medvl.losses.contrastive import (log_scale)
 
-# %% [7] A table of who fits whom
+# %% [7] The square of similarities
 test_close(log_scale().exp().item(), 14.2857, eps=1e-3)
 test_close(log_scale(1.).item(), 0.)
 test_fail(lambda: log_scale(0.), contains='positive, not 0')
@@ -82,21 +82,21 @@ a.grad = None
 clip_loss(-t, t, a.exp()).backward()  # every film likes its own report least: being less sure is better
 test_eq(bool(a.grad > 0), True)
 
-# %% [27] Equal texts
+# %% [27] Identical texts
 from medvl.losses.contrastive import (same_text)
 
-# %% [28] Equal texts
+# %% [28] Identical texts
 ids = torch.tensor([4,7,4,9])
 test_eq(same_text(ids).int(), torch.tensor([[1,0,1,0],[0,1,0,0],[1,0,1,0],[0,0,0,1]]))
 test_eq(same_text(ids, torch.tensor([9,4])).int(), torch.tensor([[0,1],[0,0],[0,1],[1,0]]))
 
-# %% [30] Equal texts
+# %% [30] Identical texts
 t = unit(4,16)[[0,1,0,2]]; v = unit(4,16).requires_grad_()
 many, diag = clip_loss(v, t, 10., same_text(ids)), clip_loss(v, t, 10.)
 test_close(many.item(), diag.item(), eps=1e-5)
 test_close(*(torch.autograd.grad(o, v)[0] for o in (many, diag)), eps=1e-5)
 
-# %% [32] Equal texts
+# %% [32] Identical texts
 noise = .3*torch.randn(16)
 t = F.normalize(torch.stack([t[0]+noise, t[1], t[0]-noise, t[3]]), dim=-1)
 v = F.normalize(torch.stack([t[0]+t[2], t[1], t[0]+t[2], t[3]]), dim=-1).requires_grad_()

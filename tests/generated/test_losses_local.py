@@ -101,10 +101,10 @@ twice = lambda vs, words, lens, k: torch.stack([gloria_score(vs, words, lens)]*2
 got = over_texts(twice, vs, ws, msk, chunk=60, more=[torch.tensor([1.,2,1,2])])
 test_eq(got.shape, (2,4,4)); test_close(got[1], want*torch.tensor([1.,2,1,2]), eps=1e-5)
 
-# %% [26] Which words, which cells
+# %% [26] Importance of words and cells
 from medvl.losses.local import (soft_mean, word_weights, cell_weights)
 
-# %% [28] Which words, which cells
+# %% [28] Importance of words and cells
 S = similar(F.normalize(report, dim=-1), F.normalize(film, dim=-1))
 print('words:', [round(o,3) for o in word_weights(S, [3])[:,0].exp().tolist()])
 c = cell_weights(S, [3])[0,0].exp().view(side,side)
@@ -116,10 +116,10 @@ x = torch.tensor([0.,1.])
 test_close(soft_mean(x, .01).item(), 1-.01*math.log(2), eps=1e-6); test_close(soft_mean(x, 1e3).item(), .5, eps=1e-3)
 test_eq(soft_mean(x, 0).item(), .5); test_fail(lambda: soft_mean(x, -1), contains='negative')
 
-# %% [30] Which words, which cells
+# %% [30] Importance of words and cells
 from medvl.losses.local import (top_words)
 
-# %% [31] Which words, which cells
+# %% [31] Importance of words and cells
 test_eq(top_words(torch.tensor([1.,3,2,5,9]), [3,2]), torch.tensor([0,1,1,0,1]).bool())
 test_eq(top_words(torch.tensor([[1.,3],[3,1]]), [2]), torch.tensor([[0,1],[1,0]]).bool())
 test_eq(top_words(torch.rand(1), [1], .1).item(), True)
@@ -134,20 +134,20 @@ test_close(word_nce(e, e, [4], tau=.01).item(), 0., eps=1e-6); test_eq(word_nce(
 test_close(word_nce(torch.ones(4,4), torch.ones(4,4), [4]).item(), math.log(4), eps=1e-6)
 test_close(word_nce(e, e[[1,0,2,3]], [2,2], torch.tensor([0.,0,1,1])+1e-9, .01).item(), 50., eps=1e-3)
 
-# %% [37] The same, by hand
+# %% [37] A faster version with its own gradient
 from medvl.losses.local import (_EPS, _blocks, _maps, _cosines, _slopes, _d_maps)
 
-# %% [38] The same, by hand
+# %% [38] A faster version with its own gradient
 test_eq(_blocks(3, 10, [3,2,4], 180), [(slice(0,2), slice(0,9), [3,2,4]), (slice(2,4), slice(0,9), [3,2,4])])
 test_eq(_blocks(1, 10, [3,2,4], 50), [(slice(0,1), slice(0,5), [3,2]), (slice(0,1), slice(5,9), [4])])
 
-# %% [40] The same, by hand
+# %% [40] A faster version with its own gradient
 from medvl.losses.local import (_Scores)
 
-# %% [41] The same, by hand
+# %% [41] A faster version with its own gradient
 from medvl.losses.local import (local_scores)
 
-# %% [43] The same, by hand
+# %% [43] A faster version with its own gradient
 vs, ws, msk = small()
 s = [torch.tensor(o).requires_grad_() for o in (4.,5.)]
 want = torch.stack([torch.stack([pair_score(c, w[m], *s) for w,m in zip(ws,msk)]) for c in vs])
@@ -161,7 +161,7 @@ for x in (vs, channels):
         for a,b in zip(torch.autograd.grad((got*r).sum(), (x,ws,*s)), gw): test_close(a, b, eps=1e-5)
 test_close(local_scores(vs, ws, msk, mean=True), want - torch.tensor([3.,1,5,2]).log(), eps=1e-5)
 
-# %% [45] The same, by hand
+# %% [45] A faster version with its own gradient
 vs, ws, msk = small(torch.float64, b=2, n=4, d=3, lens=(2,3))
 vm = torch.tensor([[1,1,1,1],[1,0,1,1]]).bool()
 s = [torch.tensor(o, dtype=torch.float64).requires_grad_() for o in (1.5,2.)]
@@ -173,7 +173,7 @@ for kw in (dict(), dict(keep=0), dict(chunk=1, keep=200)):
     for a,b in zip(torch.autograd.grad(f(vs,ws,*s).square().sum(), (vs,ws,*s)), gw): test_close(a, b, eps=1e-12)
     for m in (vm, None): assert torch.autograd.gradcheck(lambda *a: f(*a, m), (vs,ws,*s))
 
-# %% [47] The same, by hand
+# %% [47] A faster version with its own gradient
 def held_score(c, w, s1, s2):
     z = (s1*(w@c.T).softmax(0)).softmax(-1) @ c
     return torch.logsumexp(s2*(z*w).sum(-1)/(z.norm(dim=-1)*w.norm(dim=-1)).clamp(min=1e-8), 0)
@@ -191,7 +191,7 @@ for size in (1e-6, 1e-4, (1e-6, 1.), 3e-4):
     test_close(got[1][0,0,0].item()/slope, 1, eps=1e-4)
     print(f'features of {size}: analytic {got[1][0,0,0].item():.6g}, numeric {slope:.6g}')
 
-# %% [49] The same, by hand
+# %% [49] A faster version with its own gradient
 vs, ws, msk = small()
 with torch.no_grad():
     vm = torch.ones(4,7).bool(); vm[:,5:] = False

@@ -112,7 +112,7 @@ with torch.no_grad():
     y = l.output.LayerNorm(a + l.output.dense(F.gelu(l.intermediate.dense(a)))) + .5*A(l.output.adapter, a)
     test_close(l(x), y, eps=1e-4)
 
-# %% [25] What they survive
+# %% [25] Copies, checkpointing and plain checkpoints
 for k,(t,x) in towers.items():
     before = t(x).glob.detach()
     twin = copy.deepcopy(t)
@@ -124,7 +124,7 @@ for k,(t,x) in towers.items():
     gone = t.load_state_dict(plain[k].state_dict(), strict=False)
     test_eq(gone.unexpected_keys, []); assert all('.adapter.' in n for n in gone.missing_keys)
 
-# %% [26] What they survive
+# %% [26] Copies, checkpointing and plain checkpoints
 def grads(t, x):
     t.zero_grad(); t(x).glob.square().sum().backward()
     return {n: p.grad.clone() for n,p in t.named_parameters() if p.grad is not None}

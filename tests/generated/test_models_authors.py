@@ -117,7 +117,7 @@ test_eq(sum(p.numel() for p in alta.parameters()), 242_177_854)
 test_eq(total(file), 242_177_854 + 30522*769 + 512)  # again the tied head, and position_ids
 cases['ALTA'] = alta, file, alta_keys()
 
-# %% [23] What is wrong with a file
+# %% [23] Damaged files
 def meta(file): return {k: torch.empty(s, device='meta') for k,s in file.items()}
 def refused(model, state, rules):
     try: load_state(model, state, rules, verbose=False)
@@ -148,14 +148,14 @@ print(refused(mrm, meta(dict(list(half.items())[:len(half)//2])), cases['MRM'][2
 print(e := refused(mrm, meta(mae), cases['MRM'][2]))
 assert "Its names are those of MAE's file" in str(e) and 'is of another size' in str(e)
 
-# %% [25] What is wrong with a file
+# %% [25] Damaged files
 k = 'bert.embeddings.position_ids'
 rep, _ = compare_state(bert, meta(cxr_file(768, 12, 30522, 512) | {k: (1,77)}), cxr_bert_keys(''))
 test_eq((rep.missing, rep.unexpected, rep.shapes), ([], [], {})); assert k in rep.left_out
 old = nn.Module(); old.register_buffer('position_ids', torch.zeros(1, 5))
 test_eq(refused(old, meta({'position_ids': (1,77)}), {}).report.shapes, {'position_ids': ((1,77), (1,5))})
 
-# %% [27] What is wrong with a file
+# %% [27] Damaged files
 names, b = alta_file(192, 2, 40, 256, c=1), 'bert_encoder.'
 made = {k: torch.full(s, i/1000.) for i,(k,s) in enumerate(names.items())}  # each tensor another number
 made[b+'cls.predictions.decoder.weight'] = made[b+'bert.embeddings.word_embeddings.weight']
@@ -179,10 +179,10 @@ pairs = {'vision.net.blocks.1.mlp.adapter.up.weight': 'blocks.1.mlp_adapter.D_fc
          'head_t.out.bias': b+'cls_projection_head.dense_to_output.bias', 'log_scale': 'logit_scale'}
 for ours, theirs in pairs.items(): assert torch.equal(m.state_dict()[ours], made[theirs]), ours
 
-# %% [29] A file, and nothing else known
+# %% [29] A file of unknown family
 from medvl.models.authors import (family, _published, _whole_head, from_authors, open_model)
 
-# %% [31] A file, and nothing else known
+# %% [31] A file of unknown family
 lists = {'MAE': mae_file(192, 2, 64, 1, 768), 'CXR-BERT': cxr_file(192, 2, 40, 256),
          'MRM': mrm_file(192, 2, 64, 1, 768, 64, 1, 40, 32), 'ALTA': alta_file(192, 2, 40, 256)}
 for name,file in lists.items(): test_eq(family(file), name)
@@ -204,7 +204,7 @@ test_fail(lambda: from_authors(at/'short.pth', ALTA(**tiny)), contains='short.pt
 test_fail(lambda: open_model(at/'half.pth'), contains='half.pth is no whole PyTorch file')
 test_fail(lambda: ALTA(**tiny, init=at/'other.pth'), contains='other.pth does not fit ModuleDict')
 
-# %% [33] A file, and nothing else known
+# %% [33] A file of unknown family
 from medvl.methods.mrm import MRM
 def tiny_mrm(tie): return MRM(**(tiny | dict(text={**tiny['text'], 'tie_word_embeddings': tie})))
 names, k = mrm_file(192, 2, 64, 1, 1024, 192, 2, 40, 256, c=1), 'bert_encoder.model.'
@@ -225,7 +225,7 @@ torch.save({'model': tied}, at/'MRM.pth'); from_authors(at/'MRM.pth', tiny_mrm(T
 whole = save_pretrained(tiny_mrm(True), at/'old')  # a run of our own with a tied head stays what it was
 assert open_model(whole).text.net.config.tie_word_embeddings
 
-# %% [35] A file, and nothing else known
+# %% [35] A file of unknown family
 real = lambda *size, **kw: {k: torch.zeros(s) for k,s in mae_file(*size, **kw).items()}
 small = VisionTower('vit_small_cpu', depth=2)
 wrong = {'no place for 12 tensors, e.g. net.blocks.2.norm1.weight': real(192, 3, 64, 1, 1024, c=1),

@@ -209,7 +209,7 @@ learned = VisionTower('vit_small_cpu', depth=1, pos='learned')
 test_fail(lambda: save_pretrained(learned, at/'x', adapters_only=True), contains='nothing is frozen')
 test_eq(type(from_pretrained(save_pretrained(tower, at/'tower'))), VisionTower)  # medvl's own class needs no cls=
 
-# %% [45] Killed in the middle
+# %% [45] Interrupted saves
 deep = Both(depth=1)
 with patch('os.replace', side_effect=OSError('disk full')):
     test_fail(lambda: save_pretrained(deep, at/'whole'), contains='disk full')
@@ -225,5 +225,5 @@ for text, why in {'{"config": {': 'is no JSON', '{"hidden_size": 4}': 'lacks cla
     test_fail(lambda: read_config(at/'whole'), contains=why)
 test_fail(lambda: read_config(at/'nowhere'), contains='holds no config.json')
 
-# %% [46] Killed in the middle
+# %% [46] Interrupted saves
 home.cleanup()

@@ -87,7 +87,7 @@ with torch.no_grad():
 test_fail(lambda: in_chunks(nn.Linear(2,2), 2), contains='Linear has no VisionTower')
 test_fail(lambda: in_chunks(m, 0), contains='chunk=0')
 
-# %% [17] What it costs
+# %% [17] Time and memory
 run = json.loads(Path('../../results/accum.json').read_text())
 got = pd.DataFrame(run['rows']).set_index('way')
 print(run['arguments'], 'commit', run['provenance']['commit'])

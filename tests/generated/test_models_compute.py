@@ -1,7 +1,7 @@
 # nbs/models/40_compute.ipynb: runs against the imported medvl.models.compute.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
-# %% [3] Compute, counted
+# %% [3] Counting compute
 import ctypes, gc, re, time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry, sdpa_backwa
 from medvl.core import Batch, MedvlError
 from medvl.models.adapters import trainable
 
-# %% [4] Compute, counted
+# %% [4] Counting compute
 import json, math
 import pandas as pd
 from fastcore.test import *
@@ -82,10 +82,10 @@ line.a.requires_grad_(False)
 test_eq(count_step(line, Batch(img=x)).backward, 5)
 test_fail(lambda: count_step(line.requires_grad_(False), Batch(img=x)), contains='nothing in Line trains')
 
-# %% [16] Measured, too
+# %% [16] Measuring time and memory
 from medvl.models.compute import (_high_water, _give_back, peak_bytes, seconds)
 
-# %% [17] Measured, too
+# %% [17] Measuring time and memory
 big = 64_000_000
 grown = peak_bytes(lambda: torch.ones(big//4))
 print('a tensor of 64 MB adds', grown and round(grown/1e6), 'MB')
@@ -165,7 +165,7 @@ test_fail(lambda: mixed({1: 10.}, {1: .5}), contains='add up to 0.5')
 test_fail(lambda: mixed({1: 10.}, {2: 1.}), contains='2 films')
 test_fail(lambda: whole_training(1., 0, 1), contains='samples=0')
 
-# %% [31] The two sentences
+# %% [31] The two claims
 found = Path('../../results/compute.json')
 run = json.loads(found.read_text()) if found.exists() else None
 G = {**dict.fromkeys(('forward','backward','total','seconds'), '{:.1f}'), **dict.fromkeys(('kept','peak'), '{:.0f}'),
@@ -178,7 +178,7 @@ def shown(run):
 if run: display(shown(run).style.format(G, na_rep='-')); print(run['provenance'])
 else: print('not run')
 
-# %% [33] The two sentences
+# %% [33] The two claims
 if run:
     w = run['whole']
     print(f"one sample: ALTA (faithful) {w['per_sample']:.2f} x MRM")
@@ -190,7 +190,7 @@ if run:
     row = {r['system']: r for r in run['rows']}
     test_close(w['per_sample'], row['alta faithful, 4 films']['total']/row['mrm']['total'], eps=1e-6)
 
-# %% [35] The two sentences
+# %% [35] The two claims
 if run and 'readings' in run:
     said = pd.DataFrame(run['readings'])
     said['ratio'] = [f"{100*x:.2f} %" if '%' in s else f'{x:.2f}' for s,x in zip(said.sentence, said.ratio)]

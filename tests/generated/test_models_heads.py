@@ -58,10 +58,10 @@ test_eq(scale(same[:1]).shape, (1,3)); test_eq(list(scale.parameters()), [])
 was = scale.running_mean.clone(); scale(same.view(8,8,3)); test_eq(scale.running_mean, was)   # patches leave no trace
 test_close(scale(same.view(8,8,3))[2,1], scale(same[17:18])[0])
 
-# %% [15] What all films have at a place
+# %% [15] The shared component of each place
 from medvl.models.heads import (CellMean)
 
-# %% [16] What all films have at a place
+# %% [16] The shared component of each place
 heart = torch.tensor([[0.],[100.]])                       # two cells; every film has a heart in the second
 films = heart + torch.tensor([[[1.],[0.]], [[-1.],[0.]]])  # they differ in the first
 cells = CellMean(2, 1, momentum=1.)
@@ -80,15 +80,15 @@ test_eq(fuse_views(cls[:,:1], msk[:,:1]), torch.tensor([[2.]]))
 test_fail(lambda: fuse_views(torch.zeros(2,1,1), torch.tensor([[True],[False]])), contains='samples [1] of the batch')
 test_fail(lambda: fuse_views(cls, msk[:,:3]), contains='the mask is [1, 3]')
 
-# %% [22] What a slot is
+# %% [22] Vectors for view and time
 from medvl.models.heads import (ViewTimeEmbedding)
 
-# %% [24] What a slot is
+# %% [24] Vectors for view and time
 emb = ViewTimeEmbedding(1); test_eq(emb().abs().sum().item(), 0.)
 with torch.no_grad(): emb.view[0,1] = 1; emb.time[0,1] = 10
 dict(zip(SLOTS, emb()[:,0].int().tolist()))
 
-# %% [25] What a slot is
+# %% [25] Vectors for view and time
 test_eq(emb()[:,0].detach(), torch.tensor([0.,1,10,11]))
 test_eq(emb(torch.tensor([3,0]))[:,0].detach(), torch.tensor([11.,0]))
 test_eq([('lateral' in s) + 10*('prior' in s) for s in SLOTS], [0,1,10,11])  # the order of the slots is core's
@@ -107,10 +107,10 @@ with torch.no_grad():
     test_close(pool(x, span, 1)[0].item(), (3+5*2.718281828)/3.718281828, eps=1e-5)
 test_fail(lambda: pool(x, span[:,:3], 2), contains='the spans are [1, 3]')
 
-# %% [31] Queries that gather
+# %% [31] Queries over patches
 from medvl.models.heads import (QueryPool)
 
-# %% [32] Queries that gather
+# %% [32] Queries over patches
 pool, x = QueryPool(24, n=3, heads=2).eval(), torch.randn(2,6,24)
 msk = torch.tensor([[True]*6, [True]*4 + [False]*2])
 with torch.no_grad():
@@ -126,7 +126,7 @@ assert not torch.allclose(y[0,0], y[0,1], atol=1e-3)  # queries differ
 test_fail(lambda: pool(x, torch.zeros_like(msk)), contains='samples [0, 1] have nothing to gather from')
 test_fail(lambda: QueryPool(20), contains="12 heads don't divide a width of 20")
 
-# %% [34] Queries that gather
+# %% [34] Queries over patches
 kinds = torch.randn(3,24)
 def toy(b, g):
     kind, at = torch.randint(3, (b,), generator=g), torch.randint(16, (b,), generator=g)
@@ -146,10 +146,10 @@ for _ in range(250):
 x, kind = toy(1000, g)
 with torch.no_grad(): right = {k: (m(x).argmax(1) == kind).float().mean().item() for k,m in ways.items()}
 
-# %% [35] Queries that gather
+# %% [35] Queries over patches
 fig, ax = plt.subplots(figsize=(4.6,2.4), dpi=75, layout='constrained')
 for k,v in losses.items(): ax.plot(v, label=f'{k}: {right[k]:.0%} right')
 ax.legend(); ax.set(xlabel='step', ylabel='cross-entropy', title='which kind? (chance: 33 %)', ylim=(0,1.5));
 
-# %% [36] Queries that gather
+# %% [36] Queries over patches
 assert right['queries'] > right['mean'] > .4 and right['queries'] > .8

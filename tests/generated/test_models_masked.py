@@ -74,17 +74,17 @@ block = patchify(big, 32)[0,4*14+9].view(32,32)  # row 4, column 9
 test_eq(block, big[0,0,4*32:5*32,9*32:10*32])
 test_close(F.avg_pool2d(block[None,None], 2)[0,0], small[0,0,4*16:5*16,9*16:10*16], eps=1e-6)
 
-# %% [19] What a guess of pixels costs
+# %% [19] The loss of pixels
 from medvl.models.masked import (pixel_loss)
 
-# %% [21] What a guess of pixels costs
+# %% [21] The loss of pixels
 pred, target = torch.tensor([[[0.,0.], [9.,9.]]]), torch.tensor([[[0.,2.], [5.,5.]]])
 hidden = torch.tensor([[True,False]])
 test_close(pixel_loss(pred, target, hidden).item(), .5, eps=1e-5)
 test_close(pixel_loss(pred, target, hidden, norm=False).item(), 2., eps=1e-6)
 test_close(pixel_loss(pred, target, ~hidden).item(), 81., eps=1e-4)  # a flat patch has the target zero
 
-# %% [22] What a guess of pixels costs
+# %% [22] The loss of pixels
 p, t = torch.randn(2,6,12, requires_grad=True), torch.rand(2,6,4)
 hidden = torch.tensor([[1,1,0,1,0,0], [0,1,1,0,0,1]]).bool()
 three = t[...,None].expand(-1, -1, -1, 3).reshape(2,6,12)  # a grey film in three channels
@@ -96,7 +96,7 @@ pixel_loss(p, t, hidden).backward(); test_eq(p.grad[~hidden].abs().sum().item(),
 test_fail(lambda: pixel_loss(p, t[:,:5], hidden), contains='targets [2, 5, 4]')
 test_fail(lambda: pixel_loss(p, t, torch.zeros_like(hidden)), contains='nothing to guess')
 
-# %% [24] What a guess of pixels costs
+# %% [24] The loss of pixels
 blocks = patchify(big, 32)
 normed = (blocks - blocks.mean(-1, keepdim=True))/(blocks.var(-1, keepdim=True) + 1e-6).sqrt()
 fig, axs = plt.subplots(1, 3, figsize=(6.6,2.3), dpi=75, layout='constrained')
@@ -157,10 +157,10 @@ test_fail(lambda: mask_words(txt, word[:,:3], .5, MASK), contains='word is [5, 3
 test_fail(lambda: mask_words(txt, word, 50, MASK), contains='p is a probability, got 50')
 test_fail(lambda: mask_words(txt, word, .5, MASK, labels='none'), contains="got 'none'")
 
-# %% [36] What a guess of words costs
+# %% [36] The loss of words
 from medvl.models.masked import (token_loss)
 
-# %% [38] What a guess of words costs
+# %% [38] The loss of words
 logits = torch.zeros(1,3,4); logits[0,1,2] = math.log(3)
 test_close(token_loss(logits, torch.tensor([[0,-100,-100]])).item(), math.log(4), eps=1e-6)
 test_close(token_loss(logits, torch.tensor([[-100,2,-100]])).item(), math.log(2), eps=1e-6)

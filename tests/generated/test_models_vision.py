@@ -66,17 +66,17 @@ test_eq(_channels(.5, 3), (.5,.5,.5)); test_eq(_channels((.25,.5,.75), 1), (.5,)
 # %% [19] The tower
 from medvl.models.vision import (VisionTower)
 
-# %% [32] What comes out
+# %% [32] Outputs
 tower = VisionTower('vit_small_cpu').eval()
 img, idx = torch.randn(2,1,224,224), torch.stack([torch.randperm(196)[:49] for _ in range(2)])
 with torch.no_grad(): full, part = tower(img), tower(img, idx)
 {k: (list(f.glob.shape), list(f.loc.shape), f.grid) for k,f in dict(full=full, part=part).items()}
 
-# %% [33] What comes out
+# %% [33] Outputs
 test_eq(full.loc.shape, (2,196,192)); test_eq(part.loc.shape, (2,49,192)); assert torch.equal(part.idx, idx)
 test_eq((tower.width, tower.grid, tower.patch, tower.mean), (192, (14,14), 16, (.4785,)))
 
-# %% [35] What comes out
+# %% [35] Outputs
 plain = timm.create_model('vit_tiny_patch16_224', depth=6, in_chans=1, num_classes=0).state_dict()
 test_eq({k: v.shape for k,v in tower.net.state_dict().items()}, {k: v.shape for k,v in plain.items()})
 twin = VisionTower(**tower.config).eval(); twin.load_state_dict(tower.state_dict())
@@ -190,7 +190,7 @@ corner = receptive_field(towers['bottleneck, stride 4'], (0,0))
 test_eq(sides(corner), (10,10))                                       # the rest of the 19 lies outside of the film
 test_fail(lambda: receptive_field(small, (8,0)), contains='no cell (8, 0) on a grid of 8 x 8')
 
-# %% [58] What it refuses
+# %% [58] Errors
 test_fail(lambda: tower(torch.randn(2,1,448,448)), contains='films of 224 x 224 pixels, got [2, 1, 448, 448]')
 test_fail(lambda: tower(torch.randn(2,3,224,224)), contains='c = 1 or 1')
 test_fail(lambda: tower(img, idx[:1]), contains='idx has 1 rows for 2 images')

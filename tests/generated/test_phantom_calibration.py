@@ -46,7 +46,7 @@ from medvl.phantom.calibration import (oracle_scores)
 # %% [12] Four ways to find a report
 from medvl.phantom.calibration import (_small, _labels, _words, retrieval_scores)
 
-# %% [14] What a thumbnail tells
+# %% [14] Findings from a thumbnail
 from medvl.phantom.calibration import (FOCAL, probe_scores)
 
 # %% [16] A small table

@@ -40,13 +40,13 @@ for o in ('left','right'):
     assert (lung(a, *p, o) < -.5).all() and (lobe(a, *p, o, 'lower') < 0).all()
 test_eq(zone_of(a, a.apex-2), 'upper'); test_eq(zone_of(a, a.base), 'lower')
 
-# %% [14] What a finding does to lung
+# %% [14] How a finding changes the lung
 from medvl.phantom.findings import (_fluid_key, _level, _waves, _ramp)
 
-# %% [16] What a finding does to lung
+# %% [16] How a finding changes the lung
 from medvl.phantom.findings import (alpha, _gap)
 
-# %% [17] What a finding does to lung
+# %% [17] How a finding changes the lung
 f = Finding('effusion', 'left', .6); ml = measure(f)[0]; h = .5
 x,y,z = (o.ravel() for o in np.meshgrid(np.arange(0,15,h), np.arange(-12,12,h), np.arange(-22,13,h), indexing='ij'))
 inl = lung(a, x, y, z, 'left') < 0; al,_ = alpha(f, a, x, y, z, 'left', cage(a, x, y, z), soft=.1)
@@ -58,10 +58,10 @@ test_eq(m, 0)
 top,core = al[inl & (z>a.apex-2)].mean(), al[inl & (np.abs(x)<6) & (np.abs(y)<3) & (z<a.apex-9)].mean()
 assert top > .8 > .1 > core, (top,core)  # apex first
 
-# %% [18] What a finding does to lung
+# %% [18] How a finding changes the lung
 from medvl.phantom.findings import (tissue, _reach)
 
-# %% [19] What a finding does to lung
+# %% [19] How a finding changes the lung
 pts = tuple(np.random.default_rng(2).uniform(-9, 9, (3,4000)).astype(np.float32))
 two = [Finding('effusion','left',.8), Finding('consolidation','left',.9,(6.,0.,-4.),'lower')]
 occ,mu,own = tissue(a, two, *pts, 'left')

@@ -22,10 +22,10 @@ from medvl.phantom.findings import KINDS
 from medvl.phantom.visits import draw_finding, truth_labels
 from medvl.phantom.anatomy import draw_anatomy
 
-# %% [6] What is not there
+# %% [6] Negative sentences
 from medvl.phantom.reports import (ABSENT, PART, PARTS, part_of, present_names)
 
-# %% [7] What is not there
+# %% [7] Negative sentences
 test_eq(present_names([Finding('collapse','left')]), {'Atelectasis','Lung Opacity','Collapse'})
 test_eq({n for names,_,_ in ABSENT for n in names} - set(KINDS.values()), {'Pneumonia','Lung Opacity','Collapse'})
 

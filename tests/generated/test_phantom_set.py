@@ -36,10 +36,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import Image, display
 
-# %% [6] Knobs
+# %% [6] Settings
 from medvl.phantom.set import (DIFFICULTY, SPLITS, knobs, patient_number, patient_name)
 
-# %% [7] Knobs
+# %% [7] Settings
 test_eq(len({patient_number(i, s, p) for i in range(50) for s in range(5) for p in SPLITS}), 50*5*4)
 test_fail(lambda: knobs('harder'), contains="'harder'"); test_fail(lambda: knobs(dict(nose=1)), contains='nose')
 test_eq(knobs(dict(noise=.1))['noise'], .1)

@@ -15,10 +15,10 @@ from medvl.phantom.anatomy import lobe
 from medvl.phantom.findings import KINDS
 import pandas as pd
 
-# %% [6] What comes with what
+# %% [6] Findings that occur together
 from medvl.phantom.visits import (PICTURES, CHRONIC, BILATERAL)
 
-# %% [7] What comes with what
+# %% [7] Findings that occur together
 t = pd.DataFrame({k: {'share': w, **p} for k,(w,p) in PICTURES.items()}).T.fillna(0)
 test_close(t.share.sum(), 1, 1e-9); test_eq(set(t.columns[1:]), set(KINDS))
 t.round(2).replace(0, '')

@@ -1,7 +1,7 @@
 # nbs/run/51_ablation.ipynb: runs against the imported medvl.run.ablation.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
-# %% [3] One thing changed at a time
+# %% [3] Ablation
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from medvl.core import MedvlError
 from medvl.run.run import Run, change
 from medvl.run.stages import FILMS, REPORTS, SCORES as COMPARED, compare as compare_runs, stages
 
-# %% [4] One thing changed at a time
+# %% [4] Ablation
 from fastcore.test import *
 
 # %% [6] Variants

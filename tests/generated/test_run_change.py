@@ -17,10 +17,10 @@ from medvl.core import MedvlError
 from medvl.phantom.export import export_set
 from medvl.phantom.set import phantom_studies
 
-# %% [6] Pairs and what is said of them
+# %% [6] Pairs and their labels
 from medvl.run.change import (pairs_of, changes_of, file_changes, phantom_changes)
 
-# %% [7] Pairs and what is said of them
+# %% [7] Pairs and their labels
 studies = phantom_studies(80, size=64, cache=False)
 smp = pairs_of(studies)
 print(len(smp), 'pairs of', len(studies), 'studies')
@@ -37,7 +37,7 @@ test_fail(lambda: pairs_of([s for s in studies if not s.prior]), contains='has a
 test_fail(lambda: changes_of('column:cue', smp), contains="no film has a column 'cue'")
 test_fail(lambda: changes_of('nothing.csv', smp), contains='neither report, nor column:NAME, nor a file')
 
-# %% [9] Pairs and what is said of them
+# %% [9] Pairs and their labels
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
 os.chdir(tmp.name)
 with open('truth.jsonl', 'w') as f:

@@ -27,10 +27,10 @@ test_eq(rows['clip lora']['backward'] < rows['clip']['backward'], True)         
 # %% [9] Systems
 from medvl.run.cost import (whole)
 
-# %% [11] The two sentences of the abstract
+# %% [11] The two claims of the abstract
 from medvl.run.cost import (readings, in_table)
 
-# %% [13] The two sentences of the abstract
+# %% [13] The two claims of the abstract
 four = dict(trainable=8, parameters=100, film_adapters=3, film_tower=60, forward=1, total=2)
 made = {'alta faithful, 4 films': four, 'mrm': dict(trainable=60, forward=1, total=1)}
 w = whole(made, 20, [10, 20], 200, 30); test_eq((w['ratio'], w['below']), ({'10': .15, '20': .3}, 13))
@@ -39,8 +39,8 @@ test_eq([r['holds'] for r in said], [True, False, False, False, False, True, Fal
 test_close([r['ratio'] for r in said], [.08, .05, 8/60, 1, 2, .15, .3])
 test_eq((readings({}, {}), whole({}, 1, [1], 1, 1)), ([], {}))
 
-# %% [14] The two sentences of the abstract
+# %% [14] The two claims of the abstract
 from medvl.run.cost import (as_line)
 
-# %% [15] The two sentences of the abstract
+# %% [15] The two claims of the abstract
 print(as_line(rows['clip'])); assert as_line(rows['clip']).startswith('clip ') and 'train' in as_line(rows['clip'])

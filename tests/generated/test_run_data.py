@@ -54,17 +54,17 @@ twice.split = 'test'
 facts = read(write_manifest(made, root/'leak/manifest.csv'))[1]
 test_eq(facts['groups_in_two_splits'], [twice.patient])
 
-# %% [18] What is one sample?
+# %% [18] Samples
 from medvl.run.data import (impression, units)
 
-# %% [19] What is one sample?
+# %% [19] Samples
 fronts, sides = (sum(len(getattr(s, k)) for s in studies) for k in ('frontals','laterals'))
 n = {k: len(units(studies, k)) for k in ('study','image','film')}
 print(n, 'of', fronts, 'frontals and', sides, 'laterals')
 test_eq(n, dict(study=len(studies), image=fronts, film=fronts+sides))
 test_eq({s.split for s in units(studies, split='train')}, {'train'})
 
-# %% [21] What is one sample?
+# %% [21] Samples
 a, b, c = (units(studies, text=k)[0].text for k in ('findings','whole','impression'))
 print(b)
 assert len(c) < len(a) < len(b) and ' '.join(c.split()) in ' '.join(b.split())
@@ -73,10 +73,10 @@ test_eq({s.text for s in units(studies, 'film')}, {''})
 test_fail(lambda: units(studies, 'film', need_text=True), contains='no film left of')
 test_fail(lambda: units(studies, need_text=True), contains='no sample left of')
 
-# %% [23] Which films of a sample
+# %% [23] The films of a sample
 from medvl.run.data import (FILMS_OF, shown, slots_of, counts)
 
-# %% [24] Which films of a sample
+# %% [24] The films of a sample
 smp = units(made, 'study')
 print(counts(made))
 full = next(s for s in smp if all(s.slots))

@@ -22,10 +22,10 @@ from fastcore.test import *
 from medvl.data.manifest import write_manifest
 from medvl.phantom.set import phantom_studies
 
-# %% [6] What is trained
+# %% [6] The plan
 from medvl.run.folds import (LINES, plan_of, systems)
 
-# %% [7] What is trained
+# %% [7] The plan
 plan = plan_of(['alta.epochs=40','*.lr=3e-4','clip.set.dim=64','mine.method=gloria'], leave=['clip_mrm'])
 for k, r in plan.items(): print(k, dict(method=r.method, init=r.init, epochs=r.epochs, lr=r.lr, model=r.model))
 test_eq(systems(plan), ['alta','clip','mine']); test_eq(plan['alta'].epochs, 40)
@@ -38,13 +38,13 @@ mine = plan_of(leave=['clip'], start=Path.cwd()); test_eq(list(mine), ['alta','c
 test_eq((mine['alta'].init, systems(mine)), (str(Path.cwd()), ['alta','clip_mrm']))
 test_fail(lambda: plan_of(start=Path('none.pth')), contains="alta starts from 'none.pth', which is not trained here")
 
-# %% [9] Where things lie
+# %% [9] Folders and leakage
 from medvl.run.folds import (Folds)
 
-# %% [11] Where things lie
+# %% [11] Folders and leakage
 from medvl.run.folds import (shared)
 
-# %% [12] Where things lie
+# %% [12] Folders and leakage
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
 os.chdir(tmp.name)
 env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
@@ -61,17 +61,17 @@ who = [dict(o.split(',') for o in (root/f'cv/fold-{i}/splits.csv').read_text().s
 test_eq(len(who[0]), 12); assert all({who[0][g], who[1][g]} == {'train','test'} for g in who[0])
 assert shared(studies, f).ok
 
-# %% [14] Where things lie
+# %% [14] Folders and leakage
 one, two = (next(s for s in studies if who[i].get(s.group) == 'test') for i in (0,1))
 leak = shared([o for o in studies if o is not two]+[replace(two, views=[replace(one.views[0], id='copy')])], f)
 print(leak); test_eq((leak.ok, leak.count['film']), (False, 1))
 test_fail(lambda: Folds(data, root/'x', f.plan, pretrain='once').write([s for s in studies if s.report]),
           contains='every patient has a text')
 
-# %% [16] A training, and its answers
+# %% [16] A training and its scores
 from medvl.run.folds import (trained, answers)
 
-# %% [18] A training, and its answers
+# %% [18] A training and its scores
 TINY = ['*.bs=4','*.samples=4','*.epochs=1','*.warmup=0','*.precision=fp32','*.vocab=200','*.max_len=24',
         '*.slots=current']
 f = Folds(data, root/'cv', plan_of(TINY, leave=['mrm','alta','clip_mrm']), k=2)
@@ -83,10 +83,10 @@ table = dict(o.split(',') for o in (root/'cv/fold-0/splits.csv').read_text().spl
 test_eq((len(emb), {table[g] for g in who}), (len(who), {'test'}))
 test_eq(answers(f, 'clip', 0, Scoring())[1], who)                       # read, not made again
 
-# %% [19] A training, and its answers
+# %% [19] A training and its scores
 from medvl.run.folds import (pool_lines)
 
-# %% [20] A training, and its answers
+# %% [20] A training and its scores
 x = dict(queries=4, patients=2, folds=[{},{}], metrics=dict(R=.5), chance=dict(R=.25))
 print(pool_lines(dict(a=x, b=x), {'a - b': dict(R=0.)}))
 test_eq(len(pool_lines(dict(a=x, b=x), {'a - b': dict(R=0.)}).splitlines()), 5)

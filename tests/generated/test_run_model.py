@@ -1,7 +1,7 @@
 # nbs/run/80_model.ipynb: runs against the imported medvl.run.model.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
-# %% [3] A model at hand
+# %% [3] Using a trained model
 import html, io, textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,16 +33,16 @@ from medvl.models.checkpoint import read_config
 from medvl.readers.find import find_layouts, read_studies
 from medvl.run.folder import shipped
 
-# %% [4] A model at hand
+# %% [4] Using a trained model
 import tempfile
 from fastcore.test import *
 from PIL import Image
 from medvl.phantom.set import phantom_studies
 
-# %% [6] What can be embedded
+# %% [6] Films to embed
 from medvl.run.model import (as_studies, scanned)
 
-# %% [7] What can be embedded
+# %% [7] Films to embed
 tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name)
 films = [v for s in phantom_studies(4, seed=5, size=128) for v in s.frontals[:1]]
 for i,v in enumerate(films): Image.fromarray(v.px).save(d/f'film{i}.png')
@@ -55,13 +55,13 @@ test_fail(lambda: as_studies(d/'nowhere', log), contains='no such file or folder
 test_fail(lambda: as_studies([d/'film0.png', d/'film9.png'], log), contains='1 of 2 films are not there')
 test_fail(lambda: as_studies([], log), contains='the list is empty')
 
-# %% [9] What comes back
+# %% [9] Results
 from medvl.run.model import (Films)
 
-# %% [10] What comes back
+# %% [10] Results
 from medvl.run.model import (Hits)
 
-# %% [11] What comes back
+# %% [11] Results
 from medvl.run.model import (Heat)
 
 # %% [13] The model
@@ -70,7 +70,7 @@ from medvl.run.model import (Model)
 # %% [17] Loading
 from medvl.run.model import (load)
 
-# %% [19] In use
+# %% [19] An example
 m = load('phantom-clip'); print(m)
 studies = phantom_studies(40, seed=11, size=128, difficulty='lifelike-easy')
 films = m.embed(studies, progress=False); print(films)
@@ -78,7 +78,7 @@ hits = m.search('left pleural effusion', k=4)
 hits.figure()
 plt.show()
 
-# %% [20] In use
+# %% [20] An example
 found = [s.labels.get('Pleural Effusion') == 1 for s,_ in hits]
 there = np.mean([s.labels.get('Pleural Effusion') == 1 for s in films.samples])
 print(f'{sum(found)} of {len(found)} have an effusion; of all {len(films)} films {100*there:.0f} % do')
@@ -88,10 +88,10 @@ truth = np.array([s.labels.get('Pleural Effusion') == 1 for s in films.samples])
 assert z['Pleural Effusion'][truth].mean() > z['Pleural Effusion'][~truth].mean()
 z.head(3).round(2)
 
-# %% [22] In use
+# %% [22] An example
 h = m.heat(films.view(hits.order[0]), 'left pleural effusion'); h
 
-# %% [24] In use
+# %% [24] An example
 import shutil
 test_fail(lambda: load('phantom-clap'), contains='no shipped model; shipped: ')
 test_fail(lambda: load(d), contains='holds no config.json')

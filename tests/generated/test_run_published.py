@@ -28,10 +28,10 @@ from medvl.run.published import (eight)
 # %% [13] The sets
 from medvl.run.published import (rsna)
 
-# %% [15] What is asked of a model
+# %% [15] Scoring a model
 from medvl.run.published import (ask, num, in_line)
 
-# %% [16] What is asked of a model
+# %% [16] Scoring a model
 test_eq(num(dict(value=.5, low=.25, high=None)), '0.500 [0.250, -]')
 print(in_line(dict(protocol='x-v1', hash='ab12', set='cd', films=9, chance=.2, 
                    metrics={'P@5': dict(value=.3, low=.1, high=.4)})))

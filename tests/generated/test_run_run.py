@@ -20,13 +20,13 @@ from fastcore.test import *
 from medvl.core import MedvlError
 from medvl.phantom.set import phantom_studies
 
-# %% [6] What a run is
+# %% [6] The fields of a run
 from medvl.run.run import (Options)
 
-# %% [7] What a run is
+# %% [7] The fields of a run
 from medvl.run.run import (FREE_OF, Run)
 
-# %% [8] What a run is
+# %% [8] The fields of a run
 run = Run('alta', size='full', epochs=50); r = run.recipe(); print(run)
 test_eq(repr(run), 'Run of alta: no data, size=full, epochs=50')
 test_eq(repr(Run('clip', [1]*1500, init=Path('mrm'))), 'Run of clip: 1,500 studies in memory, init=mrm')

@@ -85,10 +85,10 @@ test_eq(list(two['retrieval']), ['glob'])                               # CLIP h
 full = got.result['full']['image_to_text_R@1']
 test_close(two['retrieval']['glob']['image_to_text_R@1'], full)         # so it is the same retrieval
 
-# %% [20] Boxes as the model sees them
+# %% [20] Boxes in the window of the model
 from medvl.run.score import (boxed)
 
-# %% [21] Boxes as the model sees them
+# %% [21] Boxes in the window of the model
 small = dict(name='page', size=64, resize=64, decode=64, mean=.48, std=.28)
 v = View(id='a', px=np.zeros((80,160), np.uint8), boxes=[Box('Edema', 40, 0, 40, 80), Box('Edema', 0, 0, 30, 80),
                                                         Box('Fracture', 50, 0, 9, 9)])

@@ -75,7 +75,7 @@ test_eq((dls.train.one_batch()[0]['img'].shape[:2], dls.names), ((4, 1), ['train
 # %% [20] Further sources
 from medvl.run.train import (sources_of, with_sources, work_of)
 
-# %% [22] The best epoch, by a task
+# %% [22] The best epoch of a task
 from medvl.run.train import (chooser, chosen)
 
 # %% [24] One training

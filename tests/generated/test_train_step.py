@@ -38,10 +38,10 @@ torch.set_num_threads(1)
 seed_everything(0); dls, model = square_loaders(), Toy()
 dls.show_batch(2);
 
-# %% [8] Who is decayed, and how fast it learns
+# %% [8] Parameter groups
 from medvl.train.step import (param_groups)
 
-# %% [9] Who is decayed, and how fast it learns
+# %% [9] Parameter groups
 g = param_groups(model, .05)
 test_eq([o['weight_decay'] for o in g], [.05, 0.]); test_eq(len(g[0]['params']), 3)  # two matrices, an embedding
 test_eq(any(p is model.log_scale for p in g[1]['params']), True)
@@ -76,7 +76,7 @@ ax.plot(e, [lr_at(s, 5.625e-5, 5000, schedule='one_cycle') for s in range(5000)]
 ax.axvline(30, c='k', lw=.8, ls=':'); ax.text(31, 1e-5, 'stops at 30', fontsize=8)
 ax.set(xlabel='epoch', ylabel='lr'); ax.legend(fontsize=8);
 
-# %% [15] The loss is called
+# %% [15] Calling the loss
 called = []
 def spy(out, *ids): called.append(ids); return model.loss(out)
 class NoTarget: # the same loader without ids
@@ -157,10 +157,10 @@ test_fail(lambda: toy_fit(Breaks(), StepCB(), AutocastCB('bf16')), contains='on 
 test_eq(torch.is_autocast_enabled('cpu'), False)  # nothing is left switched on
 test_fail(lambda: AutocastCB('bf61'), contains='known: auto, fp32, bf16, fp16')
 
-# %% [30] Clipping, clamping, and what isn't a number
+# %% [30] Clipping, clamping and NaN
 from medvl.train.step import (ClipCB)
 
-# %% [31] Clipping, clamping, and what isn't a number
+# %% [31] Clipping, clamping and NaN
 class Length(Callback):
     order = 13
     def before_step(self): self.now = torch.cat([p.grad.flatten() for p in self.model.parameters()]).norm().item()
@@ -183,10 +183,10 @@ class BadGrad(Toy): # the loss is fine, its gradient is not: the square root of 
         return Out({'glob': out.terms['glob'], 'root': (self.log_scale*0).sqrt()})
 test_fail(lambda: toy_fit(BadGrad(), StepCB(), ClipCB()), contains='gradient of log_scale is not finite at epoch 0')
 
-# %% [33] Clipping, clamping, and what isn't a number
+# %% [33] Clipping, clamping and NaN
 from medvl.train.step import (ClampScaleCB)
 
-# %% [34] Clipping, clamping, and what isn't a number
+# %% [34] Clipping, clamping and NaN
 test_eq(list(scales(nn.ModuleDict(dict(a=Toy())))), ['a.log_scale'])
 for start, lo, hi in ((9., 4.6, math.log(100)+1e-6), (-9., 0., .1)):
     m = Toy(); m.log_scale.data.fill_(start)
