@@ -267,12 +267,12 @@ def costs(res:Mapping # results of the demo
                      f"{t['multiply_adds']/1e12:.2f} T", f'{sec:.0f}', len(runs)])
     return rows_of(head, body)
 
-# %% ../../nbs/run/70_page.ipynb #de8c6323
+# %% ../../nbs/run/70_page.ipynb #6398b6ad
 def against_pairs(res:Mapping # results of the demo
                  ) -> plt.Figure:
     "Scores against the number of training pairs."
     known = [k for k in ('P@10','AUROC') if res['compared'] and k in next(iter(in_order(res)[0][1].values()))]
-    fig, axs = plt.subplots(1, max(1, len(known)), figsize=(4.2*max(1, len(known)), 3), squeeze=False,
+    fig, axs = plt.subplots(1, max(1, len(known)), figsize=(4.2*max(1, len(known)), 3.2), squeeze=False,
                             layout='constrained')
     for ax, key in zip(axs[0], known):
         for i, k in enumerate(in_order(res)[0][1]):
@@ -288,7 +288,7 @@ def against_pairs(res:Mapping # results of the demo
         ax.minorticks_off(); ax.set_xlabel('training pairs', fontsize=8)
         ax.set_title(f'{COLUMNS[key]}, percent', fontsize=9, loc='left')
         ax.tick_params(labelsize=8); ax.spines[['top','right']].set_visible(False)
-    axs[0,0].legend(fontsize=7.5, frameon=False)
+    fig.legend(*axs[0,0].get_legend_handles_labels(), fontsize=8, frameon=False, ncols=4, loc='outside upper center')
     return fig
 
 # %% ../../nbs/run/70_page.ipynb #313abef3
