@@ -14,12 +14,13 @@
 - `medvl.data.pairing`: A film gets a report only by a key that is unique among films and among reports, and only if the two do not contradict each other.
 - `medvl.data.pixels`: A film is one grey float picture `[1 h w]` in [0,1] with white bones, and a dictionary of how it was made: which pictures are accepted, and when two are the same.
 - `medvl.data.report`: What a report states about the film: findings with polarity, side, severity and change, and labels derived from them.
-- `medvl.data.show`: Thumbnails, rows of films with captions, and lists that stay short however long they are: what studies, loaders and results show of themselves in JupyterLab.
+- `medvl.data.show`: How studies, loaders and results are displayed in JupyterLab: thumbnails, rows of films with captions, and lists that are cut short.
 - `medvl.data.study`: A study is a visit with its films and its report; it is linked to the visit before it, and training takes samples from both.
 - `medvl.data.summary`: A summary of a set of studies: films, texts, priors and labels by split, files that can't be opened, and leaks between splits.
 - `medvl.data.tokens`: Tokenizing reports with any fast tokenizer or with a vocabulary of your own, which word a piece belongs to, and which texts are identical.
 - `medvl.data.words`: The form of a report: sections, sentences and dictionary words, from any source, and the text that a model is trained on.
 - `medvl.eval.coverage`: Simulations of how often an interval contains the true value, and how often a p-value is below .05 without a difference.
+- `medvl.eval.generate`: What can be written from a frozen tower? A small decoder is trained on its tokens, and has to beat the nearest training report.
 - `medvl.eval.grounding`: Compare a model's map of a phrase with the region that a radiologist drew: contrast, overlap and pointing, with every rule stated.
 - `medvl.eval.metrics`: Ranks, areas under curves and thresholds as pure functions on arrays, with confidence intervals, each with a case solved by hand.
 - `medvl.eval.precision`: Precision at k by finding: of the ten reports ranked first for a film with an effusion, the share that mentions an effusion.
@@ -32,6 +33,7 @@
 - `medvl.methods.mrm`: Pretraining by masked record modeling: three quarters of a film and half of its report's words are hidden, and both are reconstructed.
 - `medvl.methods.place`: Visual observations of a film are aligned with the sentences of its report, and the report helps to predict which patches of the film resemble each other.
 - `medvl.methods.siglip`: CLIP with a sigmoid instead of a softmax: each pair of a film and a report is classified by itself as matching or not.
+- `medvl.models.decoder`: A small transformer that writes a report from a tower's tokens: teacher forcing, greedy and beam search with a key-value cache.
 - `medvl.models.heads`: Projections into the shared space, removal of the component shared by all films, one vector for several films, and queries over patches.
 - `medvl.models.norm`: Batch norm whose mean and variance are those of all rows of a batch that several processes share, forward and in the gradient.
 - `medvl.models.vision`: Vision encoders from timm that return one global vector and a grid of local ones; a ViT computes only its visible patches.
@@ -58,7 +60,8 @@
 - `medvl.run.model`: `medvl.load` returns a trained model that embeds films, searches them with a sentence, finds findings without labels, and draws heat maps of a phrase.
 - `medvl.run.run`: One object for a training: method, start, recipe, arguments, data and seed. It builds, trains and scores a model, and does not repeat finished work.
 - `medvl.run.score`: Load a trained model with its tokenizer and preset, and score it on retrieval, zero-shot classification and other tasks.
-- `medvl.run.stages`: Several trainings on the same phantom patients, each with its own folder, scored together; finished stages are not repeated."""
+- `medvl.run.stages`: Several trainings on the same phantom patients, each with its own folder, scored together; finished stages are not repeated.
+- `medvl.run.suite`: Zero-shot classification on ChestX-ray14, CheXpert, RSNA, SIIM, COVIDx and PadChest by name, with several wordings of every finding."""
 
 import warnings
 from importlib.metadata import PackageNotFoundError, version as _v

@@ -25,14 +25,14 @@ FAMILIES = {'See it work': ('demo','ablate'), 'Use a model': ('search','predict'
             'Count': ('params','compute')}
 
 class Families(TyperGroup):
-    "The commands of `medvl`, by what one wants to do."
+    "The commands of `medvl`, by purpose."
     def format_commands(self, ctx:Any, formatter:Any):
         "A heading for each family."
         for title, names in FAMILIES.items():
             with formatter.section(title):
                 formatter.write_dl([(f'{n:8}', self.commands[n].get_short_help_str(66)) for n in names])
 
-app = typer.Typer(name='medvl', help='Medical vision-language alignment: chest films with their reports. '
+app = typer.Typer(name='medvl', help='Medical vision-language alignment: chest X-rays with their reports. '
                                      'Research software, not for clinical use.', cls=Families, **LOOK)
 for part in (study.app, use.app, data.top, train.app, ground.app, count.app): app.add_typer(part)
 for name, page in dict(data=data, eval=eval).items(): app.add_typer(page.app, name=name)
@@ -45,6 +45,6 @@ def top(version:bool=typer.Option(False, '--version', help='print the version an
     if version: typer.echo(f"medvl {importlib.metadata.version('medvl')}"); raise typer.Exit()
 
 def main():
-    "What `medvl` runs."
+    "The entry point of `medvl`."
     os.environ.setdefault('MPLBACKEND', 'Agg')
     app()

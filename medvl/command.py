@@ -86,7 +86,7 @@ def _guarded(f, groups):
 
 def _option(p, said, whose, also=None):
     "The parameter `p` as typer wants it, with its help and, if it has one, its other name."
-    if p.name not in said: raise LookupError(f"{whose}: nobody explains {p.name!r}")
+    if p.name not in said: raise LookupError(f"{whose}: {p.name!r} has no comment")
     kind, how = (typer.Argument, dict(metavar=p.name.upper())) if p.default is ARG else (typer.Option, {})
     flag = [f"--{p.name.replace('_','-')}"] if p.default is False or also else []  # no --no-x for what is off anyway
     flag += [also] if also else []

@@ -29,8 +29,8 @@ def params(method:str=ARG, # one of {medvl.core:methods}
            depth:int=1, # levels of the model's parts that make a row
            json:bool=False, # print JSON instead of a table
            out:Path|None=None, # folder for results.json; none: only print
-           seed:int=0, # written down; nothing here is random
-           force:bool=False # write into a folder that holds something else
+           seed:int=0, # recorded only; nothing here is random
+           force:bool=False # write into a folder with other content
           ):
     "Parameters per part: all, and those that are trained."
     said = open_run(out, 'params', locals())
@@ -57,7 +57,7 @@ def compute(system:list[str]=list(SYSTEMS), # one of these, or a method of {medv
             json:bool=False, # print JSON instead of a table
             out:Path|None=None, # folder for results.json; none: only print
             seed:int=0, # of weights and masks
-            force:bool=False # write into a folder that holds something else
+            force:bool=False # write into a folder with other content
            ):
     "Multiply-adds, memory and seconds of a training step. Per sample, and for whole trainings."
     said = open_run(out, 'compute', locals())

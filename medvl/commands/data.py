@@ -24,16 +24,16 @@ top = typer.Typer(**LOOK)  # what stands at the top: `medvl phantom`
 # %% ../../nbs/commands/10_data.ipynb #a17b86f9
 @command(app, 'summary', 'medvl.data.summary:summary', 'medvl.readers.find:read_studies')
 def data_summary(path:Path=ARG, # manifest, folder with one, or a known public layout
-                 kind:str|None=None, # layout of a public set, or 'manifest'; none: found out
-                 missing:str|None=None, # films that aren't there: 'error', 'skip', 'ignore'; none: the reader's way
+                 kind:str|None=None, # layout of a public set, or 'manifest'; none: detected
+                 missing:str|None=None, # missing films: 'error', 'skip', 'ignore'; none: the reader's default
                  images:Path|None=None, # folder of the films, for sets that have none of their own
                  decode:bool=True, # open every film, to find the unreadable ones
                  near:int|None=None, # also look for near-duplicates between splits, at most so many bits apart
                  out:Path|None=None, # folder for summary, figure, results, log (each row left out); none: only print
-                 seed:int=0, # written down; nothing here is random
-                 force:bool=False # write into a folder that holds something else
+                 seed:int=0, # recorded only; nothing here is random
+                 force:bool=False # write into a folder with other content
                 ):
-    "What a set holds, what can't be read, what leaks. The set itself is never changed."
+    "Summarise a set: its content, unreadable files, leaks. The set itself is never changed."
     said = open_run(out, 'data summary', dict(data=path, **locals()))
     from medvl.files import save_json
     from medvl.readers.find import read_studies
@@ -57,7 +57,7 @@ def inside(folder:Path, # of the films
     "Whether the films lie below the manifest's folder; if not, one is told."
     here, there = folder.resolve(), out.resolve().parent
     if here == there or there in here.parents: return True
-    print(f"the films do not lie below {there}: named by their whole path, the manifest belongs to this machine")
+    print(f"the films are not below {there}: named by their whole path, the manifest works on this machine only")
     return False
 
 def scan(folder:Path, out:Path, # films; the manifest
@@ -105,15 +105,15 @@ def with_films(studies:list, missing:str, log:Any # of a reader; what was asked 
 @command(app, 'manifest', 'medvl.data.scan:scan_dicom')
 def data_manifest(folder:Path=ARG, # films: DICOM, PNG, JPEG, in any subfolders; or a public set; only read
                   out:Path=..., # .csv or .parquet
-                  kind:str|None=None, # layout of a public set, or 'scan'; none: found out
-                  missing:str='skip', # films of a public set that aren't there: 'skip', 'error', 'ignore'
+                  kind:str|None=None, # layout of a public set, or 'scan'; none: detected
+                  missing:str='skip', # missing films of a public set: 'skip', 'error', 'ignore'
                   images:Path|None=None, # folder of the films, for sets that have none of their own
                   reports:Path|None=None, # table with report (or findings, impression), or folder of .txt
                   pattern:str|None=None, # regular expression on a film's path with groups patient, study, view ...
-                  view:str='', # projection of films that don't tell theirs, such as PA
-                  chest:bool=True, # leave out what its header says is no plain chest film
-                  seed:int=0, # written down; nothing here is random
-                  force:bool=False # replace a manifest that is there
+                  view:str='', # projection of films without one, such as PA
+                  chest:bool=True, # leave out files whose header is not of a plain chest film
+                  seed:int=0, # recorded only; nothing here is random
+                  force:bool=False # replace an existing manifest
                  ):
     "Make a manifest of a folder of films, or of a public set. What is left out is listed beside it."
     from medvl.core import MedvlError
@@ -144,11 +144,11 @@ def data_rows(path:Path=ARG, # manifest, folder with one, or a known public layo
               out:Path=..., # .csv: train.csv for ALTA, training.csv for MRM
               code:str='alta', # whose program reads it: alta or mrm
               split:str='train', # train, val, test or all
-              kind:str|None=None, # layout of a public set, or 'manifest'; none: found out
-              missing:str|None=None, # films that aren't there: 'error', 'skip', 'ignore'; none: the reader's way
+              kind:str|None=None, # layout of a public set, or 'manifest'; none: detected
+              missing:str|None=None, # missing films: 'error', 'skip', 'ignore'; none: the reader's default
               images:Path|None=None, # folder of the films, for sets that have none of their own
-              seed:int=0, # written down; nothing here is random
-              force:bool=False # replace a table that is there
+              seed:int=0, # recorded only; nothing here is random
+              force:bool=False # replace an existing table
              ):
     "The table that ALTA's or MRM's own code reads."
     from medvl.core import MedvlError
@@ -164,7 +164,7 @@ def data_rows(path:Path=ARG, # manifest, folder with one, or a known public layo
 # %% ../../nbs/commands/10_data.ipynb #44beead9
 @command(top, 'phantom', 'medvl.phantom.export:export_set', also=dict(patients='--n'))
 def phantom(patients:int=..., # how many; about 2.2 studies and 3.7 films each
-            out:Path=..., # folder of the set; made if absent, gone on with if it was begun with the same settings
+            out:Path=..., # folder of the set; created, or continued if it has the same settings
             dicom:bool=False, # DICOM with 12 to 15 bits, as archives have them; else PNG
             film:int=512, # pixels a side of the films
             split:Literal['train','val','test']|None=None, # all patients of one split; none: 70/10/20
@@ -173,7 +173,7 @@ def phantom(patients:int=..., # how many; about 2.2 studies and 3.7 films each
             workers:int=2, # processes that draw
             seed:int=0 # another seed, other patients
            ):
-    "Write simulated patients to disk. Interrupted, the same command goes on."
+    "Write simulated patients to disk. The same command continues after an interruption."
     from medvl.phantom.export import export_set
     got = export_set(out, patients, seed, film, split, difficulty, dicom, masks, workers)
     typer.echo(', '.join(f'{v} {k}' for k, v in got.items()))

@@ -73,7 +73,7 @@ def eval_zeroshot(model:Path=..., # run or folder of the model
                   blank:Literal['negative','drop']='negative', # what a finding that is not mentioned becomes
                   opts:Scoring=Scoring() # the rest
                  ):
-    "Classification from words alone. Thresholds come from the validation split when --split is test."
+    "Zero-shot classification by prompts. Thresholds come from the validation split when --split is test."
     a, how = settled(opts), dict(protocol=protocol, task=task, tau=tau, uncertain=uncertain, blank=blank)
     args = dict(model=model, data=data, out=out, prompts=prompts, label_column=label_column, **how)
     said = open_run(out, 'eval zeroshot', args|vars(a))
@@ -123,7 +123,7 @@ def eval_detect(model:Path=..., # run or folder of the model
                 source:str|None=None, # only studies of this source
                 bs:int=32, # films at a time
                 seed:int=0, # of the head
-                force:bool=False # write into a folder that holds something else
+                force:bool=False # write into a folder with other content
                ):
     "Boxes from frozen cells, by a light head. Trained on the training films, scored on the test films."
     said = open_run(out, 'eval detect', dict(locals()))
@@ -168,7 +168,7 @@ def eval_temporal(model:Path=..., # run or folder of the model
                   errors:Literal['raise','skip']='raise', # films that can't be read: 'raise' or 'skip'
                   cache:Path|None=None, # folder of the decoded films; none: below $MEDVL_CACHE
                   seed:int=0, # of the bootstrap
-                  force:bool=False # write into a folder that holds something else
+                  force:bool=False # write into a folder with other content
                  ):
     "Improved, stable or worsened since the prior film. A linear head on frozen features of both films."
     args = dict(model=model, data=data, out=out, labels=labels, folds=folds, features=features, how=how, source=source,
@@ -204,7 +204,7 @@ def eval_protocol(name:str=ARG, # chexpert5x200, chexpert8x200 or rsna; or one i
                   data:Path=..., # local copy of the set; it is only read
                   out:Path=..., # folder for results.json
                   list:Path|None=None, # the published list: a table, or ConVIRT's folder; none: drawn
-                  splits:Path|None=None, # of rsna: table of group and split instead of the lineage's draw
+                  splits:Path|None=None, # of rsna: table of group and split instead of GLoRIA's split
                   slots:Literal['all','current']='current', # image slots
                   n_boot:int=1000, # bootstrap draws
                   bs:int=32, # films of a batch
@@ -213,7 +213,7 @@ def eval_protocol(name:str=ARG, # chexpert5x200, chexpert8x200 or rsna; or one i
                   cache:Path|None=None, # folder of the decoded films; none: below $MEDVL_CACHE
                   num_workers:int=0, # processes that make batches; 0: this one
                   seed:int=0, # of the draw and of the bootstrap
-                  force:bool=False # write into a folder that holds something else
+                  force:bool=False # write into a folder with other content
                  ):
     "A published test, on your copy of its films. The result holds the hash of its rules and of the films."
     from medvl.run.published import ask, eight, five, in_line, protocols_of, rsna
@@ -237,7 +237,7 @@ def eval_protocol(name:str=ARG, # chexpert5x200, chexpert8x200 or rsna; or one i
 def eval_suite(model:list[Path]=..., # run or folder of the model; several are compared
                set:list[str]=..., # name=folder, with a name of chestxray14, chexpert, rsna, siim, covidx, padchest
                out:Path=..., # folder for results.json
-               wording:list[str]=[], # with which words; may be repeated; none: all
+               wording:list[str]=[], # wordings to use; may be repeated; none: all
                n_boot:int=1000, # 0: no intervals
                bs:int=32, # films of a batch
                precision:Literal['auto','bf16','fp16','fp32']='auto', # of the towers
@@ -245,9 +245,9 @@ def eval_suite(model:list[Path]=..., # run or folder of the model; several are c
                cache:Path|None=None, # folder of the decoded films; none: below $MEDVL_CACHE
                num_workers:int=0, # processes that make batches; 0: this one
                seed:int=0, # of the record
-               force:bool=False # write into a folder that holds something else
+               force:bool=False # write into a folder with other content
               ):
-    "Zero-shot on several public sets, by name. AUROC, the lineage's F1 and accuracy, and the spread over wordings."
+    "Zero-shot on several public sets, by name. AUROC, F1 and accuracy, and the spread over wordings."
     from medvl.core import MedvlError
     from medvl.run.suite import ask_suite, flips, prompt_set, suite_lines
     named = dict(o.split('=', 1) if '=' in o else (o, '') for o in set)

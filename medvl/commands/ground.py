@@ -26,7 +26,7 @@ app = typer.Typer(help='Where is it? Maps of phrases on a film.', **LOOK)
 # %% ../../nbs/commands/31_ground.ipynb #63623223
 @command(app, 'ground')
 def ground_film(film:Path=ARG, # DICOM, PNG or JPEG of one film
-                phrases:list[str]=ARG, # what is looked for, each in quotes
+                phrases:list[str]=ARG, # phrases to find, each in quotes
                 model:Path=..., # run or folder of the model
                 out:Path=..., # figure to write, .png
                 sigma:float=0., # Gaussian over the grid, in cells
@@ -69,18 +69,18 @@ def eval_grounding(model:Path=..., # run or folder of the model
                    split:Literal['test','val','train','all']='test', # which films
                    protocol:Literal['mscxr','mscxr-raw','rsna']='mscxr', # how a map becomes a region
                    sigma:float|None=None, # Gaussian over the grid, in cells; none: the protocol's
-                   names:bool=False, # boxes and masks without a phrase are asked for by their names
+                   names:bool=False, # use the names of boxes and masks that have no phrase
                    leave_out:list[str]=[], # a category that is not scored; may be repeated
                    side:int=512, # pixels of the shorter side of the comparison
                    region:float|None=None, # only the centre square of this share of the shorter side; none: all
-                   control:bool=True, # also score the next patient's film: what position alone gets
+                   control:bool=True, # also score the next patient's film, as a control of position
                    by:Literal['cnr','miou','dice','pointing']='miou', # sorts the gallery
                    shown:int=8, # films of the gallery's page, found and missed each
                    source:str|None=None, # only studies of this source
                    bs:int=16, # films at a time
                    n_boot:int=1000, # bootstrap draws
                    seed:int=0, # of the bootstrap
-                   force:bool=False # write into a folder that holds something else
+                   force:bool=False # write into a folder with other content
                   ):
     "Contrast, overlap and pointing of a model's maps. With intervals by patient, a control, and a gallery."
     said = open_run(out, 'eval grounding', dict(locals()))

@@ -26,8 +26,8 @@ app = typer.Typer(**LOOK)
 class Training(Options):
     "Options of `pretrain` and `align`."
     set:list[str] = field(default_factory=list)  # an argument of the method, as name=value; may be repeated
-    resume:bool = False  # go on with the run that is in --out
-    force:bool = False  # start over in a folder that holds something
+    resume:bool = False  # continue the run in --out
+    force:bool = False  # start over in a folder that is not empty
 
 TRAIN_DOCS = ('medvl.commands.train:Training', 'medvl.run.run:Options', 'medvl.methods.recipe:Recipe',
               'medvl.train.learner:align_learner', 'medvl.train.learner:fit', 'medvl.data.batch:dataloaders',
@@ -54,7 +54,7 @@ def pretrain(method:str=ARG, # one that needs no texts; of {medvl.core:methods}
     """Masked pretraining on films, with or without their texts.
 
     All films of the training split take part. An option without a default takes it from the recipe of the method and
-    --size; the run writes down what it was."""
+    --size; the run records it."""
     train('pretrain', opts, method=method, data=data, out=out, init=init)
 
 @command(app, 'align', *TRAIN_DOCS, also=dict(data='--paired'))

@@ -23,7 +23,7 @@ WARNING = 'Research software, not for clinical use: scores are similarities, not
 
 # %% ../../nbs/commands/32_use.ipynb #60859213
 @command(app, 'search', 'medvl.run.model:load')
-def search(text:str=ARG, # what is looked for, in quotes
+def search(text:str=ARG, # the sentence to search for, in quotes
            data:Path=..., # a folder of films, a film, a manifest, or a public set; it is only read
            model:str='phantom-clip', # a shipped model, a run's folder, or an authors' file
            tokenizer:Path|None=None, # folder of a tokenizer; none: the model's own

@@ -449,7 +449,7 @@ def not_chest(info:dict # of `dicom_info`
 def read_dicom(path:str|Path|pydicom.Dataset, # file, or a data set that is already open
                voi:bool=True, # apply VOI LUT or window; False: stretch the picture's own range
                index:int=0, # which of several windows
-               chest:bool=False # refuse what its header says is no chest film
+               chest:bool=False # reject a file whose header is not of a chest film
               ) -> Film:
     "A DICOM radiograph as a `Film`. Raises `ImageError`."
     is_ds = isinstance(path, pydicom.Dataset)

@@ -108,7 +108,7 @@ def file_kind(path:str|Path # file
     return next((v for k,v in SIGNS.items() if head.startswith(k)), '')
 
 def read_image(path:str|Path, # DICOM, PNG, JPEG, or a raw .IMG of JSRT
-               chest:bool=False, # refuse a DICOM whose header says that it is no chest film (otherwise a warning)
+               chest:bool=False, # reject a DICOM whose header is not of a chest film (otherwise a warning)
                bits:int|None=None, # see `read_picture`
                least:int=8 # see `read_picture`
               ) -> Film:

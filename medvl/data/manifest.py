@@ -115,7 +115,7 @@ KNOWN = {c.name for c in COLUMNS}
 
 def read_manifest(path:str|Path, # .csv or .parquet
                   root:str|Path|None=None, # folder that paths are relative to; None: the manifest's own
-                  missing:str='error', # a film that isn't there: 'error', 'skip' (and list it), 'ignore' (don't look)
+                  missing:str='error', # a missing film: 'error', 'skip' (and list it), 'ignore' (don't check)
                   regions:str|Path|None=None, # boxes and masks; None: regions.csv beside the manifest, if there is one
                   log:ReadLog|None=None # gets what was found and left out; None: it is printed
                  ) -> list[Study]: # priors and laterals linked

@@ -142,7 +142,7 @@ def scan_dicom(folder:str|Path, # looked through with all its subfolders; DICOM,
                reports:str|Path|pd.DataFrame|None=None, # table, or folder of .txt files; see `match_reports`
                pattern:str|None=None, # regular expression on the path below `folder`, with named groups
                view:str='', # projection of films that don't tell theirs: 'PA', 'AP' ...; '': view_class other
-               chest:bool=True, # leave out what its header says is no plain chest film
+               chest:bool=True, # leave out files whose header is not of a plain chest film
                bar:bool=True, # show progress
                log:ReadLog|None=None # gets what was found and left out; None: it is printed
               ) -> pd.DataFrame: # a manifest; `write_table` saves it

@@ -1,5 +1,5 @@
-"""Thumbnails, rows of films with captions, and lists that stay short however long they are: what studies, loaders and
-results show of themselves in JupyterLab.
+"""How studies, loaders and results are displayed in JupyterLab: thumbnails, rows of films with captions, and lists
+that are cut short.
 
 Docs: https://medvl.github.io/medvl/data/show.html.md"""
 

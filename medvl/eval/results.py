@@ -131,7 +131,7 @@ def scored(r:dict # a result file
 # %% ../../nbs/eval/50_results.ipynb #b3f80cfc
 @dataclass
 class Question:
-    "What is asked of the result files, and how the answer is shown."
+    "A question about result files, and how its answer is shown."
     asks: str  # the heading
     says: str  # what the scores mean
     rows: str  # what the systems are
@@ -143,36 +143,35 @@ HIT = {'text_to_image_P@10': 'text to film P@10', 'image_to_text_P@10': 'film to
        'AUROC': 'zero-shot AUROC'}
 WORK = {'trainable': 'trained parameters', 'parameters': 'all parameters', 'total': 'multiply-adds'}
 QUESTIONS = {
-    'retrieval': Question('Do films and reports find each other?',
-        'P@10: of the ten answers that come first for a query with a finding, the share that has it, mean over the '
-        'findings. AUROC: a finding put into words, without a label.',
-        '*ALTA* and *CLIP from MRM* begin with the weights of a pretrained MRM, *CLIP from scratch* with none. '
-        '*MRM of* so many patients: it has read the films and reports of these, while CLIP from scratch knows only '
-        'those to train.',
+    'retrieval': Question('Retrieval between films and reports.',
+        'P@10 is the share of the first ten answers to a query with a finding that have the finding, averaged over '
+        'the findings. AUROC is that of zero-shot classification with prompts.',
+        '*ALTA* and *CLIP from MRM* start from the weights of a pretrained MRM, *CLIP from scratch* from random '
+        'weights. *MRM of* gives the number of patients whose films and reports MRM has read; CLIP from scratch '
+        'reads only those of the training patients.',
         'tutorials/claims.ipynb', HIT, retrieved),
-    'towers': Question('What does a frozen vision tower know?',
-        'Linear probe for each finding, mean over the findings.',
-        'The tower of a method after its training; *untrained*: one of the same shape, with random weights.',
+    'towers': Question('Linear probes of frozen vision towers.',
+        'AUROC of a linear probe for each finding, averaged over the findings.',
+        'A row is the tower of a method after its training; *untrained* has the same shape and random weights.',
         'tutorials/claims.ipynb', {'AUROC': 'AUROC'}, probed),
-    'grounding': Question('Does the map of a phrase lie where the finding is?',
-        'CNR: contrast inside against outside; mIoU: overlap; pointing: how often the highest place lies inside; '
-        'near: '
-        "within 15/224 of the film's side.",
-        '*GLoRIA*: the map is the attention of the words, or their cosine with the cells. *PLAN*: it looks at the '
-        'film again, *K* times; *read at look 0*: trained so, but the map is that of the first look. *No importance*: '
-        'all cells count alike. *Batch-norm heads*, *narrow regions*: as PLAN has them at full size; the others have '
-        "GLoRIA's. *Product*: products of cells and words. *Marks* are shapes that nobody can miss.",
+    'grounding': Question('Grounding of phrases.',
+        'CNR is the contrast between inside and outside, mIoU the overlap, pointing the share of maps whose highest '
+        "place is inside, near the share within 15/224 of the film's side.",
+        '*GLoRIA*: the map is the attention of the words, or their cosine with the cells. *PLAN* looks at the film '
+        '*K* more times; *read at look 0* is trained in the same way and read at the first look. *No importance*: '
+        'all cells have equal weight. *Batch-norm heads* and *narrow regions* are those of PLAN at full size; the '
+        "others are GLoRIA's. *Product*: products of cells and words. *Marks* are easily visible shapes.",
         'methods/21_plan.ipynb', {'cnr': 'CNR', 'miou': 'mIoU', 'pointing': 'pointing', 'near': 'near'}, grounded),
-    'labels': Question('Are the labels read from a report right?',
-        'Against what the phantom knows of each patient, all findings together.',
-        'A finding can be said to be present, uncertain or absent.', 'data/21_report.ipynb',
+    'labels': Question('Labels read from reports.',
+        'The labels are compared with the true state of each phantom patient, all findings together.',
+        'A report can state a finding as present, uncertain or absent.', 'data/21_report.ipynb',
         {'precision': 'precision', 'recall': 'recall'}, labelled),
-    'compute': Question('What does a training sample cost?',
-        'Counted at full size on random input, forward and backward.',
-        '*Faithful*: as the published code has it, four films of a study, blank where there is none; *clean*: only '
-        'those that there are. *LoRA*: frozen towers with low-rank adapters.',
+    'compute': Question('Cost of a training sample.',
+        'Multiply-adds are counted at full size on random input, forward and backward.',
+        '*Faithful*: as in the published code, four films of a study, with blanks for absent ones; *clean*: only '
+        'the films that are present. *LoRA*: frozen towers with low-rank adapters.',
         'models/40_compute.ipynb', WORK, counted),
-    'other': Question('Other scores', 'By the names that their files give.', '', '', {}, scored)}
+    'other': Question('Other scores.', 'Names are those of the files.', '', '', {}, scored)}
 MORE = {'coverage': 'eval/15_coverage.ipynb',
         'ablations': 'tutorials/ablations.ipynb', 'ablations_start': 'tutorials/ablations.ipynb',
         'real_folds': 'tutorials/claims.ipynb', 'real_folds_sim': 'tutorials/claims.ipynb',

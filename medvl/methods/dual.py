@@ -294,7 +294,7 @@ class CellTower(nn.Module):
                  size:int=224, # side of the films, pixels
                  up:int|None=None, # enlarge films to this side first; GLoRIA: 299; None: don't
                  init:str|Path|None=None, # directory of a saved method, or the authors' MRM.pth
-                 cell_norm:bool=False # subtract from each cell what all films have there, see `CellMean`
+                 cell_norm:bool=False # subtract from each cell its mean over all films, see `CellMean`
                 ):
         super().__init__()
         self.net = vision_tower(vision, up or size)

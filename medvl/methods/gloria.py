@@ -28,7 +28,7 @@ class GLoRIA(CellsAndWords):
     variants = dict(positives=(False, 'identical texts count as correct'),
                     mean=(False, 'mean over the words of a report instead of the sum'),
                     read=('cosine', "map of a phrase: 'cosine' or 'product' of cells and words, or 'attention'"),
-                    cell_norm=(False, 'subtract from each cell what all films have there, see `CellTower`'),
+                    cell_norm=(False, 'subtract from each cell its mean over all films, see `CellTower`'),
                     chunk=(None, 'texts at a time, see `local_scores`'))
 
     def __init__(self,

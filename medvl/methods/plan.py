@@ -58,7 +58,7 @@ def looks(words:Float[Tensor, 'm d'], # words of some texts, packed, unit length
           K:int=2, # looks after the first
           how:str='soft', h:float=.05, tau_i:float=.05, # importance, see `damp`
           tau_a:float=.1, # temperature of the regions
-          gamma:float=.5, # how much of what was seen enters the question
+          gamma:float=.5, # how much of what was seen enters the query
           beta:float=.5, # history: share of the former matrix
           center:bool=True, # subtract the mean cell from what is seen
           whole:bool=True # compare words with the region as it is; False: with the mean cell subtracted, too
@@ -115,7 +115,7 @@ class PLAN(CellsAndWords):
                     curriculum=(False, 'the number of looks grows during training, see `at`'),
                     s2=(5., 'sharpness over words'), s3=(10., 'scale of global logits'),
                     s4=(50., 'scale of local logits'), positives=(False, 'identical texts count as correct'),
-                    cell_norm=(False, 'subtract from each cell what all films have there, see `CellTower`'),
+                    cell_norm=(False, 'subtract from each cell its mean over all films, see `CellTower`'),
                     chunk=(None, 'texts at a time, see `over_texts`'))
 
     def __init__(self,
@@ -128,7 +128,7 @@ class PLAN(CellsAndWords):
                  layers:int=4, # of the text tower, summed
                  K:int=2, # looks after the first; 0: none
                  tau_a:float=.1, # temperature of the soft regions
-                 gamma:float=.5, # how much of what was seen enters the question
+                 gamma:float=.5, # how much of what was seen enters the query
                  beta:float=.5, # history: share of the former matrix
                  share:float=.5, # of the words that are selected
                  vocab:int|None=None, # size of the vocabulary; None: the text tower's own
@@ -231,7 +231,7 @@ def maps(self,
          img:Feat, # of `b` films
          txt:Feat # of `t` phrases
         ) -> Float[Tensor, 'l b t h w']: # look by look, 0 to K
-    "Where each phrase lies in each film, after each look."
+    "Maps of each phrase on each film, after each look."
     def one(l, lens): return torch.stack([o.sum(0) for o in (l.r.exp()[...,None]*l.S).split(lens)], -1)    # b n t
     def score(vs, words, lens): return torch.stack([one(l, lens) for l in self.look(words, vs, lens, self.K)])
     m = over_texts(score, img.loc, txt.loc, txt.keep(), self.chunk)

@@ -216,7 +216,7 @@ def edges(x:Reals, y:Reals, z:Reals # coordinates of a ray grid [d h w], or of p
 def block(E:list|None, # of `edges`
           lo:ArrayLike, hi:ArrayLike # corners of a box; None where a side is open
          ) -> tuple: # slices of the grid that hold the box, or `...` for points
-    "Which part of a grid can lie in a box: shapes need not be evaluated elsewhere."
+    "The part of a grid that can be in a box; shapes need not be evaluated elsewhere."
     if E is None: return ...
     out = []
     for ends in E:

@@ -95,7 +95,7 @@ def _pairs(F, seen):
     return out
 
 def _positives(v, seen, prior, w, style, noise):
-    "Sentences about what is there, as (part, text, claims, weight)."
+    "Positive sentences, as (part, text, claims, weight)."
     out, left = [], []
     for f,o in _pairs(v.findings, seen):
         group = [f]+([o] if o else []); vis = min(seen.get(g.id, 1.) for g in group)
@@ -137,7 +137,7 @@ def _gone(v, was, w):
 
 # %% ../../nbs/phantom/42_reports.ipynb #9c0ce615
 def _negatives(v, w, frontal_only, noise):
-    "Sentences about what is not there."
+    "Negative sentences."
     names, said, out = present_names(v.findings), set(), []
     order = list(w.rng.permutation(len(ABSENT)))
     want = int(w.rng.integers(2, 6)) if v.findings else int(w.rng.integers(3, 6))

@@ -72,7 +72,7 @@ def local_labels(table:Path # val_labels.csv or test_labels.csv, of 19 or of 15 
 
 def read_chexlocalize(path:str|Path, # folder with CheXpert/ and CheXlocalize/ (or their files in one folder)
                       who:str='gt', # whose drawings: 'gt' ground truth, 'hb' human benchmark (test only)
-                      missing:str='ignore', # a film that isn't there: 'error', 'skip' (list it), 'ignore' (don't look)
+                      missing:str='ignore', # a missing film: 'error', 'skip' (list it), 'ignore' (don't check)
                       split:str|dict='official', # see `readers.layout`
                       log:ReadLog|None=None # gets what was found and left out; None: it is printed
                      ) -> list[Study]: # masks by finding

@@ -74,7 +74,7 @@ TABLES = dict(train=('train.csv','*/train.csv'), val=('valid.csv','val_labels.cs
               test=('test.csv','test_labels.csv','*/test.csv','*/test_labels.csv'))
 
 def read_chexpert(path:str|Path, # folder with train.csv or valid.csv (or with the CheXpert/ of CheXlocalize)
-                  missing:str='ignore', # a film that isn't there: 'error', 'skip' (and list it), 'ignore' (don't look)
+                  missing:str='ignore', # a missing film: 'error', 'skip' (and list it), 'ignore' (don't check)
                   split:str|dict='official', # see `readers.layout`: 'official', 'official+patient', 'patient' ...
                   train:str='train.csv', # labels of the training part, e.g. 'train_cheXbert.csv'
                   log:ReadLog|None=None # gets what was found and left out; None: it is printed
@@ -147,7 +147,7 @@ def plus_labels(root:Path, which:str, log:ReadLog # see `read_chexpert_plus`
 
 # %% ../../nbs/readers/21_chexpert.ipynb #162a9a20
 def read_chexpert_plus(path:str|Path, # folder with df_chexpert_plus_240401.csv
-                       missing:str='ignore', # a film that isn't there: 'error', 'skip', 'ignore' (don't look)
+                       missing:str='ignore', # a missing film: 'error', 'skip', 'ignore' (don't check)
                        split:str|dict='official', # see `readers.layout`
                        labels:str='report', # what the labels are of: 'report', 'findings', 'impression'
                        log:ReadLog|None=None # gets what was found and left out; None: it is printed

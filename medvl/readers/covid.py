@@ -57,7 +57,7 @@ def no_film(row:Row # of metadata.csv, in the later spelling
 
 # %% ../../nbs/readers/40_covid.ipynb #f3e2977e
 def read_covid(path:str|Path, # folder with metadata.csv
-               missing:str='error', # a picture that isn't there: 'error', 'skip' (and list it), 'ignore' (don't look)
+               missing:str='error', # a missing picture: 'error', 'skip' (and list it), 'ignore' (don't check)
                log:ReadLog|None=None # gets what was found and left out; None: it is printed
               ) -> list[Study]: # priors linked by offset
     "Studies of the COVID-19 Image Data Collection, early or late. Raises `MedvlError` for what is no such folder."

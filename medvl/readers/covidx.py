@@ -54,7 +54,7 @@ def covidx_lists(root:Path, version:str|None, log:ReadLog # see `read_covidx`
     return have[want]
 
 def read_covidx(path:str|Path, # COVID-Net's folder, or Kaggle's
-                missing:str='ignore', # a film that isn't there: 'error', 'skip' (and list it), 'ignore' (don't look)
+                missing:str='ignore', # a missing film: 'error', 'skip' (and list it), 'ignore' (don't check)
                 split:str|dict='official', # see `readers.layout`
                 version:str|None=None, # '9B', '9A', ... '2', '' for the first, 'Sev'; None: the newest that is there
                 log:ReadLog|None=None # gets what was found and left out; None: it is printed

@@ -89,7 +89,7 @@ def read_studies(path:str|Path, # manifest, folder with manifest.csv or .parquet
                  kind:str|None=None, # 'manifest' or a layout in `readers`; None: found out
                  **kw # for the reader, e.g. missing='skip', log=
                 ) -> list[Study]:
-    "Studies from wherever. Raises `MedvlError` that lists the layouts if it can't be told which one this is."
+    "Studies from any source. Raises `MedvlError` that lists the layouts if the layout is not recognised."
     path = Path(path)
     if not path.exists(): raise MedvlError(f"{path}: no such file or folder")
     if path.is_dir() and kind in (None,'manifest'):

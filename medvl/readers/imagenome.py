@@ -134,7 +134,7 @@ def read_imagenome(path:str|Path, # folder with silver_dataset and gold_dataset
                    ext:str='.jpg', # of the films
                    films:Iterable[str]|None=None, # only these ids; None: all
                    words:bool=True, # boxes of phrases too; False: regions only
-                   missing:str='ignore', # a film that isn't there: 'error', 'skip' (list it), 'ignore' (don't look)
+                   missing:str='ignore', # a missing film: 'error', 'skip' (list it), 'ignore' (don't check)
                    split:str|dict='official', # see `readers.layout`; of silver
                    log:ReadLog|None=None # gets what was found and left out; None: it is printed
                   ) -> list[Study]: # boxes of regions, and of phrases (with `text`)

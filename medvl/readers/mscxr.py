@@ -77,7 +77,7 @@ def mscxr_json(table:Path # of any version
 def read_mscxr(path:str|Path, # folder with MS_CXR_Local_Alignment_v*.csv or .json
                images:str|Path|None=None, # folder of MIMIC-CXR-JPG; None: `path`
                ext:str='.jpg', # of the films
-               missing:str='ignore', # a film that isn't there: 'error', 'skip' (and list it), 'ignore' (don't look)
+               missing:str='ignore', # a missing film: 'error', 'skip' (and list it), 'ignore' (don't check)
                split:str|dict='official', # see `readers.layout`
                log:ReadLog|None=None # gets what was found and left out; None: it is printed
               ) -> list[Study]: # boxes with the phrase as `text`
@@ -134,7 +134,7 @@ MSCXRT = dict(consolidation='Consolidation', edema='Edema', pleural_effusion='Pl
 def read_mscxrt(path:str|Path, # folder with MS_CXR_T_temporal_image_classification_v*.csv
                 images:str|Path|None=None, # folder of MIMIC-CXR-JPG; None: `path`
                 ext:str='.jpg', # of the films
-                missing:str='ignore', # a film that isn't there: 'error', 'skip' (and list it), 'ignore' (don't look)
+                missing:str='ignore', # a missing film: 'error', 'skip' (and list it), 'ignore' (don't check)
                 split:str|dict='official', # see `readers.layout`; the set is a test set and has no split of its own
                 log:ReadLog|None=None # gets what was found and left out; None: it is printed
                ) -> list[Study]: # with priors; `info['change']`: finding -> improving, stable, worsening

@@ -64,7 +64,7 @@ def nih_boxes(root:Path, names:str, log:ReadLog # see `read_nih`
 
 # %% ../../nbs/readers/30_nih.ipynb #08b3a44e
 def read_nih(path:str|Path, # folder with Data_Entry_2017*.csv
-             missing:str='ignore', # a film that isn't there: 'error', 'skip' (and list it), 'ignore' (don't look)
+             missing:str='ignore', # a missing film: 'error', 'skip' (and list it), 'ignore' (don't check)
              split:str|dict='official', # see `readers.layout`
              names:str='ours', # of findings: 'ours' (CheXpert's) or 'own'
              closed:bool=False, # a finding that isn't listed is absent, as papers assume; False: unknown

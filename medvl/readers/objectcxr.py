@@ -44,7 +44,7 @@ def around(part:tuple # of a `Region`: box, ellipse or polygon
     return x, y, r-x, b-y
 
 def read_objectcxr(path:str|Path, # folder with train.csv, dev.csv, test.csv (any of them) and folders of these names
-                   missing:str='ignore', # a film that isn't there: 'error', 'skip' (list it), 'ignore' (don't look)
+                   missing:str='ignore', # a missing film: 'error', 'skip' (list it), 'ignore' (don't check)
                    split:str|dict='official', # see `readers.layout`; `dev` is called `val`
                    log:ReadLog|None=None # gets what was found and left out; None: it is printed
                   ) -> list[Study]: # a film each; label, boxes and mask are called 'Foreign Object'

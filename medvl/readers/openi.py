@@ -152,7 +152,7 @@ def openi_films(folder:Path # of the set
 def read_openi(path:str|Path, # folder of the set
                split:str|None='patient', # 'patient', 'r2gen', 'film' or none
                annotation:str|Path|None=None, # R2Gen's file; None: annotation.json in the folder
-               missing:str='error', # a film that isn't there: 'error', 'skip' (and list it), 'ignore'
+               missing:str='error', # a missing film: 'error', 'skip' (and list it), 'ignore'
                log:ReadLog|None=None # gets what was found and left out; None: it is printed
               ) -> list[Study]: # a report each, in the order of their numbers
     "Studies of Open-i. Raises `MedvlError` for what is no such folder, and for absent films."
@@ -240,7 +240,7 @@ def read_annotation(path:str|Path # annotation.json
     return d
 
 def read_r2gen(path:str|Path, # folder with annotation.json and images/, or one above it
-               missing:str='error', # a film that isn't there: 'error', 'skip' (and list it), 'ignore'
+               missing:str='error', # a missing film: 'error', 'skip' (and list it), 'ignore'
                log:ReadLog|None=None # gets what was found and left out; None: it is printed
               ) -> list[Study]: # with R2Gen's split
     "Studies of R2Gen's iu_xray or mimic_cxr. Raises `MedvlError` for absent films, and if both are in the folder."

@@ -92,7 +92,7 @@ INFO = dict(PatientSex_DICOM='sex', PatientBirth='born', Pediatric='pediatric', 
             MethodProjection='projection_by')
 
 def read_padchest(path:str|Path, # folder with PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv
-                  missing:str='ignore', # a film that isn't there: 'error', 'skip' (and list it), 'ignore' (don't look)
+                  missing:str='ignore', # a missing film: 'error', 'skip' (and list it), 'ignore' (don't check)
                   split:str|dict='official', # see `readers.layout`; there is no official one, so: none
                   names:str='ours', # of findings: 'ours' (CheXpert's) or 'own'
                   closed:bool=False, # one of our fourteen that isn't listed is absent; False: unknown

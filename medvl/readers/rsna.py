@@ -32,7 +32,7 @@ def rsna_labels(target:int, # 0 or 1
 
 def read_rsna(path:str|Path, # folder with stage_2_train_labels.csv (or stage_1)
               ext:str='.dcm', # of the films
-              missing:str='ignore', # a film that isn't there: 'error', 'skip' (and list it), 'ignore' (don't look)
+              missing:str='ignore', # a missing film: 'error', 'skip' (and list it), 'ignore' (don't check)
               split:str|dict='official', # see `readers.layout`; 'gloria': the lineage's draw
               log:ReadLog|None=None # gets what was found and left out; None: it is printed
              ) -> list[Study]: # a film each, boxes without words
@@ -42,7 +42,7 @@ def read_rsna(path:str|Path, # folder with stage_2_train_labels.csv (or stage_1)
     stage = table.name[:7]
     info = find_table(root, f'{stage}_detailed_class_info.csv')
     groups = rsna_classes(info) if info else {}
-    if not info: log.lines.append('no table of classes: normal and not normal are not told apart')
+    if not info: log.lines.append('no table of classes: normal and not normal films are not distinguished')
     films = rsna_films(table, groups, log)
     rows = [dict(patient=k, study=k, film=k, path=str(root/f'{stage}_train_images'/f'{k}{ext}'), split='train',
                  row=f['row'], size=(1024,1024), group=groups.get(k, '')) for k,f in films.items()]

@@ -64,7 +64,7 @@ def siim_masks(table:Path, log:ReadLog # train-rle.csv or stage_2_train.csv; get
 
 # %% ../../nbs/readers/32_siim.ipynb #a25d4a15
 def read_siim(path:str|Path, # folder with train-rle.csv or stage_2_train.csv
-              missing:str='ignore', # a film that isn't there: 'error', 'skip' (and list it), 'ignore' (don't look)
+              missing:str='ignore', # a missing film: 'error', 'skip' (and list it), 'ignore' (don't check)
               split:str|dict='official', # see `readers.layout`; 'gloria': the lineage's draw
               log:ReadLog|None=None # gets what was found and left out; None: it is printed
              ) -> list[Study]: # a film each; masks['Pneumothorax'] is a `Region`

@@ -53,7 +53,7 @@ def tbx_films(file:Path, log:ReadLog # a COCO file; gets what is odd
 
 def read_tbx11k(path:str|Path, # folder with annotations/json and imgs (or one above)
                 extra:bool=False, # with Shenzhen, Montgomery and others (all_train.json ...)
-                missing:str='ignore', # a film that isn't there: 'error', 'skip' (and list it), 'ignore' (don't look)
+                missing:str='ignore', # a missing film: 'error', 'skip' (and list it), 'ignore' (don't check)
                 split:str|dict='official', # see `readers.layout`
                 log:ReadLog|None=None # gets what was found and left out; None: it is printed
                ) -> list[Study]: # a film each

@@ -71,7 +71,7 @@ def vindr_boxes(table:Path|None, names:str, log:ReadLog # annotations_*.csv, or 
 
 # %% ../../nbs/readers/34_vindr.ipynb #b3cb9097
 def read_vindr(path:str|Path, # folder with annotations/, or with Kaggle's train.csv
-               missing:str='ignore', # a film that isn't there: 'error', 'skip' (and list it), 'ignore' (don't look)
+               missing:str='ignore', # a missing film: 'error', 'skip' (and list it), 'ignore' (don't check)
                split:str|dict='official', # see `readers.layout`
                names:str='ours', # of findings: 'ours' (CheXpert's) or 'own'
                merge:str='majority', # of readers: 'majority', 'any', 'all', 'agree'

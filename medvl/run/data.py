@@ -110,11 +110,11 @@ def counts(data:Mapping[str,Sequence]|Sequence # studies; of each split, or with
 
 # %% ../../nbs/run/10_data.ipynb #5a1692ff
 def reading(path:Path, # a set
-            kind:str|None, # its layout; none: found out
+            kind:str|None, # its layout; none: detected
             missing:str|None, # films that aren't there; none: the reader's own way
             images:Path|None # folder of the films, where that is another one
            ) -> dict[str,Any]: # arguments for its reader
-    "What a reader is told. Raises `MedvlError` for `images` where films lie in the set itself."
+    "Arguments of a reader. Raises `MedvlError` for `images` where films lie in the set itself."
     from inspect import signature
     from medvl.core import MedvlError
     from medvl.readers.find import find_layouts, readers

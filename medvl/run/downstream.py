@@ -32,7 +32,7 @@ class Transfer:
     errors:Literal['raise','skip'] = 'raise'  # films that can't be read: 'raise' or 'skip'
     cache:Path|None = None  # folder of the decoded films; none: below $MEDVL_CACHE
     num_workers:int = 0  # processes that decode; 0: this one
-    force:bool = False  # write into a folder that holds something else
+    force:bool = False  # write into a folder with other content
 
 def tower_of(model:str|Path, # run, shipped name, authors' file, 'random', or 'random:' and any of these
              preset:str|None=None, # see `Transfer`

@@ -261,7 +261,7 @@ def arguments(self) -> dict: # method, data, out, init, every option, set
 def train_as(run:Run, # with data and out
              name:str, # of the command
              resume:bool=False, # go on with the run that is there
-             force:bool=False, # start over in a folder that holds something
+             force:bool=False, # start over in a folder that is not empty
              **said:Any # arguments as they were typed
             ):
     "Train as a command does. Raises `MedvlError` for a folder with another run."

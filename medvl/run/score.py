@@ -49,7 +49,7 @@ class Scoring:
     cache:Path|None = None  # folder of the decoded films; none: below $MEDVL_CACHE
     num_workers:int = 0
     seed:int = 0  # of the bootstrap
-    force:bool = False  # write into a folder that holds something else
+    force:bool = False  # write into a folder with other content
 
 def settled(a:Scoring # as given
            ) -> Scoring: # with the precision that 'auto' stands for
@@ -138,7 +138,7 @@ def ask_zeroshot(model:tuple, # of `loaded`
                  val:bool=True, # thresholds from val when test is scored
                  **how:Any # of `zeroshot`: protocol, task, tau, uncertain, blank
                 ) -> Answer: # result: of `zeroshot`
-    "Classification from words alone."
+    "Zero-shot classification by prompts."
     from medvl.data.prompts import load_prompts
     from medvl.eval.retrieval import embed
     from medvl.eval.zeroshot import zeroshot

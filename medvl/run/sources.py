@@ -1,4 +1,4 @@
-"""`--unpaired` names a set; what of it can be learnt from without a partner becomes a source of batches.
+"""Open the sets of `--unpaired`, whose films without a report and reports without a film become sources of batches.
 
 Docs: https://medvl.github.io/medvl/run/sources.html.md"""
 

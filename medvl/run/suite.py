@@ -1,4 +1,5 @@
-"""ChestX-ray14, CheXpert, RSNA, SIIM, COVIDx and PadChest by name, every finding asked with several wordings.
+"""Zero-shot classification on ChestX-ray14, CheXpert, RSNA, SIIM, COVIDx and PadChest by name, with several wordings
+of every finding.
 
 Docs: https://medvl.github.io/medvl/run/suite.html.md"""
 

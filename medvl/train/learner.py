@@ -271,7 +271,8 @@ class ChanceCB(Callback):
         "Said of a contrast that ends above `share` of chance."
         if loss < share*math.log(n): return None
         return (f"glob ended at {loss:.2f}, with chance at ln {n} = {math.log(n):.2f}: even the training pairs are "
-                "hardly told apart. Train longer; and see in log.csv whether another term began far above chance")
+                "hardly distinguishable. Train longer, and check in log.csv whether another term began far above "
+                "chance")
 
     def says(self, loss:float, n:int) -> str:
         "What is the matter, and what to try."

@@ -79,4 +79,4 @@ r = run(toy, ['add','2','--way','odd'])
 test_eq((r.exit_code, r.output.strip()), (2, 'Error: a=2 cannot be; added oddly'))
 test_eq(type(run(toy, ['add','2','--way','odd','--debug']).exception).__name__, 'MedvlError')
 def lone(x:int=1): pass
-test_fail(lambda: command(toy, 'lone')(lone), contains="lone: nobody explains 'x'", exc=LookupError)
+test_fail(lambda: command(toy, 'lone')(lone), contains="lone: 'x' has no comment", exc=LookupError)

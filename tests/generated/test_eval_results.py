@@ -87,7 +87,7 @@ files = dict(a=dict(two, provenance=dict(date='d', commit='c')), ablations=dict(
 test_eq(answer('retrieval', files).split('\n')[2:], ['|  | zero-shot AUROC |', '| --- | --- |',
         '| ALTA | 0.500 [0.400, 0.600] |', '| CLIP from MRM | - |', '', 'd, commit c; percentile intervals (`a`).'])
 test_eq(answer('grounding', files), 'not run'); test_eq(summary({}), 'not run')
-assert summary(files).startswith('**Do films and reports find each other?** P@10')
+assert summary(files).startswith('**Retrieval between films and reports.** P@10')
 assert summary(files, up='../').endswith('of their own: [ablations](../tutorials/ablations.ipynb).')
 assert summary(dict(x={})).endswith('`results/x.json`.')                                # never left out
 assert '| CLIP, retrieval | 0.500 [0.400, 0.600] |' in answer('other', dict(o=other))
