@@ -93,7 +93,7 @@ def grid(base:Mapping[str,Run], # stages
             for s in seeds:
                 r, name = base[k], f'{k}.{n}.{s}'
                 init = f'{r.init}.{n}.{s}' if r.init in names and r.init != 'mrm' else r.init
-                epochs = epochs_at(r.epochs, n) if scale else r.epochs
+                epochs = epochs_at(r.recipe().epochs, n) if scale else r.epochs
                 out[name], few[name] = replace(r, init=init, seed=s, epochs=epochs, model=dict(r.model)), n
     return out, few
 
