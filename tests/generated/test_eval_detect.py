@@ -3,24 +3,32 @@
 
 # %% [3] Detection
 from collections.abc import Sequence
+from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torchvision.ops import box_iou, generalized_box_iou_loss, nms
+from torchvision.ops import generalized_box_iou_loss, nms
 from medvl.core import MedvlError
 from medvl.eval.metrics import MetricError, OneClass
 
 # %% [4] Detection
 import matplotlib.pyplot as plt
 from fastcore.test import *
+from torchvision.ops import box_iou
 torch.set_num_threads(1);
 
 # %% [6] Average precision
-from medvl.eval.detect import (_boxes, _hits, average_precision)
+from medvl.eval.detect import (_boxes, _iou, _padded, _greedy)
 
 # %% [8] Average precision
+from medvl.eval.detect import (Matches)
+
+# %% [10] Average precision
+from medvl.eval.detect import (match, average_precision)
+
+# %% [12] Average precision
 A, B = torch.tensor([[0.,0,10,10]]), torch.tensor([[20.,20,30,30]])
 found, sure = [torch.cat([A, B]), B], [torch.tensor([.9,.8]), torch.tensor([.7])]
 test_close(average_precision(found, sure, [A, B]), (1+2/3)/2)
@@ -44,11 +52,20 @@ test_eq(average_precision([A+6], [torch.ones(1)], [A]), 0.)
 test_eq(average_precision([A+3], [torch.ones(1)], [A], iou=.3), 1.)
 test_fail(lambda: average_precision([A], [torch.ones(1)], [none]), contains='none of 1 films')
 test_fail(lambda: average_precision([A], [torch.ones(1)], [A, B]), contains='truth of 2')
+one = match(found, sure, [A, B], (.5, .9)); test_eq(one.hit.tolist(), [[True]*2, [False]*2, [True]*2])
+test_close(one.ap(weight=[1,0]), [1.,1.]); test_close(one.ap(weight=[0,1]), [1.,1.])
+test_close(one.ap(weight=[2,1])[0], (1+1+3/5)/3)          # the first film counts twice: precision 1, 1, 1/2, 1/2, 3/5
+test_close(one.ap(points=101)[0], (51+50*2/3)/101)        # recalls 0 to 0.5: 1; 0.51 to 1: 2/3
+test_close(match(found, sure, [A, B], chunk=1).ap(), one.ap()[:1])
+test_eq(match([none], [torch.zeros(0)], [A]).ap(), [0.])
+g = torch.rand(2, 30, 4, generator=torch.Generator().manual_seed(0)).double()
+g[...,2:] += g[...,:2]; g[0,3,2:] = g[0,3,:2]
+test_close(_iou(g[:1].numpy(), g[1:].numpy())[0], box_iou(*g).numpy(), eps=1e-9)   # torchvision's
 
-# %% [10] The head
+# %% [14] The head
 from medvl.eval.detect import (BoxHead, assign)
 
-# %% [11] The head
+# %% [15] The head
 h = BoxHead(8, (3,4))
 test_eq(h.at[0].tolist(), [.5,.5]); test_eq(h.at[5].tolist(), [1.5,1.5])
 test_eq(assign(h.at, torch.tensor([[0.,0,4,3],[1,1,2,2]])).view(3,4), torch.tensor([[0,0,0,0],[0,1,0,0],[0,0,0,0]]))
@@ -57,10 +74,10 @@ l, b = h(torch.randn(2,12,8)); test_eq((l.shape, b.shape), ((2,12), (2,12,4)))
 test_eq(bool((b[...,2:] > b[...,:2]).all()), True)
 test_fail(lambda: h(torch.randn(2,9,8)), contains='9 cells, expected 12')
 
-# %% [13] The head
+# %% [17] The head
 from medvl.eval.detect import (fit_boxes, find_boxes)
 
-# %% [15] A planted case
+# %% [19] A planted case
 def planted(n, seed, carry=True):
     g = torch.Generator().manual_seed(seed); loc, truth = .3*torch.randn(n,64,16,generator=g), []
     at = BoxHead(1, (8,8)).at
@@ -78,7 +95,7 @@ print(f"AP at IoU 0.5: {ap:.2f}; cells without a trace of the box: {nothing:.2f}
 test_eq(ap > .7 and nothing < .2, True)
 test_fail(lambda: fit_boxes(x, [torch.zeros(0,4)]*96, (8,8)), contains='none of 96 films has a box')
 
-# %% [16] A planted case
+# %% [20] A planted case
 b, s = find_boxes(fit_boxes(x, y, (8,8), steps=150), tx[:3])
 fig, axs = plt.subplots(1, 3, figsize=(6,2.1), dpi=75)
 for ax,f,t,p,q in zip(axs, tx, ty, b, s):
