@@ -70,7 +70,7 @@ def stages() -> dict[str,Run]:
         out |= {m: Run(m, model=given, **ALIGNED), f'{m}_mrm': Run(m, init='mrm', report=True, model=given, **ALIGNED)}
     return out
 
-# %% ../../nbs/run/50_stages.ipynb #06f49eb3
+# %% ../../nbs/run/50_stages.ipynb #7dcfd34b
 EPOCHS_AT, BATCH = 80, 16  # patients for which a stage's epochs hold; samples of a step
 
 def epochs_at(epochs:int, # of a stage
