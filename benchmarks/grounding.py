@@ -5,9 +5,10 @@
 
 All methods have the same film tower: a narrow ResNet with 256 cells of 8 pixels that has learnt what the training
 reports name, on which side and at what height (read from their sentences by `data.report.entities`; no box, no mask).
-Each such thing is a soft maximum over linear maps of the cells, so that the cells learn to know findings. From there
-on the tower is frozen and its cells are computed once; text tower and heads are trained from nothing, all with the
-same batches, steps and learning rate. A seed changes text tower, heads, batches and order; the film tower is one.
+Each such thing is a soft maximum over linear maps of the cells, so that the cells learn to know findings; a cell sees
+43 of the film's 128 pixels. From there on the tower is frozen and its cells are computed once, less what all films
+have at their place; text tower and heads are trained from scratch, all with the same batches, steps and learning rate.
+A seed changes text tower, heads, batches and order; the film tower is one.
 Each time a film comes up, its text is one sentence of its report that says something is there (GLoRIA's code takes
 one sentence, too); of a report without any, the first of the impression. Sentences that name the same things, on the
 same sides, are right answers of each other. Of the studies without a finding, `--normal` are used. Scored with
@@ -22,7 +23,7 @@ the film tower stay clean. Noise in films: Gaussian, on the films that are score
 again.
 PLAN K=2 is read in other ways (`READ`), and after its first look. Control: every phrase on the film of another
 patient."""
-import argparse, hashlib, json, math, re, time
+import argparse, hashlib, json, math, re, textwrap, time
 from collections import Counter
 from copy import copy
 from pathlib import Path
@@ -33,7 +34,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from medvl.core import Batch, Feat
+from medvl.core import Batch, Feat, MedvlError
 from medvl.files import provenance, save_json
 from medvl.data.batch import pad_texts
 from medvl.data.preset import Preset
@@ -42,6 +43,7 @@ from medvl.data.regions import phrases
 from medvl.data.report import entities
 from medvl.data.words import sections, sentences
 from medvl.data.tokens import encode, train_tokenizer
+from medvl.eval.maps import heat
 from medvl.eval.grounding import METRICS, Grounding, Protocol, grounding, summarise, versus
 from medvl.methods.gloria import GLoRIA
 from medvl.methods.plan import PLAN
@@ -50,11 +52,12 @@ from medvl.models.vision import VisionTower
 from medvl.phantom.set import phantom_studies
 
 PAGE = Preset('benchmark', 128, 128, 128, .4785, .2834)
-TOWER = dict(name='resnet18', size=128, in_chans=1, layers=(1,2,1,1), channels=(24,96,128,192), stride=8)
-BERT = dict(hidden_size=128, num_hidden_layers=2, num_attention_heads=4, intermediate_size=256,
+TOWER = dict(name='resnet26', size=128, in_chans=1, layers=(1,2,1,1), channels=(24,48,64,96), stride=8)
+BERT = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermediate_size=192,
             max_position_embeddings=96, hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.05)
-SYSTEMS = {'GLoRIA': (GLoRIA, {}), 'PLAN K=0': (PLAN, dict(K=0, hidden=0, tau_a=.5)),
-           'PLAN K=2': (PLAN, dict(K=2, hidden=0, tau_a=.5))}
+FAIR = dict(hidden=0, tau_a=.5)  # PLAN's heads and sharpness as GLoRIA's
+SYSTEMS = {'GLoRIA': (GLoRIA, dict(mean=True, cls_word=False)), 'PLAN K=0': (PLAN, dict(FAIR, K=0)),
+           'PLAN K=2': (PLAN, dict(FAIR, K=2))}
 READ = {'three_looks': dict(K=3), 'no_importance': dict(how='none'), 'mean_importance': dict(how='mean')}
 SHOWN = ('cnr','miou','pointing','near')
 PROTO = Protocol('phantom', sigma=.75)
@@ -124,9 +127,7 @@ class Stored(nn.Module):
     def __init__(self, f): super().__init__(); self.f = f
     def forward(self, img, msk=None): return self.f.map(lambda x: x[img.flatten().long()].float())
 
-def see(net, x):
-    "The tower in bfloat16."
-    with torch.autocast('cpu', torch.bfloat16): return net(x.contiguous(memory_format=torch.channels_last)).float()
+def see(net, x): return net(x.contiguous(memory_format=torch.channels_last))
 
 class Remember(nn.Module):
     "A frozen tower that encodes each batch of films once."
@@ -135,7 +136,7 @@ class Remember(nn.Module):
     def forward(self, img, msk=None):
         x = first_film(img, msk); key = hashlib.blake2b(x.numpy().tobytes(), digest_size=12).digest()
         if key not in self.known:
-            with torch.no_grad(): self.known[key] = see(self.net.eval(), x)
+            with torch.no_grad(): self.known[key] = self.net.eval()(x)
         return self.known[key]
 
 def shown(px): return (px.float()/255-PAGE.mean)/PAGE.std
@@ -193,21 +194,25 @@ def trained(a, name, seed, texts, tok, tower, films, key, log):
     "A system of a seed, from its file or trained now."
     cls, kw = SYSTEMS[name]; f = a.out/f"{key}.safetensors"
     torch.manual_seed(seed)
-    m = cls(vision=TOWER, text=dict(BERT, vocab_size=len(tok)), size=128, up=None, dim=128, layers=2, positives=True,
-            preset='alta-small', **kw)
-    m.vision.net.load_state_dict(tower.state_dict())
+    m = cls(vision=TOWER, text=dict(BERT, vocab_size=len(tok)), size=128, up=None, dim=96, layers=1, positives=True,
+            cell_norm=True, preset='alta-small', **kw)
+    m.vision.net.load_state_dict(tower.state_dict()); m.vision.norm.mean.copy_(films.mean)
+    m.vision.requires_grad_(False)
     if f.exists(): m.load_state_dict(load_file(f))
     else:
         log(key); own, m.vision = m.vision, Stored(films)
         fit(m, texts, len(films.loc), a.steps, a.bs, a.lr, 100+seed, log)
         m.vision = own; save_file(m.state_dict(), f)
-    m.vision = Remember(m.vision.net)
+    m.vision = Remember(m.vision)
     return m.eval()
 
 def encoded(tower, px):
-    "Features of all training films, in half precision."
+    "Features of all training films, in half precision, less what all have at their place (kept as `mean`)."
     with torch.no_grad(): parts = [see(tower, shown(x)).map(torch.Tensor.half) for x in px.split(32)]
-    return Feat(torch.cat([o.glob for o in parts]), torch.cat([o.loc for o in parts]), grid=parts[0].grid)
+    loc = torch.cat([o.loc for o in parts]); mean = loc.float().mean(0)
+    out = Feat(torch.cat([o.glob for o in parts]), (loc-mean).half(), grid=parts[0].grid)
+    out.mean = mean
+    return out
 
 def noised(records, sigma):
     "Phrases on films with grain."
@@ -237,7 +242,7 @@ def row(name, g, look=-1, by='macro'):
     t = g.looks[look][by]
     return f"  {name:34s}" + ''.join(f"{str(t[k]):34s}" for k in SHOWN)
 
-def score(systems, records, tok, page=PAGE, proto=PROTO, reads=('cosine','attention'), **kw):
+def score(systems, records, tok, page=PAGE, proto=PROTO, reads=('product','cosine','attention'), **kw):
     "Each system, pooled over its seeds; GLoRIA in each of the read-outs `reads`."
     out = {}
     for name,models in systems.items():
@@ -253,6 +258,23 @@ def show(title, res, log):
     for k,g in res.items():
         log(row(k, g))
         for j in range(len(g.looks)-1): log(row(f'  read at look {j}', g, j))
+
+def grid(g, path):
+    "A hit and a miss of each finding: the film with the true place (green), and the map on it."
+    import matplotlib; matplotlib.use('Agg')
+    import matplotlib.pyplot as plt
+    labels = sorted(g.table['n']); fig, axs = plt.subplots(len(labels), 4, figsize=(6.4,1.75*len(labels)), dpi=60)
+    for ax in axs.flat: ax.axis('off')
+    for line,label in zip(axs, labels):
+        own = [(p,r) for p,r in zip(g.placed, g.rows[-1]) if p.phrase.label == label]
+        for k,(name,hit) in enumerate((('hit',1), ('miss',0))):
+            if (p := next((p for p,r in own if r['near'] == hit), None)) is None: continue
+            film, map_ = line[2*k:2*k+2]; maps, mask = p.on_film(); px = p.phrase.view.px
+            film.imshow(px, cmap='gray'); film.contour(p.phrase.mask(px.shape), [.5], colors='#27e0b3', linewidths=1)
+            film.set_title(textwrap.fill(f'{name}: {p.phrase.text}', 24), fontsize=7)
+            heat(px, maps[-1], '', mask, ax=map_, bar=False)
+            map_.set_title(f"{np.mean([r['near'] for _,r in own]):.2f} of {len(own)} within 15/224", fontsize=7)
+    fig.tight_layout(pad=.3); fig.savefig(path, pil_kwargs=dict(quality=72, optimize=True)); plt.close(fig)
 
 def early(res):
     "PLAN K=2 read after its first look, as a system of its own."
@@ -286,7 +308,8 @@ def write(a, res, extra, seeds, data, what='grounding', fewer=()):
             findings={c: nums(g.table[c]) | dict(n=n) for c,n in g.table['n'].items()},
             against={o: {m: iv(v) for m,v in gap.items()} for o,gap in gaps.items() if o.startswith(k+' minus')},
             **{t: nums(r[k].table['macro']) for t,r in extra.items() if k in r},
-            args={n: v for n,v in vars(a).items() if n not in ('out','results')}, provenance=provenance()))
+            args={n: v for n,v in vars(a).items() if n not in ('out','results','figure','name')},
+            provenance=provenance()))
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
@@ -297,6 +320,10 @@ def main():
     for k,v in dict(start_lr=3e-3, lr=1e-3, normal=.3, noise=.3, film_noise=.1, faint=.5).items():
         p.add_argument(f"--{k.replace('_','-')}", type=float, default=v)
     p.add_argument('--train-only', action='store_true', help='score later')
+    p.add_argument('--tower-only', action='store_true', help='train the film tower and stop')
+    p.add_argument('--figure', type=Path, help='.jpg: a hit and a miss of each finding, by the system ahead')
+    p.add_argument('--name', default='grounding', help='of the result files')
+    p.add_argument('--brief', action='store_true', help='no other read-outs, no noise')
     p.add_argument('--difficulty', default='clear')
     p.add_argument('--findings', nargs='+', default=['Atelectasis','Cardiomegaly','Consolidation','Edema',
                                                      'Lung Lesion','Pleural Effusion','Pneumothorax'])
@@ -307,26 +334,34 @@ def main():
     px, clean, dirty, Y, names, tok, asked = load(a)
     records = asked['test']; n = len({id(r.view) for r in records})
     log(f"{len(px)} training films; {len(names)} things named; {len(records)} phrases on {n} films of test patients")
-    tower = start(a, px, Y, log); films = encoded(tower, px)
+    tower = start(a, px, Y, log)
+    if a.tower_only: return
+    films = encoded(tower, px)
     def train(k, s, texts, more=''):
         return trained(a, k, s, texts, tok, tower, films, f"{k.replace(' ','-')}-{s}{more}", log)
     systems = {k: [] for k in SYSTEMS}
     for s in range(a.seeds):
         for k in SYSTEMS: systems[k].append(train(k, s, clean))
-    rough = {k: [train(k, i, dirty, '-noise') for i in range(a.noise_seeds)] for k in ('GLoRIA', 'PLAN K=2')}
+    again = 0 if a.brief else a.noise_seeds
+    rough = {k: [train(k, i, dirty, '-noise') for i in range(again)] for k in ('GLoRIA', 'PLAN K=2')}
     if a.train_only: return
     res = score(systems, records, tok); res |= early(res)
     show(f"{a.seeds} seeds, clean", res, log); compare(res, log)
     for c in res['PLAN K=2'].table['n']:
         log(f"{c} ({res['PLAN K=2'].table['n'][c]})")
         for k,g in res.items(): log(row(k, g, by=c))
+    best = max(res, key=lambda k: res[k].table['macro']['near'].value)
+    if a.figure: log(f'figure: {best}'); grid(res[best].trainings[0], a.figure)
     extra, data = {}, f"phantom, {a.difficulty}, {a.train} patients to train, {a.test} to test"
     def more(name, title, got):
         extra[name] = got; show(title, got, log)
-        if a.results: write(a, res, extra, a.seeds, data)
+        if a.results: write(a, res, extra, a.seeds, data, a.name)
     plain = [visible(r) >= a.faint for r in records]
     more('plain', f"{sum(plain)} phrases whose finding shows", {k: part(g, plain) for k,g in res.items()})
     more('control', "control: the film of another patient", score(systems, records, tok, control=True))
+    try: more('elsewhere', 'control: nothing in its place', score(systems, records, tok, control='elsewhere'))
+    except MedvlError as e: log(f'no control with nothing in the place: {e}')
+    if a.brief: return
     first = {k: v[:1] for k,v in systems.items()}
     more('first_seed', 'clean, first seed', score(first, records, tok))
     more('film_noise', f"films with grain of {a.film_noise}, first seed",
@@ -335,7 +370,7 @@ def main():
         for m in systems['PLAN K=2']: vars(m).update(kw)
         more(name, f"PLAN K=2, read with {kw}", score({'PLAN K=2': systems['PLAN K=2']}, records, tok))
         for m in systems['PLAN K=2']: vars(m).update({k: m.config[k] for k in kw})
-    if a.noise_seeds:
+    if again:
         more('report_noise', f"trained on reports with noise {a.noise}, {a.noise_seeds} seeds",
              score(rough, records, tok))
         compare(extra['report_noise'], log)

@@ -34,7 +34,7 @@ from medvl.methods.plan import PLAN
 from medvl.phantom.marks import marked_studies
 from medvl.phantom.set import phantom_studies
 
-from grounding import CLEAR, compare, row, score, show, write
+from grounding import CLEAR, compare, grid, row, score, show, write
 
 PAGE, PROTO = Preset('marks', 64, 64, 64, .4785, .2834), Protocol('marks', sigma=0.)
 TOWER = dict(name='resnet26', size=64, in_chans=1, layers=(1,1,1,1), channels=(24,32,48,64), stride=4)
@@ -44,6 +44,9 @@ BERT = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermed
 OURS = dict(mean=True, cls_word=False, cell_norm=True)
 FAIR = dict(hidden=0, tau_a=.5, cell_norm=True)  # PLAN's heads and sharpness as GLoRIA's
 SYSTEMS = {'GLoRIA': (GLoRIA, OURS), 'PLAN K=0': (PLAN, dict(FAIR, K=0)), 'PLAN K=2': (PLAN, dict(FAIR, K=2))}
+OPTIONS = {'PLAN K=2, words drawn': (PLAN, dict(FAIR, K=2, select='sample')),  # what PLAN's successor adds
+           'PLAN K=2, sparsemax': (PLAN, dict(FAIR, K=2, sparsify='sparsemax')),
+           'PLAN K=2, two stages': (PLAN, dict(FAIR, K=2, stages=2))}
 SWEEP = {'PLAN K=1': (PLAN, dict(FAIR, K=1)), 'PLAN K=3': (PLAN, dict(FAIR, K=3))}
 LEFT_OUT = {'GLoRIA, wide cells': (GLoRIA, dict(OURS, vision=WIDE)),
             'GLoRIA, cells as they are': (GLoRIA, dict(OURS, cell_norm=False)),
@@ -68,24 +71,24 @@ def batches(texts, tok, bs, rng):
 
 def trained(a, name, cls, kw, seed, px, reports, tok, log):
     "A system of a seed, from its file or trained now."
-    kw = dict(kw); whole = kw.pop('whole_reports', False)
+    kw = dict(kw); whole = kw.pop('whole_reports', False); steps = kw.pop('steps', a.steps)
     torch.manual_seed(seed); f = a.out/f"{name.replace(' ', '-').replace(',', '')}-{seed}.safetensors"
     m = cls(**dict(vision=TOWER, text=dict(BERT, vocab_size=len(tok)), size=64, up=None, dim=64, layers=1,
                    preset='alta-small') | kw)
     if f.exists(): m.load_state_dict(load_file(f)); return m.eval()
     opt = torch.optim.AdamW(m.parameters(), a.lr, weight_decay=.02)
-    rate = torch.optim.lr_scheduler.OneCycleLR(opt, a.lr, total_steps=a.steps, pct_start=.2)
+    rate = torch.optim.lr_scheduler.OneCycleLR(opt, a.lr, total_steps=steps, pct_start=.2)
     rng, total, begin = np.random.default_rng(seed), {}, time.process_time()
     pairs = batches([[s] if whole else sentences(s) for s in reports], tok, a.bs, rng)
-    for i,(ids,b) in zip(range(a.steps), pairs):
-        b['img'] = px[ids]
+    for i,(ids,b) in zip(range(steps), pairs):
+        b['img'], m.progress = px[ids], i/steps
         out = m.train()(b); opt.zero_grad(); m.loss(out).backward()
         torch.nn.utils.clip_grad_norm_(m.parameters(), 1.); opt.step(); rate.step()
         for k,v in out.terms.items(): total[k] = total.get(k, 0) + v.item()/100
         if (i+1) % 100 == 0:
             said = ', '.join(f'{k} {v:.2f}' for k,v in total.items())
             spent = time.process_time()-begin; total = {}
-            log(f"  {name}, seed {seed}, step {i+1}/{a.steps}: {said}; {spent:.0f} s of CPU")
+            log(f"  {name}, seed {seed}, step {i+1}/{steps}: {said}; {spent:.0f} s of CPU")
     save_file(m.state_dict(), f)
     return m.eval()
 
@@ -106,8 +109,10 @@ def main():
     for k,v in dict(patients=60, test_patients=30, train=1500, test=200, steps=600, bs=24, seeds=3).items():
         p.add_argument(f"--{k.replace('_','-')}", type=int, default=v)
     p.add_argument('--lr', type=float, default=3e-3)
+    p.add_argument('--figure', type=Path, help='.jpg: a hit and a miss of each kind, by PLAN K=2, first seed')
     p.add_argument('--only', nargs='+', help='train these systems and score nothing')
-    p.add_argument('--one-seed', nargs='*', default=[*SWEEP, *LEFT_OUT], help='the sweep over K and what is left out')
+    p.add_argument('--one-seed', nargs='*', default=[*SWEEP, *OPTIONS, *LEFT_OUT],
+                   help='the sweep over K, options, and what is left out')
     a = p.parse_args(); torch.set_num_threads(1); a.out.mkdir(parents=True, exist_ok=True)
     def log(s):
         print(s, flush=True)
@@ -121,7 +126,8 @@ def main():
         for s in range(seeds):
             for k in out: out[k].append(trained(a, k, *systems[k], s, px, reports, tok, log))
         return out
-    systems, rest = get(SYSTEMS, a.seeds), get({k: v for k,v in (SWEEP | LEFT_OUT).items() if k in a.one_seed}, 1)
+    more = {k: v for k,v in (SWEEP | OPTIONS | LEFT_OUT).items() if k in a.one_seed}
+    systems, rest = get(SYSTEMS, a.seeds), get(more, 1)
     if a.only: return
     kw = dict(page=PAGE, proto=PROTO, reads=('product','cosine','attention'))
     res, extra = score(systems, records, tok, **kw), {}
@@ -129,6 +135,7 @@ def main():
     for c in res['PLAN K=2'].table['n']:
         log(f"{c} ({res['PLAN K=2'].table['n'][c]})")
         for k,g in res.items(): log(row(k, g, by=c))
+    if a.figure: grid(res['PLAN K=2'].trainings[0], a.figure)
     for name,how in dict(control=True, elsewhere='elsewhere').items():
         extra[name] = score(systems, records, tok, control=how, **kw); show(f'control: {name}', extra[name], log)
     gate(res, extra, log)

@@ -2,8 +2,8 @@
 
     python benchmarks/probe.py runs/ablate mrm alta.0 clip_from_scratch.0 clip_from_mrm.0 --out results/probe.json
 
-Features are [CLS] and the mean of the patches of each training patient's frontal films, the classifier is logistic
-regression (scikit-learn), the AUROC is that of the test patients, with intervals by patient. An untrained tower of the
+Features are [CLS] and the mean of the patches of each training patient's frontal films, the classifier is the linear
+probe of `eval.classify`, the AUROC is that of the test patients, with intervals by patient. An untrained tower of the
 same shape stands beside them. A stage of another run is named by its folder. Patients, size and difficulty are those
 of the folder's run.json: the probe is trained on these patients, and tested on those that no tower ever saw."""
 import argparse, json
@@ -11,13 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from medvl.core import CHEXPERT, SLOTS, seed_everything
 from medvl.files import jsonable, provenance, save_json
 from medvl.data.batch import sample_loader
+from medvl.eval.classify import linear_probe
 from medvl.eval.metrics import auroc, bootstrap
 from medvl.models.checkpoint import from_pretrained
 from medvl.models.vision import VisionTower
@@ -40,17 +38,15 @@ def features(tower, x):
 def probe(tower, train, test, n_boot, least=10):
     "Macro AUROC with its interval, and each finding's."
     (x, y, _), (u, v, group) = train, test
-    a, b, scores, each = features(tower, x), features(tower, u), {}, {}
-    for j,k in enumerate(CHEXPERT):
-        p, q = y[:,j] == 1, v[:,j] == 1
-        if min(p.sum(), (~p).sum(), q.sum(), (~q).sum()) < least: continue
-        m = make_pipeline(StandardScaler(), LogisticRegression(C=.003, max_iter=500)).fit(a, p)
-        scores[k] = m.decision_function(b); each[k] = auroc(scores[k], q)
-    s, t = np.stack(list(scores.values()), 1), np.stack([v[:,CHEXPERT.index(k)] == 1 for k in scores], 1)
+    p, q = (y == 1).astype(float), (v == 1).astype(float)
+    n = np.stack([o.sum(0) for o in (p, 1-p, q, 1-q)]).min(0); some = np.flatnonzero(n >= least)
+    a, b, p, q = features(tower, x), features(tower, u), p[:,some], q[:,some]
+    (s,), _ = linear_probe(a, p, (a, p), b, cs=(.003,))
     def macro(s, t):
         ok = [j for j in range(s.shape[1]) if 0 < t[:,j].sum() < len(t)]
         return float(np.mean([auroc(s[:,j], t[:,j]) for j in ok]))
-    return dict(macro=bootstrap(macro, s, t, group=group, n_boot=n_boot), by_finding=each)
+    each = {CHEXPERT[j]: auroc(s[:,i], q[:,i]) for i, j in enumerate(some)}
+    return dict(macro=bootstrap(macro, s, q, group=group, n_boot=n_boot), by_finding=each)
 
 def main():
     p = argparse.ArgumentParser()

@@ -42,7 +42,7 @@ def main():
         towers[name]['trainings'] = [{k: v for k,v in o.items() if k != 'log'} for o in got['trainings']]
     args = dict(patients=a.patients, seeds=a.seeds, transfer=asdict(t), reporting=asdict(r))
     if a.results: save_json(a.results/'reports_phantom.json', jsonable(dict(
-        data='phantom, lifelike-easy, 128 px', arguments=args, films=films.facts['splits'], towers=towers,
+        data='phantom, lifelike-easy, 128 px', arguments=args, films=films.facts['splits'], writers=towers,
         provenance=provenance())))
 
 if __name__ == '__main__': torch.set_num_threads(1); main()

@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/cli.html.md"""
 # %% auto #0
 __all__ = ['FAMILIES', 'app', 'Families', 'top', 'main']
 
-# %% ../nbs/cli.ipynb #462173eb
+# %% ../nbs/cli.ipynb #7f712f7e
 import importlib.metadata, os
 
 from typing import Any
@@ -17,11 +17,11 @@ import typer
 from typer.core import TyperGroup
 
 from .command import LOOK
-from .commands import count, data, eval, ground, study, train, use
+from .commands import count, data, eval, ground, study, train, transfer, use
 
-# %% ../nbs/cli.ipynb #72d7ec96
+# %% ../nbs/cli.ipynb #e4e430bf
 FAMILIES = {'See it work': ('demo','ablate'), 'Use a model': ('search','predict'), 'Look at data': ('data','phantom'),
-            'Train': ('pretrain','align','crossval'), 'Score, and look': ('eval','ground'),
+            'Train': ('pretrain','align','crossval'), 'Score, and look': ('eval','transfer','ground'),
             'Count': ('params','compute')}
 
 class Families(TyperGroup):
@@ -35,7 +35,7 @@ class Families(TyperGroup):
 app = typer.Typer(name='medvl', help='Medical vision-language alignment: chest X-rays with their reports. '
                                      'Research software, not for clinical use.', cls=Families, **LOOK)
 for part in (study.app, use.app, data.top, train.app, ground.app, count.app): app.add_typer(part)
-for name, page in dict(data=data, eval=eval).items(): app.add_typer(page.app, name=name)
+for name, page in dict(data=data, eval=eval, transfer=transfer).items(): app.add_typer(page.app, name=name)
 
 # %% ../nbs/cli.ipynb #8bc84677
 @app.callback(invoke_without_command=True)

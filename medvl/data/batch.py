@@ -9,7 +9,7 @@ __all__ = ['FIELDS', 'STANDARD', 'field', 'field_names', 'piece_spans', 'film_by
            'collate', 'world_size', 'StudyDL', 'missing_films', 'leave_out', 'StudyLoaders', 'readable', 'label_names',
            'dataloaders', 'sample_loader', 'show_batch']
 
-# %% ../../nbs/data/42_batch.ipynb #0760794f
+# %% ../../nbs/data/42_batch.ipynb #9bd294de
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from .preset import Preset, cut, decode_film, draw, resize, sided
 from .show import Rows, counted
 from .study import Sample, Study, View, samples as study_samples
 from .report import entities
-from .words import sentence_spans, sentences
+from .words import sentence_spans, sentences, swap_sides
 from .tokens import encode, txt_id
 
 import matplotlib.pyplot as plt
@@ -56,16 +56,17 @@ def field_names(wanted:Sequence[str], # by a method, standard ones among them
         if k == 'lbl' and not classes: raise MedvlError("the field 'lbl' needs the names of the classes")
     return out
 
-# %% ../../nbs/data/42_batch.ipynb #6fc6cbc0
+# %% ../../nbs/data/42_batch.ipynb #c96271ef
 @field('txt_id', 'a number that equal reports share')
-def _txt_id(data, ids, b) -> Tensor: return torch.tensor([data.txt_id[i] for i in ids])
+def _txt_id(data, ids, b) -> Tensor:
+    return torch.tensor([txt_id(data.said(i), i) if data.one else data.txt_id[i] for i in ids])
 
 @field('lbl', 'labels by class')
 def _lbl(data, ids, b) -> Tensor: # NaN where nothing is known
     rows = [[data.samples[i].labels.get(c, math.nan) for c in data.classes] for i in ids]
     return torch.tensor(rows, dtype=torch.float32)
 
-# %% ../../nbs/data/42_batch.ipynb #7cad3d8f
+# %% ../../nbs/data/42_batch.ipynb #e46cc803
 def piece_spans(tok:PreTrainedTokenizerFast, # a fast one
                 text:str, # one report
                 spans:Sequence[tuple[int,int]], # start and end of each, in characters of `text`
@@ -92,6 +93,15 @@ def _sent(data, ids, b) -> Tensor: # [b l], numbered in the order of the text; -
 def _ent(data, ids, b) -> Tensor: # [b l], numbered in the order of the text; -1 outside of entities
     return _spans(data, ids, b, lambda s: [e.span for e in entities(s)])
 
+@field('twin', 'the text with left and right exchanged', text=True)
+def _twin(data, ids, b) -> Tensor: # [b 2 l]: token ids and words; -1 beyond the end, and for a text without a side
+    said = [data.said(i) for i in ids]
+    e = encode(data.tok, twins := [swap_sides(s) for s in said], data.max_len)
+    out = torch.full((len(ids), 2, max(1, *map(len, e.ids))), -1)
+    for row,*of,ids,word in zip(out, said, twins, e.ids, e.word):
+        if of[0] != of[1]: row[0,:len(ids)], row[1,:len(word)] = torch.from_numpy(ids), torch.from_numpy(word)
+    return out
+
 # %% ../../nbs/data/42_batch.ipynb #b17f603a
 def film_bytes(view:View, # a film
                size:int, # pixels of the shorter side
@@ -114,7 +124,7 @@ def check_samples(samples:Sequence[Sample], # rows
             raise MedvlError(f"films would be mirrored (flip=True), but the text of sample {i} ({s.id!r}) says "
                              f"{word!r}; use flip=False, or sided='allow' if this is meant")
 
-# %% ../../nbs/data/42_batch.ipynb #9b87a79a
+# %% ../../nbs/data/42_batch.ipynb #7091c0ea
 class StudyData:
     "Samples as tensors. Raises `MedvlError` on samples without a film, and on mirrored films with sided texts."
     templates = None  # sentences of labels, of `data.disease`; None: its own
@@ -127,6 +137,7 @@ class StudyData:
                  slots:Sequence[str]=SLOTS, # which slots a batch has, in order
                  classes:Sequence[str]=(), # columns of `lbl`
                  shuffle_sentences:bool=False, # in training, a new order in each epoch (ALTA)
+                 one_sentence:bool=False, # in training, one sentence of the text, another in each epoch
                  cache:Any=None, # a `data.cache.ImageCache`, or anything with `get(view) -> bytes [h w]`
                  seed:int=0, # of all that is random here
                  sided_ok:bool=False, # mirror films although texts name sides
@@ -138,12 +149,11 @@ class StudyData:
         self.cache, self.seed, self.epoch = cache, seed, 0
         check_samples(self.samples, self.slots, self.p.flip and train and not sided_ok, text_only)
         self.which = [SLOTS.index(s) for s in self.slots]
-        self.shuffle = shuffle_sentences and train and tok is not None
-        self.parts = [sentences(s.text) if s.text else [] for s in self.samples] if self.shuffle else None
+        self.shuffle, self.one = (o and train and tok is not None for o in (shuffle_sentences, one_sentence))
+        self.parts = [sentences(s.text) for s in self.samples] if self.shuffle or self.one else None
         self.pieces = encode(tok, [s.text for s in self.samples], max_len) if tok is not None else None
         self.txt_id = [txt_id(s.text, i) for i,s in enumerate(self.samples)]
         self.fields = field_names(fields, self.classes, tok)
-
     def __len__(self): return len(self.samples)
     def film(self, view:View) -> np.ndarray: return film_bytes(view, self.p.decode, self.cache)
     def rng(self, i:int, what:int) -> np.random.Generator:
@@ -161,20 +171,19 @@ class StudyData:
         return out
 
     def said(self, i:int) -> str:
-        "The text of a sample as it is in this epoch, its sentences shuffled or not."
-        if not self.shuffle: return self.samples[i].text
-        return ' '.join(self.parts[i][j] for j in self.rng(i, 2).permutation(len(self.parts[i])))
+        "The text of a sample as it is in this epoch: whole, one of its sentences, or all of them shuffled."
+        if self.parts is None: return self.samples[i].text
+        order = self.rng(i, 2).permutation(len(self.parts[i]))
+        return ' '.join(self.parts[i][j] for j in (order[:1] if self.one else order))
 
     def text(self, i:int) -> tuple[np.ndarray, np.ndarray]:
         "Token ids and word indices."
-        if not self.shuffle: return self.pieces.ids[i], self.pieces.word[i]
+        if self.parts is None: return self.pieces.ids[i], self.pieces.word[i]
         e = encode(self.tok, [self.said(i)], self.max_len)
         return e.ids[0], e.word[0]
 
     def __getitem__(self, i:int) -> tuple[dict, int]:
-        it = dict(films=self.films(i))
-        if self.tok is not None: it['txt'] = self.text(i)
-        return it, i
+        return dict(films=self.films(i), **({} if self.tok is None else dict(txt=self.text(i)))), i
 
 # %% ../../nbs/data/42_batch.ipynb #985b0135
 def pad_texts(texts:Sequence[tuple[np.ndarray,np.ndarray]], # token ids and word indices of each sample
@@ -209,7 +218,7 @@ def collate(items:Sequence[tuple[dict,int]], # what `StudyData` gave
     for k in data.fields: b[k] = FIELDS[k](data, ids, b)
     return b, torch.tensor(ids)
 
-# %% ../../nbs/data/42_batch.ipynb #a3fa00f2
+# %% ../../nbs/data/42_batch.ipynb #6ee24c5a
 def world_size() -> int:
     "Number of processes that `torchrun` announces; 1 without it."
     return max(1, num_distrib())
@@ -287,7 +296,7 @@ def leave_out(samples:Sequence[Sample], # rows
     print('\n'.join([f"{len(hit)} films can't be read; {n} of {len(out)} samples are left out:", *lines]))
     return kept
 
-# %% ../../nbs/data/42_batch.ipynb #4ec72344
+# %% ../../nbs/data/42_batch.ipynb #c1131f5e
 class StudyLoaders(DataLoaders):
     "fastai's `DataLoaders` that remember how they were made: `train`, `valid`, and `loader(name)` for any split."
     n_inp = 1
@@ -317,7 +326,7 @@ class StudyLoaders(DataLoaders):
         "What a run has to know of its data."
         d = self.train.dataset
         return dict(preset=asdict(self.preset), bs=self.train.bs, max_len=d.max_len, slots=d.slots, seed=d.seed,
-                    classes=self.classes, shuffle_sentences=d.shuffle, pad=self.train.pad,
+                    classes=self.classes, shuffle_sentences=d.shuffle, one_sentence=d.one, pad=self.train.pad,
                     vocab=len(self.tok) if self.tok else None,
                     n={k: len(dl.dataset) for k,dl in zip(self.names, self.loaders)}, **self.train.facts())
 
@@ -351,7 +360,7 @@ def label_names(samples:Sequence[Sample] # rows
     seen = {k for s in samples for k in s.labels}
     return [c for c in CHEXPERT if c in seen] or sorted(seen)
 
-# %% ../../nbs/data/42_batch.ipynb #e5ccb912
+# %% ../../nbs/data/42_batch.ipynb #9e072994
 def dataloaders(data:Sequence[Sample]|Sequence[Study], # with `split` train, val, test
                 tok:PreTrainedTokenizerFast|None, # None: films only
                 preset:str|Preset='alta', # see the table above
@@ -362,6 +371,7 @@ def dataloaders(data:Sequence[Sample]|Sequence[Study], # with `split` train, val
                 slots:Sequence[str]=SLOTS, # which image slots a batch has
                 classes:Sequence[str]|None=None, # columns of `lbl`; None: see `label_names`
                 shuffle_sentences:bool=False, # ALTA's text augmentation
+                one_sentence:bool=False, # train with one sentence of a text, another in each epoch
                 flip:bool|None=None, # mirror every second training film; None: as the preset
                 sided:str='refuse', # texts that name a side, when films are mirrored: 'refuse' or 'allow'
                 errors:str='raise', # films that can't be read: 'raise' or 'skip'
@@ -385,7 +395,8 @@ def dataloaders(data:Sequence[Sample]|Sequence[Study], # with `split` train, val
     smp = readable(smp, slots, cache, errors, found := {})
     names = ['train','val']+['test']*any(s.split == 'test' for s in smp)
     how = dict(max_len=max_len, slots=slots, classes=label_names(smp) if classes is None else classes, cache=cache,
-               shuffle_sentences=shuffle_sentences, seed=seed, sided_ok=sided == 'allow', fields=fields)
+               shuffle_sentences=shuffle_sentences, one_sentence=one_sentence, seed=seed,
+               sided_ok=sided == 'allow', fields=fields)
     sets = [StudyData([s for s in smp if s.split == n], tok, p, n == 'train', **how) for n in names]
     if len(sets[0]) < bs*world_size():
         raise MedvlError(f"{len(sets[0])} training samples are fewer than one batch of {bs*world_size()}")

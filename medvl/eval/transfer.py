@@ -34,7 +34,7 @@ from ..data.preset import Preset
 from ..data.splits import fold_of
 from ..data.study import Sample, Study, View
 
-# %% ../../nbs/eval/60_transfer.ipynb #5bc599d3
+# %% ../../nbs/eval/60_transfer.ipynb #5d58380b
 class Tower(nn.Module):
     "A film encoder of any origin: films in, a `Feat` with `glob` [b d] and `loc` [b h*w d] out."
     def __init__(self,
@@ -57,9 +57,10 @@ class Tower(nn.Module):
     @property
     def device(self) -> torch.device: return next((p.device for p in self.net.parameters()), torch.device('cpu'))
     @property
-    def vision(self) -> nn.Module: # what `models.adapters` changes
-        "The vision tower itself."
-        return self.net.vision if isinstance(self.net, Aligner) else self.net
+    def encoder(self) -> nn.Module: # what `models.adapters` changes, and what a head trains along
+        "The `VisionTower` inside."
+        v = self.net.vision if isinstance(self.net, Aligner) else self.net
+        return v.net if hasattr(v, 'up') else v
 
     def forward(self, img:Float[Tensor, 'b 1 h w'] # normalised as the preset says
                ) -> Feat:
@@ -82,12 +83,12 @@ class Tower(nn.Module):
         smp = [Sample((v,None,None,None), '', v.id, v.id, v.id, None, {}, Study(v.id, v.id, views=[v])) for v in views]
         return sample_loader(smp, None, self.preset, bs, cache, num_workers, device=self.device, slots=SLOTS[:1])
 
-# %% ../../nbs/eval/60_transfer.ipynb #162cec0b
+# %% ../../nbs/eval/60_transfer.ipynb #b72ad420
 def random_tower(like:Tower, # whose shape and preset it gets
                  seed:int=0 # of the weights
                 ) -> Tower:
     "A tower of the same shape with random weights. Raises `MedvlError` where the shape can't be rebuilt."
-    v = like.vision; v = v.net if hasattr(v, 'up') else v
+    v = like.encoder
     if not hasattr(v, 'config'): raise MedvlError(f"{type(v).__name__} has no config, so it can't be built anew")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -9,10 +9,11 @@ __all__ = ['FIVE', 'METRICS', 'r2gen_text', 'r2gen_tokenizer', 'r2gen_reference'
            'lcs', 'rouge_l', 'cider', 'finding_table', 'finding_scores', 'report_counts', 'wording', 'wording_gain',
            'wording_seeds', 'meteor', 'radeval']
 
-# %% ../../nbs/eval/64_wording.ipynb #559202ac
+# %% ../../nbs/eval/64_wording.ipynb #73096100
 import re, shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
@@ -194,15 +195,11 @@ def finding_scores(said:np.ndarray, # [reports, 14], of the generated reports
             'micro F1': f1(tp.sum(), (p+t).sum()), 'macro F1': sum(each.values())/max(len(each), 1),
             'micro F1 of five': f1(tp[five].sum(), (p+t)[five].sum())} | each
 
-# %% ../../nbs/eval/64_wording.ipynb #5f91f451
-def _f1(said, true, pick=slice(None)):
-    "Micro F1 of some findings."
-    n = (said+true)[:,pick].sum()
-    return float(2*(said*true)[:,pick].sum()/n) if n else 0.
-
+# %% ../../nbs/eval/64_wording.ipynb #496bc9b7
+# name -> array of `report_counts`, and the function of its rows
 METRICS = {f'BLEU-{k+1}': ('bleu', lambda c, k=k: bleu(c)[k]) for k in range(4)} | {
     k: (k, np.mean) for k in ('ROUGE-L', 'ROUGE-L F1', 'CIDEr-D', 'CIDEr')} | {
-    'micro F1': ('findings', _f1)}  # name -> array of `report_counts`, and the function of its rows
+    k: ('findings', lambda s, t, k=k: finding_scores(s, t)[k]) for k in ('micro F1', 'macro F1')}
 
 def report_counts(hyps:Sequence[str], # generated reports, as written
                   refs:Sequence[str], # the true ones, as written
@@ -233,7 +230,7 @@ def wording(hyps:Sequence[str], refs:Sequence[str], words:Callable|Sequence[Call
     none = [k for k,n in zip(CHEXPERT, c['true'].sum(0)) if not n]
     return dict(scores=out, n=len(hyps), n_empty=int(c['empty'].sum()), not_computable=none)
 
-# %% ../../nbs/eval/64_wording.ipynb #eaba52b5
+# %% ../../nbs/eval/64_wording.ipynb #eb73c665
 def wording_gain(a:dict, b:dict, # `report_counts` of two systems on the same films; a list of them: seeds
                  group:Sequence|None=None, # patient of each
                  n_boot:int=1000 # 0: no intervals
@@ -253,10 +250,11 @@ def wording_seeds(runs:Sequence[dict], # `report_counts` of each training, on th
                   group:Sequence|None=None, # patient of each
                   n_boot:int=1000 # 0: no intervals
                  ) -> dict[str,Interval]:
-    "The scores of all trainings together, over patients and seeds."
+    "The scores of all trainings together, over patients and seeds; intervals end where the scores do."
     def one(name, k, f):
         shared = [runs[0]['true']] if k == 'findings' else []
-        return seed_bootstrap(f, np.stack([o[k] for o in runs]), None, *shared, group=group, n_boot=n_boot)
+        x = seed_bootstrap(f, np.stack([o[k] for o in runs]), None, *shared, group=group, n_boot=n_boot)
+        return replace(x, low=max(x.low, 0.), high=min(x.high, 10. if name.startswith('CIDEr') else 1.))
     return {name: one(name, k, f) for name,(k,f) in METRICS.items()}
 
 # %% ../../nbs/eval/64_wording.ipynb #0737e44f

@@ -9,7 +9,7 @@ __all__ = ['first_film', 'pack_films', 'unpack_films', 'Pairs', 'text_pairs', 'l
            'make_head', 'pool_text', 'DualEncoder', 'masked_tower', 'patch_decoder', 'film_to_text', 'large_films',
            'CellTower', 'number_pieces', 'WordTower', 'CellsAndWords']
 
-# %% ../../nbs/methods/01_dual.ipynb #934df2a4
+# %% ../../nbs/methods/01_dual.ipynb #5f8a70e0
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Mapping, NamedTuple
@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ..core import Aligner, Batch, Feat, MedvlError, Out
-from ..losses.contrastive import clip_loss, gather, same_text
+from ..losses.contrastive import clip_loss, gather, same_text, twin_loss
 from ..models.checkpoint import load_state, read_config
 from ..models.authors import mrm_keys
 from ..models.heads import CellMean
@@ -357,11 +357,12 @@ class WordTower(nn.Module):
 
     def config_dict(self) -> dict: return self.net.config_dict()
 
-# %% ../../nbs/methods/01_dual.ipynb #e0a5af44
+# %% ../../nbs/methods/01_dual.ipynb #e9ec7683
 class CellsAndWords(DualEncoder):
     "Base of methods that align the words of a report with the cells of a film (GLoRIA, PLAN). Terms: `glob`, `local`."
     weights = {'glob': 1., 'local': 1.}
     fields, cell_norm = ('img','txt','word'), False  # `cell_norm`: see `CellTower`
+    twins = False  # see `twin_term`
     small_args = DualEncoder.small_args | dict(up=None, layers=2, vision='vit_small_cpu')
 
     def __init__(self,
@@ -377,6 +378,7 @@ class CellsAndWords(DualEncoder):
         self.vision = CellTower(vision, self.size, self.up, init, self.cell_norm)
         self.text = WordTower(text, self.layers, cls=cls, vocab=vocab)
         self.head_v = nn.Linear(self.vision.width, self.dim)             # a method adds head_vs, head_t, head_ts
+        if self.twins: self.fields, self.weights = (*self.fields, 'twin'), {**self.weights, 'twin': 1.}
 
     @classmethod
     def vit(cls, **kw) -> 'CellsAndWords': # overrides of any argument
@@ -421,7 +423,7 @@ def encode_pairs(self,
     f, t = self.encode_image(p.img, p.img_msk), DualEncoder.encode_text(self, p.txt, p.txt_msk, p.word)
     return f, t, self.target(p.txt_id)
 
-# %% ../../nbs/methods/01_dual.ipynb #1790b00e
+# %% ../../nbs/methods/01_dual.ipynb #20fa98b8
 @patch_to(CellsAndWords)
 def glob_term(self, v:Float[Tensor, 'b d'], t:Float[Tensor, 'b d'], target:Tensor|None=None) -> Float[Tensor, '']:
     "GLoRIA's global loss: both directions added, a fixed scale `s3`."
@@ -429,9 +431,27 @@ def glob_term(self, v:Float[Tensor, 'b d'], t:Float[Tensor, 'b d'], target:Tenso
 
 @patch_to(CellsAndWords)
 def forward(self,
-            batch:Mapping # img, img_msk, txt, txt_msk; word: word of each piece; txt_id with `positives`
-           ) -> Out: # terms glob, local
+            batch:Mapping # img, img_msk, txt, txt_msk; word of each piece; txt_id with `positives`, twin with `twins`
+           ) -> Out: # terms glob, local; twin with `twins`
     "Contrast films with reports, as wholes and word by word. Raises `MedvlError` for a batch without texts."
     f, t, target = self.encode_pairs(batch)
-    local = self.local_term(f, t, target)
-    return Out({'glob': self.glob_term(f.glob, t.glob, target), 'local': local}, f, t)
+    terms = {'glob': self.glob_term(f.glob, t.glob, target), 'local': self.local_term(f, t, target)}
+    return Out(terms | self.twin_term(batch, f, t) if self.twins else terms, f, t)
+
+@patch_to(CellsAndWords)
+def twin_term(self,
+              batch:Mapping, # twin, txt_msk
+              f:Feat, # films that have a text
+              t:Feat # their texts
+             ) -> dict[str, Float[Tensor, '']]: # empty, where no text names a side
+    "Each film fits its text better than the text with its sides exchanged (`twin_loss`)."
+    b = Batch.of(batch).need('twin', who=self)
+    twin = b.twin if b.txt_msk is None else b.twin[b.txt_msk.any(1)]
+    has = (twin[:,0] >= 0).any(1)
+    if not has.any(): return {}
+    ids, word = twin[has].unbind(1)
+    other = DualEncoder.encode_text(self, ids.clamp(min=0), ids >= 0, word)
+    film, own = (Feat(x.glob[has], x.loc[has], None if x.msk is None else x.msk[has], x.grid) for x in (f, t))
+    scale = dict(glob=self.s3, local=getattr(self, 's4', self.s3))
+    x, y = self.scores(film, own), self.scores(film, other)
+    return {'twin': sum(twin_loss(x[k].diagonal(), y[k].diagonal(), scale[k]) for k in x)}

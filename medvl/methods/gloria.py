@@ -21,7 +21,7 @@ from ..core import Feat, MedvlError
 from ..losses.local import attend, local_loss, over_texts, regions, similar
 from .dual import CellsAndWords
 
-# %% ../../nbs/methods/20_gloria.ipynb #0192fe8d
+# %% ../../nbs/methods/20_gloria.ipynb #35180e7a
 class GLoRIA(CellsAndWords):
     "GLoRIA (Huang et al., ICCV 2021; marshuang80/gloria). Terms: `glob`, `local`."
     grounds_by = 'words'
@@ -29,6 +29,7 @@ class GLoRIA(CellsAndWords):
                     mean=(False, 'mean over the words of a report instead of the sum'),
                     read=('cosine', "map of a phrase: 'cosine' or 'product' of cells and words, or 'attention'"),
                     cell_norm=(False, 'subtract from each cell its mean over all films, see `CellTower`'),
+                    twins=(False, 'each text against itself with left and right exchanged, see `twin_term`'),
                     chunk=(None, 'texts at a time, see `local_scores`'))
 
     def __init__(self,

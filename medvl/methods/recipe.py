@@ -18,7 +18,7 @@ from ..core import MedvlError
 from ..files import jsonable
 from ..data.preset import Preset
 
-# %% ../../nbs/methods/00_recipe.ipynb #691300f0
+# %% ../../nbs/methods/00_recipe.ipynb #86a8bde6
 @dataclass(frozen=True)
 class Recipe:
     "Values of a training run beside the model's and its films'; a method has two, `recipes['full']` and `['small']`."
@@ -28,6 +28,7 @@ class Recipe:
     text:str = 'findings'  # 'findings' (and impression), or the 'whole' report with its headings
     need_text:bool = True  # leave out what has no text
     shuffle_sentences:bool = True  # a new order of the sentences in every epoch
+    one_sentence:bool = False  # train with one sentence of a text, another in every epoch
     max_len:int = 128  # tokens of a text, what is longer is cut
     pad:str|None = None  # pad texts to the longest of the 'batch' or to 'max_len'; None: 'batch' in a single process
     vocab:int = 30_000  # pieces of the vocabulary, where one is trained

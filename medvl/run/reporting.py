@@ -129,7 +129,7 @@ def found_reports(tower:Any, model:Any, # `Tower`; `Model`, or None
         out['nearest text'] = nearest_reports(glob(shared, 'test'), vectors, train)
     return out
 
-# %% ../../nbs/run/82_reporting.ipynb #2cffa3fe
+# %% ../../nbs/run/82_reporting.ipynb #43e96e2a
 def score_reports(wrote:Mapping[str,Sequence[Sequence[str]]], # system -> for each seed a report for each film
                   films:Films, # with reports
                   a:Reporting, # text, rules
@@ -147,7 +147,7 @@ def score_reports(wrote:Mapping[str,Sequence[Sequence[str]]], # system -> for ea
         rows = {k: [wording(o, true, way, group, n_boot) for o in runs] for k,runs in wrote.items()}
         found = {k: dict(o[0], seeds=[{m: x.value for m,x in r['scores'].items()} for r in o]) for k,o in rows.items()}
         for k,o in found.items():
-            if len(o['seeds']) > 1: o['scores'] = o['scores'] | wording_seeds(counts[k], group, n_boot)
+            if len(o['seeds']) > 1: o['scores'] = wording_seeds(counts[k], group, n_boot)
         first = next(iter(wrote))
         out[kind] = dict(systems=found, gain={k: wording_gain(counts[first], counts[k], group, n_boot)
                                               for k in list(wrote)[1:]})

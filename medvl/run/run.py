@@ -22,7 +22,7 @@ from .folder import close_run, found, open_run, shipped
 from .score import TASKS, Scoring, loaded, settled
 from .train import build, samples_of, train as train_one, value_of
 
-# %% ../../nbs/run/40_run.ipynb #6b053d53
+# %% ../../nbs/run/40_run.ipynb #1a0e4d22
 @dataclass(kw_only=True)
 class Options:
     "Options of a training; one without words has those of the recipe or of what takes it."
@@ -31,6 +31,7 @@ class Options:
     slots:Literal['all','current']|None = None
     text:Literal['findings','whole']|None = None
     shuffle_sentences:bool|None = None
+    one_sentence:bool|None = None
     max_len:int|None = None
     pad:Literal['batch','max_len']|None = None
     vocab:int|None = None
@@ -65,7 +66,7 @@ class Options:
     log:Literal['csv','wandb'] = 'csv'
     seed:int = 0  # of weights, masks, order and augmentation
 
-# %% ../../nbs/run/40_run.ipynb #fd04d0f8
+# %% ../../nbs/run/40_run.ipynb #06d77fca
 FREE_OF = {'data','out','source','splits','errors','cache','num_workers','save_every','log'}  # how, not what
 
 @dataclass

@@ -57,12 +57,13 @@ def settled(a:Scoring # as given
     from medvl.core import best_precision, default_device
     return replace(a, precision=best_precision(default_device())) if a.precision == 'auto' else a
 
-# %% ../../nbs/run/30_score.ipynb #fd6e00e8
+# %% ../../nbs/run/30_score.ipynb #6d38c178
 def eval_loader(smp:list, # samples
                 tok:Any, # the model's tokenizer
                 cfg:dict, # the model's config.json
                 a:Scoring, # slots, bs, cache, num_workers, errors, seed
-                classes:Sequence[str]=() # columns of `lbl`
+                classes:Sequence[str]=(), # columns of `lbl`
+                fields:Sequence[str]=() # further fields that the model wants
                ) -> Any: # a `StudyDL`, in the order of its samples
     "Films as the model was trained on, from the cache."
     from medvl.core import SLOTS, default_device
@@ -73,7 +74,7 @@ def eval_loader(smp:list, # samples
     slots = SLOTS[:1] if a.slots == 'current' else tuple(x.get('args', {}).get('data', {}).get('slots') or SLOTS)
     films = ImageCache(a.cache or cache_dir('films'), p.decode)
     return sample_loader(smp, tok, p, a.bs, films, a.num_workers, a.errors, default_device(), classes=classes,
-                         max_len=x.get('max_len', 128), slots=slots, seed=a.seed)
+                         max_len=x.get('max_len', 128), slots=slots, seed=a.seed, fields=fields)
 
 def facts_of(cfg:dict, # the model's config.json
              dl:Any # of `eval_loader`
@@ -154,7 +155,7 @@ def ask_zeroshot(model:tuple, # of `loaded`
                    n_boot=a.n_boot, seed=a.seed, slots=a.slots, **how)
     return Answer(res, dl, emb, left)
 
-# %% ../../nbs/run/30_score.ipynb #35a21cae
+# %% ../../nbs/run/30_score.ipynb #1d9ee1a7
 def ask_scores(model:tuple, # of `loaded`
                draw:Callable[[str],list], # split -> samples with a text
                a:Scoring=Scoring(), # split, bs, slots, n_boot
@@ -164,11 +165,11 @@ def ask_scores(model:tuple, # of `loaded`
               ) -> Answer: # result: retrieval by kind of score, zeroshot
     "Retrieval and zero-shot by a method's own scores."
     from medvl.data.prompts import load_prompts
-    from medvl.eval.scores import combine, features, pair_scores, score_retrieval, score_zeroshot
+    from medvl.eval.scores import combine, features, pair_scores, score_retrieval, score_zeroshot, text_fields
     (m, tok, cfg), ps = model, load_prompts(prompts) if isinstance(prompts, (str, Path)) else prompts
     names = list(ps.classes)
     smp, left = set_labels(draw(a.split), ps)
-    dl = eval_loader(smp, tok, cfg, a, names)
+    dl = eval_loader(smp, tok, cfg, a, names, text_fields(m))
     f = features(m, dl); parts = pair_scores(m, f.img, f.txt)
     kinds = [*parts, *(('z',) if len(parts) > 1 else ())]
     found = {k: score_retrieval(combine(parts, k), f.txt_id, ks=ks) for k in kinds}

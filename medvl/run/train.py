@@ -106,7 +106,7 @@ def tokenizer(name:str|None, # a name, a folder, or 'train'; None: of the first 
     print(f"tokenizer: {len(tok)} pieces, {'from '+name if name else f'trained on {len(texts)} training texts'}")
     return tok
 
-# %% ../../nbs/run/20_train.ipynb #30d6238c
+# %% ../../nbs/run/20_train.ipynb #95e2ea23
 def samples_of(studies:list, # of a set
                r:Any, # a Recipe
                parts:Sequence[str]=('train','val') # splits
@@ -130,8 +130,8 @@ def loaders_of(a:Any, # a Run: cache, num_workers, errors, seed
     p = Preset.of(preset)
     films = ImageCache(a.cache or cache_dir('films'), p.decode)
     return dataloaders(smp, tok, p, bs, films, a.num_workers, r.max_len, slots_of(r), flip=r.flip, pad=r.pad,
-                       sided='allow' if r.flip else 'refuse', shuffle_sentences=r.shuffle_sentences, errors=a.errors,
-                       fields=fields, seed=a.seed)
+                       sided='allow' if r.flip else 'refuse', shuffle_sentences=r.shuffle_sentences,
+                       one_sentence=r.one_sentence, errors=a.errors, fields=fields, seed=a.seed)
 
 # %% ../../nbs/run/20_train.ipynb #492c9e93
 def sources_of(a:Any, # a Run: unpaired, ratio, templates

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 from medvl.command import LOOK
-from medvl.commands import count, data, eval, ground, study, train, use
+from medvl.commands import count, data, eval, ground, study, train, transfer, use
 
 # %% [4] Command line
 import subprocess, sys
@@ -35,14 +35,16 @@ assert '...' not in t.replace('[ARGS]...', '')                          # no sen
 def run(args): return CliRunner().invoke(app, args, catch_exceptions=False)
 leaves = [['demo'], ['ablate'], ['phantom'], ['data','summary'], ['data','manifest'], ['pretrain'],
           ['align'], ['crossval'], ['eval','retrieval'], ['eval','zeroshot'], ['eval','grounding'], ['eval','scores'],
-          ['eval','detect'], ['eval','temporal'], ['eval','protocol'], ['params'], ['compute']]
+          ['eval','detect'], ['eval','temporal'], ['eval','protocol'], ['transfer','classify'], ['params'],
+          ['compute']]
 more = {'ground','search','predict'}
 test_eq(sorted(n for o in FAMILIES.values() for n in o), sorted({o[0] for o in leaves} | more))
 for cmd in leaves:
     r = run([*cmd, '--help'])
     test_eq(r.exit_code, 0)
     for o in ('--seed', '--out', '--debug'): assert o in r.output, (cmd, o)
-for group in ('data','eval'): assert '...' not in run([group,'--help']).output.replace('[ARGS]...', ''), group
+for group in ('data','eval','transfer'):
+    assert '...' not in run([group,'--help']).output.replace('[ARGS]...', ''), group
 print(run(['eval','zeroshot','--help']).output)
 
 # %% [12] The entry point

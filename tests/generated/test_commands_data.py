@@ -3,7 +3,7 @@
 
 # %% [3] Look at a data set
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 import typer
 from medvl.command import ARG, LOOK, command
 from medvl.run.folder import close_run, open_run, save_figure
@@ -12,8 +12,7 @@ from medvl.run.folder import close_run, open_run, save_figure
 import json, os, tempfile
 from fastcore.test import *
 from typer.testing import CliRunner
-from medvl.data.manifest import write_manifest
-from medvl.phantom.set import phantom_studies
+from medvl.toy import toy_set
 from medvl.readers.find import read_studies
 from medvl.run.data import read, units
 
@@ -23,10 +22,9 @@ from medvl.commands.data import (app, top)
 # %% [7] Look at a data set
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
 os.chdir(tmp.name)
-made = phantom_studies(8, size=64, cache=False)
-path = write_manifest(made, root/'set/manifest.csv')
+made, path = toy_set(root/'set')
 films = sum(len(s.views) for s in made)
-print(len(made), 'studies,', films, 'films of', len({s.patient for s in made}), 'patients')
+print(len(made), 'studies,', films, 'films')
 
 # %% [9] `medvl data summary`
 from medvl.commands.data import (data_summary)
@@ -53,15 +51,9 @@ for args, want in [((root/'nothing',), 'nothing'), ((path, '--kind', 'mimicry'),
     test_eq(r.exit_code, 2); assert want in r.output
 
 # %% [14] `medvl data manifest`
-from medvl.commands.data import (inside, scan)
-
-# %% [15] `medvl data manifest`
-from medvl.commands.data import (layout_of, with_films)
-
-# %% [16] `medvl data manifest`
 from medvl.commands.data import (data_manifest)
 
-# %% [18] `medvl data manifest`
+# %% [16] `medvl data manifest`
 from medvl.phantom.export import export_set
 n = export_set('archive', 3, size=64, dicom=True, masks=False, bar=False)
 Path('archive/films/broken.dcm').write_bytes(b'no film')
@@ -70,14 +62,14 @@ print(r.output)
 test_eq(r.exit_code, 0)
 test_eq(json.loads(Path('mine.log.json').read_text())['left'], [['not a DICOM, PNG or JPEG image', 'broken.dcm']])
 
-# %% [20] `medvl data manifest`
+# %% [18] `medvl data manifest`
 mine, told = (read(Path(o))[0] for o in ('mine.csv','archive/manifest.csv'))
 def known(studies):
     return sorted((s.patient, s.report, s.prior is not None, sorted(v.pos for v in s.views)) for s in studies)
 test_eq(known(mine), known(told))
 test_eq(sum(len(s.views) for s in mine), n['films'])
 
-# %% [22] `medvl data manifest`
+# %% [20] `medvl data manifest`
 run('manifest', 'archive/films', '--reports', 'archive/reports', '--out', 'named.csv')
 test_eq(known(read(Path('named.csv'))[0]), known(told))
 Path('letters').mkdir()
@@ -88,7 +80,7 @@ test_eq(r.exit_code, 0); assert f"{n['films']} x film without a report" in r.out
 assert "no report fits a film: a report goes by the name 'letter-" in r.output
 test_eq({s.report for s in read(Path('bare.csv'))[0]}, {''})
 
-# %% [24] `medvl data manifest`
+# %% [22] `medvl data manifest`
 for args, want in [((), 'exists already; --force replaces it'),
                    (('--out', 'new.csv', '--kind', 'mimicry'), 'mimicry'),
                    (('--out', 'new.csv', '--kind', 'nih', '--view', 'PA'), '--view are for a scan of films'),
@@ -99,7 +91,7 @@ for args, want in [((), 'exists already; --force replaces it'),
 test_eq(run('manifest', 'nowhere', '--out', 'new.csv').exit_code, 2)
 assert not Path('new.csv').exists()
 
-# %% [26] `medvl data manifest`
+# %% [24] `medvl data manifest`
 from medvl.readers.rehearsal import write_mimic
 write_mimic(made, 'mimic')
 gone = next(Path('mimic').rglob('*.jpg')); gone.unlink()
@@ -115,7 +107,7 @@ def whole(studies): return [(s.patient, s.id, s.time, s.report, s.labels, s.spli
                              [(v.id, v.path, v.pos) for v in s.views]) for s in studies]
 test_eq(whole(a), whole(b))
 
-# %% [28] `medvl data manifest`
+# %% [26] `medvl data manifest`
 import shutil
 Path('pictures').mkdir(); shutil.move('mimic/files', 'pictures/files')
 for args, code, want in [((), 2, 'films are not there'),
@@ -127,10 +119,10 @@ for args, code, want in [((), 2, 'films are not there'),
 r = run('summary', 'set', '--images', 'pictures'); test_eq(r.exit_code, 2)
 assert '--images is for sets without films of their own' in r.output
 
-# %% [30] `medvl data rows`
+# %% [28] `medvl data rows`
 from medvl.commands.data import (data_rows)
 
-# %% [32] `medvl data rows`
+# %% [30] `medvl data rows`
 r = run('rows', 'mimic', '--images', 'pictures', '--missing', 'skip', '--split', 'all', '--out', 'alta/train.csv')
 print(r.output.replace(str(Path().resolve()), '').splitlines()[-1]); test_eq(r.exit_code, 0)
 import pandas as pd
@@ -146,10 +138,10 @@ for args, want in [(('--split', 'all', '--out', 'alta/train.csv'), 'exists alrea
     print(next(o for o in r.output.splitlines() if o.startswith('Error')))
     test_eq(r.exit_code, 2); assert want in r.output
 
-# %% [34] `medvl phantom`
+# %% [32] `medvl phantom`
 from medvl.commands.data import (phantom)
 
-# %% [35] `medvl phantom`
+# %% [33] `medvl phantom`
 medvl.add_typer(top)                                                    # as `medvl` itself does it
 def run(*args): return CliRunner().invoke(medvl, list(map(str, args)), catch_exceptions=False)
 r = run('phantom', '--n', 5, '--out', 'drawn', '--film', 64, '--workers', 0)
@@ -157,12 +149,12 @@ print(r.output)
 test_eq(r.exit_code, 0)
 test_eq(len({s.patient for s in read_studies('drawn')}), 5)
 
-# %% [37] `medvl phantom`
+# %% [35] `medvl phantom`
 r = run('data', 'summary', 'drawn')
 print(r.output)
 test_eq(r.exit_code, 0); assert '5 patients' in r.output and 'one split only' in r.output
 
-# %% [39] `medvl phantom`
+# %% [37] `medvl phantom`
 base = ['phantom', '--out', 'dcm', '--dicom', '--film', 64, '--workers', 0]
 test_eq(run(*base, '--patients', 1).exit_code, 0)
 r = run(*base, '--patients', 2)

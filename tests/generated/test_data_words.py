@@ -128,13 +128,22 @@ naive = [o.strip() for o in mimic.replace('\n', ' ').split('.') if o.strip()]
 print(len(naive), 'pieces, among them', [o for o in naive if len(o)<4])
 assert len(naive) > len(sentences(mimic))
 
-# %% [27] The text for training
+# %% [27] Sides that are swapped
+from medvl.data.words import (OTHER, _SIDE, swap_sides)
+
+# %% [28] Sides that are swapped
+test_eq(swap_sides('Left-sided line; RIGHT base, right lung. Lt. leftover'),
+        'Right-sided line; LEFT base, left lung. Rt. leftover')
+test_eq(swap_sides('No pneumothorax.'), 'No pneumothorax.')
+test_eq(swap_sides('heart shifted leftward'), 'heart shifted rightward')
+
+# %% [30] The text for training
 from medvl.data.words import (_subjects, impression_findings)
 
-# %% [28] The text for training
+# %% [31] The text for training
 print(impression_findings(mimic))
 
-# %% [29] The text for training
+# %% [32] The text for training
 test_eq(impression_findings('IMPRESSION:\n 1. Clear lungs\n 2. No\n effusion.'), 'Clear lungs. No effusion.')
 test_eq(impression_findings('IMPRESSION: B.\nFINDINGS: A.'), 'A. B.')
 test_eq(impression_findings('Clear lungs.'), 'Clear lungs.')
@@ -142,39 +151,39 @@ test_eq(impression_findings('STERNUM: Intact.\nIMPRESSION: Normal.'), 'Intact. N
 test_eq(impression_findings('COMPARISON: None.\n\n Clear lungs.\n\n IMPRESSION: Normal.'), 'Clear lungs. Normal.')
 test_eq([impression_findings(o) for o in (None, '', 'INDICATION: Cough.')], ['']*3)
 
-# %% [31] The dictionary
+# %% [34] The dictionary
 from medvl.data.words import (expand)
 
-# %% [32] The dictionary
+# %% [35] The dictionary
 test_eq(expand('opacit(y|ies)'), ['opacity', 'opacities'])
 test_eq(expand('air-space'), ['airspace', 'air space'])
 test_eq(expand('(hemi|)diaphragm(s)'), ['hemidiaphragm', 'hemidiaphragms', 'diaphragm', 'diaphragms'])
 test_eq(expand('not (seen|visuali(s|z)ed)'), ['not seen', 'not visualised', 'not visualized'])
 
-# %% [34] The dictionary
+# %% [37] The dictionary
 from medvl.data.words import (_roles, _MODAL, _spellings)
 
-# %% [36] The dictionary
+# %% [39] The dictionary
 from medvl.data.words import (WORD, lexicon)
 
-# %% [37] The dictionary
+# %% [40] The dictionary
 lex = lexicon()
 kinds = pd.Series([o['kind'] for o in lex['info'].values()]).value_counts()
 print(f"{sum(kinds)} entities ({', '.join(f'{v} {k}' for k,v in kinds.items())}), {len(lex['rules'])} structures")
 test_eq(lex['info']['pleural effusion']['labels'], ('Pleural Effusion',))
 test_eq(lex['info']['hydropneumothorax']['labels'], ('Pneumothorax','Pleural Effusion'))
 
-# %% [39] The dictionary
+# %% [42] The dictionary
 from medvl.data.words import (Hit, _STARTS, lower, _SHORT, _tokens, words_known, _joins)
 
-# %% [40] The dictionary
+# %% [43] The dictionary
 def show(s):
     rows = [dict(text=s[h.start:h.end], roles=' '.join(h.roles), ends=h.ends) for h in words_known(lower(s))]
     return pd.DataFrame(rows)
 
 show('No left effusion, edema or nodule, mild cardiomegaly, and the lungs are clear.')
 
-# %% [41] The dictionary
+# %% [44] The dictionary
 found = words_known('no effusion, edema or nodule, mild cardiomegaly, and the lungs are clear')
 test_eq([(o.key,o.ends) for o in found if 'joiner' in o.roles or 'alternative' in o.roles],
         [(',',''), ('or',''), (',','list'), (',',''), ('and','clause')])

@@ -23,7 +23,7 @@ from medvl.eval.wording import Grams, rouge_l
 from medvl.models.decoder import ReportDecoder, write_ids
 
 # %% [4] Report generation
-import time
+import json, time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -110,7 +110,23 @@ show_reports(views['test'], texts['test'], {k: wrote[k] for k in ('generated','n
 test_eq(said_and_missed('Edema. No effusion.', 'Pleural effusion and edema.'),
         {'right': ['Lung Opacity','Edema'], 'missed': ['Pleural Effusion'], 'made up': []})
 
-# %% [22] R2Gen's words, and a tower that learns
+# %% [22] Three frozen towers
+kept = Path('../../results/reports_phantom.json')
+if not kept.is_file(): print('not run')
+else:
+    r = json.loads(kept.read_text(encoding='utf-8')); towers = r['writers']
+    def cell(x): return f"{x['value']:.3f} [{x['low']:.3f}, {x['high']:.3f}]"
+    seen = ('BLEU-4','ROUGE-L','CIDEr-D','micro F1')
+    rows = {(t, k): {n: cell(o[n]) for n in seen} for t,x in towers.items() for k,o in x['raw']['systems'].items()
+            if k != 'commonest' or t == 'ALTA'}
+    display(pd.DataFrame(rows).T)
+    print(f"{r['films']['train']['films']} training films, {r['films']['test']['films']} test films of "
+          f"{r['films']['test']['patients']} patients, {r['arguments']['seeds']} seeds; gains over the nearest film:")
+    for t,x in towers.items():
+        gain = x['raw']['gain']['nearest film']
+        print(f'  {t:8}', '; '.join(f'{n} {cell(gain[n])}' for n in seen))
+
+# %% [25] R2Gen's words, and a tower that learns
 from medvl.eval.wording import r2gen_reference, r2gen_text, r2gen_tokenizer
 words = r2gen_tokenizer(texts['train'])
 clean = {k: [r2gen_text(t) for t in o] for k,o in texts.items()}

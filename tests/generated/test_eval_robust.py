@@ -2,7 +2,6 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Noise for robustness tests
-import re
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
@@ -10,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from medvl.core import MedvlError
 from medvl.data.study import Sample, View
-from medvl.data.words import sentences
+from medvl.data.words import sentences, swap_sides
 
 # %% [4] Noise for robustness tests
 from fastcore.test import *
@@ -29,19 +28,10 @@ print('sentences left of three:', np.bincount(left)/2000, '; by hand', [round(o,
 test_close(np.bincount(left, minlength=4)[1:]/2000, [.216, .441, .343], eps=.04)
 test_fail(lambda: drop_sentences(three, 1.5, rng()), contains='must be in [0,1], got 1.5')
 
-# %% [9] Swapped sides
-from medvl.eval.robust import (OTHER, _SIDE, swap_sides)
-
-# %% [10] Swapped sides
-test_eq(swap_sides('Left-sided line; RIGHT base, right lung. Lt. leftover'),
-        'Right-sided line; LEFT base, left lung. Rt. leftover')
-test_eq(swap_sides(swap_sides(three[1])), three[1]); test_eq(swap_sides(three[0]), three[0])
-test_eq(swap_sides('heart shifted leftward'), 'heart shifted rightward')
-
-# %% [12] Noise for a set of reports
+# %% [9] Noise for a set of reports
 from medvl.eval.robust import (noisy_reports)
 
-# %% [13] Noise for a set of reports
+# %% [10] Noise for a set of reports
 texts = [' '.join(three), 'Heart is enlarged. Left base is clear.', '']
 test_eq(noisy_reports(texts, 0, 0, 0), texts)
 test_eq(noisy_reports(texts, 0, 1, 0)[1], 'Heart is enlarged. Right base is clear.')
@@ -54,30 +44,30 @@ test_eq(noisy_reports(texts, seed=3) != noisy_reports(texts, seed=4), True)
 test_fail(lambda: noisy_reports(texts, swap=-.1), contains='swap must be in [0,1], got -0.1')
 test_fail(lambda: noisy_reports(['', 'One.']), contains='1 of 2 reports have sentences')
 
-# %% [15] Noise for a set of reports
+# %% [12] Noise for a set of reports
 many = ['Left lung is clear.']*4000
 got = noisy_reports(many, drop=0, swap=.25, add=.1, seed=1)
 swapped, longer = (np.mean([f(o) for o in got]) for f in (lambda o: o.startswith('Right'), lambda o: o.count('.') > 1))
 print(f'swapped {swapped:.3f} of .250, with a foreign sentence {longer:.3f} of .100')
 test_close(swapped, .25, eps=.03); test_close(longer, .1, eps=.02)
 
-# %% [17] Noise for a set of reports
+# %% [14] Noise for a set of reports
 from medvl.eval.robust import (noisy_samples)
 
-# %% [18] Noise for a set of reports
+# %% [15] Noise for a set of reports
 from medvl.data.study import Study, samples
 
-# %% [19] Noise for a set of reports
+# %% [16] Noise for a set of reports
 def one(i): return Study(f'p{i}', f's{i}', 0., [View(id=f'v{i}', px=np.zeros((8,8), np.uint8))], texts[i])
 smp = samples([one(0), one(1)], text=str, say=None)
 new = noisy_samples(smp, drop=0, swap=1, add=0)
 test_eq([s.text for s in new], [swap_sides(t) for t in texts[:2]]); test_eq([s.text for s in smp], texts[:2])
 test_eq([s.slots for s in new], [s.slots for s in smp])
 
-# %% [21] Grain on a film
+# %% [18] Grain on a film
 from medvl.eval.robust import (noisy_film, noisy_views)
 
-# %% [22] Grain on a film
+# %% [19] Grain on a film
 grey = np.full((200,200), 128, np.uint8)
 test_eq(noisy_film(grey, 0., rng()), grey)
 n = noisy_film(grey, .1, rng()).astype(float)
@@ -90,7 +80,7 @@ test_fail(lambda: noisy_film(grey, -1, rng()), contains='must not be negative')
 test_fail(lambda: noisy_film(grey/255, .1, rng()), contains='expected bytes (uint8), got float64')
 test_fail(lambda: noisy_views([View(id='b', path='b.png')], .1), contains="film 'b' is not in memory")
 
-# %% [23] Grain on a film
+# %% [20] Grain on a film
 ramp = np.tile(np.linspace(0, 255, 96).astype(np.uint8), (40,1))
 fig, axs = plt.subplots(1, 3, figsize=(6,1.2), dpi=70)
 for ax,s in zip(axs, (0, .05, .1)):

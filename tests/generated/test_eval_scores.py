@@ -2,6 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Scores of pairs
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ from medvl.eval.retrieval import Embeddings, pair_ranks, retrieval
 torch.set_num_threads(1);
 
 # %% [6] Features of a data set
-from medvl.eval.scores import (Features, join_feats, features)
+from medvl.eval.scores import (Features, join_feats, text_fields, features)
 
 # %% [8] Features of a data set
 from medvl.methods.gloria import GLoRIA
@@ -46,12 +47,22 @@ test_eq(f.txt.msk.sum(1).tolist(), [7,2,5,7,4,3,7,6,2])                       # 
 test_eq(features(m, batches(), half=True).img.loc.dtype, torch.float16)
 test_fail(lambda: features(m, batches(lens=(0,0))), contains='no sample of this data set has a text')
 two = [Feat(torch.zeros(1,2), grid=o) for o in ((1,1), (2,2))]
+test_eq(text_fields(m), [])
 test_fail(lambda: join_feats(two), contains='expected one')
 
-# %% [10] All pairs
+# %% [10] Features of a data set
+from medvl.methods.place import PLACE
+p = PLACE.small(vision=vit, text=bert, size=64); test_eq(text_fields(p), ['sent'])
+def halves(): # two sentences a text
+    for b,ids in batches():
+        b['sent'] = (torch.arange(b.txt.shape[1])[None] >= b.txt_msk.sum(1)[:,None]//2).long(); yield b, ids
+test_eq(features(p, halves()).txt.msk.sum(1).tolist(), [2]*9)
+test_fail(lambda: features(p, batches()), contains="PLACE needs batch['sent']")
+
+# %% [12] All pairs
 from medvl.eval.scores import (pair_scores)
 
-# %% [11] All pairs
+# %% [13] All pairs
 S = pair_scores(m, f.img, f.txt)
 test_eq({k: v.shape for k,v in S.items()}, dict(glob=(9,9), local=(9,9)))
 for k,s in pair_scores(m, f.img, f.txt, block=2).items(): test_close(s, S[k], eps=1e-4)
@@ -59,20 +70,20 @@ test_close(S['glob'], f.img.glob @ f.txt.glob.T, eps=1e-5)
 bad = Feat(f.img.glob*torch.nan, f.img.loc, grid=f.img.grid)
 test_fail(lambda: pair_scores(m, bad, f.txt), contains='glob: the score of film 0 and text 0 is nan')
 
-# %% [13] Several kinds, one number
+# %% [15] Several kinds, one number
 from medvl.eval.scores import (combine)
 
-# %% [14] Several kinds, one number
+# %% [16] Several kinds, one number
 test_eq(combine(S, 'local'), S['local']); test_close(combine(S, 'mean'), (S['glob']+S['local'])/2)
 z = combine(S); test_close(z.mean().item(), 0., eps=1e-5)
 test_eq(combine(dict(glob=S['glob'])).argsort(1), S['glob'].argsort(1))
 test_fail(lambda: combine(S, 'max'), contains="'z', 'mean', or one of glob, local")
 test_fail(lambda: combine(dict(glob=torch.ones(2,2))), contains='all 4 scores are equal')
 
-# %% [16] Retrieval
+# %% [18] Retrieval
 from medvl.eval.scores import (score_retrieval)
 
-# %% [17] Retrieval
+# %% [19] Retrieval
 got, want = score_retrieval(S['glob'], f.txt_id), retrieval(f.img.glob, f.txt.glob, f.txt_id)
 test_eq(score_retrieval(S['glob'], f.txt_id, rule='pairs-v1').keys(), want.keys())
 emb = Embeddings(f.img.glob, f.txt.glob, torch.ones(len(f)).bool(), f.txt_id)
@@ -83,7 +94,7 @@ test_eq((eye['image_to_text_R@1'], eye['text_to_image_mean_rank']), (1., 1.))
 test_eq(score_retrieval(torch.tensor([[0.,1],[1,0]]), torch.arange(2))['image_to_text_R@1'], 0.)
 test_fail(lambda: score_retrieval(torch.eye(2), torch.arange(2), torch.tensor([0,5])), contains='no right candidate')
 
-# %% [19] A case that needs words
+# %% [21] A case that needs words
 g = torch.Generator().manual_seed(2)
 codes = F.normalize(torch.randn(8,16,generator=g), dim=-1)
 cells, words = .3*torch.randn(8,9,16,generator=g), torch.randn(8,4,16,generator=g)
@@ -102,10 +113,10 @@ plt.tight_layout(); plt.show()
 local = score_retrieval(parts['local'], ids, ks=(1,))
 test_eq(local['image_to_text_R@1'] > .6 > score_retrieval(parts['glob'], ids, ks=(1,))['image_to_text_R@1'], True)
 
-# %% [21] Zero-shot
+# %% [23] Zero-shot
 from medvl.eval.scores import (prompt_scores, score_zeroshot)
 
-# %% [22] Zero-shot
+# %% [24] Zero-shot
 from medvl.data.tokens import train_tokenizer
 texts = ['pleural effusion', 'effusion on the left', 'no effusion', 'heart is enlarged']
 tok = train_tokenizer(texts*5, 50)

@@ -63,7 +63,7 @@ from medvl.eval.transfer import (random_tower)
 blank = random_tower(towers['phantom-clip'])
 test_eq((blank.width, blank.grid), (128, (8, 8))); test_eq(random_tower(blank).key(), blank.key())
 test_ne(random_tower(blank, 1).key(), blank.key())
-plain = nn.Module(); plain.vision = nn.Linear(1, 1); test_fail(lambda: random_tower(plain), contains='no config')
+plain = nn.Module(); plain.encoder = nn.Linear(1, 1); test_fail(lambda: random_tower(plain), contains='no config')
 
 # %% [14] Features that are kept
 from medvl.eval.transfer import (Rows)

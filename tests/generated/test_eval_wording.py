@@ -5,6 +5,7 @@
 import re, shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -115,7 +116,7 @@ test_eq((s['F1 of Pleural Effusion'], s['F1 of Cardiomegaly']), (1.,0.))
 assert 'F1 of Fracture' not in s and 0 < s['micro F1'] < 1
 
 # %% [26] All of them, with intervals
-from medvl.eval.wording import (_f1, METRICS, report_counts, wording)
+from medvl.eval.wording import (METRICS, report_counts, wording)
 
 # %% [28] All of them, with intervals
 studies = phantom_studies(60, seed=0, size=128, difficulty='lifelike-easy')
@@ -147,7 +148,7 @@ own, foreign = report_counts(texts, texts), report_counts(other, texts)
 gain = wording_gain(own, foreign, who)
 test_close(gain['BLEU-4'].value, 1-raw['BLEU-4'].value, eps=1e-6)
 assert gain['BLEU-4'].low > 0 and gain['micro F1'].p < .01
-test_eq([x.value for x in wording_gain(own, own, who).values()], [0.]*9)
+test_eq([x.value for x in wording_gain(own, own, who).values()], [0.]*10)
 two = wording_seeds([own, foreign], who)
 test_close(two['ROUGE-L'].value, (1+raw['ROUGE-L'].value)/2); assert two['ROUGE-L'].low < raw['ROUGE-L'].value
 test_close(wording_seeds([foreign], who)['BLEU-4'].value, raw['BLEU-4'].value)

@@ -132,14 +132,23 @@ told, untold = siglip_loss(same, same, 40., -20., same_text(ids)), siglip_loss(s
 test_eq(bool(told < 1e-6), True)
 test_close(untold.item(), 2*20/4, eps=1e-3)  # two pairs called wrong at a logit of 20
 
-# %% [42] Across processes
+# %% [42] One wrong answer that is nearly right
+from medvl.losses.contrastive import (twin_loss)
+
+# %% [43] One wrong answer that is nearly right
+test_close(twin_loss(torch.zeros(3), torch.zeros(3)).item(), math.log(2), eps=1e-6)          # as good as chance
+test_close(twin_loss(torch.tensor([1.]), torch.tensor([.8]), 10.).item(), math.log(1+math.exp(-2)), eps=1e-6)
+own, twin = torch.rand(2,5); both = 10*torch.stack([own, twin], 1)
+test_close(twin_loss(own, twin), F.cross_entropy(both, torch.zeros(5, dtype=int)), eps=1e-6)
+
+# %% [45] Across processes
 from medvl.losses.contrastive import (_Gather, gather)
 
-# %% [43] Across processes
+# %% [46] Across processes
 x = torch.randn(3,2)
 test_is(gather(x), x)
 
-# %% [45] Across processes
+# %% [48] Across processes
 def two_ranks(body):
     "Run `body` in two processes that know `rank`; returns what they printed."
     head = """

@@ -44,9 +44,15 @@ test_fail(lambda: pack_words(torch.zeros(2,3,1), none), contains='text 1 of 2 ha
 test_fail(lambda: pack_words(torch.zeros(2,3,1), torch.ones(2,2).bool()), contains='[2, 3, 1]')
 
 # %% [13] Attention, regions, pooling
-from medvl.losses.local import (similar, spread, attend, regions, soft_max_words)
+from medvl.losses.local import (similar)
+
+# %% [14] Attention, regions, pooling
+from medvl.losses.local import (SPARSE, sparse_softmax)
 
 # %% [15] Attention, regions, pooling
+from medvl.losses.local import (spread, attend, regions, soft_max_words)
+
+# %% [17] Attention, regions, pooling
 torch.manual_seed(0)
 d, side = 32, 8
 heart, effusion, other = F.normalize(torch.randn(3,d), dim=-1)
@@ -61,7 +67,7 @@ plt.tight_layout(); plt.show()
 cos = F.cosine_similarity(regions(A, film), report[:,None], dim=-1)
 print('cosine of each word and what it found:', [round(o,2) for o in cos[:,0].tolist()])
 
-# %% [17] Attention, regions, pooling
+# %% [19] Attention, regions, pooling
 test_close(A.sum(-1), torch.ones(3,1), eps=1e-5)
 even = attend(report, film, [3], s1=0.)
 test_close(regions(even, film)[0,0], film[0].mean(0), eps=1e-5)
@@ -70,14 +76,22 @@ keep = torch.ones(1,64).bool(); keep[:,:32] = False
 test_eq(attend(report, film, [3], vs_msk=keep)[...,:32].sum().item(), 0.)
 test_close(attend(report, film, [3], prior=(~keep).float()*1e4)[...,:32].sum(-1), torch.ones(3,1), eps=1e-5)
 test_close(soft_max_words(torch.zeros(5,2), [2,3]), torch.tensor([[2.,3.],[2.,3.]]).log(), eps=1e-6)
+test_close(sparse_softmax(torch.tensor([1.,.5,-1.]), 'sparsemax'), torch.tensor([.75,.25,0.]), eps=1e-6)
+test_close(sparse_softmax(torch.tensor([3.,.5,-1.]), 'sparsemax'), torch.tensor([1.,0.,0.]), eps=1e-6)
+x = torch.randn(5,20, dtype=torch.float64, requires_grad=True)
+test_close(sparse_softmax(x, 'sparsemax').sum(-1), torch.ones(5), eps=1e-6)
+test_eq((sparse_softmax(x, 'topk') > 0).sum(-1), torch.full((5,), 2))
+test_eq(torch.autograd.gradcheck(lambda x: sparse_softmax(x, 'sparsemax'), x), True)
+test_eq((spread(x[:,None], [5], over_words=False, sparse='topk') > 0).sum(-1), torch.full((5,1), 2))
+test_fail(lambda: sparse_softmax(x, 'hard'), contains="'hard'; known: none, topk, sparsemax")
 
-# %% [19] All pairs, some texts at a time
+# %% [21] All pairs, some texts at a time
 from medvl.losses.local import (_groups, _chunk, over_texts)
 
-# %% [20] All pairs, some texts at a time
+# %% [22] All pairs, some texts at a time
 test_eq(_groups([3,2,4,9,1], 10, 50), [[3,2],[4],[9],[1]])
 
-# %% [22] All pairs, some texts at a time
+# %% [24] All pairs, some texts at a time
 def gloria_score(vs, words, lens, s1=4., s2=5.):
     A = attend(words, vs, lens, s1)
     return soft_max_words(F.cosine_similarity(regions(A, vs), words[:,None], dim=-1), lens, s2)
@@ -96,15 +110,15 @@ for keep in (2**27, 0):                                                        #
     test_close(got, want, eps=1e-5)
     for a,b in zip(torch.autograd.grad((got*r).sum(), (vs,ws)), gw): test_close(a, b, eps=1e-5)
 
-# %% [24] All pairs, some texts at a time
+# %% [26] All pairs, some texts at a time
 twice = lambda vs, words, lens, k: torch.stack([gloria_score(vs, words, lens)]*2)*k
 got = over_texts(twice, vs, ws, msk, chunk=60, more=[torch.tensor([1.,2,1,2])])
 test_eq(got.shape, (2,4,4)); test_close(got[1], want*torch.tensor([1.,2,1,2]), eps=1e-5)
 
-# %% [26] Importance of words and cells
+# %% [28] Importance of words and cells
 from medvl.losses.local import (soft_mean, word_weights, cell_weights)
 
-# %% [28] Importance of words and cells
+# %% [30] Importance of words and cells
 S = similar(F.normalize(report, dim=-1), F.normalize(film, dim=-1))
 print('words:', [round(o,3) for o in word_weights(S, [3])[:,0].exp().tolist()])
 c = cell_weights(S, [3])[0,0].exp().view(side,side)
@@ -116,38 +130,50 @@ x = torch.tensor([0.,1.])
 test_close(soft_mean(x, .01).item(), 1-.01*math.log(2), eps=1e-6); test_close(soft_mean(x, 1e3).item(), .5, eps=1e-3)
 test_eq(soft_mean(x, 0).item(), .5); test_fail(lambda: soft_mean(x, -1), contains='negative')
 
-# %% [30] Importance of words and cells
+# %% [32] Importance of words and cells
 from medvl.losses.local import (top_words)
 
-# %% [31] Importance of words and cells
+# %% [33] Importance of words and cells
 test_eq(top_words(torch.tensor([1.,3,2,5,9]), [3,2]), torch.tensor([0,1,1,0,1]).bool())
 test_eq(top_words(torch.tensor([[1.,3],[3,1]]), [2]), torch.tensor([[0,1],[1,0]]).bool())
 test_eq(top_words(torch.rand(1), [1], .1).item(), True)
 test_fail(lambda: top_words(torch.rand(2), [2], 0.), contains='(0,1]')
 
-# %% [33] Words against the words of the same report
+# %% [35] Words that are drawn
+from medvl.losses.local import (drawn_words)
+
+# %% [36] Words that are drawn
+torch.manual_seed(0)
+odds = torch.tensor([.5,.3,.2]); many = odds.log()[:,None].expand(3,20_000)
+test_close(drawn_words(many, [3], .3).float().mean(1), odds, eps=.02)       # one of three: by its importance
+left = 1-drawn_words(many, [3], .6).float().mean(1)[2]                      # two of three: the third is left out ...
+test_close(left, .5*.3/.5 + .3*.5/.7, eps=.02)                              # ... if the others come, in either order
+test_eq(drawn_words(odds.log(), [3], 1.).all().item(), True)
+test_fail(lambda: drawn_words(odds, [3], 2.), contains='(0,1]')
+
+# %% [38] Words against the words of the same report
 from medvl.losses.local import (word_nce)
 
-# %% [35] Words against the words of the same report
+# %% [40] Words against the words of the same report
 e = torch.eye(4)
 test_close(word_nce(e, e, [4], tau=.01).item(), 0., eps=1e-6); test_eq(word_nce(e[:1], e[1:2], [1]).item(), 0.)
 test_close(word_nce(torch.ones(4,4), torch.ones(4,4), [4]).item(), math.log(4), eps=1e-6)
 test_close(word_nce(e, e[[1,0,2,3]], [2,2], torch.tensor([0.,0,1,1])+1e-9, .01).item(), 50., eps=1e-3)
 
-# %% [37] A faster version with its own gradient
+# %% [42] A faster version with its own gradient
 from medvl.losses.local import (_EPS, _blocks, _maps, _cosines, _slopes, _d_maps)
 
-# %% [38] A faster version with its own gradient
+# %% [43] A faster version with its own gradient
 test_eq(_blocks(3, 10, [3,2,4], 180), [(slice(0,2), slice(0,9), [3,2,4]), (slice(2,4), slice(0,9), [3,2,4])])
 test_eq(_blocks(1, 10, [3,2,4], 50), [(slice(0,1), slice(0,5), [3,2]), (slice(0,1), slice(5,9), [4])])
 
-# %% [40] A faster version with its own gradient
+# %% [45] A faster version with its own gradient
 from medvl.losses.local import (_Scores)
 
-# %% [41] A faster version with its own gradient
+# %% [46] A faster version with its own gradient
 from medvl.losses.local import (local_scores)
 
-# %% [43] A faster version with its own gradient
+# %% [48] A faster version with its own gradient
 vs, ws, msk = small()
 s = [torch.tensor(o).requires_grad_() for o in (4.,5.)]
 want = torch.stack([torch.stack([pair_score(c, w[m], *s) for w,m in zip(ws,msk)]) for c in vs])
@@ -161,7 +187,7 @@ for x in (vs, channels):
         for a,b in zip(torch.autograd.grad((got*r).sum(), (x,ws,*s)), gw): test_close(a, b, eps=1e-5)
 test_close(local_scores(vs, ws, msk, mean=True), want - torch.tensor([3.,1,5,2]).log(), eps=1e-5)
 
-# %% [45] A faster version with its own gradient
+# %% [50] A faster version with its own gradient
 vs, ws, msk = small(torch.float64, b=2, n=4, d=3, lens=(2,3))
 vm = torch.tensor([[1,1,1,1],[1,0,1,1]]).bool()
 s = [torch.tensor(o, dtype=torch.float64).requires_grad_() for o in (1.5,2.)]
@@ -173,7 +199,7 @@ for kw in (dict(), dict(keep=0), dict(chunk=1, keep=200)):
     for a,b in zip(torch.autograd.grad(f(vs,ws,*s).square().sum(), (vs,ws,*s)), gw): test_close(a, b, eps=1e-12)
     for m in (vm, None): assert torch.autograd.gradcheck(lambda *a: f(*a, m), (vs,ws,*s))
 
-# %% [47] A faster version with its own gradient
+# %% [52] A faster version with its own gradient
 def held_score(c, w, s1, s2):
     z = (s1*(w@c.T).softmax(0)).softmax(-1) @ c
     return torch.logsumexp(s2*(z*w).sum(-1)/(z.norm(dim=-1)*w.norm(dim=-1)).clamp(min=1e-8), 0)
@@ -191,7 +217,7 @@ for size in (1e-6, 1e-4, (1e-6, 1.), 3e-4):
     test_close(got[1][0,0,0].item()/slope, 1, eps=1e-4)
     print(f'features of {size}: analytic {got[1][0,0,0].item():.6g}, numeric {slope:.6g}')
 
-# %% [49] A faster version with its own gradient
+# %% [54] A faster version with its own gradient
 vs, ws, msk = small()
 with torch.no_grad():
     vm = torch.ones(4,7).bool(); vm[:,5:] = False
@@ -201,7 +227,7 @@ vm[2] = False
 test_fail(lambda: local_scores(vs, ws, msk, vm), contains='film 2 of 4 has no cell')
 test_fail(lambda: local_scores(vs, ws[...,:5], msk), contains='[4, 5, 5]')
 
-# %% [51] The classic mistake: padding inside the first softmax
+# %% [56] The classic mistake: padding inside the first softmax
 def padded_score(c, w, s1=4., s2=5.):  # w: [k d] with padding left in
     A = (s1*(w@c.T).softmax(0)).softmax(-1)
     return F.cosine_similarity(A@c, w, dim=-1)
@@ -212,7 +238,7 @@ packed = local_scores(vs, ws, msk)[0,0].item()
 print(f"same film, same 3 words: {alone:.3f} alone, {beside:.3f} beside a text of 23; packed: {packed:.3f} always")
 test_close(alone.item(), packed, eps=1e-5); test_eq(bool((alone-beside).abs() > .05), True)
 
-# %% [53] Sum or mean over words
+# %% [58] Sum or mean over words
 g = torch.Generator().manual_seed(0)
 n_words = [2,4,8,16,32,64]
 rv, rw = torch.randn(24,49,32, generator=g), torch.randn(6,64,32, generator=g)
@@ -224,10 +250,10 @@ ax.set(xticks=range(6), xticklabels=n_words, xlabel='words of a random report', 
 ax.legend(); plt.tight_layout(); plt.show()
 test_eq(bool(score[False].diff().min() > 0 > score[True].diff()[-1]), True)
 
-# %% [55] The loss
+# %% [60] The loss
 from medvl.losses.local import (local_loss)
 
-# %% [56] The loss
+# %% [61] The loss
 vs, ws, msk = small()
 want = torch.stack([torch.stack([pair_score(c, w[m], 4., 5.) for w,m in zip(ws,msk)]) for c in vs])
 test_close(local_loss(vs, ws, msk), contrast(10*want), eps=1e-5)
@@ -235,14 +261,14 @@ lbl = torch.arange(4)
 both = F.cross_entropy(10*want,lbl) + F.cross_entropy(10*want.T,lbl)                     # GLoRIA's sum
 test_close(2*local_loss(vs, ws, msk), both, eps=1e-5)
 
-# %% [58] The loss
+# %% [63] The loss
 hv, hw = (o.detach().bfloat16().requires_grad_() for o in (vs, ws))
 with torch.autocast('cpu', torch.bfloat16): h = local_loss(hv, hw, msk)
 h.backward()
 test_eq(h.dtype, torch.float32); test_eq(hv.grad.dtype, torch.bfloat16)
 test_close(h.item(), local_loss(hv.detach().float(), hw.detach().float(), msk).item(), eps=1e-6)
 
-# %% [60] On two processes
+# %% [65] On two processes
 code = """
 import sys, torch, torch.distributed as dist
 from medvl.losses.local import local_loss
@@ -273,10 +299,10 @@ with tempfile.TemporaryDirectory() as tmp:
 for o in outs: print(o.strip().splitlines()[-1])
 test_eq([o.strip().endswith('gradients equal') for o in outs], [True,True])
 
-# %% [62] Similarity maps
+# %% [67] Similarity maps
 from medvl.losses.local import (sim_map)
 
-# %% [63] Similarity maps
+# %% [68] Similarity maps
 f = Feat(loc=film, grid=(side,side))
 maps = sim_map(f, report)
 fig, axs = plt.subplots(1,3, figsize=(6,2.1), dpi=75)
@@ -287,7 +313,7 @@ test_eq(maps.shape, (1,3,side,side))
 test_eq(bool(maps[0,0,3:6,4:6].min() > .9), True); test_eq(bool(maps[0,1,6:,:3].min() > .9), True)
 test_eq(bool(maps[0,2].abs().max() < .7), True)
 
-# %% [65] Similarity maps
+# %% [70] Similarity maps
 idx = torch.randperm(64)[None,:32]
 part = sim_map(Feat(loc=film[:,idx[0]], grid=(side,side), idx=idx), report)
 test_eq(part.isnan().sum().item(), 3*32)
@@ -299,7 +325,7 @@ few = Feat(loc=film[:,:60], grid=(side,side))
 test_fail(lambda: sim_map(few, report), contains='60 cells do not fill a grid of 8 x 8')
 test_fail(lambda: sim_map(Feat(glob=film[:,0]), report), contains='needs local features')
 
-# %% [67] How fast, how large
+# %% [72] How fast, how large
 found = Path('../../results/local_loss.json')
 run = json.loads(found.read_text()) if found.exists() else None
 def shown(run):
@@ -309,7 +335,7 @@ def shown(run):
 if run: display(shown(run)); print(run['provenance'])
 else: print('not run')
 
-# %% [69] How fast, how large
+# %% [74] How fast, how large
 if run:
     ratio = {size: r['ratios'] for size,r in run['runs'].items()}
     display(pd.DataFrame(ratio).style.format('{:.2f}', na_rep='-'))

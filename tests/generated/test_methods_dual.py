@@ -11,7 +11,7 @@ from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from medvl.core import Aligner, Batch, Feat, MedvlError, Out
-from medvl.losses.contrastive import clip_loss, gather, same_text
+from medvl.losses.contrastive import clip_loss, gather, same_text, twin_loss
 from medvl.models.checkpoint import load_state, read_config
 from medvl.models.authors import mrm_keys
 from medvl.models.heads import CellMean
@@ -219,3 +219,12 @@ out = m.train()(three); m.loss(out).backward(); test_eq(set(out.terms), {'glob',
 s, y = 10*out.img.glob @ out.txt.glob.T, torch.arange(2)
 test_close(out.terms['glob'].item(), (F.cross_entropy(s, y)+F.cross_entropy(s.T, y)).item(), eps=1e-5)
 test_fail(lambda: m.encode_pairs(dict(three, txt_msk=three['txt'] > 9)), contains='has a text; Plain')
+
+# %% [63] Words and cells in one space
+m.twins, sides = True, torch.full((3,2,3), -1)
+sides[0] = torch.tensor([[2,8,3], [-1,0,-1]])
+sided = m.eval()(dict(three, twin=sides)).terms
+with torch.no_grad(): f, t, _ = m.encode_pairs(three); other = m.encode_text(sides[:1,0])
+want = F.softplus(10*(f.glob[0] @ (other.glob[0]-t.glob[0]))); test_close(sided['twin'].item(), want.item(), eps=1e-5)
+test_eq(set(m(dict(three, twin=sides*0-1)).terms), {'glob','local'})             # no text names a side
+test_fail(lambda: m(three), contains='twin'); m.twins = False

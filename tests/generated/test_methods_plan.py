@@ -2,7 +2,8 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] PLAN
-import math
+import math, zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 import torch
@@ -10,12 +11,12 @@ import torch.nn.functional as F
 from fastcore.basics import patch_to
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from medvl.core import Feat, MedvlError
-from medvl.losses.contrastive import contrast, gather
-from medvl.losses.local import (cell_weights, over_texts, pack_words, regions, similar, spread, top_words,
-                                word_nce, word_weights)
+from medvl.core import Batch, Feat, MedvlError, Out
+from medvl.losses.contrastive import contrast, gather, same_text
+from medvl.losses.local import (SPARSE, cell_weights, drawn_words, over_texts, pack_words, regions, similar, spread,
+                                top_words, word_nce, word_weights)
 from medvl.models.heads import BatchNormHead
-from medvl.methods.dual import CellsAndWords
+from medvl.methods.dual import CellsAndWords, number_pieces
 
 # %% [4] PLAN
 import json
@@ -124,6 +125,8 @@ test_close(m[0,1], l.cos[3:,0][sel[3:,0]][0], eps=1e-6)                 # one wo
 w = l.r[:3,0].exp()*sel[:3,0]; test_close(m[0,0], (w/w.sum()*(5*l.cos[:3,0]).exp()).sum().log()/5, eps=1e-6)
 test_eq(selected(l, [3,2], torch.tensor([1,0])), torch.cat([sel[:3,1], sel[3:,0]])[:,None])
 test_eq(bool(m.abs().max() <= 1), True)
+torch.manual_seed(0); even = l._replace(r=torch.zeros_like(l.r))            # equal importance: any two of three
+test_eq(len({tuple(selected(even, [3,2], draw=True)[:3,0].tolist()) for _ in range(50)}), 3)
 
 # %% [24] The effect on learning
 def planted(n, g, things=8, cells=36, d=24):
@@ -160,7 +163,10 @@ test_eq(got['whole region'] > .2 and got['whole region'] > got['less the mean ce
 # %% [26] The model
 from medvl.methods.plan import (PLAN)
 
-# %% [36] An example
+# %% [36] What the successor adds
+from medvl.methods.plan import (without_words, text_keys)
+
+# %% [39] An example
 from medvl.toy import curves, ends, toy_batch, toy_bert, toy_vit, train_toy
 small = dict(embed_dim=24, num_heads=2, depth=1, patch_size=16)
 tiny = dict(vision=toy_vit(64, **small), text=toy_bert(50, hidden_size=24, num_attention_heads=2),
@@ -170,7 +176,7 @@ out = m.train()(b); print({k: round(v.item(),3) for k,v in out.terms.items()})
 test_eq((out.img.loc.shape, out.txt.loc.shape, out.txt.msk.sum(1).tolist()), ((4,16,16), (4,4,16), [4,1,3,4]))
 test_close(out.img.loc.norm(dim=-1), torch.ones(4,16), eps=1e-5)
 
-# %% [38] An example
+# %% [41] An example
 def by_hand(v, t, msk, K=2):
     total = 0.
     for k,o in ((1,1/3),(2,2/3)):
@@ -192,7 +198,7 @@ with torch.no_grad():
     chunked = m.local_pairs(out.img.loc, out.txt).item(); m.chunk = 1
     test_close(m.local_pairs(out.img.loc, out.txt).item(), chunked, eps=1e-5); m.chunk = None
 
-# %% [40] An example
+# %% [43] An example
 ways = dict(local='words'), dict(K=0), dict(how='mult'), dict(last=True), dict(positives=True), dict(hidden=0)
 for kw in ({}, *ways):
     x = PLAN.small(**{**tiny, **kw}).train(); x.loss(x(b)).backward()
@@ -202,7 +208,22 @@ test_eq(PLAN.small(**tiny, K=3).omega(3), [0, 1/6, 1/3, 1/2]); test_eq(PLAN.smal
 c = PLAN.small(**tiny, K=3, curriculum=True)
 test_eq([c.at(o) for o in (0,.3,.4,.7,1)], [1,1,2,3,3]); test_fail(lambda: c.at(2), contains='[0,1]')
 
-# %% [42] An example
+# %% [45] An example
+ids = torch.tensor([[2,11,12,13,14,15,3], [2,21,22,3,0,0,0]]); real = ids > 0
+word = torch.tensor([[-1,0,0,1,2,3,-1], [-1,0,1,-1,-1,-1,-1]])                # the first word has two pieces
+txt, msk, left = without_words(ids, real, word, [torch.tensor([1,0,0,1]).bool(), torch.tensor([0,1]).bool()])
+test_eq(txt, torch.tensor([[2,11,12,15,3,0,0], [2,22,3,0,0,0,0]])); test_eq(msk.sum(1), torch.tensor([5,3]))
+test_eq(left, torch.tensor([[-1,0,0,1,-1,-1,-1], [-1,0,-1,-1,-1,-1,-1]]))
+for kw in (dict(select='sample'), dict(sparsify='sparsemax'), dict(sparsify='topk'), dict(stages=2)):
+    x = PLAN.small(**{**tiny, **kw}).train(); x.progress = 0.; x.loss(x(b)).backward()
+    test_eq([k for k,p in x.named_parameters() if p.requires_grad and p.grad is None], [])
+n = [int(x.heard[k][1].numel()) for k in text_keys(b.txt[:4], b.txt_msk[:4])]
+x.progress = .4; test_eq(x.stage, 0); x.progress = .5; test_eq((x.stage, x.progress), (1, .5))
+now = x.rewritten(b)
+test_eq((now.word.amax(1)+1).tolist()[:4], [math.ceil(o/2) for o in n]); x.loss(x(b)).backward()
+test_fail(lambda: PLAN.small(**tiny, select='best'), contains="select='best'")
+
+# %% [47] An example
 m.eval()
 with torch.no_grad(): f, t = m.encode_image(b.img, b.img_msk), m.encode_text(b.txt[:4], b.txt_msk[:4], b.word[:4])
 with torch.no_grad(): H, s = m.maps(f, t), m.scores(f, t)
@@ -213,7 +234,7 @@ test_close(H1[:,:,0], H[:,:,1], eps=1e-5); test_close(s1['local'][:,0], s['local
 test_close(H[0,:,1].flatten(1), (t.loc[1,:1] @ f.loc.mT)[:,0], eps=1e-5)    # look 0 of a text of one word: its cosines
 test_eq(bool(s['local'].abs().max() <= 1), True)
 
-# %% [44] An example
+# %% [49] An example
 again = PLAN(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 with torch.no_grad(): test_close(again.eval().maps(f, t), H, eps=1e-6)
 with torch.device('meta'): full = {'ResNet-50': PLAN.paper(), 'ViT-B/16': PLAN.vit()}
@@ -227,7 +248,7 @@ test_fail(lambda: PLAN.small(**tiny, how='max'), contains="how='max'")
 test_fail(lambda: m(Batch(b, txt_msk=torch.zeros(6,9).bool())), contains='no sample of this batch has a text')
 test_fail(lambda: m(Batch(b, img_msk=torch.zeros(6,1).bool())), contains='has no film in any slot')
 
-# %% [46] The classic mistake: scoring with the query
+# %% [51] The classic mistake: scoring with the query
 g = torch.Generator().manual_seed(1)
 words, cells = (F.normalize(torch.randn(*s,64,generator=g), dim=-1) for s in ((40,), (4,49)))
 l = looks(words, cells, [40], K=2)[-1]
@@ -236,7 +257,7 @@ u = F.normalize(words[:,None] + .5*z, dim=-1)
 print(f"mean cosine of a region with its word {l.cos.mean():.2f}, with its question {(u*z).sum(-1).mean():.2f}")
 test_eq(bool((u*z).sum(-1).mean() > l.cos.mean()+.15), True)
 
-# %% [48] It learns
+# %% [53] It learns
 from medvl.data.batch import pad_texts
 from medvl.data.preset import Preset
 from medvl.data.regions import phrases
@@ -246,7 +267,7 @@ from medvl.eval.maps import film_tensor, heat, phrase_feats
 from medvl.phantom.marks import MARKS, marked_studies
 from medvl.phantom.set import phantom_studies
 
-# %% [49] It learns
+# %% [54] It learns
 page = Preset('page', 64, 64, 64, .4785, .2834)
 train = marked_studies(phantom_studies(40, 0, 64, 'train', 'easy'), 1000)
 recs = phrases(marked_studies(phantom_studies(12, 0, 64, 'test', 'easy'), 60, seed=1))
@@ -257,13 +278,13 @@ conv = dict(name='resnet18', size=64, in_chans=1, layers=(1,1,1,1), channels=(24
 m = PLAN.small(vision=conv, text=toy_bert(len(tok)), size=64, dim=64, layers=1)
 print(f"{len(train)} films, a report: {train[0].report!r}; cells {m.vision.grid}; {len(recs)} phrases to look for")
 
-# %% [50] It learns
+# %% [55] It learns
 texts = pad_texts(list(zip(pieces.ids, pieces.word)), tok.pad_token_id, max(map(len, pieces.ids)))
 log = train_toy(m, Batch(img=px, **texts), 300, 3e-3, bs=24, wd=.02, replace=True)
 curves(log, 2*math.log(24)); plt.show()
 for a,z in ends(log).values(): assert z < .8*a
 
-# %% [52] It learns
+# %% [57] It learns
 P = Protocol('page', sigma=0.)
 res, wrong = (grounding(m, tok, recs, page, P, side=64, n_boot=200, progress=False, control=c) for c in (False, True))
 pick = [next(j for j,r in enumerate(recs) if r.label == k) for k in MARKS]
@@ -277,13 +298,13 @@ for line,j in zip(axs, pick):
 plt.savefig(buf := BytesIO(), format='jpg', dpi=60, pil_kwargs=dict(quality=75, optimize=True)); plt.close()
 display(Image(buf.getvalue()))
 
-# %% [54] It learns
+# %% [59] It learns
 def macro(t): return {k: round(t['macro'][k].value, 3) for k in ('cnr','miou','pointing')}
 for k,t in enumerate(res.looks): print(f'look {k}:', macro(t))
 print('control:', macro(wrong.table))
 test_eq(res.table['macro']['cnr'].low > wrong.table['macro']['cnr'].high, True)
 
-# %% [56] It learns
+# %% [61] It learns
 t = phrase_feats(m, tok, [recs[pick[1]].text])[0]
 with torch.no_grad():
     ls = m.look(t.loc[0], m.encode_image(film_tensor([recs[pick[1]].view], page)).loc, [t.loc.shape[1]], K=6)
@@ -292,7 +313,7 @@ print('cells with half of the attention:', [half(l.A) for l in ls])
 print('cosine of words and regions:', [round(l.cos.mean().item(),3) for l in ls])
 test_eq(half(ls[6].A) <= half(ls[0].A), True)
 
-# %% [59] Phantom patients
+# %% [64] Phantom patients
 from IPython.display import Markdown
 def show(v): return f"{v['value']:.3f}" + (f" ({v['low']:.3f} to {v['high']:.3f})" if v['low'] is not None else '')
 def line(name, d): return f"| {name} | {' | '.join(show(d[k]) for k in ('cnr','miou','pointing','near') if k in d)} |"
@@ -320,5 +341,8 @@ def tables(what, folder='../../results'):
     return '\n\n'.join(f'**{k}**\n\n{head}'+'\n'.join(v) for k,v in rows.items() if v)
 Markdown(tables('grounding'))
 
-# %% [61] Marks
+# %% [66] Marks
 Markdown(tables('marks'))
+
+# %% [68] Findings, with cells that see less
+Markdown(tables('findings'))

@@ -11,15 +11,14 @@ import os, tempfile
 from fastcore.test import *
 from medvl.core import MedvlError
 from medvl.data.manifest import write_manifest
-from medvl.phantom.set import phantom_studies
+from medvl.toy import toy_set
 
 # %% [6] Open a set
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
 os.chdir(tmp.name)
-made = phantom_studies(8, size=64, cache=False)
-path = write_manifest(made, root/'set/manifest.csv')
+made, path = toy_set(root/'set')
 films = sum(len(s.views) for s in made)
-print(len(made), 'studies,', films, 'films of', len({s.patient for s in made}), 'patients')
+print(len(made), 'studies,', films, 'films')
 
 # %% [8] Reading a set
 from medvl.run.data import (read, read_rsna_set)
@@ -91,4 +90,21 @@ from medvl.run.data import (reading)
 # %% [27] Where the films are
 test_eq(reading(path, None, 'skip', None), dict(missing='skip'))
 test_fail(lambda: reading(path, None, None, root), contains='--images is for sets without films of their own')
+
+# %% [29] A manifest of any folder
+from medvl.run.data import (inside, scan)
+
+# %% [30] A manifest of any folder
+from medvl.run.data import (layout_of, with_films)
+
+# %% [31] A manifest of any folder
+from medvl.run.data import (make_manifest)
+
+# %% [33] A manifest of any folder
+shots = Path(read(path)[0][0].views[0].path).parent
+(shots/'note.png').write_bytes(b'no film')
+log, back = make_manifest(shots, root/'mine.csv', view='PA'); print(str(log).replace(str(Path().resolve()), ''))
+test_eq(sum(len(s.views) for s in back), len(list(shots.iterdir()))-1)
+test_fail(lambda: make_manifest(shots, root/'mine.csv'), contains='--force replaces it')
+test_fail(lambda: make_manifest(shots, root/'mine.xlsx'), contains='is .csv or .parquet')
 os.chdir(home); tmp.cleanup()

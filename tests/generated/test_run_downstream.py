@@ -10,7 +10,9 @@ from medvl.run.data import read, units
 from medvl.run.folder import found
 
 # %% [4] Downstream tasks
-import tempfile
+from dataclasses import replace
+import contextlib, io, tempfile
+from PIL import Image
 from fastcore.test import *
 
 from medvl.phantom.set import phantom_studies
@@ -38,15 +40,45 @@ some = films_of(own, clip, keep=lambda s: s.labels.get('No Finding') != 1)
 assert 0 < len(some.samples) < len(f.samples); test_eq(some.facts['not_used'], len(f.samples)-len(some.samples))
 test_fail(lambda: films_of(own, clip, column='nothing'), contains="column 'nothing'")
 
-# %% [12] Steps that are not done twice
+# %% [12] The films
+from medvl.run.downstream import (rules, lineage_films, _mgca_chexpert)
+
+# %% [13] The films
+test_eq(rules(['zeros'], ['a','b']), 'zeros'); test_eq(rules(['ones','b=drop'], ['a','b']), dict(a='ones', b='drop'))
+test_fail(lambda: rules(['ones','zeros'], ['a']), contains='ones and zeros')
+test_fail(lambda: lineage_films('mrm-nih', root, clip), contains='needs its published lists')
+test_fail(lambda: lineage_films('mrm-nih', root, clip, lists=root), contains='there is no')
+test_fail(lambda: lineage_films('mgca', root, clip), contains='known: mgca-chexpert')
+theirs = [replace(s, split='train' if i%3 else 'val') for i,s in enumerate(own)]
+was = {s.id for s in theirs if s.split == 'val'}; _mgca_chexpert(theirs, 6)
+test_eq({s.id for s in theirs if s.split == 'test'}, was)
+where = [{s.split for s in theirs if s.group == g}-{'test'} for g in {s.group for s in theirs}]
+assert max(map(len, where)) == 1 and 6 <= sum(len(s.frontals) for s in theirs if s.split == 'val') < 12
+
+# %% [15] The films
+nih = root/'nih'; (nih/'images').mkdir(parents=True); rows = []
+for i,v in enumerate([v for s in own for v in s.frontals][:24]):
+    name = f'{i//2:08}_{i%2:03}.png'; Image.fromarray(v.px).save(nih/'images'/name)
+    rows.append(f"{name},{('Effusion','No Finding','Mass|Edema')[i%3]},{i%2},{i//2},50,M,PA,128,128,.1,.1")
+head = 'Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,W,H,x,y'
+(nih/'Data_Entry_2017.csv').write_text('\n'.join([head, *rows]))
+for k,i in dict(train=slice(0, 12), val=slice(12, 18), test=slice(18, 24)).items():
+    (nih/f'{k}.txt').write_text('\n'.join(r.split(',')[0] for r in rows[i]))
+out = io.StringIO()
+with contextlib.redirect_stdout(out): f, names, how, one = lineage_films('mrm-nih', nih, clip, lists=nih)
+test_eq({k: len(v) for k,v in f.rows.items()}, dict(train=12, val=6, test=6))
+test_eq((len(names), how, one), (14, 'ignore', False))
+assert 'mrm-nih: (12, 6, 6) films; published: (78468, 11219, 22433)' in out.getvalue() and 'Effusion' in names
+
+# %% [17] Steps that are not done twice
 from medvl.run.downstream import (Steps)
 
-# %% [13] Steps that are not done twice
+# %% [18] Steps that are not done twice
 calls = []; make = lambda: calls.append(1) or dict(auroc=.75)
 for _ in range(2): test_eq(Steps(root/'run', clip)('share 1, seed 0', make), dict(auroc=.75))
 test_eq(len(calls), 1); Steps(root/'run', blank)('share 1, seed 0', make); test_eq(len(calls), 2)  # another tower
 Steps(root/'run', clip, force=True)('share 1, seed 0', make); test_eq(len(calls), 3)
 test_eq(Steps(None, clip)('x', make), dict(auroc=.75))
 
-# %% [14] Steps that are not done twice
+# %% [19] Steps that are not done twice
 tmp.cleanup()

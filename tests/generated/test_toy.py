@@ -2,6 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Toys for the pages
+from pathlib import Path
 from typing import Any, Mapping, NamedTuple, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from medvl.core import SLOTS, Aligner, Batch, Feat, Out
 from medvl.data.batch import StudyData, StudyLoaders, collate, dataloaders
+from medvl.data.manifest import write_manifest
 from medvl.data.preset import Preset
 from medvl.data.study import Sample, Study, View, samples
 from medvl.data.tokens import train_tokenizer
@@ -18,7 +20,10 @@ from medvl.eval.retrieval import retrieval
 from medvl.phantom.set import phantom_studies
 
 # %% [4] Toys for the pages
+import tempfile
 from fastcore.test import *
+from medvl.data.manifest import read_manifest
+from medvl.data.table import ReadLog
 from medvl.losses.contrastive import clip_loss
 torch.set_num_threads(1);
 
@@ -54,19 +59,27 @@ test_eq((seen.img.shape[1:], seen.big.shape[1:]), ((4,1,64,64), (1,128,128)))
 one = toy_pairs(slots=SLOTS[:1], big=0, fields=('sent',))
 assert {s.bs for s in one[:2]} <= set(range(10, 80)) and one.seen.sent.max() > 0
 
-# %% [15] A training loop
+# %% [15] A set in a folder
+from medvl.toy import (toy_set)
+
+# %% [16] A set in a folder
+with tempfile.TemporaryDirectory() as d:
+    made, path = toy_set(d, 2)
+    test_eq(len(read_manifest(path, log=ReadLog())), len(made))
+
+# %% [18] A training loop
 from medvl.toy import (train_toy, curves, ends)
 
-# %% [17] A training loop
+# %% [20] A training loop
 from medvl.toy import (toy_scores, toy_chance)
 
-# %% [19] The smallest task
+# %% [22] The smallest task
 from medvl.toy import (square_sample, square_loaders)
 
-# %% [20] The smallest task
+# %% [23] The smallest task
 from medvl.toy import (Toy, MeanToy)
 
-# %% [21] The smallest task
+# %% [24] The smallest task
 torch.manual_seed(0); dls, m = square_loaders(), Toy()
 dls.show_batch(2)
 b = dls.train.one_batch()[0]
