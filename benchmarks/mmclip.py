@@ -8,7 +8,7 @@ steps on them in turn, however many films there are, so each film is seen less o
 AUROC on 300 other patients (macro over findings) and retrieval, intervals over patients and trainings; zero-shot with
 every wording of `run.suite`, and whether it changes the order of the runs. The share of lesion pixels in the mask is
 taken at four moments of the training. Goes on where it stopped; `--only` and `--seeds` do a part."""
-import argparse
+import argparse, time
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,10 @@ import torch.nn.functional as F
 from scipy.stats import t as student
 
 from medvl.core import CHEXPERT, SLOTS
-from medvl.data.batch import Preset, sample_loader
+from medvl.data.batch import Preset, piece_spans, sample_loader
 from medvl.data.cache import ImageCache
 from medvl.data.mix import Source, one_side
+from medvl.data.report import mentions
 from medvl.data.tokens import load_tokenizer
 from medvl.eval.metrics import Interval, auroc, auroc_without, seed_bootstrap, units_of
 from medvl.eval.retrieval import Embeddings, embed
@@ -61,6 +62,8 @@ def cohort(a, most):
         for p in iter_phantom(n, 0, 128, k, 'lifelike-easy'): pairs += p
     return pairs, pool
 
+def dir_of(a, name, seed): return a.out/f"{name.replace(', ','_').replace(' ','_')}-{seed}"
+
 class MaskCB(Callback):
     "The share of lesion pixels that the mask hides, at four moments."
     order = 90
@@ -92,10 +95,40 @@ def hidden(m, b, on):
     up = F.interpolate(idx.view(-1, 1, *g).float(), size=on.shape[-2:])[:,0]
     return float(((up*on).sum((1,2))/on.sum((1,2)).clamp(min=1)).mean())
 
+@torch.no_grad()
+def recovered(m, smp, tok, cache, n=256):
+    "Share of hidden words that come back, by kind: with the own film, with another patient's, and without."
+    preset = Preset.of(m.config['preset']); own = smp[:n]
+    b, _ = next(iter(sample_loader(own, tok, preset, n, cache, max_len=128, slots=SLOTS[:1])))
+    v, yes, out = m.eval().vision(b.img[:,0]).loc, torch.ones(len(own), dtype=torch.bool), {}
+    films = dict(own=(v, yes), another=(v.roll(n//2, 0), yes), none=(v, ~yes))
+    for kind in ('side','finding','severity'):
+        at = torch.full_like(b.txt, -1)
+        for row,s in zip(at, own):
+            k = piece_spans(tok, s.text, [o.span for o in mentions(s.text, (kind,))], 128)
+            row[:len(k)] = torch.from_numpy(k)
+        t = m.text(b.txt.masked_fill(at >= 0, tok.mask_token_id), b.txt_msk).loc
+        words = {(i, int(k)) for i,row in enumerate(at) for k in row[row >= 0].unique()}
+        out[kind] = dict(words=len(words))
+        for how,(x, film) in films.items():
+            right = m.reader.head(m.reader(t, b.txt_msk, x, film)).argmax(-1) == b.txt
+            out[kind][how] = sum(bool(right[i][at[i] == k].all()) for i,k in words)/len(words)
+    return out
+
+def pulls(m, b):
+    "Length of the gradient of each term in the film tower."
+    out = {}
+    for k in [k for k in m.weights if m.weights[k] and k != 'prompt']:
+        m.train().zero_grad(set_to_none=True); torch.manual_seed(0)
+        m(b).terms[k].backward()
+        out[k] = float(sum(p.grad.square().sum() for p in m.vision.parameters() if p.grad is not None)**.5)
+    m.eval().zero_grad(set_to_none=True)
+    return out
+
 def arm(a, name, seed, studies, pool, tok):
     "Train one, or find it done."
     method, model, k = ARMS[name]
-    out, n = a.out/f"{name.replace(', ','_').replace(' ','_')}-{seed}", a.pairs*k
+    out, n = dir_of(a, name, seed), a.pairs*k
     if found(out/'scored.json'): return out
     more = [Source(f'{k}x', 'labels', pool[:n])] if k else []
     run = Run(method, data=studies, init=str(shipped()['phantom-mrm']), report=True, model=dict(model),
@@ -117,7 +150,7 @@ def scores_of(a, name, seeds, tok, lab):
     "Zero-shot scores `[seed film finding]` by wording, and retrieval hits by direction `[seed film]`."
     zero, hit = {w: [] for w in wordings()}, []
     for i in seeds:
-        dir = a.out/f"{name.replace(', ','_').replace(' ','_')}-{i}"
+        dir = dir_of(a, name, i)
         m, emb = from_pretrained(dir/'model'), Embeddings.load(dir/'test.npz')
         for w in zero:
             zero[w].append(zeroshot(m, emb, tok, prompt_set(w, lab), names=CHEXPERT, cv=False, n_boot=0).scores)
@@ -150,26 +183,33 @@ def main():
     p.add_argument('--out', type=Path, required=True); p.add_argument('--results', type=Path)
     p.add_argument('--only', default=''); p.add_argument('--seeds', type=int, default=3)
     for k,v in dict(pairs=300, val=40, test=300, epochs=7).items(): p.add_argument(f'--{k}', type=int, default=v)
+    p.add_argument('--seconds', type=float, default=float('inf'), help='begin no training after so many seconds')
     p.add_argument('--lr', type=float, default=1e-3); p.add_argument('--score', action='store_true')
     a = p.parse_args(); a.out.mkdir(parents=True, exist_ok=True)
-    names = a.only.split(';') if a.only else list(ARMS)
+    names, start = a.only.split(';') if a.only else list(ARMS), time.time()
     studies, pool = cohort(a, 0 if a.score else max(ARMS[k][2] for k in names))
     tok = load_tokenizer(shipped()['phantom-mrm'])
     if not a.score:
         for seed in range(a.seeds):
-            for k in names: arm(a, k, seed, studies, pool, tok)
+            for k in names:
+                if time.time()-start > a.seconds: return
+                arm(a, k, seed, studies, pool, tok)
     if not a.results: return
     smp = units(studies, text='impression', split='test', need_text=True); group = [s.group for s in smp]
     y = np.array([[s.labels.get(c, np.nan) for c in CHEXPERT] for s in smp]); y[(y != 0) & (y != 1)] = np.nan
     keep = [j for j,c in enumerate(CHEXPERT) if c != 'No Finding' and min((y[:,j] == v).sum() for v in (0, 1)) >= 10]
     lab, y = [CHEXPERT[j] for j in keep], y[:,keep]
     got = {k: scores_of(a, k, range(a.seeds), tok, lab) for k in names}
-    main_w = next(iter(wordings()))
+    main_w, cache = next(iter(wordings())), ImageCache(a.out/'films', Preset.of('alta-pocket').decode)
     arms = {}
     for k in names:
-        ran = [found(a.out/f"{k.replace(', ','_').replace(' ','_')}-{i}"/'scored.json') for i in range(a.seeds)]
+        ran = [found(dir_of(a, k, i)/'scored.json') for i in range(a.seeds)]
         zero = got[k][0][main_w]
-        arms[k] = dict(auroc=over_both(zero, None, y, group), seeds=[macro(s, y) for s in zero], steps=ran[0]['steps'],
+        models = [from_pretrained(dir_of(a, k, i)/'model') for i in range(a.seeds)]
+        back = [recovered(m, smp, tok, cache) for m in models if hasattr(m, 'reader')]
+        some = lesions(smp, tok, Preset.of('alta-pocket'), cache, 32)[0]
+        arms[k] = dict(recovered=back, gradients=[pulls(m, some) for m in models],
+                       auroc=over_both(zero, None, y, group), seeds=[macro(s, y) for s in zero], steps=ran[0]['steps'],
                        seconds=float(np.mean([r['seconds'] for r in ran])), mask=[r['mask'] for r in ran],
                        wordings={w: float(np.mean([macro(o, y) for o in s])) for w,s in got[k][0].items()},
                        **{f'{w}_R@10': seed_bootstrap(np.mean, h, group=group) for w,h in got[k][1].items()})
@@ -182,6 +222,6 @@ def main():
         pairs=a.pairs, test=dict(films=len(smp), patients=len(set(group))), findings=lab, arms=arms,
         differences=diff, flips=flips({k: o['wordings'] for k,o in arms.items()}), provenance=provenance())))
     for k,o in arms.items(): print(f"{k:16} AUROC {o['auroc']}  {o['seconds']:.0f} s")
-    for k,o in diff.items(): print(f"{k:30} {o['auroc']} p {o['auroc'].p:.3f}")
+    for k,o in diff.items(): print(f"{k:30} {o['auroc']}")
 
 if __name__ == '__main__': torch.set_num_threads(1); main()

@@ -89,7 +89,9 @@ def main():
     pairs, sources, nih = sets(a)
     words = [s.text for s in units(pairs)]+[t for s in sources for t in s.words()]  # of notes of every fold
     tok = shared_tokenizer(a.out/'tokenizer', words)
-    got = {k: [one(a, i, k, pairs, sources, nih, tok) for i in range(a.folds)] for k in ('pairs','unpaired')}
+    got = dict(pairs=[], unpaired=[])
+    for i in range(a.folds):
+        for k,o in got.items(): o.append(one(a, i, k, pairs, sources, nih, tok))
     group = [g for r in got['pairs'] for g in r['group']]
     def all_of(k, m): return np.concatenate([r['hits'][m] for r in got[k]])
     runs = {k: dict(covid=[r['covid'] for r in o], nih=[r['nih'] for r in o], steps=o[0]['steps'],

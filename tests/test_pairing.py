@@ -35,6 +35,11 @@ alike = films.flatmap(lambda f: st.lists(change.map(lambda o: f | o), max_size=5
     lambda others: [f, *others]))  # films that have most things in common
 
 
+# cells that decide, or are contradicted, by themselves
+FEW_CELLS = [('image',), ('image','patient_id'), ('accession','time'), ('study_uid','time'),
+             ('patient_id','date','time'), ('patient_id','time'), ('accession','date','time')]
+
+
 def odd(value):
     "The same id as tables write it."
     ways = [value, f' {value}', f'{value} ', value.lower()] + [f'{value}.0', f'="{value}"']*value.isdecimal()
@@ -45,13 +50,16 @@ def rows_of(made):
     "Rows about these films, and about others; each cell is there or not."
     def row(f):
         images = [f['image'], f['image'].split('/')[-1], f['image'].replace('/', '\\'), f['image'].rpartition('.')[0],
-                  'C:\\old\\'+f['image'].replace('/', '\\'), 'p2/'+f['image'].split('/')[-1]]
+                  'C:\\old\\'+f['image'].replace('/', '\\'), 'p2/'+f['image'].split('/')[-1],
+                  *NAMES, *(f['folder']+o for o in NAMES)]  # and files that are not there
         date, clock = f['time'][:10], f['time'][11:]
-        return st.fixed_dictionaries({}, optional=dict(
+        cells = dict(
             image=st.sampled_from(images), patient_id=odd(f['patient_id']), accession=odd(f['accession']),
             study_uid=odd(f['study_uid']), study_id=odd(f['study_uid']), sop_uid=odd(f['sop_uid']),
             series_uid=odd(f['series_uid']), date=st.sampled_from([date, date.replace('-', ''), '']),
-            time=st.sampled_from([clock, f['time'], ''])))
+            time=st.sampled_from([clock, f['time'], '', *CLOCKS[1:], *(f'{date}T{o}' for o in CLOCKS[1:])]))
+        few = st.sampled_from(FEW_CELLS).flatmap(lambda ks: st.fixed_dictionaries({k: cells[k] for k in ks}))
+        return st.one_of(st.fixed_dictionaries({}, optional=cells), few)
     return st.lists(st.sampled_from(made).flatmap(row), min_size=1, max_size=6)
 
 
@@ -184,3 +192,20 @@ def test_from_disk(tmp_path):
     assert notes['a link to a folder that is looked at anyway'] == 2
     assert notes['a link to a file that is there anyway: left out'] == 1
     assert os.path.islink(root/'p2')
+
+
+def test_a_folder_that_cannot_be_read(tmp_path, monkeypatch):
+    "Permission denied for a folder of films, or of reports, is said, and the rest is read."
+    gen = np.random.default_rng(0)
+    for p in ('p1/a.png', 'locked/b.png'):
+        (tmp_path/p).parent.mkdir(); Image.fromarray(gen.integers(0, 255, (40, 40), np.uint8)).save(tmp_path/p)
+    said = tmp_path/'said'; (said/'locked').mkdir(parents=True); (said/'a.txt').write_text('Clear.')
+    real = os.scandir
+    def scandir(p):
+        if str(p).endswith('locked'): raise PermissionError(13, 'Permission denied', str(p))
+        return real(p)
+    monkeypatch.setattr(os, 'scandir', scandir)
+    log = ReadLog()
+    df = scan_dicom(tmp_path, said, log=log)
+    assert df.image.tolist() == ['p1/a.png'] and df.report.tolist() == ['Clear.']
+    assert Counter(log.left)['a folder that can not be read', 'locked: Permission denied'] == 2

@@ -196,7 +196,7 @@ def scan_file(p:Path, # file
     if not pos: log.note('projection unknown: view_class other', rel)
     return dict(study_id='', time='') | info | dict(image=rel, image_id=rel, view=pos, view_class=view_kind(pos))
 
-# %% ../../nbs/data/33_scan.ipynb #5c0a0002
+# %% ../../nbs/data/33_scan.ipynb #70333e16
 def all_files(folder:Path, # looked through with its subfolders
               log:ReadLog|None=None, # gets links that lead nowhere or to what is there anyway; None: not said
               twice:bool=False # keep a link to a file that is there under another name
@@ -207,7 +207,9 @@ def all_files(folder:Path, # looked through with its subfolders
     below = lambda p: os.path.relpath(p, folder)
     def walk(d):
         seen.add(same(d))
-        for e in os.scandir(d):
+        try: inside = list(os.scandir(d))
+        except OSError as e: log.leave('a folder that can not be read', f'{below(d)}: {e.strerror}'); return
+        for e in inside:
             if e.name.startswith('.'): continue
             if e.is_symlink(): links.append(e.path)
             elif e.is_file(): files.append(e.path)
@@ -234,15 +236,16 @@ def note_people(df:pd.DataFrame, log:ReadLog # a scan; gets the ids
     for k,why in doubtful(SimpleNamespace(patient=p, info=o) for p,o in zip(df.patient_id, facts)).items():
         log.note('patient id that is no proof of one person', f'{k!r}, {n[k]} films: {why}')
 
-# %% ../../nbs/data/33_scan.ipynb #4cbbbfb3
+# %% ../../nbs/data/33_scan.ipynb #6e789580
 KEYS = ('image','accession','study_uid','study_id','sop_uid',
     'series_uid')  # columns of a table of reports that find a film
 
-def read_reports(reports:str|Path|pd.DataFrame # table, or folder of .txt files
+def read_reports(reports:str|Path|pd.DataFrame, # table, or folder of .txt files
+                 log:ReadLog|None=None # gets what is left out of a folder; None: not said
                 ) -> list[Claim]: # reports with what they can be matched by; texts may be empty
     "Reports of a table or a folder. Raises `MedvlError` for a table without text or key."
     if not isinstance(reports, pd.DataFrame) and Path(reports).is_dir():
-        files = [p for p in all_files(Path(reports), twice=True) if p.suffix.lower() == '.txt']
+        files = [p for p in all_files(Path(reports), log, twice=True) if p.suffix.lower() == '.txt']
         if not files: raise MedvlError(f"{reports}: no .txt file in this folder")
         return [loose_claim(p.relative_to(reports).with_suffix('').as_posix(), read_text(p)) for p in files]
     name = 'reports' if isinstance(reports, pd.DataFrame) else str(reports)
@@ -267,8 +270,7 @@ def read_text(p:Path # .txt file
         line = e.object[:e.start].count(b'\n')+1
         raise MedvlError(f"{p}: line {line}, byte {e.start} is not UTF-8; save it as UTF-8") from e
 
-
-# %% ../../nbs/data/33_scan.ipynb #a4e19f03
+# %% ../../nbs/data/33_scan.ipynb #0667c5a2
 CLAIMS = (*KEYS,'patient_id','patient_from','date','time')  # columns of a scan that a report may contradict
 
 def match_reports(df:pd.DataFrame, # a scan
@@ -281,7 +283,7 @@ def match_reports(df:pd.DataFrame, # a scan
     said = df[[c for c in CLAIMS if c in df]].to_dict('records')
     films = [claim(r, r['image']) for r in said]
     rows = []
-    for r in read_reports(reports):
+    for r in read_reports(reports, log):
         if not r.text: log.leave('empty report', r.name)
         else: rows.append(r)
     patients = {id(r): r.patient for r in rows}  # as they are written
@@ -322,7 +324,7 @@ def take_patients(df:pd.DataFrame, pairs:Pairs, # a scan; its reports
         if was != now: log.note('patient of the film taken from the table of reports', f'{image}: {now}')
     return df.assign(patient_id=ids), pairs
 
-# %% ../../nbs/data/33_scan.ipynb #5c0a0005
+# %% ../../nbs/data/33_scan.ipynb #7fe2ecdb
 def own_texts(df:pd.DataFrame, # a scan with reports
               log:ReadLog # gets the studies
              ) -> pd.DataFrame: # where the films of a study have different reports, each is in `text` instead
@@ -332,4 +334,3 @@ def own_texts(df:pd.DataFrame, # a scan with reports
     for s in n.index[n > 1]: log.note('films of a study with different reports: each kept as the text of its film', s)
     if not mixed.any(): return df
     return df.assign(text=df.report.where(mixed, ''), report=df.report.where(~mixed, ''))
-

@@ -268,7 +268,7 @@ class _Scores(torch.autograd.Function):
             dv[f].baddbmm_(dgram, vs[f], alpha=2)                     # G = C C', and its gradient is symmetric
         return dv, dw, ds1, ds2.sum(), None, None, None, None
 
-# %% ../../nbs/losses/20_local.ipynb #57136ebc
+# %% ../../nbs/losses/20_local.ipynb #e9be7908
 def local_scores(vs:Float[Tensor, 'b n d'], # cells of all films
                  ws:Float[Tensor, 't n d'], # words of all texts, padded
                  ws_msk:Bool[Tensor, 't n'], # True on the words that count
@@ -284,6 +284,7 @@ def local_scores(vs:Float[Tensor, 'b n d'], # cells of all films
     if vs.ndim != 3 or vs.shape[-1] != ws.shape[-1]:
         raise MedvlError(f"cells are {list(vs.shape)}, words {list(ws.shape)}; both must be [. . d]")
     words, lens = pack_words(ws, ws_msk)
+    if not lens: return vs.new_zeros(len(vs), 0) + 0*(vs.sum()+words.sum()+s1+s2)  # a process without texts
     full = torch.float64 if vs.dtype == torch.float64 else torch.float32
     off = torch.zeros(vs.shape[:2], dtype=full, device=vs.device)
     if vs_msk is not None:

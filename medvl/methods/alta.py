@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/methods/alta.html.md"""
 # %% auto #0
 __all__ = ['TRAINED', 'HEADS', 'ADAPTERS', 'ALTA']
 
-# %% ../../nbs/methods/31_alta.ipynb #24865272
+# %% ../../nbs/methods/31_alta.ipynb #3204b32c
 import copy, math
 from pathlib import Path
 from typing import Mapping
@@ -30,6 +30,7 @@ from ..models.checkpoint import load_state, read_config
 from ..models.authors import cxr_bert_keys, mrm_keys
 from ..models.heads import BatchScale, ProjectionHead, ViewTimeEmbedding, fuse_views
 from ..models.masked import mask_words, patchify, pick_patches, pixel_loss, token_loss
+from ..models.norm import rows_of_all
 from ..models.text import pool_words, text_presets
 from ..models.vision import init_mae
 
@@ -227,7 +228,7 @@ def read(self,
     ask = labels != -100
     return intact, token_loss(self.text.mlm(hidden.loc[ask]), labels[ask])
 
-# %% ../../nbs/methods/31_alta.ipynb #e8adb2e0
+# %% ../../nbs/methods/31_alta.ipynb #7abd1d40
 @patch_to(ALTA)
 def forward(self,
             batch:Mapping # img, img_msk, big; txt, txt_msk, word where there are reports
@@ -237,10 +238,13 @@ def forward(self,
     f, removed, slot, use = self.encode_films(img, img_msk, pairs)
     mim = self.mim(f, removed, slot, img_msk, use, b.big)
     n = {'mim': img_msk[:,0].sum(), **dict.fromkeys(('glob','local','mlm'), pairs.sum())}
-    if not pairs.any():
+    if not rows_of_all(pairs.nonzero()):  # in no process; else all have to take part in what follows
         return Out({'mim': mim, **dict.fromkeys(('glob','local','mlm'), self.idle('vision', 'decoder'))}, n=n)
-    g, vs, vs_msk = self.image_side(f.map(lambda x: x[pairs.repeat_interleave(use.sum(1))]), use[pairs])
-    t, mlm = self.read(b.txt[pairs], b.txt_msk[pairs], b.word[pairs], g)
+    own, k = pairs, int(pairs.sum())
+    if not k: own = torch.arange(len(img), device=img.device) == img_msk[:,0].nonzero()[0]  # read, and left out below
+    g, vs, vs_msk = self.image_side(f.map(lambda x: x[own.repeat_interleave(use.sum(1))]), use[own])
+    t, mlm = self.read(b.txt[own], (b.txt_msk | ~pairs[:,None])[own], b.word[own], g)
+    g, vs, vs_msk, t = g[:k], vs[:k], None if vs_msk is None else vs_msk[:k], t.map(lambda x: x[:k])
     terms = self.contrast(g, vs, vs_msk, t, b.txt_msk[pairs], None if b.txt_id is None else b.txt_id[pairs])
     return Out({**terms, 'mim': mim, 'mlm': mlm}, Feat(g, vs, vs_msk), t, n)
 

@@ -8,10 +8,10 @@ Docs: https://medvl.github.io/medvl/run/suite.html.md"""
 # %% auto #0
 __all__ = ['NIH14', 'FIVE', 'SUITE', 'wordings', 'prompt_set', 'Test', 'parts_of', 'at_best', 'ask_suite', 'suite_lines', 'flips']
 
-# %% ../../nbs/run/33_suite.ipynb #aed1a86d
+# %% ../../nbs/run/33_suite.ipynb #c5a21546
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -45,7 +45,7 @@ def prompt_set(wording:str, # one of `wordings`
     pos, neg = known[wording]
     return PromptSet(f'wording {wording}', 1, {c: dict(pos=[say(pos, c)], neg=[say(neg, c)]) for c in classes})
 
-# %% ../../nbs/run/33_suite.ipynb #b6d4d6cf
+# %% ../../nbs/run/33_suite.ipynb #80e3514a
 @dataclass(frozen=True)
 class Test:
     "A set of the suite: its layout, what is asked, and how its reader is told to read."
@@ -72,7 +72,9 @@ def parts_of(name:str, # key of SUITE
     t, own = SUITE[name], isinstance(data, (str, Path)) and Path(data).is_dir()
     if own and t.layout in find_layouts(data): studies = readers[t.layout](data, **t.kw)
     else: studies = read(data)[0]
-    seen = [s for s in studies if s.frontals and any(s.labels.get(c) in (0, 1) for c in t.classes)]
+    def told(s): return (dict.fromkeys(t.classes, 0.) if s.labels.get('No Finding') == 1 else {}) | s.labels
+    seen = [replace(s, labels=told(s)) for s in studies if s.frontals]
+    seen = [s for s in seen if any(s.labels.get(c) in (0, 1) for c in t.classes)]
     def part(*names): return [s for s in seen if s.split in names]
     test = part('test') or part('val')
     if not test:

@@ -35,8 +35,8 @@ assert '...' not in t.replace('[ARGS]...', '')                          # no sen
 def run(args): return CliRunner().invoke(app, args, catch_exceptions=False)
 leaves = [['demo'], ['ablate'], ['phantom'], ['data','summary'], ['data','manifest'], ['pretrain'],
           ['align'], ['crossval'], ['eval','retrieval'], ['eval','zeroshot'], ['eval','grounding'], ['eval','scores'],
-          ['eval','detect'], ['eval','temporal'], ['eval','protocol'], ['transfer','classify'], ['params'],
-          ['compute']]
+          ['eval','detect'], ['eval','temporal'], ['eval','protocol'], ['eval','suite'], ['transfer','classify'],
+          ['params'], ['compute']]
 more = {'ground','search','predict'}
 test_eq(sorted(n for o in FAMILIES.values() for n in o), sorted({o[0] for o in leaves} | more))
 for cmd in leaves:

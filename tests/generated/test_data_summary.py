@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import rankdata
+from torch import Tensor
 from tqdm import tqdm
 from medvl.core import MedvlError
 from medvl.files import jsonable
 from medvl.data.identity import doubtful
 from medvl.data.pixels import ImageError, count_kinds, kinds_text
 from medvl.data.study import Study, View, days_between, slots
-from medvl.data.splits import Leakage, leakage
+from medvl.data.splits import Leakage, fingerprint, leakage
 
 # %% [4] What is in a set
 import json, tempfile
@@ -35,7 +37,7 @@ from medvl.data.summary import (Summary)
 from medvl.data.summary import (summary)
 
 # %% [10] The counts
-from medvl.data.summary import (films_table, split_table, label_table, finding_table, open_all)
+from medvl.data.summary import (films_table, split_table, label_table, finding_table, darker, open_all)
 
 # %% [12] The figure
 from medvl.data.summary import (TINTS, bars, hist, draw_summary)
@@ -75,3 +77,11 @@ sm = summary(masked, bar=False); print(sm.leak)
 test_eq((sm.counts['patients'], sm.counts['studies of unknown patients'], sm.leak.unknown), (0,9,9))
 test_fail(lambda: summary([]), contains='no study')
 plt.close('all')
+
+# %% [18] The figure
+y, x = np.mgrid[0:1:64j, 0:1:56j]
+px = .2 + .6*np.abs(np.sin(4*x+y))*y
+films = dict(raw=1-px**2, shown=px, next=px[::-1].copy())
+pair = [View(id=k, pos='AP', px=p.astype(np.float32)) for k,p in films.items()]
+twins = summary([Study('p', 's', None, pair, '')], decode=True, bar=False).noticed['perhaps one exposure twice']
+test_eq(twins, dict(films=1, first=['shown: inverted, the same picture as raw']))

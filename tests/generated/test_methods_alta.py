@@ -21,6 +21,7 @@ from medvl.models.checkpoint import load_state, read_config
 from medvl.models.authors import cxr_bert_keys, mrm_keys
 from medvl.models.heads import BatchScale, ProjectionHead, ViewTimeEmbedding, fuse_views
 from medvl.models.masked import mask_words, patchify, pick_patches, pixel_loss, token_loss
+from medvl.models.norm import rows_of_all
 from medvl.models.text import pool_words, text_presets
 from medvl.models.vision import init_mae
 

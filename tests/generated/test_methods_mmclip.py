@@ -89,7 +89,7 @@ def made(**kw):
     return MMCLIP(**dict(vision=vit, text=bert, size=32, dim=16, decoder=dict(width=24) | few, mask_id=4) | few | kw)
 b = toy_batch(32); b['term'] = torch.where(b.word == 0, 0, -1)
 b['prompt'] = torch.tensor([[2,9,3,-1]]*3+[[-1]*4]+[[2,9,3,-1]]*2); b['prompt_id'] = torch.tensor([7,7,7,-4,7,7])
-m = made(); out = m(b); m.loss(out).backward()
+six, m = b, made(); out = m(b); m.loss(out).backward()
 print({k: round(v.item(), 3) for k,v in out.terms.items()}, out.n)
 test_eq(out.n, dict(glob=4, prompt=2, mim=6, mlm=4))
 with torch.no_grad():                                                         # equal prompts share, 1/2 each; by hand
@@ -100,42 +100,13 @@ test_eq([k for k,p in m.named_parameters() if p.grad is None and p.requires_grad
 again = MMCLIP(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 test_close(again.eval().encode_image(b.img).glob, m.eval().encode_image(b.img).glob, eps=1e-6)
 
-# %% [26] The loss
-s = m.sides(b); score = m.scores_of(s)
-test_eq(score.requires_grad, False); test_eq(top_patches(score, .5)[1].sum(1).tolist(), [8]*6)
-m.train();
-one, two = m.scores_of(s), m.scores_of(s)
-test_eq(torch.equal(one[:3], two[:3]), True)                                  # decided by the texts
-m.progress = .01; test_eq(torch.equal(m.scores_of(s), m.scores_of(s)), False); m.progress = 1.  # at first by chance
-seen, labels = mask_named(b.txt, b.word, b['term'] >= 0, .6, 4)
-assert ((labels == -100) | (b['term'] >= 0))[:4].all()
-for kw in (dict(stage='input'), dict(guide='random'), dict(entities=False), dict(score='shared')):
-    test_eq(all(v.isfinite() for v in made(**kw)(b).terms.values()), True)
-
-# %% [28] The loss
-text_only = {k: b[k][:4] for k in ('txt','txt_msk','word','term')}
-test_eq(m(text_only).n, dict(glob=0, prompt=0, mim=0, mlm=4))
-test_eq(m(dict(img=b.img, img_msk=b.img_msk)).n, dict(glob=0, prompt=0, mim=6, mlm=0))
-assert m(dict(text_only, term=torch.full_like(text_only['term'], -1))).terms['mlm'] > 0
-test_fail(lambda: m(dict(txt=b.txt, txt_msk=b.txt_msk & False)), contains='this batch has neither')
-test_fail(lambda: m({k: v for k,v in b.items() if k != 'term'}), contains="MMCLIP needs batch['term']")
-test_fail(lambda: made(stage='late'), contains="stage is 'late'")
-test_fail(lambda: made(text=bert | dict(hidden_size=48))(b), contains='need a common space')
-
-# %% [30] The loss
-off = made(weights=dict(prompt=0, mim=0, mlm=0))
-torch.manual_seed(0); clip = CLIP(vision=vit, text=bert, size=32, dim=16)
-logs = [train_toy(o, b, 10, 1e-3, bs=6) for o in (off, clip)]
-test_eq(logs[0], logs[1]); test_eq(off.state_dict().keys(), clip.state_dict().keys())
-assert all(torch.equal(a, c) for a,c in zip(off.state_dict().values(), clip.state_dict().values()))
-
-# %% [34] The recipe
+# %% [28] The recipe
 with torch.device('meta'): full = MMCLIP.paper()
 n = {k: sum(p.numel() for p in getattr(full, k).parameters())/1e6 for k in ('vision','text','filler','reader')}
 print({k: f'{v:.1f} M' for k,v in n.items()}, recipe_of(MMCLIP).origin)
 test_eq((full.vision.grid, full.filler.decoder.config['out'], full.head_v.weight.shape), ((14,14), 768, (512,768)))
 
-# %% [36] It learns
+# %% [30] It learns
 from medvl.core import SLOTS
 toys = toy_pairs(slots=SLOTS[:1], big=0, fields=MMCLIP.fields)
 print(toys); seen, held, tok, page = toys
@@ -160,12 +131,12 @@ log = train_toy(m, seen, 90, 1e-3)
 after = masked()
 print(ends(log)); curves(log); plt.show()
 
-# %% [37] It learns
+# %% [31] It learns
 assert all(b < a for a,b in ends(log).values())
 s, c = toy_scores(m, seen), toy_chance(seen)
 print(s, 'chance', round(c, 3)); assert min(s['image_to_text_MRR'], s['text_to_image_MRR']) > 2*c
 
-# %% [39] It learns
+# %% [33] It learns
 fig, axs = plt.subplots(2, len(found), figsize=(2*len(found), 4.3), dpi=70, squeeze=False)
 for row,name,h in zip(axs, ('before','after'), (before, after)):
     up = F.interpolate(h.view(-1,1,8,8).float(), size=true.shape[-2:])[:,0]
@@ -175,3 +146,135 @@ for row,name,h in zip(axs, ('before','after'), (before, after)):
         ax.contour(lesion, [.5], colors='C1', linewidths=1)
         ax.set_title(f'{name}: {(o[lesion] > 0).float().mean():.0%} of the lesion', fontsize=7)
 plt.tight_layout(); plt.show()
+
+# %% [35] Results on phantom patients
+from pathlib import Path
+from IPython.display import Markdown
+def saved(name): return json.loads(p.read_text()) if (p := Path(f'../../results/{name}.json')).exists() else None
+def table(head, rows):
+    return Markdown('\n'.join(f"| {' | '.join(map(str, o))} |" for o in [head, ['---']*len(head), *rows]))
+def span(v): return f"{v['value']:.3f} [{v['low']:.3f}, {v['high']:.3f}]"
+r = saved('mmclip'); print(r['seeds'], 'trainings of each;', r['test']); R = 'image_to_text_R@10', 'text_to_image_R@10'
+table(['run', 'zero-shot AUROC', 'film to text R@10', 'text to film R@10', 'steps', 'seconds'],
+      [[k, *(span(o[m]) for m in ('auroc',*R)), o['steps'], round(o['seconds'])] for k,o in r['arms'].items()])
+
+# %% [36] Results on phantom patients
+table(['difference', 'zero-shot AUROC', 'p', 'film to text R@10', 'text to film R@10'],
+      [[k, span(o['auroc']), f"{o['auroc']['p']:.3f}", *(span(o[m]) for m in R)] for k,o in r['differences'].items()])
+
+# %% [37] Results on phantom patients
+many = {0: 'MMCLIP', 1: 'MMCLIP, 1x', 4: 'MMCLIP, 4x', 16: 'MMCLIP, 16x'}
+many = {n: k for n,k in many.items() if k in r['arms']}
+fig, axs = plt.subplots(1, 2, figsize=(8.2, 2.6), dpi=75)
+x, y = list(range(len(many))), [r['arms'][k]['auroc'] for k in many.values()]
+err = [[o['value']-o['low'] for o in y], [o['high']-o['value'] for o in y]]
+axs[0].errorbar(x, [o['value'] for o in y], err, fmt='o-', capsize=3, label='MMCLIP')
+axs[0].axhline(r['arms']['CLIP']['auroc']['value'], c='.5', ls=':', label='CLIP, pairs alone')
+axs[0].set_xticks(x, [f"{n*r['pairs']:,}" for n in many]); axs[0].legend(fontsize=7)
+axs[0].set(xlabel=f"unpaired films beside {r['pairs']} paired studies", ylabel='zero-shot AUROC')
+for k in [o for o in ('MMCLIP','random patches','MMCLIP, 16x') if o in r['arms']]:
+    m, all_steps = r['arms'][k]['mask'], r['arms'][k]['steps']
+    at, m = [i/all_steps for i,_ in m[0]], [[v for _,v in o] for o in m]
+    axs[1].plot(at, [sum(o)/len(o) for o in zip(*m)], 'o-', ms=3, label=k)
+axs[1].axhline(.5, c='.5', ls=':'); axs[1].legend(fontsize=7)
+axs[1].set(xlabel='share of the training', ylabel='lesion pixels hidden')
+plt.tight_layout(); plt.show()
+
+# %% [39] How hard each term pulls
+g = {k: o['gradients'][0] for k,o in r['arms'].items()}
+table(['run', 'glob', 'mim', 'mlm'], [[k, *(f"{o[t]:.4f}" if t in o else '-' for t in ('glob','mim','mlm'))]
+                                      for k,o in g.items()])
+
+# %% [41] What comes back of hidden words
+kinds, rows = ('side','finding','severity'), []
+for k,o in r['arms'].items():
+    for kind in kinds if o['recovered'] else ():
+        m = {how: sum(x[kind][how] for x in o['recovered'])/len(o['recovered']) for how in ('own','another','none')}
+        rows.append([k, kind, o['recovered'][0][kind]['words'], *(f'{v:.3f}' for v in m.values())])
+table(['run', 'words', 'number', 'own film', "another patient's", 'no film'], rows)
+
+# %% [43] Wordings
+names = list(next(iter(r['arms'].values()))['wordings'])
+table(['run', *names, 'spread'], [[k, *(f"{o['wordings'][w]:.3f}" for w in names),
+      f"{max(o['wordings'].values())-min(o['wordings'].values()):.3f}"] for k,o in r['arms'].items()])
+
+# %% [44] Wordings
+n = len(r['arms']); print(f"{len(r['flips'])} of {n*(n-1)//2} pairs of runs change their order with the wording:")
+for f in r['flips']: print(f"  {f['a']} / {f['b']}: the first is ahead with {', '.join(f['a_ahead'])}")
+
+# %% [46] Results on real films
+q = saved('mmclip_real')
+def num(v): return f'{v:.3f}' if isinstance(v, float) else ', '.join(f'{x:.3f}' for x in v)
+def real(q):
+    if q is None: return Markdown('not run')
+    print(q['pairs'], 'paired films of', q['patients'], 'patients;', q['sources'])
+    for k,v in q['differences'].items(): print(f"with unpaired films - pairs alone, {k}: {span(v)}, p {v['p']:.3f}")
+    keys = ['covid','nih',*(k for k in q['differences'])]
+    head = ['', 'COVID-19 AUROC, by fold', 'ChestX-ray14 AUROC, by fold', *(k.replace('_', ' ') for k in keys[2:])]
+    return table(head, [[k, *(num(o[m]) for m in keys)] for k,o in q['runs'].items()])
+real(q)
+
+# %% [48] What a step costs
+w = saved('mmclip_step')['ways']
+table(['', "time, CLIP's = 1", "multiply-adds, CLIP's = 1"],
+      [[k, f"{o['times']:.2f}", f"{o['work']:.2f}"] for k,o in w.items()])
+
+# %% [51] Checks at length
+m, b = made(), six; s = m.sides(b); score = m.scores_of(s)
+test_eq(score.requires_grad, False); test_eq(top_patches(score, .5)[1].sum(1).tolist(), [8]*6)
+m.train();
+one, two = m.scores_of(s), m.scores_of(s)
+test_eq(torch.equal(one[:3], two[:3]), True)                                  # decided by the texts
+m.progress = .01; test_eq(torch.equal(m.scores_of(s), m.scores_of(s)), False); m.progress = 1.  # at first by chance
+seen, labels = mask_named(b.txt, b.word, b['term'] >= 0, .6, 4)
+assert ((labels == -100) | (b['term'] >= 0))[:4].all()
+for kw in (dict(stage='input'), dict(guide='random'), dict(entities=False), dict(score='shared')):
+    test_eq(all(v.isfinite() for v in made(**kw)(b).terms.values()), True)
+
+# %% [53] Checks at length
+text_only = {k: b[k][:4] for k in ('txt','txt_msk','word','term')}
+test_eq(m(text_only).n, dict(glob=0, prompt=0, mim=0, mlm=4))
+test_eq(m(dict(img=b.img, img_msk=b.img_msk)).n, dict(glob=0, prompt=0, mim=6, mlm=0))
+assert m(dict(text_only, term=torch.full_like(text_only['term'], -1))).terms['mlm'] > 0
+test_fail(lambda: m(dict(txt=b.txt, txt_msk=b.txt_msk & False)), contains='this batch has neither')
+test_fail(lambda: m({k: v for k,v in b.items() if k != 'term'}), contains="MMCLIP needs batch['term']")
+test_fail(lambda: made(stage='late'), contains="stage is 'late'")
+test_fail(lambda: made(text=bert | dict(hidden_size=48))(b), contains='need a common space')
+
+# %% [55] Checks at length
+off = made(weights=dict(prompt=0, mim=0, mlm=0))
+torch.manual_seed(0); clip = CLIP(vision=vit, text=bert, size=32, dim=16)
+logs = [train_toy(o, b, 10, 1e-3, bs=6) for o in (off, clip)]
+test_eq(logs[0], logs[1]); test_eq(off.state_dict().keys(), clip.state_dict().keys())
+assert all(torch.equal(a, c) for a,c in zip(off.state_dict().values(), clip.state_dict().values()))
+
+# %% [57] Checks at length
+import tempfile
+from dataclasses import asdict
+from medvl.data.batch import dataloaders
+from medvl.data.mix import mixed, unpaired
+from medvl.train.learner import align_learner, fit
+import medvl.train.learner as learner
+def loaders():
+    few = [s for s in every if s.slots[0]]
+    pairs = dataloaders(few, tok, page, bs=16, max_len=32, slots=SLOTS[:1], fields=MMCLIP.fields)
+    part = [s for s in few if s.split == 'train']
+    return mixed(pairs, [unpaired(part, k, k) for k in ('labels','films','reports')], '1:1:1:1', 2)
+class Stop(Exception): pass
+class Halt(learner.Callback):
+    def after_batch(self):
+        if self.training and self.opt_step == 9: raise Stop('on purpose')
+def went(out, *cbs):
+    torch.manual_seed(0)
+    own = MMCLIP(vision=toy_vit(), text=toy_bert(len(tok)), size=64, dim=16, decoder=dict(width=24, depth=1, heads=3),
+                 depth=1, heads=3, mask_id=tok.mask_token_id, preset=asdict(dls.preset))
+    run = align_learner(dls, own, lr=1e-3, precision='fp32', out=out, seed=0, cbs=cbs)
+    return fit(run, 2, save_every=5, quiet=True), own
+tmp = tempfile.TemporaryDirectory(); dls = loaders()
+a, whole = went(f'{tmp.name}/a')
+try: went(f'{tmp.name}/b', Halt())
+except Stop: pass
+b, again = went(f'{tmp.name}/b')
+print(len(dls.train), 'batches an epoch;', {k: v['steps'] for k,v in a['sources'].items()})
+assert all(torch.equal(x, y) for x,y in zip(whole.state_dict().values(), again.state_dict().values()))
+test_eq(a['sources'], b['sources']); tmp.cleanup()

@@ -4,7 +4,7 @@
 # %% [3] Zero-shot on several sets
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -45,8 +45,12 @@ for k in SUITE:
     print(f'{k:12} {len(test)} test films, {n} with a finding; validation: {len(val)}, {how}')
     assert test and not {s.group for s in test} & {s.group for s in val}
 with quiet: test_eq(parts_of('chestxray14', dirs['chestxray14'])[0][0].labels.keys() >= set(NIH14), True)
+one = next(s for s in made if s.split == 'test' and s.frontals)
+test, _, how = parts_of('rsna', [replace(one, labels={'No Finding': 1.})])       # no finding: none of those asked
+test_eq((test[0].labels['Pneumonia'], how), (0., 'none'))
 test_fail(lambda: parts_of('mimic', root), contains="no set 'mimic' in the suite; there are chestxray14")
-test_fail(lambda: parts_of('covidx', made), contains='covidx: no frontal film of the test or validation part')
+test_fail(lambda: parts_of('covidx', [replace(one, labels={'Edema': 1.})]),
+          contains='covidx: no frontal film of the test or validation part')
 
 # %% [13] The numbers
 from medvl.run.suite import (at_best, ask_suite, suite_lines)
