@@ -1,5 +1,5 @@
 # Everything here starts from a bare machine: Python 3.11 or newer (with venv and pip), make and git.
-#   make demo      the main job on simulated patients, in under ten minutes; then open runs/demo/index.html
+#   make demo      the main job on simulated patients, in under six minutes; then open runs/demo/index.html
 #   make test      is the tree in step with its notebooks; the notebooks; the package; the house rules
 #   make docs      the site, into _docs/
 #   make lab       JupyterLab on the notebooks
@@ -15,7 +15,7 @@ CALM := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 HF_HUB_OFFLINE=1 WANDB_MODE=offline 
 
 .PHONY: demo test docs lab prepare browser clean
 
-# All cores here, unlike below: one process trains. Interrupted, it goes on; ARGS='--patients 50 --epochs 2' makes it small.
+# Two processes of one thread train side by side. Interrupted, it goes on; ARGS='--patients 50 --seeds 1' makes it small.
 demo: $(READY)
 	HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false MPLBACKEND=Agg $(BIN)/medvl demo --out runs/demo $(ARGS)
 

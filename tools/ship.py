@@ -2,9 +2,10 @@
 
     python tools/ship.py NAME RUN --command "medvl demo ..." [--scores RUN/scores.json]
 
-`medvl.load(NAME)` reads it. The card says what the model was trained on, by which command, and what it scores.
+`medvl.load(NAME)` reads it. The card says what the model was trained on, by which command, and what it scores; the
+config's `trained_on` says it to `medvl demo`, which draws other patients.
 """
-import argparse, json, shutil
+import argparse, json, re, shutil
 from pathlib import Path
 from pages import ROOT
 
@@ -48,7 +49,11 @@ def ship(name: str, run: Path, command: str) -> Path:
     shutil.rmtree(at, ignore_errors=True)
     extra = {k: v for k, v in (was.get('extra') or {}).items() if k in ('preset', 'max_len')}
     slots = ((was.get('extra') or {}).get('args') or {}).get('data', {}).get('slots')
-    save_pretrained(model, at, extra | dict(args=dict(data=dict(slots=slots)), made_by=was['made_by']))
+    film, seed, kind = re.fullmatch(r'(\d+) px, seed (\d+), (.+)', plan['films'].split(' ', 1)[1]).groups()
+    seen = dict(seed=int(seed), split='train', difficulty=kind, film=int(film))
+    extra |= dict(args=dict(data=dict(slots=slots)), made_by=was['made_by'],
+                  trained_on=dict(patients=plan['data']['train']['patients']) | seen)
+    save_pretrained(model, at, extra)
     for f in TOKENIZER:
         if (run/'model'/f).is_file(): shutil.copy(run/'model'/f, at)
     text = card(name, read_config(at) | dict(made_by=was['made_by']), plan, command, scores(run/'scores.json'))

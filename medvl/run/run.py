@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/run/run.html.md"""
 # %% auto #0
 __all__ = ['FREE_OF', 'Options', 'Run', 'as_plan', 'differs', 'epochs_cb', 'change', 'needed', 'train_as']
 
-# %% ../../nbs/run/40_run.ipynb #3e003b63
+# %% ../../nbs/run/40_run.ipynb #9f250caf
 import contextlib, io, json, os, shutil, time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -18,7 +18,7 @@ from typing import Any, Literal
 from fastcore.basics import patch_to
 
 from .data import FILMS_OF, counts, read
-from .folder import close_run, found, open_run
+from .folder import close_run, found, open_run, shipped
 from .score import TASKS, Scoring, loaded, settled
 from .train import build, samples_of, train as train_one, value_of
 
@@ -205,7 +205,7 @@ def score(self, task:str='retrieval', a:Scoring|None=None, **how:Any) -> Any:
     a = a or Scoring(cache=self.cache, num_workers=self.num_workers, errors=self.errors, seed=self.seed)
     return TASKS[task](loaded(self.out), self.draw, settled(a), **how).result
 
-# %% ../../nbs/run/40_run.ipynb #23e504b6
+# %% ../../nbs/run/40_run.ipynb #5627cf34
 def change(runs:Mapping[str,Run], # what to start from
            given:Sequence[str]=(), # 'name.field=value', 'name.model.argument=value'; values as JSON or text
            epochs:int|None=None, # of every run; None: as they say
@@ -244,7 +244,7 @@ def needed(runs:Mapping[str,Run], # all of them, in order
     for k in reversed(runs):
         if k not in want or not (init := runs[k].init): continue
         if init in runs: want.add(init)
-        elif not (Path(init)/'model'/'config.json').is_file():
+        elif init not in shipped() and not (Path(init)/'model'/'config.json').is_file():
             raise MedvlError(f"{k} is to start from {init!r}, which is neither a stage nor the folder of one that "
                              "has been trained (model/config.json is not in it)")
     return [k for k in runs if k in want]

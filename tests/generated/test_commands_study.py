@@ -10,7 +10,7 @@ from medvl.command import LOOK, command
 from medvl.run.folder import close_run, open_run, save_figure, save_text
 
 # %% [4] Studies of several trainings
-import json, os, re, tempfile
+import html, json, os, re, tempfile
 from unittest import mock
 from fastcore.test import *
 from typer.testing import CliRunner
@@ -20,61 +20,69 @@ from medvl.phantom.set import phantom_studies
 # %% [6] `medvl demo`
 from medvl.commands.study import (app, is_ours, begun, demo)
 
-# %% [7] `medvl demo`
+# %% [8] `medvl demo`
+from medvl.commands.study import (to_train, known_of, tokenizer_of)
+
+# %% [10] `medvl demo`
 from medvl.commands.study import (finish)
 
-# %% [9] A tiny demo
+# %% [12] A tiny demo
 tmp, home = tempfile.TemporaryDirectory(), os.getcwd()
 os.chdir(tmp.name); env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
 medvl = typer.Typer(); medvl.add_typer(app)                             # as `medvl` itself does it
 def run(*args): return CliRunner().invoke(medvl, list(map(str, args)), catch_exceptions=False)
-TINY = ['demo', *'--out run --patients 10 --val 2 --test 4 --film 64 --epochs 1 --vocab 300 --max-len 48'.split(),
-        *'--n-boot 50 --workers 0 --set mrm.bs=8 --set alta.bs=4 --set clip_mrm.bs=4'.split()]
-r = run(*TINY, '--only', 'alta,clip_mrm')
+TINY = ['demo', *'--out run --patients 10 --seeds 1 --val 2 --test 4 --film 64 --epochs 1 --max-len 48'.split(),
+        *'--n-boot 50 --workers 0 --set alta.bs=4 --set clip_mrm.bs=4'.split()]
+r = run(*TINY, '--patients', 6, '--only', 'alta,clip_mrm')
 print(r.stdout)
 test_eq(r.exit_code, 0)
 
-# %% [10] A tiny demo
+# %% [13] A tiny demo
 res = json.loads(Path('run/results.json').read_text())
-test_eq(list(res['stages']), ['mrm','alta','clip_mrm'])
-test_eq(list(res['scored']), ['alta','clip_mrm'])
-test_eq(res['stages']['alta']['multiply_adds_all'],
-        res['stages']['alta']['multiply_adds']+res['stages']['mrm']['multiply_adds'])
-diff = res['differences']['alta - clip_mrm']['text_to_image_R@1']
-a, b = (res['scored'][k]['retrieval']['full']['text_to_image_R@1'] for k in ('alta','clip_mrm'))
-test_close(diff['value'], a-b, 1e-9)
-test_eq(res['data']['test']['patients'], 4)
+test_eq(list(res['stages']), [f'{k}.{n}.1' for n in (10, 6) for k in ('alta','clip_mrm')])
+test_eq(res['stages']['alta.6.1']['multiply_adds_all'], res['stages']['alta.6.1']['multiply_adds'])
+test_eq(res['arguments']['pretrained']['patients'], 2000)
+few = res['compared']['6']; a, b = (few['systems'][k]['text_to_image_T@10'] for k in ('alta','clip_mrm'))
+test_close(b['minus_alta']['value'], b['value']-a['value'], 1e-9)
+test_eq((few['patients'], res['data']['test']['patients']), (6, 4))
+assert few['pairs'] < res['compared']['10']['pairs']
 
-# %% [12] A tiny demo
+# %% [15] A tiny demo
 doc = Path('run/index.html').read_text()
 assert 'Not for clinical use' in doc and doc.count('data:image/png;base64,') > 20 and doc.count('<svg') == 3
 test_eq(re.findall(r'(?:src|href)="(?!data:|#)[^"]*"|@import|<script', doc), [])
-print(f'{len(doc)/1e3:.0f} kB')
+print(f'{len(doc)/1e3:.0f} kB; {html.unescape(re.search("medvl search .*?<", doc)[0][:-1])}')
+from medvl.run.model import load
+hits = load('run/clip_mrm.10.1').search('pleural effusion', 3, 'run/test/manifest.csv'); test_eq(len(hits), 3)
 
-# %% [14] A tiny demo
-before = {k: os.stat(f'run/{k}/stage.json').st_mtime_ns for k in ('mrm','alta','clip_mrm')}
-r = run(*TINY, '--only', 'alta,clip_mrm')
-test_eq((r.exit_code, r.output.count('done before')), (0, 3))
+# %% [17] A tiny demo
+before = {k: os.stat(f'run/{k}/stage.json').st_mtime_ns for k in res['stages']}
+r = run(*TINY, '--patients', 6, '--only', 'alta,clip_mrm')
+test_eq((r.exit_code, r.output.count('done before')), (0, 4))
 test_eq({k: os.stat(f'run/{k}/stage.json').st_mtime_ns for k in before}, before)
 test_eq(json.loads(Path('run/results.json').read_text())['scored'], res['scored'])
 Path('mine').mkdir(); Path('mine/thesis.txt').write_text('x')
 for args, want in [(['--out', 'mine'], 'holds files, and none of a demo'), (['--only', 'clap'], "no stage 'clap'"),
-                   (['--set', 'alta.speed=1'], 'alta.speed=1')]:
+                   (['--set', 'alta.speed=1'], 'alta.speed=1'), (['--seed', 0], 'that phantom-mrm was trained on'),
+                   (['--set', 'mrm.epochs=2'], '--from-nothing trains it')]:
     r = run(*TINY, *args)
     print(r.output.strip()); test_eq(r.exit_code, 2); assert want in r.output
 
-# %% [16] A tiny demo
-r = run(*TINY, '--only', 'gloria,plan_mrm', '--set', '*.bs=8')
+# %% [19] A tiny demo
+r = run(*TINY, '--out', 'own', '--only', 'gloria,plan_mrm', '--set', '*.bs=8', '--from-nothing',
+        '--vocab', 300, '--seed', 0)
 print(r.stdout); test_eq(r.exit_code, 0)
-res = json.loads(Path('run/results.json').read_text())
-test_eq((list(res['stages']), list(res['differences'])), (['mrm','gloria','plan_mrm'], ['gloria - plan_mrm']))
-test_eq({k: p['init'] for k, p in res['plans'].items()}, dict(mrm=None, gloria=None, plan_mrm='mrm'))
-doc = Path('run/index.html').read_text(); assert 'GLoRIA from scratch' in doc and 'PLAN from MRM' in doc
+res = json.loads(Path('own/results.json').read_text())
+test_eq(list(res['stages']), ['mrm','gloria.10.0','plan_mrm.10.0'])
+test_eq({k: p['init'] for k, p in res['plans'].items()}, {'mrm': None, 'gloria.10.0': None, 'plan_mrm.10.0': 'mrm'})
+test_eq(res['stages']['plan_mrm.10.0']['multiply_adds_all'],
+        res['stages']['plan_mrm.10.0']['multiply_adds']+res['stages']['mrm']['multiply_adds'])
+doc = Path('own/index.html').read_text(); assert 'GLoRIA from scratch' in doc and 'PLAN from MRM' in doc
 
-# %% [18] `medvl ablate`
+# %% [21] `medvl ablate`
 from medvl.commands.study import (ablate)
 
-# %% [20] `medvl ablate`
+# %% [23] `medvl ablate`
 TINY = ['ablate', *'--out one --patients 10 --val 2 --test 4 --film 64 --epochs 1 --vocab 300 --max-len 32'.split(),
         *'--n-boot 20 --workers 0 --seeds 1 --set mrm.bs=8 --set alta.bs=4 --set clip.bs=4'.split()]
 r = run(*TINY, '--only', 'no prior,from nothing,CLIP from scratch')
@@ -98,10 +106,10 @@ test_eq(list(json.loads(Path('far/results.json').read_text())['variants']), ['AL
 r = run(*far, '--start', 'nowhere'); print(r.output.strip()); test_eq(r.exit_code, 2)
 r = run(*TINY, '--only', 'no hope'); print(r.output.strip()); test_eq(r.exit_code, 2)
 
-# %% [22] `medvl crossval`
+# %% [25] `medvl crossval`
 from medvl.commands.study import (crossval)
 
-# %% [24] `medvl crossval`
+# %% [27] `medvl crossval`
 studies, root = phantom_studies(16, size=64, cache=False), Path()
 silent = sorted({s.group for s in studies})[:4]
 for s in studies:
@@ -125,14 +133,14 @@ m = json.loads((root/'cv/mrm/results.json').read_text())
 test_eq((m['data']['samples']['train'], m['data']['with_text']['train']),
         (sum(len(s.frontals)+len(s.laterals) for s in studies if not s.report), 0))
 
-# %% [26] `medvl crossval`
+# %% [29] `medvl crossval`
 shutil.rmtree(root/'cv/fold-1/clip')
 code, said = cross(); test_eq((code, said.count('done before')), (0, 5))
 test_eq(json.loads((root/'cv/results.json').read_text())['systems'], res['systems'])
 code, said = cross('--run=alta.epochs=2'); print(said.splitlines()[-1])
 test_eq(code, 2); assert 'holds another run: epochs was 1, is 2' in said
 
-# %% [28] `medvl crossval`
+# %% [31] `medvl crossval`
 begin = ['--leave', 'clip', '--out', root/'cv2', '--start', root/'cv/mrm', '--run=*.tokenizer=train',
          '--run=alta.set.text=bert-small']
 code, said = cross(*begin); test_eq(code, 0)

@@ -3,17 +3,12 @@
 
 # %% [3] Ablation
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-import numpy as np
 from medvl.core import MedvlError
-from medvl.eval.metrics import seed_bootstrap
-from medvl.eval.precision import by_finding, enough, finding_hits, labels_of
-from medvl.eval.retrieval import WAYS, Embeddings
-from medvl.run.data import units
 from medvl.run.run import Run, change
-from medvl.run.stages import FILMS, REPORTS, hits, stages
+from medvl.run.stages import FILMS, REPORTS, SCORES as COMPARED, compare as compare_runs, stages
 
 # %% [4] Ablation
 from fastcore.test import *
@@ -42,7 +37,7 @@ test_eq(list(some), ['mrm','apart','gloria.0','plan_mrm.0'])
 test_eq((some['plan_mrm.0'].method, some['plan_mrm.0'].init, some['plan_mrm.0'].lr), ('plan', 'mrm', 1e-4))
 
 # %% [12] Scores of a variant
-from medvl.run.ablation import (SCORES, hits_of, compare)
+from medvl.run.ablation import (SCORES, compare)
 
 # %% [13] Scores of a variant
 from medvl.run.ablation import (ablation_table)

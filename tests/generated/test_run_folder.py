@@ -48,7 +48,7 @@ with tempfile.TemporaryDirectory() as d:
     test_eq(sorted(p.name for p in Path(d).iterdir()), ['f.png','p.html'])
 
 # %% [12] The model of a run
-from medvl.run.folder import (found, model_dir)
+from medvl.run.folder import (found, shipped, model_dir)
 
 # %% [13] The model of a run
 with tempfile.TemporaryDirectory() as d:
@@ -56,3 +56,4 @@ with tempfile.TemporaryDirectory() as d:
     test_fail(lambda: model_dir(root), contains='holds no model'); test_eq(found(root/'model/config.json'), None)
     (root/'model').mkdir(); (root/'model/config.json').write_text('{}')
     test_eq((model_dir(root), model_dir(root/'model'), found(root/'model/config.json')), (root/'model',)*2+({},))
+print(*shipped()); test_eq(model_dir(Path('phantom-mrm')), shipped()['phantom-mrm'])

@@ -5,7 +5,6 @@
 import html, io, textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,6 +31,7 @@ from medvl.eval.zeroshot import embed_texts
 from medvl.models.authors import open_model
 from medvl.models.checkpoint import read_config
 from medvl.readers.find import find_layouts, read_studies
+from medvl.run.folder import shipped
 
 # %% [4] Using a trained model
 import tempfile
@@ -68,7 +68,7 @@ from medvl.run.model import (Heat)
 from medvl.run.model import (Model)
 
 # %% [17] Loading
-from medvl.run.model import (shipped, load)
+from medvl.run.model import (load)
 
 # %% [19] An example
 m = load('phantom-clip'); print(m)

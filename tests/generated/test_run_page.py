@@ -8,22 +8,30 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import torch
 from PIL import Image
 from sklearn.metrics import roc_curve
 from torch import Tensor
-from medvl.core import methods
+from medvl.core import MedvlError, methods
+from medvl.eval.grounding import PROTOCOLS, pointing
+from medvl.eval.maps import Asker, clear_views, heat
 from medvl.eval.metrics import auroc
-from medvl.eval.retrieval import WAYS, Embeddings, dedup, ranked
-from medvl.run.stages import STAGES, Stages, stages
+from medvl.eval.retrieval import Embeddings, dedup, ranked
+from medvl.eval.zeroshot import embed_texts
+from medvl.models.checkpoint import from_pretrained
+from medvl.run.stages import SCORES, STAGES, Stages, stages
 
 # %% [4] The demo's page of results
-import torch
 from fastcore.test import *
-from IPython.display import HTML
+from IPython.display import HTML, display
+from medvl.core import Aligner, Feat
+from medvl.data.preset import Preset
+from medvl.data.study import samples
+from medvl.data.tokens import train_tokenizer
 from medvl.phantom.set import phantom_studies
 
 # %% [6] Inlined pictures
-from medvl.run.page import (thumb, svg)
+from medvl.run.page import (thumb, png, svg)
 
 # %% [7] Inlined pictures
 study = phantom_studies(1, size=64, cache=False)[0]
@@ -44,6 +52,7 @@ from medvl.run.page import (PALETTE, name_of, color_of)
 # %% [10] Names and colours
 test_eq([name_of(k) for k in STAGES], ['MRM','ALTA','CLIP from scratch','CLIP from MRM'])
 test_eq([name_of(k) for k in ('gloria','plan_mrm','mine')], ['GLoRIA from scratch','PLAN from MRM','mine'])
+test_eq((name_of('clip_mrm.100.1'), color_of('alta.100.1')), (name_of('clip_mrm'), color_of('alta')))
 test_eq(len({color_of(k) for k in stages()}), len(stages()))
 
 # %% [12] Curves
@@ -90,62 +99,91 @@ test_eq(h.count('<li'), 2)                                              # the fi
 assert '<li value="3" class="right">✓ small effusion' in h             # behind one that is better and one that ties
 test_eq(film_rows(e, lambda i: px[i], lambda i: words[i], [0], 1).count('<li'), 1)
 
-# %% [23] The table
-from medvl.run.page import (span, rows_of, table, luck_by_finding, costs)
+# %% [23] The picture that it opens with
+from medvl.run.page import (SENTENCE, SOUGHT, NORMAL, found_by, Margin, points, opening)
 
-# %% [24] The table
-x = dict(value=.5, low=.4, high=.6)
-test_eq(span(x), '50.0 <small>(40.0 to 60.0)</small>')
-test_eq(span(dict(value=None, low=None, high=None)), 'not computable')
-one = dict(retrieval=dict(chance={'R@1': .1, 'R@5': .5, 'R@10': 1.}, n_pairs=10, n_texts=9, n_units=5,
-                          interval={f'{w}_R@{k}': x for w in WAYS for k in (1,5,10)}),
-           zeroshot=dict(macro=dict(auroc=x)))
+# %% [24] The picture that it opens with
+made = [s for s in phantom_studies(40, seed=3, size=64, difficulty='lifelike-easy') if s.frontals]
+smp = samples(made, per='image', say=None)
+class Bright(Aligner):
+    "Finds what is bright: its vector is the mean of the film, and the map its pixels."
+    def __init__(self): super().__init__(); self.w = torch.nn.Parameter(torch.ones(2))
+    def encode_image(self, img, msk=None):
+        cells = torch.nn.functional.adaptive_avg_pool2d(img.reshape(-1, 1, *img.shape[-2:]), 8).flatten(1)
+        loc = torch.stack([cells, torch.ones_like(cells)], -1)
+        return Feat(torch.nn.functional.normalize(loc.mean(1), dim=-1), loc, grid=(8, 8))
+    def encode_text(self, txt, msk=None, word=None): return Feat(torch.tensor([[1.,0.]]).repeat(len(txt), 1), None)
+tok = train_tokenizer([SENTENCE]*9, 60)
+asker = Asker(Bright(), tok, Preset('small', 64, 64, 64, .4785, .2834), controls=clear_views(made, 5))
+three = Embeddings(torch.tensor([[1.,0],[0,1],[.6,.8]]))
+test_eq(found_by(three, torch.tensor([1.,0]), 2), [0, 2])
+ill = [s.slots[0] for s in {s.patient: s for s in smp if SOUGHT in s.slots[0].masks}.values()]
+at = points(asker, ill); print(at)
+test_eq((at['films'], 0 <= at['own'] <= 1, points(asker, ill[:1])['own']), (len(ill), True, None))
+margin = Margin(Bright(), tok, asker.p).on(ill[0], SENTENCE)
+test_eq(np.nanmax(np.abs(margin)), 0.)                                  # all words are alike to it
+fig = opening(smp, [0, 1], asker)
+test_eq((len(fig.axes), {ax.get_title() for ax in fig.axes[:2]} <= {'has it','does not have it'}), (4, True))
+plt.close(fig)
+
+# %% [26] The figure and the tables
+from medvl.run.page import (span, ends, rows_of, COLUMNS, in_order, table, costs)
+
+# %% [27] The figure and the tables
+from medvl.run.page import (against_pairs)
+
+# %% [28] The figure and the tables
+def one(x, d): # a system that scores x, by d more than ALTA
+    more = dict(minus_alta=dict(value=d, low=d-.04, high=d+.04)) if d else {}
+    return {'P@10': dict(value=x, low=x-.05, high=x+.05, seeds=[x, x], **more),
+            'AUROC': dict(value=.6, seeds=[.55, .65])}
+few = dict(patients=20, pairs=40, systems=dict(alta=one(.5, 0), clip=one(.4, -.1), clip_mrm=one(.48, -.02)))
+many = dict(patients=50, pairs=100, systems=dict(alta=one(.5, 0), clip=one(.51, .01), clip_mrm=one(.6, .1)))
 cost = dict(trainable=1234567, parameters=2000000, samples=640, steps=10, seconds=66., seconds_per_step=6.6,
-            multiply_adds=2e12, multiply_adds_all=5e12)
-res = dict(scored=dict(alta=one), stages=dict(alta=cost), data=dict(test=dict(patients=5, frontals=10)),
-           differences={}, settings=dict(seed=0),
+            multiply_adds=2e12, pairs=40)
+res = dict(compared={'50': many, '20': few}, chance={'P@10': .1}, stages={'alta.20.1': cost, 'alta.20.2': cost},
+           data=dict(test=dict(patients=5, frontals=10)), settings=dict(seed=0), scored={},
            provenance=dict(date='2000-01-01', commit='abc', threads=1, versions={}))
+test_eq(span(few['systems']['alta']['P@10']), '50.0 <small>(45.0 to 55.0)</small>')
+test_eq(span(few['systems']['alta']['AUROC']), '60.0 <small>(55.0 to 65.0)</small>')
+test_eq(span(dict(value=None, low=None, high=None)), 'not computable')
 t = table(res)
-test_eq(t.count('<tr>'), 3)                                             # head, chance, ALTA
-assert '50.0 <small>(40.0 to 60.0)</small>' in t and '<td>chance</td><td>10.0</td>' in t
-for want in ('1,234,567', '2.0 T', '5.0 T', '<td>1.1</td>'): assert want in costs(res), want
-test_eq(table(dict(scored={})), '<p>No stage was scored.</p>')
-HTML(t+costs(res))
-
-# %% [26] The table
-from medvl.run.page import (dots)
-
-# %% [27] The table
-fig = dots(res)
-test_eq([len(ax.containers) for ax in fig.axes], [1,1])                 # one model in each panel
-test_close(fig.axes[0].containers[0].lines[0].get_ydata(), [50,50,50])
-
-# %% [29] The text of the page
-from medvl.run.page import (INTRO, HOW, COST, verdict)
+test_eq(t.count('<tr>'), 8)                                             # head, chance, three systems twice
+assert '<td>chance</td><td>10.0</td><td>50.0</td>' in t and t.index('>40<') < t.index('>100<')
+for want in ('1,234,567', '2.00 T', '<td>66</td><td>2</td>'): assert want in costs(res), want
+test_eq(table(dict(compared={})), '<p>No stage was scored.</p>')
+display(HTML(t+costs(res)))
+fig = against_pairs(res)
+test_eq([len(ax.containers) for ax in fig.axes], [3, 3])                # three systems in each panel
+test_close(fig.axes[0].containers[0].lines[0].get_ydata(), [50, 50])
 
 # %% [30] The text of the page
-d = {'alta - clip': {'image_to_text_R@1': dict(value=.06, low=.02, high=.1),
-                         'text_to_image_R@1': dict(value=-.01, low=-.05, high=.03)}}
-print(verdict(d))
-assert 'film to text 6.0 points higher (+2.0 to +10.0)' in verdict(d)
-assert 'text to film 1.0 points lower (-5.0 to +3.0, not distinguishable)' in verdict(d)
-test_eq(verdict({}), '')
+from medvl.run.page import (INTRO, HOW, STARTS, COST, SCORED, stands, verdicts)
 
-# %% [32] The whole page
-from medvl.run.page import (STYLE, section, others, made_by)
+# %% [31] The text of the page
+print(*verdicts(res), sep='\n')
+assert 'scratch, ALTA is <b>ahead</b> with 40 pairs (by +10.0 points, +6.0 to +14.0)' in verdicts(res)[1]
+assert '<b>not distinguishable</b> with 100 pairs (difference -1.0 points, -5.0 to +3.0)' in verdicts(res)[1]
+assert '<b>not distinguishable</b> with 40 pairs' in verdicts(res)[2] and '<b>behind</b> with 100' in verdicts(res)[2]
+test_eq(verdicts(dict(compared={})), [])
 
 # %% [33] The whole page
-from medvl.run.page import (page)
+from medvl.run.page import (STYLE, section, others, made_by)
 
 # %% [34] The whole page
-both = text_rows(e, lambda i: px[i], lambda i: words[i], [0], 2), h
-doc = page(res, dict(curves='<svg></svg>'), dict(alta=both))
-test_eq(re.findall(r'<h2>(.*?)</h2>', doc)[:3], ['What is alignment?', 'What was compared', 'Results'])
-test_eq(re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', doc), [])         # asks nothing of anybody
-assert 'Not for clinical' in doc and '10 frontal films' in doc and 'commit abc' in doc
-test_eq(doc.count('<section>'), doc.count('</section>'))
-more = others(dict(stages=dict(alta=cost, gloria=cost))); print(more)
-assert more.startswith('<b>GLoRIA from scratch</b>: ') and others(res) == ''
+from medvl.run.page import (ask_more, caption, page)
 
-# %% [36] From the folder of a demo
-from medvl.run.page import (draw_page)
+# %% [35] The whole page
+both = text_rows(e, lambda i: px[i], lambda i: words[i], [0], 2), h
+res |= dict(opening=dict(run='alta.50.1', pairs=100, right=3, shown=5, share=.25, clear=5, points=at))
+doc = page(res, dict(curves='<svg></svg>', opening=uri), dict(alta=both), ask_more('runs/demo', 'alta.50.1'))
+test_eq(re.findall(r'<h2>(.*?)</h2>', doc)[:3], ['Who is ahead', 'Ask for something else', 'What is alignment?'])
+test_eq(re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', doc), [])         # asks nothing of anybody
+assert doc.index('class="open"') < doc.index('<h2>')                     # the picture comes first
+for want in ('Not for clinical', '10 frontal films', 'commit abc', '3 of these 5 have one'): assert want in doc, want
+test_eq(doc.count('<section>'), doc.count('</section>'))
+more = others(dict(stages={'alta.9.1': cost, 'gloria.9.1': cost, 'gloria.9.2': cost})); print(more)
+assert more.startswith('<b>GLoRIA from scratch</b>: ') and more.count('GLoRIA from') == 1 and others(res) == ''
+
+# %% [37] From the folder of a demo
+from medvl.run.page import (shown_of, open_with, draw_page)

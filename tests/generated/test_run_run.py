@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 from fastcore.basics import patch_to
 from medvl.run.data import FILMS_OF, counts, read
-from medvl.run.folder import close_run, found, open_run
+from medvl.run.folder import close_run, found, open_run, shipped
 from medvl.run.score import TASKS, Scoring, loaded, settled
 from medvl.run.train import build, samples_of, train as train_one, value_of
 
@@ -112,6 +112,7 @@ test_eq([needed(two, o) for o in ([], ['alta'], ['clip'])], [['mrm','alta','clip
 test_fail(lambda: needed(two, ['clap']), contains="no stage 'clap'; there are: mrm, alta")
 far = change(two, ['alta.init=runs/long/mrm'])
 test_fail(lambda: needed(far, ['alta']), contains="alta is to start from 'runs/long/mrm', which is neither a stage")
+test_eq(needed(change(two, ['alta.init=phantom-mrm']), ['alta']), ['alta'])
 
 # %% [25] A run of the command line
 from medvl.run.run import (train_as)

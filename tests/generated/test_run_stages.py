@@ -2,26 +2,27 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Runs that start from one another
-import multiprocessing
+import multiprocessing, os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from medvl.core import CHEXPERT, methods
+from medvl.core import CHEXPERT, MedvlError, methods
 from medvl.data.batch import Preset, sample_loader
 from medvl.data.cache import ImageCache
 from medvl.data.prompts import load_prompts
 from medvl.data.tokens import load_tokenizer, train_tokenizer
-from medvl.eval.metrics import paired_bootstrap
+from medvl.eval.metrics import chance_recall, seed_bootstrap
 from medvl.eval.precision import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
-from medvl.eval.retrieval import WAYS, Embeddings, embed, pair_ranks, retrieval_report
+from medvl.eval.retrieval import (WAYS, Embeddings, candidates, embed, pair_ranks, retrieval_report,
+                                  right_candidates)
 from medvl.eval.zeroshot import zeroshot
 from medvl.files import jsonable, save_json, written
-from medvl.models.checkpoint import from_pretrained
+from medvl.models.checkpoint import from_pretrained, read_config
 from medvl.phantom.set import fingerprint, iter_phantom
 from medvl.run.data import counts, slots_of, units
-from medvl.run.folder import found
+from medvl.run.folder import found, shipped
 from medvl.run.run import Run, as_plan
 from medvl.run.train import takes_of
 import numpy as np
@@ -30,7 +31,7 @@ from fastcore.basics import patch_to
 from tqdm import tqdm
 
 # %% [4] Runs that start from one another
-import json, os, tempfile
+import json, tempfile
 from unittest import mock
 from fastcore.test import *
 from medvl.run.run import change, needed
@@ -46,10 +47,30 @@ test_eq((s['alta'].lr, s['clip'].bs, {o.epochs for o in s.values()}), (2e-3, 16,
 test_eq((s['alta'].model, 'mode' in STAGES['alta'].model), ({**STAGES['alta'].model, 'mode': 'faithful'}, False))
 test_eq([needed(STAGES), needed(s, ['gloria_mrm'])], [['mrm','alta','clip','clip_mrm'], ['mrm','gloria_mrm']])
 
-# %% [9] Patients
+# %% [9] Few pairs and more, from several seeds
+from medvl.run.stages import (EPOCHS_AT, BATCH, epochs_at, grid, start_of)
+
+# %% [10] Few pairs and more, from several seeds
+runs, few = grid(start_of(STAGES, 'phantom-mrm'), ['alta','clip'], [40, 10], [1, 2])
+print(*runs)
+test_eq((runs['alta.10.2'].init, runs['alta.10.2'].seed, few['alta.10.2']), ('phantom-mrm', 2, 10))
+test_eq((runs['clip.40.1'].init, 'mrm' in runs), (None, False))
+test_eq([epochs_at(8, n) for n in (20, 80, 320, 10**6)], [16, 8, 4, 1])
+test_eq([grid(STAGES, ['clip'], [20], [1], o)[0]['clip.20.1'].epochs for o in (True, False)], [16, 8])
+test_eq({k: r.init for k, r in grid(STAGES, ['mrm','alta'], [10], [1])[0].items()}, {'mrm': None, 'alta.10.1': 'mrm'})
+test_eq(grid(STAGES | dict(x=Run('clip', init='alta')), ['alta','x'], [10], [3])[0]['x.10.3'].init, 'alta.10.3')
+
+# %% [12] Patients
 from medvl.run.stages import (patients)
 
-# %% [10] Patients
+# %% [13] Patients
+from medvl.run.stages import (SHIPPED, trained_on, unseen)
+
+# %% [14] Patients
+test_fail(lambda: unseen('phantom-mrm', 0), contains='the patients that phantom-mrm was trained on (2,000 of them)')
+unseen('phantom-mrm', 1); unseen('runs/long/mrm', 0)
+
+# %% [15] Patients
 tmp, home = tempfile.TemporaryDirectory(), os.getcwd()
 os.chdir(tmp.name); env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
 data = patients(dict(train=8, val=2, test=4), film=64)
@@ -59,20 +80,20 @@ test_eq(len(set.union(*who)), 8+2+4)                                    # nobody
 test_eq({s.split for s in data['test']}, {'test'})
 assert not any(v.masks for o in data.values() for s in o for v in s.views)
 
-# %% [12] One tokenizer for all
+# %% [17] One tokenizer for all
 from medvl.run.stages import (shared_tokenizer)
 
-# %% [13] One tokenizer for all
+# %% [18] One tokenizer for all
 texts = [s.report for s in data['train']]
 tok = shared_tokenizer('tok', texts, 300)
 again = shared_tokenizer('tok', texts, 300)
 test_eq(tok(texts[0])['input_ids'], again(texts[0])['input_ids'])
 assert len(shared_tokenizer('tok2', texts, 200)) <= 200 < len(tok)
 
-# %% [15] Training the stages
+# %% [20] Training the stages
 from medvl.run.stages import (Stages)
 
-# %% [16] Training the stages
+# %% [21] Training the stages
 tiny = change(STAGES, ['mrm.bs=8','alta.bs=4','clip.bs=4','clip_mrm.bs=4'], epochs=1)
 c = Stages(Path('demo'), data, tok, tiny, max_len=48)
 ran = {k: c.train(k) for k in needed(tiny, ['alta','clip_mrm'])}
@@ -83,7 +104,7 @@ test_eq(ran['clip_mrm']['steps'], counts(data)['train']['frontals']//4)
 few, all_of = ran['alta'], ran['clip_mrm']
 assert few['trainable'] < few['parameters']//2 and few['trainable'] < all_of['trainable']
 
-# %% [18] Training the stages
+# %% [23] Training the stages
 below = from_pretrained('demo/mrm/model').state_dict()
 c.runs = change(stages(), ['*.bs=8'], epochs=1) | tiny
 for k in ('clip_mrm','gloria_mrm','plan_mrm'):
@@ -94,7 +115,7 @@ for k in ('clip_mrm','gloria_mrm','plan_mrm'):
     test_eq([o for o in a if not a[o].equal(below[o])], [])
 c.runs = tiny
 
-# %% [20] Training the stages
+# %% [25] Training the stages
 lines = []
 again = replace(c, say=lines.append)
 test_eq(again.train('alta'), json.loads(Path('demo/alta/stage.json').read_text()))
@@ -108,7 +129,17 @@ test_eq(other('alta.init=demo/mrm', k='alta')['below'], c.plan('alta')['below'])
 alone = replace(again, out=Path('far'), runs=dict(alta=far['alta'])).train('alta')
 test_eq(alone['train']['loss'], ran['alta']['train']['loss'])
 
-# %% [23] Score
+# %% [27] Training the stages
+runs, few = grid(start_of(tiny, 'phantom-mrm'), ['clip_mrm'], [8, 3], [1])
+small = replace(c, runs=runs, few=few, tok=load_tokenizer(shipped()['phantom-mrm']))
+some = [{s.patient for s in small.part(f'clip_mrm.{n}.1')['train']} for n in (3, 8)]
+test_eq((len(some[0]), len(some[1]), some[0] < some[1]), (3, 8, True))
+test_eq(small.plan('clip_mrm.3.1')['data']['train']['patients'], 3)
+test_eq(small.plan('clip_mrm.3.1')['below'], dict(shipped=SHIPPED, id=read_config(shipped()[SHIPPED])['id']))
+own, at = small.run('clip_mrm.3.1').build(small.tok), 'vision.net.blocks.0.attn.qkv.weight'
+test_close(own.state_dict()[at], from_pretrained(shipped()[SHIPPED]).state_dict()[at].float())
+
+# %% [30] Score
 scores = {k: c.score(k, n_boot=50) for k in ('alta','clip_mrm')}
 rep = scores['alta']['retrieval']
 test_eq(rep['n_pairs'], counts(data)['test']['frontals'])
@@ -117,37 +148,52 @@ assert rep['full']['image_to_text_R@10'] >= rep['full']['image_to_text_R@1']
 test_eq(scores['alta']['findings'], {})                                 # four patients are too few for it
 test_eq(labels_of(c.run('alta').draw('test')).shape, (rep['n_pairs'], 12))
 
-# %% [25] Who is ahead, and by how much
-from medvl.run.stages import (hits, ahead)
+# %% [32] Who is ahead, and by how much
+from medvl.run.stages import (SCORES, hits, hits_of, by_text, mean_of)
 
-# %% [26] Who is ahead, and by how much
+# %% [33] Who is ahead, and by how much
+from medvl.run.stages import (chances, compare)
+
+# %% [35] Who is ahead, and by how much
+from medvl.run.stages import (at_each_size)
+
+# %% [36] Who is ahead, and by how much
 ids = torch.arange(4)
 right = Embeddings(torch.eye(4), torch.eye(4), torch.ones(4, dtype=torch.bool), ids)
 half = replace(right, t=torch.eye(4)[[0,1,3,2]])                        # two texts exchanged
 test_eq(hits(right)['image_to_text'].tolist(), [1,1,1,1])
 test_eq(hits(half)['text_to_image'].tolist(), [1,1,0,0])
-d = ahead(right, half, list('abcd'), ks=[1], n_boot=200)
-print(d['image_to_text_R@1'])
-test_eq(d['image_to_text_R@1'].value, .5)
+test_eq(by_text(np.array([1.,1,1,0]), np.array([7,7,7,3])), .5)         # three films of one text count once
 ten = Embeddings(torch.eye(20), torch.eye(20), torch.ones(20, dtype=torch.bool), torch.arange(20))
 turned = replace(ten, t=torch.eye(20).roll(10, 0))                     # texts of films without the finding
 lab = np.repeat([[1.,0.],[0.,1.]], 10, 0)
-d = ahead(ten, turned, range(20), ks=[1], n_boot=50, lab=lab)
-test_eq([d[f'{w}_P@1'].value for w in WAYS], [1.,1.])
+test_eq([by_finding(finding_hits((o.v@o.t.T).numpy(), lab, lab, 1)) for o in (ten, turned)], [1., 0.])
+test_eq(hits_of(ten, lab)['P@10'].shape, (20, 4))
+luck = chances(ten, lab); print(luck)
+test_eq((luck['P@10'], luck['image_to_text_T@10']), (.5, .5))           # ten of twenty, both
 
-# %% [28] Who is ahead, and by how much
-from medvl.run.stages import (compared, whole_cost)
+# %% [37] Who is ahead, and by how much
+some = compare(c, dict(alta=['alta'], clip_mrm=['clip_mrm']), scores, 'alta')
+a, b = (some[k]['image_to_text_R@10'] for k in ('alta','clip_mrm'))
+test_close(b['minus_alta']['value'], b['value']-a['value'], 1e-9); assert 'minus_alta' not in a
+both = compare(c, dict(two=['alta','clip_mrm']), scores)['two']['image_to_text_T@10']   # as if they were two seeds
+test_close(np.mean(both['seeds']), both['value'], 1e-9); test_eq(len(both['seeds']), 2)
+test_close(a['value'], scores['alta']['retrieval']['full']['image_to_text_R@10'], 1e-9)
+luck = chances(Embeddings.load('demo/alta/embeddings.npz'), labels_of(c.run('alta').draw('test')))
+test_eq(set(luck), set(some['alta'])-{'AUROC'})
 
-# %% [29] Who is ahead, and by how much
+# %% [39] Who is ahead, and by how much
+from medvl.run.stages import (whole_cost)
+
+# %% [40] Who is ahead, and by how much
 cost = {k: dict(multiply_adds=n) for k, n in dict(mrm=10, alta=3, clip=20, clip_mrm=5).items()}
 test_eq({k: whole_cost(STAGES, cost, k) for k in STAGES}, dict(mrm=10, alta=13, clip=20, clip_mrm=15))
 test_eq(whole_cost(far, cost, 'alta'), 3)                               # its MRM was paid for elsewhere
-test_eq((list(compared(c, ['alta','clip_mrm'])), compared(c, ['alta'])), (['alta - clip_mrm'], {}))
 
-# %% [31] Two at a time
-from medvl.run.stages import (_both, _alone)
+# %% [42] Two at a time
+from medvl.run.stages import (_both, _alone, _here, _one)
 
-# %% [32] Two at a time
+# %% [43] Two at a time
 ran2, scored2 = replace(c, say=lambda o: None).go(needed(tiny, ['alta']), n_boot=50)
 test_eq((list(ran2), list(scored2)), (['mrm','alta'], ['alta'])); test_eq(scored2['alta'], scores['alta'])
 env.stop(); os.chdir(home); tmp.cleanup()
