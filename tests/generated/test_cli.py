@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 from medvl.command import LOOK
-from medvl.commands import count, data, eval, ground, study, train, transfer, use
+from medvl.commands import count, data, eval, ground, localise, study, train, transfer, use
 
 # %% [4] Command line
 import subprocess, sys
@@ -36,6 +36,7 @@ def run(args): return CliRunner().invoke(app, args, catch_exceptions=False)
 leaves = [['demo'], ['ablate'], ['phantom'], ['data','summary'], ['data','manifest'], ['pretrain'],
           ['align'], ['crossval'], ['eval','retrieval'], ['eval','zeroshot'], ['eval','grounding'], ['eval','scores'],
           ['eval','detect'], ['eval','temporal'], ['eval','protocol'], ['eval','suite'], ['transfer','classify'],
+          ['transfer','segment'], ['transfer','detect'],
           ['params'], ['compute']]
 more = {'ground','search','predict'}
 test_eq(sorted(n for o in FAMILIES.values() for n in o), sorted({o[0] for o in leaves} | more))

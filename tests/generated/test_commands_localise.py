@@ -5,7 +5,8 @@
 from pathlib import Path
 from typing import Literal
 import typer
-from medvl.command import LOOK, command
+from medvl.command import command
+from medvl.commands.transfer import app
 from medvl.run.downstream import Transfer
 from medvl.run.folder import close_run, open_run, save_figure
 from medvl.run.localise import Head, classes_of, detect, encoder, segment, shown as picture
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 from medvl.phantom.export import export_set
 
 # %% [5] Masks and boxes
-from medvl.commands.localise import (app, LOCAL_DOCS, _close, transfer_segment, transfer_detect)
+from medvl.commands.localise import (LOCAL_DOCS, _close, transfer_segment, transfer_detect)
 
 # %% [7] Masks and boxes
 tmp = tempfile.TemporaryDirectory(); root = Path(tmp.name)

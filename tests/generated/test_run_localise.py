@@ -30,7 +30,7 @@ test_eq((scratch.grid, scratch.width_loc), ((8,8), 256))
 test_fail(lambda: encoder('scratch:resnet10t', Transfer()), contains='give a preset')
 
 # %% [9] What a head reads
-from medvl.run.localise import (encoder_of, inputs)
+from medvl.run.localise import (inputs)
 
 # %% [11] What a head reads
 from medvl.run.localise import (_films, _taught, _without, Part, _shares)
