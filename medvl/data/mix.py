@@ -167,7 +167,7 @@ def shares(m:int, # batches of pairs in an epoch
     "Batches of each source in an epoch."
     return [m, *(max(1, round(m*r/ratio[0])) for r in ratio[1:])]
 
-# %% ../../nbs/data/45_mix.ipynb #3cf4e9f9
+# %% ../../nbs/data/45_mix.ipynb #2c9c84af
 def mixed(dls:StudyLoaders, # of the pairs
           sources:Sequence[Source], # of `unpaired` or `for_method`
           ratio:str|None=None, # see `parse_ratio`
@@ -188,8 +188,8 @@ def mixed(dls:StudyLoaders, # of the pairs
         got.append(replace(s, samples=keep, left_out=s.left_out | far))
         films |= {s.name: found} if s.kind != 'reports' else {}
     every = [*d.samples, *(x for s in got for x in s.samples)]
-    data = StudyData(every, d.tok, d.p, True, d.max_len, d.slots, d.classes, d.shuffle, d.cache, d.seed, True,
-                     d.fields, text_only=True)
+    data = StudyData(every, d.tok, d.p, True, d.max_len, d.slots, d.classes, shuffle_sentences=d.shuffle,
+                     one_sentence=d.one, cache=d.cache, seed=d.seed, sided_ok=True, fields=d.fields, text_only=True)
     train = MixedDL(data, len(d), got, r, bs=dl.bs, pad=dl.pad, num_workers=dl.num_workers)
     for o in (train, *dls.loaders[1:]): o.dataset.templates = t
     return StudyLoaders(train, *dls.loaders[1:], names=dls.names, tok=dls.tok, preset=dls.preset, classes=dls.classes,
