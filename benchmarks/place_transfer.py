@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import rankdata
 
 from medvl.core import CHEXPERT, seed_everything
 from medvl.data.tokens import train_tokenizer
@@ -56,7 +57,11 @@ def scored(a, data):
             t = Tower(from_pretrained(at), name=name)
             s.append(probe(random_tower(t, seed) if name == 'random' else t, smp, y, a.out/'features'/name/str(seed)))
         out[name] = np.stack(s, 1)                                                       # [n seeds k]
-    def mean(s, y): return float(np.mean([mean_auroc(s[:,i], y) for i in range(s.shape[1])]))
+    def mean(s, y):
+        "Macro AUROC, mean over seeds: the rank sum of the positives."
+        pos = y[:,None] == 1; p, q = pos.sum(0), (~pos).sum(0)
+        return float((((rankdata(s, axis=0)*pos).sum(0)-p*(p+1)/2)/(p*q)).mean())
+    assert abs(mean(out['CLIP'][:,:1], y[test])-mean_auroc(out['CLIP'][:,0], y[test])) < 1e-9
     def gain(s, c, y): return mean(s, y)-mean(c, y)
     yt, res = y[test], {}
     for name,s in out.items():

@@ -257,7 +257,7 @@ class ChanceCB(Callback):
     def before_fit(self): self.stuck, self.said, self.last = 0, False, None
     def after_epoch(self):
         loss, n = self.terms_cb.train_mean.get('glob'), self.dls.train.bs*world_size()
-        if loss is None or rank_distrib(): return
+        if loss is None or rank_distrib() or not bare(self.model).weights.get('glob', 1): return  # not trained on
         self.last = loss, n
         self.stuck = self.stuck+1 if loss > math.log(n)-self.margin else 0
         if self.said or self.stuck < self.epochs or self.learn.train_iter < self.steps: return

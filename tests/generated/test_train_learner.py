@@ -133,6 +133,9 @@ class Alike(Toy):
 
 with redirect_stdout(io.StringIO()) as said: toy_run(epochs=30, make=Alike, quiet=True)
 test_eq(said.getvalue().count('at chance for 25 epochs'), 1); print(said.getvalue())  # of 4 steps each
+class Aside(Alike): weights = Alike.weights | {'glob': 0.}                        # a term that is only logged
+with redirect_stdout(io.StringIO()) as said: toy_run(epochs=30, make=Aside, quiet=True)
+test_eq(said.getvalue(), '')
 with redirect_stdout(io.StringIO()) as said: toy_run(epochs=30, quiet=True)
 test_eq(said.getvalue(), ''); test_is(ChanceCB().unfinished(2.5, 32), None); print(ChanceCB().unfinished(2.9, 32))
 ChanceCB.unfinished.__defaults__ = (.01,)                                     # as if that were much
