@@ -178,7 +178,7 @@ MORE = {'coverage': 'eval/15_coverage.ipynb',
         'real_alta_training': 'tutorials/claims.ipynb', 'film_worth': 'methods/30_mrm.ipynb',
         'local_loss': 'losses/20_local.ipynb',
         'phantom_calibration': 'phantom/52_calibration.ipynb', 'phantom_speed': 'phantom/50_set.ipynb',
-        'reports_phantom': 'eval/65_generate.ipynb',
+        'reports_phantom': 'eval/65_generate.ipynb', 'place_transfer': 'methods/40_place.ipynb',
         'temporal': 'eval/33_temporal.ipynb', 'temporal_towers': 'eval/33_temporal.ipynb',
         'mmclip': 'methods/41_mmclip.ipynb', 'mmclip_real': 'methods/41_mmclip.ipynb',
         'mmclip_step': 'methods/41_mmclip.ipynb'}

@@ -204,3 +204,11 @@ def r2s(o): return m.correlation_r2(o), sum(m.correlation_r2(o, k) for k in (1,2
 r2 = {'training patients': r2s(seen), 'other patients': r2s(held)}
 assert min(r2['training patients'][0], r2['other patients'][0]) > .1
 pd.DataFrame(r2, index=['own report','exchanged reports']).T.round(4)
+
+# %% [55] Results
+from pathlib import Path
+saved = json.loads(Path('../../results/place_transfer.json').read_text())
+def span(o): return f"{o['value']:.3f} [{o['low']:.3f}, {o['high']:.3f}]"
+pd.DataFrame({k: {'AUROC': span(o['auroc']), 'seeds': ', '.join(f'{v:.3f}' for v in o['seeds']),
+                  **{f'over {c}': span(o[f'over {c}']) if f'over {c}' in o else '' for c in ('CLIP', 'PLACE')}}
+              for k,o in saved['systems'].items()}).T
