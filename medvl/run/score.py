@@ -113,7 +113,7 @@ class Answer:
     "What a task gives."
     result: Any  # of the evaluation
     dl: Any  # the films, in order
-    emb: Any = None  # `Embeddings`, or `Features`
+    emb: Any = None  # `Embeddings`, or `PairFeatures`
     left_out: dict = field(default_factory=dict)  # films without a label, by reason, of each split
 
 def ask_retrieval(model:tuple, # of `loaded`
@@ -165,12 +165,12 @@ def ask_scores(model:tuple, # of `loaded`
               ) -> Answer: # result: retrieval by kind of score, zeroshot
     "Retrieval and zero-shot by a method's own scores."
     from medvl.data.prompts import load_prompts
-    from medvl.eval.scores import combine, features, pair_scores, score_retrieval, score_zeroshot, text_fields
+    from medvl.eval.scores import combine, pair_features, pair_scores, score_retrieval, score_zeroshot, text_fields
     (m, tok, cfg), ps = model, load_prompts(prompts) if isinstance(prompts, (str, Path)) else prompts
     names = list(ps.classes)
     smp, left = set_labels(draw(a.split), ps)
     dl = eval_loader(smp, tok, cfg, a, names, text_fields(m))
-    f = features(m, dl); parts = pair_scores(m, f.img, f.txt)
+    f = pair_features(m, dl); parts = pair_scores(m, f.img, f.txt)
     kinds = [*parts, *(('z',) if len(parts) > 1 else ())]
     found = {k: score_retrieval(combine(parts, k), f.txt_id, ks=ks) for k in kinds}
     zero = score_zeroshot(m, f, tok, ps.classes, names, how, n_boot=a.n_boot)

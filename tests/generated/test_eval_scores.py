@@ -24,10 +24,10 @@ from fastcore.test import *
 from medvl.eval.retrieval import Embeddings, pair_ranks, retrieval
 torch.set_num_threads(1);
 
-# %% [6] Features of a data set
-from medvl.eval.scores import (Features, join_feats, text_fields, features)
+# %% [6] PairFeatures of a data set
+from medvl.eval.scores import (PairFeatures, join_feats, text_fields, pair_features)
 
-# %% [8] Features of a data set
+# %% [8] PairFeatures of a data set
 from medvl.methods.gloria import GLoRIA
 torch.manual_seed(0)
 bert = dict(hidden_size=24, num_hidden_layers=1, num_attention_heads=2, intermediate_size=48, vocab_size=50)
@@ -41,23 +41,23 @@ def batches(lens=(9,4,7,9,0,6,5,9,8,4), bs=4):
         yield Batch(img=torch.randn(len(k),1,1,64,64,generator=g), img_msk=torch.ones(len(k),1).bool(), txt_id=ids//2,
                     txt=torch.randint(5,50,(len(k),l),generator=g), txt_msk=torch.arange(l)[None] < k[:,None],
                     lbl=torch.rand(len(k),2,generator=g).round()), ids
-f = features(m, batches())
+f = pair_features(m, batches())
 test_eq((len(f), f.img.loc.shape, f.txt.loc.shape, f.ids.tolist()), (9, (9,16,16), (9,7,16), [0,1,2,3,5,6,7,8,9]))
 test_eq(f.txt.msk.sum(1).tolist(), [7,2,5,7,4,3,7,6,2])                       # pieces without [CLS] and [SEP]
-test_eq(features(m, batches(), half=True).img.loc.dtype, torch.float16)
-test_fail(lambda: features(m, batches(lens=(0,0))), contains='no sample of this data set has a text')
+test_eq(pair_features(m, batches(), half=True).img.loc.dtype, torch.float16)
+test_fail(lambda: pair_features(m, batches(lens=(0,0))), contains='no sample of this data set has a text')
 two = [Feat(torch.zeros(1,2), grid=o) for o in ((1,1), (2,2))]
 test_eq(text_fields(m), [])
 test_fail(lambda: join_feats(two), contains='expected one')
 
-# %% [10] Features of a data set
+# %% [10] PairFeatures of a data set
 from medvl.methods.place import PLACE
 p = PLACE.small(vision=vit, text=bert, size=64); test_eq(text_fields(p), ['sent'])
 def halves(): # two sentences a text
     for b,ids in batches():
         b['sent'] = (torch.arange(b.txt.shape[1])[None] >= b.txt_msk.sum(1)[:,None]//2).long(); yield b, ids
-test_eq(features(p, halves()).txt.msk.sum(1).tolist(), [2]*9)
-test_fail(lambda: features(p, batches()), contains="PLACE needs batch['sent']")
+test_eq(pair_features(p, halves()).txt.msk.sum(1).tolist(), [2]*9)
+test_fail(lambda: pair_features(p, batches()), contains="PLACE needs batch['sent']")
 
 # %% [12] All pairs
 from medvl.eval.scores import (pair_scores)
