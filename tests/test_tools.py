@@ -131,11 +131,12 @@ def test_broken_links(tmp_path):
     (tmp_path/'b.html').write_text('<p id="here">B</p><a href="https://x.org">elsewhere</a>')
     assert make_docs.broken(tmp_path) == []
     bad = '<a href="no.html">1</a><a href="b.html#no">2</a><script src="https://x.org/a.js"></script>'
+    bad += '[<a href="a.html">f</a>](/b.ipynb)'
     (tmp_path/'c.html').write_text(bad + '<link rel="stylesheet" href="//x.org/a.css">')
     (tmp_path/'c.css').write_text('@import url("https://x.org/font");')
     found = '\n'.join(make_docs.broken(tmp_path))
     for says in ('no.html: no such file', 'b.html#no: no such anchor', 'loads https://x.org/a.js',
-                 'loads //x.org/a.css', 'c.css: loads'):
+                 'loads //x.org/a.css', 'c.css: loads', 'a link inside of a link, /b.ipynb'):
         assert says in found, says
 
 

@@ -248,9 +248,11 @@ class Page(HTMLParser):
 
 def broken(site: Path) -> list[str]:
     "Internal links and resources that lead nowhere, and anything that a page would load from another host."
-    pages, bad = {p.resolve(): Page(p.read_text(encoding='utf-8')) for p in site.rglob('*.html')}, []
+    text = {p.resolve(): p.read_text(encoding='utf-8') for p in site.rglob('*.html')}
+    pages, bad = {p: Page(t) for p, t in text.items()}, []
     for path, page in pages.items():
         name = path.relative_to(site.resolve())
+        bad += [f'{name}: a link inside of a link, {m[1]}' for m in re.finditer(r'</a>\]\(([^)<]*)\)', text[path])]
         for to in page.links + page.loads:
             u = urlsplit(to)
             if u.scheme == 'data' or to.startswith('mailto:'): continue
