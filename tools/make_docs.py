@@ -220,6 +220,8 @@ def mathml(page: str, name: str) -> str:
         if '\\' in res: raise SystemExit(f'{name}: equation not understood: {tex}')
         return spaced(res)
     page = re.sub(r'\\([\[(])(.+?)\\[\])](?=</span>)', one, page, flags=re.S)
+    prose = re.sub(r'<(pre|code|script|style)\b.*?</\1>', '', page, flags=re.S)
+    if left := re.search(r'\$\\[a-z][^<\n]*', prose): raise SystemExit(f'{name}: no equation was made of {left[0]}')
     return re.sub(r'<(link|script)[^>]*cdn\.jsdelivr\.net/npm/katex[^>]*>(</script>)?', '', page)
 
 
