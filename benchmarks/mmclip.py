@@ -4,8 +4,8 @@
 
 300 paired studies; up to 4,800 frontal films of other patients with labels and without reports. All start from both
 towers of the shipped phantom-mrm and take the same number of steps on pairs; runs with unpaired films take as many
-steps on them in turn, however many films there are, so each film is seen less often where there are more. Their prompts
-are those of disease-v2, which also deny findings, and in one run those of disease-v1, which do not. Zero-shot
+steps on them in turn, however many films there are, so each film is seen less often where there are more. Their
+prompts are those of disease-v2, which also deny findings, and in one run those of disease-v1, which do not. Zero-shot
 AUROC on 300 other patients (macro over findings) and retrieval, intervals over patients and trainings; zero-shot with
 every wording of `run.suite`, and whether it changes the order of the runs. The share of lesion pixels in the mask is
 taken at four moments of the training. Goes on where it stopped; `--only` and `--seeds` do a part."""
@@ -134,8 +134,8 @@ def arm(a, name, seed, studies, pool, tok):
     more = [Source(f'{k}x', 'labels', pool[:n])] if k else []
     said = ('disease-v1' if name.endswith('disease-v1') else 'disease-v2') if k else None
     run = Run(method, data=studies, init=str(shipped()['phantom-mrm']), report=True, model=dict(model),
-              unpaired=more, templates=said, per='image', slots='current', text='impression', shuffle_sentences=False, epochs=a.epochs,
-              warmup=1, bs=32, lr=a.lr, wd=.05, precision='fp32', seed=seed, cache=a.out/'films')
+              unpaired=more, templates=said, per='image', slots='current', text='impression', shuffle_sentences=False,
+              epochs=a.epochs, warmup=1, bs=32, lr=a.lr, wd=.05, precision='fp32', seed=seed, cache=a.out/'films')
     smp = units(studies, text='impression', split='test', need_text=True)
     preset = Preset.of('alta-pocket'); cache = ImageCache(a.out/'films', preset.decode)
     look = MaskCB(lesions(smp, tok, preset, cache))

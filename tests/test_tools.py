@@ -185,7 +185,8 @@ def test_staged(tree):
     p = notebook(tree/'nbs'/'data'/'01_toy.ipynb', '#| default_exp data.toy',
                  '# Toy\n\n> A page.\n\nMore, and [a link](01_toy.ipynb#use).', '#| export\nimport math',
                  '#| export\ndef area(r): return math.pi*r*r', '#| hide\nassert 1', 'from os import path', 'area(1)',
-                 '#| export\n@patch_to(Disc)\ndef edge(self): return 1', '#| export\n@patch_to(Disc)\ndef _in(self): return 2')
+                 '#| export\n@patch_to(Disc)\ndef edge(self): return 1',
+                 '#| export\n@patch_to(Disc)\ndef _in(self): return 2')
     (tree/'medvl'/'data').mkdir(parents=True)
     (tree/'medvl'/'data'/'toy.py').write_text('import math\n\ndef area(r): return math.pi*r*r\n\n'
                                                    '@patch_to(Disc)\ndef edge(self): return 1\n')

@@ -73,14 +73,14 @@ def disease_prompt(labels:Mapping[str,float], # 1 present, 0 absent, -1 uncertai
     n = 0 if rng is None else min(int(rng.integers(t.negatives+1)), len(denied))
     return ' '.join(found + ([denied[i] for i in sorted(rng.choice(len(denied), n, replace=False))] if n else []))
 
-# %% ../../nbs/data/44_disease.ipynb #e73bd4be
+# %% ../../nbs/data/44_disease.ipynb #cdcc5616
 PROMPT_FIELDS = ('prompt','prompt_id')  # of a method that reads them
 
 def _denies(data): return bool(data.templates and data.templates.negatives)
 def _said(data, ids):
     drawn = _denies(data) and data.train
-    return [disease_prompt((s := data.samples[i]).labels, data.templates, data.rng(i, 3) if drawn and not s.text else None)
-            for i in ids]
+    def rng(i): return data.rng(i, 3) if drawn and not data.samples[i].text else None
+    return [disease_prompt(data.samples[i].labels, data.templates, rng(i)) for i in ids]
 
 @field('prompt', 'token ids of a sentence of the labels, -1 beyond its end', text=True)
 def _prompt(data, ids, b) -> Tensor: # [b l]
@@ -93,5 +93,5 @@ def _prompt_id(data, ids, b) -> Tensor:
     t = data.templates or load_templates()
     def all_of(i):
         s = disease_prompt(o := data.samples[i].labels, t)
-        return s + disease_prompt({k: v for k,v in o.items() if v == 0 and k in t.names}, t) if s and _denies(data) else s
+        return s + ' '.join(k for k,v in sorted(o.items()) if v == 0) if s and _denies(data) else s
     return torch.tensor([txt_id(all_of(i), i) for i in ids])

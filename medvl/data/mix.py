@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/data/mix.html.md"""
 __all__ = ['KINDS', 'kind_of', 'one_side', 'Source', 'unpaired', 'for_method', 'parse_ratio', 'turns', 'stream', 'MixedDL',
            'shares', 'mixed']
 
-# %% ../../nbs/data/45_mix.ipynb #7b80f819
+# %% ../../nbs/data/45_mix.ipynb #3224dcf1
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..core import MedvlError
 from .batch import StudyData, StudyDL, StudyLoaders, readable
-from .disease import Templates, disease_prompt, load_templates
+from .disease import Templates, disease_prompt
 from .study import Sample
 
 # %% ../../nbs/data/45_mix.ipynb #44709ff9

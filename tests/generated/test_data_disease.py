@@ -55,7 +55,7 @@ drawn = {disease_prompt(some, load_templates('disease-v2'), rng) for _ in range(
 for s in sorted(drawn): print(s)
 test_eq(drawn, {'There is edema.', 'There is edema. There is no fracture.', 'There is edema. There is no pneumonia.',
                 'There is edema. There is no pneumonia. There is no fracture.'})
-test_eq(disease_prompt(some, load_templates('disease-v2')), 'There is edema.')          # nothing is drawn without `rng`
+test_eq(disease_prompt(some, load_templates('disease-v2')), 'There is edema.')  # nothing is drawn without `rng`
 test_eq(disease_prompt(some, load_templates(), rng), 'There is edema.')                 # disease-v1 denies nothing
 
 # %% [13] Fields of a batch
@@ -83,9 +83,10 @@ test_eq((b['prompt'][3] >= 0).any().item(), False)
 # %% [16] Fields of a batch
 facts = [{'Edema': 1, 'Fracture': 0, 'Pneumonia': 0}]*2+[{'Edema': 1, 'Fracture': 0}]
 rows = [replace(square_sample(i, 4, rng), labels=l, text='') for i,l in enumerate(facts)]
-tok = train_tokenizer([disease_prompt(facts[0], load_templates('disease-v2'), rng) for _ in range(20)], 100, min_frequency=1)
+v2 = load_templates('disease-v2')
+tok = train_tokenizer([disease_prompt(facts[0], v2, rng) for _ in range(20)], 100, min_frequency=1)
 data = StudyData(rows, tok, Preset('toy', 32, 32, 32, .3, .2), max_len=32, fields=PROMPT_FIELDS, train=True)
-data.templates, drawn = load_templates('disease-v2'), set()
+data.templates, drawn = v2, set()
 for data.epoch in range(12):
     b, _ = collate([data[i] for i in range(3)], data)
     drawn |= {tok.decode(r[r >= 0], skip_special_tokens=True) for r in b['prompt'][:1]}

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 from medvl.core import MedvlError
 from medvl.data.batch import StudyData, StudyDL, StudyLoaders, readable
-from medvl.data.disease import Templates, disease_prompt, load_templates
+from medvl.data.disease import Templates, disease_prompt
 from medvl.data.study import Sample
 
 # %% [4] Several sources
@@ -64,8 +64,10 @@ class Both(Pairs):
     fields = ('img','txt','prompt')
 test_eq(for_method(Pairs(), a).samples[0].text, 'There is edema.')
 test_eq(for_method(Both(), a).samples[0].text, '')                            # it has a field of its own
-v2 = load_templates('disease-v2'); b = unpaired([replace(a.samples[0], labels={'Edema': 1, 'Fracture': 0})]*9, 'B', t=v2)
-test_eq({s.text for s in for_method(Pairs(), b, v2).samples}, {'There is edema.', 'There is edema. There is no fracture.'})
+v2 = load_templates('disease-v2')
+b = unpaired([replace(a.samples[0], labels={'Edema': 1, 'Fracture': 0})]*9, 'B', t=v2)
+test_eq({s.text for s in for_method(Pairs(), b, v2).samples},
+        {'There is edema.', 'There is edema. There is no fracture.'})
 assert 'There is no hernia.' in b.words()                                     # a tokenizer has seen all that may be said
 test_fail(lambda: for_method(Pairs(positives=False), a), contains='--set positives=true')
 test_fail(lambda: for_method(Both(), unpaired(every, 'A', 'films')),
