@@ -84,7 +84,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('--data', type=Path, required=True); p.add_argument('--out', type=Path, required=True)
     p.add_argument('--results', type=Path); p.add_argument('--lr', type=float, default=1e-3)
-    for k,v in dict(folds=5, epochs=10, most=6000).items(): p.add_argument(f'--{k}', type=int, default=v)
+    for k,v in dict(folds=5, epochs=25, most=6000).items(): p.add_argument(f'--{k}', type=int, default=v)
     a = p.parse_args(); a.out.mkdir(parents=True, exist_ok=True)
     pairs, sources, nih = sets(a)
     words = [s.text for s in units(pairs)]+[t for s in sources for t in s.words()]  # of notes of every fold
