@@ -208,7 +208,7 @@ def search(self,
     notes = [f'the model does not know {w!r}' for w in self.unknown(text)]
     return Hits(text, films, order, score[order].tolist(), notes)
 
-# %% ../../nbs/run/80_model.ipynb #e18b3c9c
+# %% ../../nbs/run/80_model.ipynb #030c9db0
 @patch_to(Model)
 def zeroshot(self,
              films:Any=None, # `Films`, or anything that `embed` takes; None: those embedded last
@@ -230,11 +230,13 @@ def zeroshot(self,
 def heat(self,
          film:str|Path|View, # one film
          phrase:str, # what is looked for
-         sigma:float=0. # Gaussian over the cells of the map, in cells
+         sigma:float=0., # Gaussian over the cells of the map, in cells
+         clear:Any=() # films without the finding, as for `embed`: they set the scale, and one is drawn beside
         ) -> Heat:
     "Where a phrase lies on a film. Raises `MedvlError` for a method without local features."
     view = film if isinstance(film, View) else View(path=str(film), id=Path(film).name)
-    asker = Asker(self.aligner, self.tok, self.preset, self.max_len, sigma)
+    others = as_studies(clear, ReadLog('films without the finding')) if len(clear) else ()
+    asker = Asker(self.aligner, self.tok, self.preset, self.max_len, sigma, [v for s in others for v in s.frontals[:1]])
     fig, said = heats(asker, view, [phrase], False, dpi=80)
     out = io.BytesIO(); fig.savefig(out, format='png'); plt.close(fig)
     return Heat(phrase, asker.ask(view, phrase)[0][-1], said[0]['notes'], out.getvalue())

@@ -88,10 +88,21 @@ truth = np.array([s.labels.get('Pleural Effusion') == 1 for s in films.samples])
 assert z['Pleural Effusion'][truth].mean() > z['Pleural Effusion'][~truth].mean()
 z.head(3).round(2)
 
-# %% [22] An example
-h = m.heat(films.view(hits.order[0]), 'left pleural effusion'); h
+# %% [22] Heat maps
+g = load('phantom-gloria'); print(g)
+clear = [s for s in phantom_studies(30, seed=12, size=128, difficulty='lifelike-easy') if s.labels['No Finding'] == 1]
+h = g.heat(films.view(hits.order[0]), 'left pleural effusion', clear=clear[:20]); h
 
-# %% [24] An example
+# %% [23] Heat maps
+test_eq(h.map.shape, (128,128)); test_eq(h.phrase, 'left pleural effusion')
+y, x = np.unravel_index(np.nanargmax(h.map), h.map.shape)
+print(f'highest at column {x}, row {y}; notes: {h.notes}')
+alone = g.heat(films.view(hits.order[0]), 'left pleural effusion'); test_eq(alone.map, h.map)
+assert any('nowhere higher' in n for n in g.heat(clear[-1].frontals[0], 'left pleural effusion', clear=clear[:20]).notes)
+assert any('unknown' in n or 'vocabulary' in n for n in g.heat(films.view(0), 'effusion zzz').notes)
+test_fail(lambda: g.heat(films.view(0), 'effusion', clear=clear[:1]), contains='at least 2')
+
+# %% [25] Heat maps
 import shutil
 test_fail(lambda: load('phantom-clap'), contains='no shipped model; shipped: ')
 test_fail(lambda: load(d), contains='holds no config.json')
