@@ -318,7 +318,7 @@ def write(a, res, extra, seeds, data, what='grounding', fewer=()):
             args={n: v for n,v in vars(a).items() if n not in ('out','results','figure','name')},
             provenance=provenance()))
 
-def keep(a, name, systems, res, extra, tok, studies):
+def keep(a, name, systems, res, extra, tok, studies, used):
     "The first training of a system, scored as a stage of the demo, as a folder for tools/ship.py."
     k = next(k for k in systems if name.startswith(k)); m, at = systems[k][0], a.out/'kept'/'model'
     read, m.vision = name.removeprefix(k).strip(), m.vision.net
@@ -328,7 +328,7 @@ def keep(a, name, systems, res, extra, tok, studies):
     save_pretrained(own, at, dict(preset=vars(PAGE), max_len=tok.model_max_length, args=one)); tok.save_pretrained(at)
     c = Stages(a.out, studies, tok, {'kept': Run(k.split()[0].lower(), slots='current')}, max_len=tok.model_max_length,
                films_are=f'128 px, seed {a.data_seed}, {a.difficulty}', say=print)
-    how = dict(steps=a.steps, bs=a.bs, lr=a.lr, tower_steps=a.warm)
+    how = dict(steps=a.steps, bs=a.bs, lr=a.lr, tower_steps=a.warm, films_used=used)
     save_json(a.out/'kept'/'plan.json', c.plan('kept') | dict(stage=how))
     parts = {'': res, ", control: another patient's film": extra['control']}
     words = dict(near='maps, highest point within 15/224 of the place', pointing='maps, highest point in the place')
@@ -386,7 +386,7 @@ def main():
     more('control', "control: the film of another patient", score(systems, records, tok, control=True))
     try: more('elsewhere', 'control: nothing in its place', score(systems, records, tok, control='elsewhere'))
     except MedvlError as e: log(f'no control with nothing in the place: {e}')
-    if a.keep: keep(a, a.keep, systems, res, extra, tok, studies)
+    if a.keep: keep(a, a.keep, systems, res, extra, tok, studies, len(px))
     if a.brief: return
     first = {k: v[:1] for k,v in systems.items()}
     more('first_seed', 'clean, first seed', score(first, records, tok))
