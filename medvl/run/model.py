@@ -208,7 +208,7 @@ def search(self,
     notes = [f'the model does not know {w!r}' for w in self.unknown(text)]
     return Hits(text, films, order, score[order].tolist(), notes)
 
-# %% ../../nbs/run/80_model.ipynb #029b0814
+# %% ../../nbs/run/80_model.ipynb #c3579c5e
 @patch_to(Model)
 def zeroshot(self,
              films:Any=None, # `Films`, or anything that `embed` takes; None: those embedded last
@@ -239,7 +239,7 @@ def heat(self,
     known = any(s.labels or s.report for s in others)
     controls = clear_views(others) if known else [v for s in others for v in s.views]
     asker = Asker(self.aligner, self.tok, self.preset, self.max_len, sigma, controls)
-    fig, said = heats(asker, view, [phrase], False, dpi=80)
+    fig, said = heats(asker, view, [phrase], False, dpi=64)
     out = io.BytesIO(); fig.savefig(out, format='png'); plt.close(fig)
     return Heat(phrase, asker.ask(view, phrase)[0][-1], said[0]['notes'], out.getvalue())
 

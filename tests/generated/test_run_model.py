@@ -25,7 +25,7 @@ from medvl.data.study import Sample, Study, View, samples
 from medvl.data.table import ReadLog, write_table
 from medvl.data.tokens import load_tokenizer
 from medvl.data.words import sections
-from medvl.eval.maps import Asker, heats
+from medvl.eval.maps import Asker, clear_views, heats
 from medvl.eval.retrieval import Embeddings, embed
 from medvl.eval.zeroshot import embed_texts
 from medvl.models.authors import open_model
@@ -90,17 +90,18 @@ z.head(3).round(2)
 
 # %% [22] Heat maps
 g = load('phantom-gloria'); print(g)
-clear = [s for s in phantom_studies(30, seed=12, size=128, difficulty='lifelike-easy') if s.labels['No Finding'] == 1]
-h = g.heat(films.view(hits.order[0]), 'left pleural effusion', clear=clear[:20]); h
+h = g.heat(films.view(hits.order[0]), 'left pleural effusion', clear=studies); h
 
 # %% [23] Heat maps
-test_eq(h.map.shape, (128,128)); test_eq(h.phrase, 'left pleural effusion')
-y, x = np.unravel_index(np.nanargmax(h.map), h.map.shape)
+test_eq(h.map.shape, (128,128)); y, x = np.unravel_index(np.nanargmax(h.map), h.map.shape)
 print(f'highest at column {x}, row {y}; notes: {h.notes}')
-alone = g.heat(films.view(hits.order[0]), 'left pleural effusion'); test_eq(alone.map, h.map)
-assert any('nowhere higher' in n for n in g.heat(clear[-1].frontals[0], 'left pleural effusion', clear=clear[:20]).notes)
-assert any('unknown' in n or 'vocabulary' in n for n in g.heat(films.view(0), 'effusion zzz').notes)
-test_fail(lambda: g.heat(films.view(0), 'effusion', clear=clear[:1]), contains='at least 2')
+test_eq(g.heat(films.view(hits.order[0]), 'left pleural effusion').map, h.map)  # the scale changes the colours alone
+normal = [s.frontals[0] for s in studies if s.labels['No Finding'] == 1]
+assert any('claims no place' in n for n in g.heat(normal[0], 'left pleural effusion', clear=normal).notes)
+assert any('does not contain' in n for n in g.heat(normal[0], 'effusion \u20ac').notes)
+test_fail(lambda: g.heat(normal[0], 'effusion', clear=normal[:1]), contains='at least 2')
+test_fail(lambda: g.heat(normal[0], 'effusion', clear=[s for s in studies if s.labels['No Finding'] != 1]),
+          contains='without a finding')
 
 # %% [25] Heat maps
 import shutil
