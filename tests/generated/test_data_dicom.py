@@ -14,7 +14,8 @@ from pydicom.dataelem import DataElement
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, pixel_array
 from pydicom.tag import BaseTag, Tag
-from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
+from pydicom.uid import (HTJ2K, JPEG2000, JPEG2000TransferSyntaxes, JPEGExtended12Bit, JPEGLSNearLossless,
+                         JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless)
 from medvl.data.pixels import (MIN_SIDE, Film, ImageError, as_film, check_size, first_line, grey, guarded, jumps,
                                printable, spread)
 
@@ -101,7 +102,7 @@ notes = []; test_eq(padding(row*0, make_dicom(stored, PixelPaddingValue=0), note
 from medvl.data.dicom import (mended)
 
 # %% [17] 3. The stored values
-from medvl.data.dicom import (no_stderr, stored_values, cut_jpeg, cut_bits)
+from medvl.data.dicom import (no_stderr, overshoot, LOSSY, stored_values, cut_jpeg, cut_bits)
 
 # %% [19] 3. The stored values
 word = np.array([[0x5A]], np.uint16)
@@ -117,6 +118,10 @@ del bare.PresentationLUTShape
 test_fail(lambda: stored_values(bare, 'x.dcm'), contains='x.dcm: PhotometricInterpretation is missing')
 notes = []; test_eq(stored_values(make_dicom(stored*8), notes=notes), stored*8)  # 15 bits, 12 of them said
 test_eq(notes, ['BitsStored is too small, ignored: 12 bits for values up to 30752'])
+lossy = make_dicom(np.where(stored > 3000, 4095, stored), BitsStored=16, HighBit=15)
+lossy.compress(JPEG2000, j2k_psnr=[65]); lossy.BitsStored, lossy.HighBit, notes = 12, 11, []
+got = stored_values(lossy, notes=notes); print(notes, pixel_array(lossy).max(), got.max())
+test_eq((got.max(), len(notes)), (4095, 1)); assert got[stored > 3000].min() > 3800
 half = make_dicom(stored); half.PixelData = half.PixelData[:1000]
 test_fail(lambda: stored_values(half, 'half.dcm'), contains='half.dcm: the pixels can')
 
