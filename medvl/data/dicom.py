@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/data/dicom.html.md"""
 
 # %% auto #0
 __all__ = ['LOSSY', 'RAW', 'FRONTAL', 'LATERAL', 'ALONE', 'NEITHER', 'NOT_LATERAL', 'TWO', 'TAGS', 'PLAIN', 'CHEST', 'tag_number',
-           'tag', 'numbers', 'number', 'text', 'check_dicom', 'padding', 'mended', 'no_stderr', 'overshoot',
+           'tag', 'numbers', 'number', 'text', 'check_dicom', 'padding', 'mended', 'overshoot', 'no_stderr',
            'stored_values', 'cut_jpeg', 'cut_bits', 'modality_values', 'entries', 'look_up', 'apply_window',
            'is_picture', 'voi_tables', 'pick', 'windows', 'stretch', 'display_values', 'for_processing', 'low_is_dense',
            'view_kind', 'by_orientation', 'dicom_info', 'spacing', 'not_chest', 'read_dicom', 'dicom_grey',
@@ -135,7 +135,20 @@ def mended(ds:pydicom.Dataset, # header
     for k,v in fix.items(): setattr(out, k, v)
     return out
 
-# %% ../../nbs/data/11_dicom.ipynb #18110414
+# %% ../../nbs/data/11_dicom.ipynb #4c098382
+def overshoot(a:np.ndarray, # decoded values
+              ds:pydicom.Dataset # with BitsStored
+             ) -> np.ndarray|None: # values within the stored bits; None: it is no overshoot of lossy compression
+    "Values that lossy compression moved a little beyond the stored bits, put back."
+    if getattr(ds, 'file_meta', {}).get('TransferSyntaxUID') not in LOSSY: return None
+    n, low = 1 << int(ds.BitsStored), 0
+    if ds.PixelRepresentation == 1: low = -n//2
+    if a.min() < low-n//16 or a.max() >= low+n+n//16: return None
+    return a.clip(low, low+n-1)
+
+LOSSY = (HTJ2K, JPEG2000, JPEGExtended12Bit, JPEGLSNearLossless)
+
+# %% ../../nbs/data/11_dicom.ipynb #4198ae58
 @contextmanager
 def no_stderr() -> Iterator[None]:
     "The decoder for RLE is written in Rust, and prints about its own panic before Python can catch it."
@@ -146,18 +159,6 @@ def no_stderr() -> Iterator[None]:
         with open(os.devnull, 'wb') as f: os.dup2(f.fileno(), 2)
         yield
     finally: os.dup2(keep, 2); os.close(keep)
-
-def overshoot(a:np.ndarray, # decoded values
-              ds:pydicom.Dataset # with BitsStored
-             ) -> np.ndarray|None: # values within the stored bits; None: it is no overshoot of lossy compression
-    "Lossy compression may go a little beyond the stored bits; cutting bits off would turn white to black."
-    if getattr(ds, 'file_meta', {}).get('TransferSyntaxUID') not in LOSSY: return None
-    n, low = 1 << int(ds.BitsStored), 0
-    if ds.PixelRepresentation == 1: low = -n//2
-    if a.min() < low-n//16 or a.max() >= low+n+n//16: return None
-    return a.clip(low, low+n-1)
-
-LOSSY = (HTJ2K, JPEG2000, JPEGExtended12Bit, JPEGLSNearLossless)
 
 def stored_values(ds:pydicom.Dataset, # with pixels
                   name:str='dataset', # file name, for messages
