@@ -7,11 +7,11 @@ Docs: https://medvl.github.io/medvl/data/dicom.html.md"""
 
 # %% auto #0
 __all__ = ['LOSSY', 'RAW', 'FRONTAL', 'LATERAL', 'ALONE', 'NEITHER', 'NOT_LATERAL', 'TWO', 'TAGS', 'PLAIN', 'CHEST', 'tag_number',
-           'tag', 'numbers', 'number', 'text', 'check_dicom', 'padding', 'mended', 'overshoot', 'no_stderr',
-           'stored_values', 'cut_jpeg', 'cut_bits', 'modality_values', 'entries', 'look_up', 'apply_window',
-           'is_picture', 'voi_tables', 'pick', 'windows', 'stretch', 'display_values', 'for_processing', 'low_is_dense',
-           'view_kind', 'by_orientation', 'dicom_info', 'spacing', 'not_chest', 'read_dicom', 'dicom_grey',
-           'open_dicom', 'check_whole']
+           'tag', 'numbers', 'number', 'text', 'check_dicom', 'padding', 'mended', 'cut_bits', 'overshoot', 'no_stderr',
+           'stored_values', 'cut_jpeg', 'modality_values', 'entries', 'look_up', 'apply_window', 'is_picture',
+           'voi_tables', 'pick', 'windows', 'stretch', 'display_values', 'for_processing', 'low_is_dense', 'view_kind',
+           'by_orientation', 'dicom_info', 'spacing', 'not_chest', 'read_dicom', 'dicom_grey', 'open_dicom',
+           'check_whole']
 
 # %% ../../nbs/data/11_dicom.ipynb #312b73e0
 import copy, math, os, re, struct, warnings
@@ -135,7 +135,20 @@ def mended(ds:pydicom.Dataset, # header
     for k,v in fix.items(): setattr(out, k, v)
     return out
 
-# %% ../../nbs/data/11_dicom.ipynb #4c098382
+# %% ../../nbs/data/11_dicom.ipynb #cab13d9f
+def cut_bits(a:np.ndarray, # integers as decoded
+             bits:int, # BitsStored
+             high:int|None=None, # HighBit; None: bits-1
+             signed:bool=False # PixelRepresentation 1
+            ) -> np.ndarray: # `a` itself, or int32 if anything had to be cut
+    "The `bits` bits of each word that end at `high`; DICOM PS3.5, 8.1.1."
+    shift = (bits-1 if high is None else high) + 1 - bits
+    lo, hi = (-(1 << bits-1), (1 << bits-1)-1) if signed else (0, (1 << bits)-1)
+    if shift <= 0 and a.min() >= lo and a.max() <= hi: return a
+    v = (a.astype(np.int64) >> max(shift,0)) & ((1 << bits)-1)
+    if signed: v -= (v > hi).astype(np.int64) << bits
+    return v.astype(np.int64 if bits > 31 else np.int32)
+
 def overshoot(a:np.ndarray, # decoded values
               ds:pydicom.Dataset # with BitsStored
              ) -> np.ndarray|None: # values within the stored bits; None: it is no overshoot of lossy compression
@@ -148,7 +161,7 @@ def overshoot(a:np.ndarray, # decoded values
 
 LOSSY = (HTJ2K, JPEG2000, JPEGExtended12Bit, JPEGLSNearLossless)
 
-# %% ../../nbs/data/11_dicom.ipynb #4198ae58
+# %% ../../nbs/data/11_dicom.ipynb #4b575525
 @contextmanager
 def no_stderr() -> Iterator[None]:
     "The decoder for RLE is written in Rust, and prints about its own panic before Python can catch it."
@@ -199,19 +212,6 @@ def cut_jpeg(ds:pydicom.Dataset # with pixels
     try:
         return b'\xff\xd9' not in get_frame(ds.PixelData, 0, number_of_frames=1)[-16:]  # any padding may follow
     except (ValueError, struct.error): return True
-
-def cut_bits(a:np.ndarray, # integers as decoded
-             bits:int, # BitsStored
-             high:int|None=None, # HighBit; None: bits-1
-             signed:bool=False # PixelRepresentation 1
-            ) -> np.ndarray: # `a` itself, or int32 if anything had to be cut
-    "The `bits` bits of each word that end at `high`; DICOM PS3.5, 8.1.1."
-    shift = (bits-1 if high is None else high) + 1 - bits
-    lo, hi = (-(1 << bits-1), (1 << bits-1)-1) if signed else (0, (1 << bits)-1)
-    if shift <= 0 and a.min() >= lo and a.max() <= hi: return a
-    v = (a.astype(np.int64) >> max(shift,0)) & ((1 << bits)-1)
-    if signed: v -= (v > hi).astype(np.int64) << bits
-    return v.astype(np.int64 if bits > 31 else np.int32)
 
 # %% ../../nbs/data/11_dicom.ipynb #95518108
 def modality_values(a:np.ndarray, # [h w] stored values

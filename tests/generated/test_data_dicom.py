@@ -102,10 +102,10 @@ notes = []; test_eq(padding(row*0, make_dicom(stored, PixelPaddingValue=0), note
 from medvl.data.dicom import (mended)
 
 # %% [18] 3. The stored values
-from medvl.data.dicom import (overshoot, LOSSY)
+from medvl.data.dicom import (cut_bits, overshoot, LOSSY)
 
 # %% [19] 3. The stored values
-from medvl.data.dicom import (no_stderr, stored_values, cut_jpeg, cut_bits)
+from medvl.data.dicom import (no_stderr, stored_values, cut_jpeg)
 
 # %% [21] 3. The stored values
 word = np.array([[0x5A]], np.uint16)
