@@ -10,7 +10,7 @@ __all__ = ['FIRST', 'COLUMN_ORDER', 'OTHER_FILES', 'LEFTOVER', 'KEYS', 'CLAIMS',
            'note_people', 'read_reports', 'report_of', 'read_text', 'match_reports', 'goes_by', 'take_patients',
            'own_texts']
 
-# %% ../../nbs/data/33_scan.ipynb #f4676c76
+# %% ../../nbs/data/33_scan.ipynb #6ff192c2
 import os, re, warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ from .dicom import (by_orientation, check_dicom, dicom_info, mended, not_chest, 
                                text, view_kind)
 from .identity import doubtful
 from .image import deep, file_kind, read_picture, set_bits, turned
-from .pairing import Claim, Pairs, claim, keys_of, loose_claim, pair
+from .pairing import ENDING, Claim, Pairs, claim, keys_of, loose_claim, pair
 from .pixels import ImageError, by_kind, check_size, first_line, guarded, printable
 from .study import bits_text
 from .table import ReadLog, check_columns, read_table, unsaid
@@ -168,7 +168,7 @@ def scan_dicom(folder:str|Path, # looked through with all its subfolders; DICOM,
     order = {k: i for i,k in enumerate(COLUMN_ORDER)}
     return df[sorted(df.columns, key=lambda c: order.get(c, len(order)))].reset_index(drop=True)
 
-# %% ../../nbs/data/33_scan.ipynb #9ffdb712
+# %% ../../nbs/data/33_scan.ipynb #93b41323
 def scan_file(p:Path, # file
               rel:str, # its path below the folder
               rx:re.Pattern|None, # `pattern` of `scan_dicom`
@@ -188,7 +188,8 @@ def scan_file(p:Path, # file
         if o.startswith('StudyDate'): log.note('a date that can not be: kept', f'{rel}: {o}')
         else: log.note(*as_logged(o, '', rel))
     if not info.get('patient_id'):
-        guesses = dict(folder=rel.split('/')[0] if '/' in rel else '', study=info.get('study_uid'), file=p.stem)
+        guesses = dict(folder=rel.split('/')[0] if '/' in rel else '', study=info.get('study_uid'),
+                       file=ENDING.sub('', p.name))
         info['patient_from'], info['patient_id'] = next((k, v) for k,v in guesses.items() if v)
         log.note('no patient in the header: named after the first folder, the study or the file', rel)
     if m and m.groupdict().get('study'): info['study_id'] = f"{info['patient_id']}/{info['study_id']}"
