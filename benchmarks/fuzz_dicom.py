@@ -28,11 +28,18 @@ KEYS = ('Rows', 'Columns', 'BitsAllocated', 'BitsStored', 'HighBit', 'PixelRepre
         'VOILUTFunction', 'RescaleSlope', 'RescaleIntercept', 'PixelPaddingValue', 'PixelPaddingRangeLimit',
         'PixelSpacing', 'PatientOrientation', 'ViewPosition', 'PatientID', 'StudyDate', 'StudyTime', 'SOPClassUID',
         'PatientSex', 'PatientAge', 'LUTDescriptor', 'LUTData', 'PresentationLUTShape',
-        'PixelIntensityRelationshipSign')
+        'PixelIntensityRelationshipSign', 'OverlayRows', 'OverlayColumns', 'OverlayOrigin', 'OverlayBitsAllocated',
+        'OverlayBitPosition', 'OverlayData')
 VALUES = (b'', b'\0', b'\x07', b'0.478U16', b'-1', b'1e400', b'nan', b'1\\2', b'12\\x\\3', b'\xff'*2, b'\xff'*4,
           b'\0'*6, b'\x1b[2J\n', b'MONOCHROME1\0', b'monochrome2', b'PALETTE COLOR', b'SIGMOID',
           b'\x01\0\0\0\x10\0', b'99999999')
 VRS = ('US', 'SS', 'DS', 'IS', 'CS', 'OW', 'UN', 'FD', 'SQ', 'PN', 'UI', 'AT', 'ZZ')
+
+def tag_of(key):
+    "The tag of a keyword; of an overlay, that of the first one."
+    many = pydicom.datadict.RepeatersDictionary.items()
+    return Tag(pydicom.datadict.tag_for_keyword(key) or
+               next(int(t.replace('x', '0'), 16) for t, o in many if o[4] == key))
 
 def lut(descriptor, data):
     "A look-up table as the item of a sequence; `data` as bytes or numbers."
@@ -53,6 +60,12 @@ def films():
                  modality=dict(ModalityLUTSequence=lut([4096, 0, 16], (line*16).tolist())),
                  overlay=dict(px=a | 0x3000),
                  padded=dict(px=np.where(x < -.8, 4095, a).astype('<u2'), PixelPaddingValue=4095),
+                 limit=dict(px=np.where(x < -.8, -1990+np.round(9*y), a-1000.).astype('<i2'), PixelRepresentation=1,
+                            BitsStored=16, HighBit=15, PixelPaddingValue=-2000, PixelPaddingRangeLimit=-1981),
+                 overlaid=dict(OverlayRows=96, OverlayColumns=80, OverlayType='G', OverlayOrigin=[1, 1],
+                               OverlayBitsAllocated=1, OverlayBitPosition=0, OverlayData=b'\xaa'*960),
+                 sigmoid=dict(WindowCenter=2048, WindowWidth=2000, VOILUTFunction='SIGMOID', RescaleSlope='.5',
+                              RescaleIntercept='100'),
                  implicit=dict(syntax=ImplicitVRLittleEndian), rle=dict(syntax=RLELossless),
                  jpeg2000=dict(syntax=JPEG2000Lossless),
                  mono1=dict(px=4095-a, PhotometricInterpretation='MONOCHROME1', RescaleSlope=1, RescaleIntercept=0))
@@ -69,7 +82,9 @@ def film(a, px=None, syntax=ExplicitVRLittleEndian, **tags):
                ViewPosition='PA', PatientOrientation=['L', 'F'], Rows=px.shape[0], Columns=px.shape[1],
                SamplesPerPixel=1, PhotometricInterpretation='MONOCHROME2', BitsAllocated=16, BitsStored=12, HighBit=11,
                PixelRepresentation=0, PixelSpacing=[.2, .2])
-    for k, v in (own | tags).items(): setattr(ds, k, v)
+    for k, v in (own | tags).items():
+        if k.startswith('Overlay'): ds.add_new(tag_of(k), pydicom.datadict.dictionary_VR(tag_of(k))[:2], v)
+        else: setattr(ds, k, v)
     ds.PixelData = px.tobytes()
     if syntax.is_compressed: ds.compress(syntax, generate_instance_uid=False)
     out = io.BytesIO(); ds.save_as(out, enforce_file_format=True)
@@ -84,7 +99,7 @@ def seeds(largest=200_000):
 def garbled_tag(raw, rng):
     "`raw` with garbage as the value of one tag, in the header or in a look-up table."
     ds = pydicom.dcmread(io.BytesIO(raw), force=True)
-    key = str(rng.choice(KEYS)); tag = Tag(pydicom.datadict.tag_for_keyword(key))
+    key = str(rng.choice(KEYS)); tag = tag_of(key)
     seqs = [ds[k].value for k in ('VOILUTSequence', 'ModalityLUTSequence') if k in ds]
     where = seqs[0][0] if key.startswith('LUT') and seqs and len(seqs[0]) else ds
     value = VALUES[rng.integers(len(VALUES))] if rng.random() < .8 else rng.bytes(int(rng.integers(0, 9)))

@@ -4,7 +4,8 @@
 
 300 paired studies; up to 4,800 frontal films of other patients with labels and without reports. All start from both
 towers of the shipped phantom-mrm and take the same number of steps on pairs; runs with unpaired films take as many
-steps on them in turn, however many films there are, so each film is seen less often where there are more. Zero-shot
+steps on them in turn, however many films there are, so each film is seen less often where there are more. Their
+prompts are those of disease-v2, which also deny findings, and in one run those of disease-v1, which do not. Zero-shot
 AUROC on 300 other patients (macro over findings) and retrieval, intervals over patients and trainings; zero-shot with
 every wording of `run.suite`, and whether it changes the order of the runs. The share of lesion pixels in the mask is
 taken at four moments of the training. Goes on where it stopped; `--only` and `--seeds` do a part."""
@@ -45,10 +46,10 @@ ARMS = {'CLIP': ('clip', BASE, 0), 'MMCLIP': ('mmclip', FULL, 0),
         'random patches': ('mmclip', FULL | dict(guide='random'), 0),
         'random words': ('mmclip', FULL | dict(entities=False), 0),
         'MMCLIP, 1x': ('mmclip', FULL, 1), 'MMCLIP, 4x': ('mmclip', FULL, 4), 'MMCLIP, 16x': ('mmclip', FULL, 16),
-        'CLIP, 16x': ('clip', BASE, 16)}
+        'CLIP, 16x': ('clip', BASE, 16), 'CLIP, 16x, disease-v1': ('clip', BASE, 16)}
 PAIRS = [('MMCLIP','CLIP'), ('MMCLIP','random patches'), ('MMCLIP','random words'), ('MMCLIP, 1x','MMCLIP'),
          ('MMCLIP, 4x','MMCLIP'), ('MMCLIP, 16x','MMCLIP'), ('MMCLIP, 16x','CLIP'), ('CLIP, 16x','CLIP'),
-         ('MMCLIP, 16x','CLIP, 16x'), ('MMCLIP, 16x','MMCLIP, 1x')]
+         ('MMCLIP, 16x','CLIP, 16x'), ('MMCLIP, 16x','MMCLIP, 1x'), ('CLIP, 16x','CLIP, 16x, disease-v1')]
 
 def cohort(a, most):
     "Pairs as studies with splits, and the pool of unpaired films in the order in which it is used."
@@ -131,9 +132,10 @@ def arm(a, name, seed, studies, pool, tok):
     out, n = dir_of(a, name, seed), a.pairs*k
     if found(out/'scored.json'): return out
     more = [Source(f'{k}x', 'labels', pool[:n])] if k else []
+    said = ('disease-v1' if name.endswith('disease-v1') else 'disease-v2') if k else None
     run = Run(method, data=studies, init=str(shipped()['phantom-mrm']), report=True, model=dict(model),
-              unpaired=more, per='image', slots='current', text='impression', shuffle_sentences=False, epochs=a.epochs,
-              warmup=1, bs=32, lr=a.lr, wd=.05, precision='fp32', seed=seed, cache=a.out/'films')
+              unpaired=more, templates=said, per='image', slots='current', text='impression', shuffle_sentences=False,
+              epochs=a.epochs, warmup=1, bs=32, lr=a.lr, wd=.05, precision='fp32', seed=seed, cache=a.out/'films')
     smp = units(studies, text='impression', split='test', need_text=True)
     preset = Preset.of('alta-pocket'); cache = ImageCache(a.out/'films', preset.decode)
     look = MaskCB(lesions(smp, tok, preset, cache))
@@ -182,7 +184,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('--out', type=Path, required=True); p.add_argument('--results', type=Path)
     p.add_argument('--only', default=''); p.add_argument('--seeds', type=int, default=3)
-    for k,v in dict(pairs=300, val=40, test=300, epochs=7).items(): p.add_argument(f'--{k}', type=int, default=v)
+    for k,v in dict(pairs=300, val=40, test=300, epochs=15).items(): p.add_argument(f'--{k}', type=int, default=v)
     p.add_argument('--seconds', type=float, default=float('inf'), help='begin no training after so many seconds')
     p.add_argument('--lr', type=float, default=1e-3); p.add_argument('--score', action='store_true')
     a = p.parse_args(); a.out.mkdir(parents=True, exist_ok=True)

@@ -55,7 +55,7 @@ def one(a, fold, name, pairs, sources, nih, tok):
     for s in pairs: s.split = 'test' if fold_of(s.group, a.folds) == fold else 'train'
     run = Run('mmclip', data=pairs, init=str(shipped()['phantom-mrm']), model=dict(FULL), per='image', slots='current',
               text='findings', shuffle_sentences=False, epochs=a.epochs, warmup=2, bs=32, lr=a.lr, precision='fp32',
-              unpaired=sources if name == 'unpaired' else [], cache=a.out/'films')
+              **(dict(unpaired=sources, templates='disease-v2') if name == 'unpaired' else {}), cache=a.out/'films')
     got = train(run, out, tok, resume=True, quiet=True)['run']
     m, preset = from_pretrained(out/'model'), Preset.of('alta-pocket')
     films = ImageCache(a.out/'films', preset.decode)
@@ -84,7 +84,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('--data', type=Path, required=True); p.add_argument('--out', type=Path, required=True)
     p.add_argument('--results', type=Path); p.add_argument('--lr', type=float, default=1e-3)
-    for k,v in dict(folds=3, epochs=20, most=2000).items(): p.add_argument(f'--{k}', type=int, default=v)
+    for k,v in dict(folds=5, epochs=10, most=6000).items(): p.add_argument(f'--{k}', type=int, default=v)
     a = p.parse_args(); a.out.mkdir(parents=True, exist_ok=True)
     pairs, sources, nih = sets(a)
     words = [s.text for s in units(pairs)]+[t for s in sources for t in s.words()]  # of notes of every fold

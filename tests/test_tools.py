@@ -184,11 +184,16 @@ def test_staged(tree):
     "A page for the site: its title, its sentence and all of its prose; code under a heading that can be linked to."
     p = notebook(tree/'nbs'/'data'/'01_toy.ipynb', '#| default_exp data.toy',
                  '# Toy\n\n> A page.\n\nMore, and [a link](01_toy.ipynb#use).', '#| export\nimport math',
-                 '#| export\ndef area(r): return math.pi*r*r', '#| hide\nassert 1', 'from os import path', 'area(1)')
+                 '#| export\ndef area(r): return math.pi*r*r', '#| hide\nassert 1', 'from os import path', 'area(1)',
+                 '#| export\n@patch_to(Disc)\ndef edge(self): return 1',
+                 '#| export\n@patch_to(Disc)\ndef _in(self): return 2')
     (tree/'medvl'/'data').mkdir(parents=True)
-    (tree/'medvl'/'data'/'toy.py').write_text('import math\n\ndef area(r): return math.pi*r*r\n')
+    (tree/'medvl'/'data'/'toy.py').write_text('import math\n\ndef area(r): return math.pi*r*r\n\n'
+                                                   '@patch_to(Disc)\ndef edge(self): return 1\n')
     src = [c['source'] for c in make_docs.staged(p, lambda md: md)['cells']]
     assert src[0] == '---\ndescription: A page.\ntitle: Toy\n---\n'
     assert 'More, and [a link](/data/toy.ipynb#use).' in src[1]
     assert 'toy.py#L3' in src[2] and '#### area {#area}' in src[2] and src[3].startswith('def area')
-    assert src[4:] == ['area(1)']
+    assert src[4] == 'area(1)'
+    assert 'toy.py#L6' in src[5] and '#### Disc.edge {#disc.edge}' in src[5] and 'def edge' in src[6]
+    assert 'def _in' in src[7] and len(src) == 8  # a private method is shown without a heading

@@ -54,20 +54,28 @@ class Links:
         return f'/{page}#{at}' if f'{page}#{at}' in self.anchors else 'nowhere' if at else f'/{page}'
 
 
-def public(code: str) -> list[str]: return [n for n in bound_names(code) if not n.startswith('_')]
+def patched(code: str) -> list[str]:
+    "Methods that a cell adds to a class, as `Class.method`."
+    def of(s): return [ast.unparse(d.args[0]) for d in s.decorator_list
+                       if isinstance(d, ast.Call) and ast.unparse(d.func) == 'patch_to']
+    return [f'{c}.{s.name}' for s in ast.parse(code).body if isinstance(s, ast.FunctionDef) for c in of(s)]
+
+
+def public(code: str) -> list[str]:
+    return [n for n in [*bound_names(code), *patched(code)] if not n.rpartition('.')[2].startswith('_')]
 
 
 @functools.cache
 def lines_of(path: Path) -> dict[str, int]:
     "Names that the built module defines, and their lines."
     body = ast.parse(path.read_text(encoding='utf-8')).body
-    return {n: s.lineno for s in body for n in bound_names(ast.unparse(s))}
+    return {n: s.lineno for s in body for o in [ast.unparse(s)] for n in [*bound_names(o), *patched(o)]}
 
 
 def exported(cell, code: str, mod: str, links: Links) -> list[dict]:
     "The cells that stand for an exported one: a heading to link to, with the way to the source, and the code."
     names, cfg = public(code), get_config(ROOT)
-    if not bound_names(code): return []  # imports only
+    if all(isinstance(s, IMPORT) for s in ast.parse(code).body): return []
     res = []
     if names:
         py = f'{mod.replace(".", "/")}.py'
@@ -212,6 +220,8 @@ def mathml(page: str, name: str) -> str:
         if '\\' in res: raise SystemExit(f'{name}: equation not understood: {tex}')
         return spaced(res)
     page = re.sub(r'\\([\[(])(.+?)\\[\])](?=</span>)', one, page, flags=re.S)
+    prose = re.sub(r'<(pre|code|script|style)\b.*?</\1>', '', page, flags=re.S)
+    if left := re.search(r'\$\\[a-z][^<\n]*', prose): raise SystemExit(f'{name}: no equation was made of {left[0]}')
     return re.sub(r'<(link|script)[^>]*cdn\.jsdelivr\.net/npm/katex[^>]*>(</script>)?', '', page)
 
 

@@ -89,7 +89,7 @@ def eval_zeroshot(model:Path=..., # run or folder of the model
     close_run(out, 'eval zeroshot', said, **facts_of(m[2], got.dl), labels_left_out=got.left_out,
               zeroshot=got.result.to_dict())
 
-# %% ../../nbs/commands/30_eval.ipynb #36fe1ede
+# %% ../../nbs/commands/30_eval.ipynb #6c746629
 @command(app, 'scores', *EVAL_DOCS)
 def eval_scores(model:Path=..., # run or folder of the model
                 data:Path=..., # manifest, folder with one, or a known public layout; it is only read
@@ -107,7 +107,9 @@ def eval_scores(model:Path=..., # run or folder of the model
     f, zero = got.emb, got.result['zeroshot']
     typer.echo(f"{a.split}: {len(f)} pairs, {len(set(f.txt_id.tolist()))} different texts")
     for k,r in got.result['retrieval'].items():
-        typer.echo(f"  {k:6s}" + ', '.join(f'{n} {x:.3f}' for n,x in r.items() if '_R@' in n))
+        typer.echo(f"  {k:6s} " + ', '.join(f'{n} {x:.3f}' for n,x in r.items() if '_R@' in n))
+    luck = ', '.join(f'{n} {x:.3f}' for n,x in got.result['chance'].items() if '_R@' in n)
+    typer.echo(f"  chance {luck} ({got.result['rule']})")
     typer.echo(f"  zero-shot by {how}: macro AUROC {zero['macro']['auroc']}")
     close_run(out, 'eval scores', said, **facts_of(m[2], got.dl), **got.result, labels_left_out=got.left_out)
 

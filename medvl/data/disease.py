@@ -7,14 +7,15 @@ Docs: https://medvl.github.io/medvl/data/disease.html.md"""
 # %% auto #0
 __all__ = ['PROMPT_FIELDS', 'Templates', 'load_templates', 'disease_prompt']
 
-# %% ../../nbs/data/44_disease.ipynb #4db4171e
+# %% ../../nbs/data/44_disease.ipynb #d3fb3664
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +23,7 @@ from ..core import MedvlError
 from .batch import field, pad_texts
 from .tokens import encode, txt_id
 
-# %% ../../nbs/data/44_disease.ipynb #38a0a139
+# %% ../../nbs/data/44_disease.ipynb #2e8ca41d
 @dataclass(frozen=True)
 class Templates:
     "Sentences of labels. Raises `MedvlError` for a template without the placeholder `{name}`."
@@ -33,11 +34,14 @@ class Templates:
     none: str  # of a film without a finding
     names: dict[str, str]  # label -> its words
     note: str = ''  # where the words come from
+    negatives: int = 0  # findings known to be absent that a prompt denies as well, at most; drawn anew in each epoch
 
     def __post_init__(self):
         for k in ('positive','negative'):
             if '{name}' not in (t := getattr(self, k)):
                 raise MedvlError(f"templates {self.id}: {k!r} is {t!r}, without the placeholder {{name}}")
+        if not isinstance(n := self.negatives, int) or n < 0:
+            raise MedvlError(f"templates {self.id}: negatives is {n!r}; expected 0, 1, 2, ...")
 
 @lru_cache
 def load_templates(id_or_path:str|Path='disease-v1' # one that comes with medvl, or a JSON file of the same form
@@ -46,12 +50,15 @@ def load_templates(id_or_path:str|Path='disease-v1' # one that comes with medvl,
     own = Path(id_or_path).suffix == '.json'
     path = Path(id_or_path) if own else files('medvl.data')/'templates'/f'{id_or_path}.json'
     if not path.is_file(): raise MedvlError(f"no templates {str(id_or_path)!r}")
-    try: return Templates(**json.loads(path.read_text(encoding='utf-8')))
+    try:
+        d = json.loads(path.read_text(encoding='utf-8')); like = d.pop('like', None)
+        return Templates(**(asdict(load_templates(like)) if like else {}) | d)
     except (json.JSONDecodeError, TypeError) as e: raise MedvlError(f"{path.name} holds no templates: {e}") from e
 
-# %% ../../nbs/data/44_disease.ipynb #186d0364
+# %% ../../nbs/data/44_disease.ipynb #9c297978
 def disease_prompt(labels:Mapping[str,float], # 1 present, 0 absent, -1 uncertain, NaN unknown
-                   t:Templates|None=None # None: those that come with medvl
+                   t:Templates|None=None, # None: those that come with medvl
+                   rng:np.random.Generator|None=None # draws the findings that are denied as well; None: none are
                   ) -> str: # '' where nothing is known
     "A film's labels as sentences. Raises `MedvlError` for a label that the templates do not name."
     t = t or load_templates()
@@ -59,15 +66,21 @@ def disease_prompt(labels:Mapping[str,float], # 1 present, 0 absent, -1 uncertai
     if odd := sorted(known.keys()-t.names.keys()-{'No Finding'}):
         raise MedvlError(f"label {odd[0]!r} has no prompt; templates {t.id} name {', '.join(t.names)}")
     def say(form, value): # each name once: two sets may call one finding differently
-        return ' '.join(dict.fromkeys(form.replace('{name}', w) for k,w in t.names.items() if known.get(k) == value))
-    if found := say(t.positive, 1): return found
-    if known.get('No Finding') == 1 or len([v for k,v in known.items() if k != 'No Finding']) >= 13: return t.none
-    return say(t.negative, 0)
+        return list(dict.fromkeys(form.replace('{name}', w) for k,w in t.names.items() if known.get(k) == value))
+    found, denied = say(t.positive, 1), say(t.negative, 0)
+    if not found and (known.get('No Finding') == 1 or len(known.keys()-{'No Finding'}) >= 13): found = [t.none]
+    if not found: return ' '.join(denied)
+    n = 0 if rng is None else min(int(rng.integers(t.negatives+1)), len(denied))
+    return ' '.join(found + ([denied[i] for i in sorted(rng.choice(len(denied), n, replace=False))] if n else []))
 
-# %% ../../nbs/data/44_disease.ipynb #068359db
+# %% ../../nbs/data/44_disease.ipynb #cdcc5616
 PROMPT_FIELDS = ('prompt','prompt_id')  # of a method that reads them
 
-def _said(data, ids): return [disease_prompt(data.samples[i].labels, data.templates) for i in ids]
+def _denies(data): return bool(data.templates and data.templates.negatives)
+def _said(data, ids):
+    drawn = _denies(data) and data.train
+    def rng(i): return data.rng(i, 3) if drawn and not data.samples[i].text else None
+    return [disease_prompt(data.samples[i].labels, data.templates, rng(i)) for i in ids]
 
 @field('prompt', 'token ids of a sentence of the labels, -1 beyond its end', text=True)
 def _prompt(data, ids, b) -> Tensor: # [b l]
@@ -76,4 +89,9 @@ def _prompt(data, ids, b) -> Tensor: # [b l]
     return o['txt'].masked_fill(~o['txt_msk'], -1)
 
 @field('prompt_id', 'a number that equal prompts share')
-def _prompt_id(data, ids, b) -> Tensor: return torch.tensor([txt_id(s, i) for i,s in zip(ids, _said(data, ids))])
+def _prompt_id(data, ids, b) -> Tensor:
+    t = data.templates or load_templates()
+    def all_of(i):
+        s = disease_prompt(o := data.samples[i].labels, t)
+        return s + ' '.join(k for k,v in sorted(o.items()) if v == 0) if s and _denies(data) else s
+    return torch.tensor([txt_id(all_of(i), i) for i in ids])

@@ -41,7 +41,7 @@ def one_side(s:Sample, # a sample
     if kind == 'reports': return replace(s, slots=(None,)*len(s.slots), labels={})
     return replace(s, text='', labels=s.labels if kind == 'labels' else {})
 
-# %% ../../nbs/data/45_mix.ipynb #f28555ee
+# %% ../../nbs/data/45_mix.ipynb #959c8e71
 @dataclass
 class Source:
     "Unpaired samples of one kind, under the name that the logs use."
@@ -73,11 +73,12 @@ def unpaired(samples:Sequence[Sample], # of a set
                       reports=lambda k: k in ('pairs','reports'))[kind]
     out = [one_side(s, kind) for s,k in zip(samples, found) if take(k)]
     said = list(dict.fromkeys(disease_prompt(s.labels, t) for s in out)) if kind == 'labels' else []
+    if said and t and t.negatives: said += [disease_prompt({k: 0}, t) for k in t.names]
     if out: return Source(name, kind, out, {k or 'nothing': v for k,v in n.items() if not take(k)}, said)
     raise MedvlError(f"{name} has no {KINDS[kind] if kind else 'unpaired sample'}: of {len(found)} samples "
                      f"{n['pairs']} are pairs (films=, labels= or reports= before the name takes one side of them)")
 
-# %% ../../nbs/data/45_mix.ipynb #6567cade
+# %% ../../nbs/data/45_mix.ipynb #d20f8b7d
 def for_method(model:Any, # an Aligner: unpaired, weights, fields, positives
                source:Source, # of `unpaired`
                t:Templates|None=None # sentences of labels
@@ -92,7 +93,8 @@ def for_method(model:Any, # an Aligner: unpaired, weights, fields, positives
     if not getattr(model, 'positives', False):
         raise MedvlError(f"{who} would take equal prompts of {source.name} as wrong answers; --set positives=true "
                          "counts identical texts as correct")
-    return replace(source, samples=[replace(s, text=disease_prompt(s.labels, t)) for s in source.samples])
+    rng = np.random.default_rng(0)
+    return replace(source, samples=[replace(s, text=disease_prompt(s.labels, t, rng)) for s in source.samples])
 
 # %% ../../nbs/data/45_mix.ipynb #39364f50
 def parse_ratio(text:str|None, # '2:1:1', pairs first; None: 1 each

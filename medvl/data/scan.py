@@ -10,7 +10,7 @@ __all__ = ['FIRST', 'COLUMN_ORDER', 'OTHER_FILES', 'LEFTOVER', 'KEYS', 'CLAIMS',
            'note_people', 'read_reports', 'report_of', 'read_text', 'match_reports', 'goes_by', 'take_patients',
            'own_texts']
 
-# %% ../../nbs/data/33_scan.ipynb #f4676c76
+# %% ../../nbs/data/33_scan.ipynb #6ff192c2
 import os, re, warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ from .dicom import (by_orientation, check_dicom, dicom_info, mended, not_chest, 
                                text, view_kind)
 from .identity import doubtful
 from .image import deep, file_kind, read_picture, set_bits, turned
-from .pairing import Claim, Pairs, claim, keys_of, loose_claim, pair
+from .pairing import ENDING, Claim, Pairs, claim, keys_of, loose_claim, pair
 from .pixels import ImageError, by_kind, check_size, first_line, guarded, printable
 from .study import bits_text
 from .table import ReadLog, check_columns, read_table, unsaid
@@ -168,7 +168,7 @@ def scan_dicom(folder:str|Path, # looked through with all its subfolders; DICOM,
     order = {k: i for i,k in enumerate(COLUMN_ORDER)}
     return df[sorted(df.columns, key=lambda c: order.get(c, len(order)))].reset_index(drop=True)
 
-# %% ../../nbs/data/33_scan.ipynb #9ffdb712
+# %% ../../nbs/data/33_scan.ipynb #93b41323
 def scan_file(p:Path, # file
               rel:str, # its path below the folder
               rx:re.Pattern|None, # `pattern` of `scan_dicom`
@@ -188,7 +188,8 @@ def scan_file(p:Path, # file
         if o.startswith('StudyDate'): log.note('a date that can not be: kept', f'{rel}: {o}')
         else: log.note(*as_logged(o, '', rel))
     if not info.get('patient_id'):
-        guesses = dict(folder=rel.split('/')[0] if '/' in rel else '', study=info.get('study_uid'), file=p.stem)
+        guesses = dict(folder=rel.split('/')[0] if '/' in rel else '', study=info.get('study_uid'),
+                       file=ENDING.sub('', p.name))
         info['patient_from'], info['patient_id'] = next((k, v) for k,v in guesses.items() if v)
         log.note('no patient in the header: named after the first folder, the study or the file', rel)
     if m and m.groupdict().get('study'): info['study_id'] = f"{info['patient_id']}/{info['study_id']}"
@@ -226,14 +227,15 @@ def all_files(folder:Path, # looked through with its subfolders
         else: log.note('a link to a file that is there anyway: left out', below(p))
     return sorted(map(Path, files))
 
-# %% ../../nbs/data/33_scan.ipynb #5c0a0003
+# %% ../../nbs/data/33_scan.ipynb #e0153620
 def note_people(df:pd.DataFrame, log:ReadLog # a scan; gets the ids
                ):
     "Say which ids are no proof of one person."
-    facts = [dict(zip(('sex','birth_date'), o)) for o in df.reindex(columns=['sex','birth_date'],
-        fill_value='').values]
-    n = Counter(df.patient_id)
-    for k,why in doubtful(SimpleNamespace(patient=p, info=o) for p,o in zip(df.patient_id, facts)).items():
+    cells, n = df.reindex(columns=['sex','birth_date','age','time'], fill_value='').values, Counter(df.patient_id)
+    units = (SimpleNamespace(patient=p, time=datetime.fromisoformat(when) if when else None,
+                             info=dict(sex=sex, birth_date=born, age=age))
+             for p,(sex,born,age,when) in zip(df.patient_id, cells))
+    for k,why in doubtful(units).items():
         log.note('patient id that is no proof of one person', f'{k!r}, {n[k]} films: {why}')
 
 # %% ../../nbs/data/33_scan.ipynb #6e789580

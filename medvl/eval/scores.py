@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/eval/scores.html.md"""
 __all__ = ['PairFeatures', 'join_feats', 'text_fields', 'pair_features', 'pair_scores', 'combine', 'score_retrieval',
            'prompt_scores', 'score_zeroshot']
 
-# %% ../../nbs/eval/30_scores.ipynb #6109256a
+# %% ../../nbs/eval/30_scores.ipynb #9545c5c2
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ from tqdm import tqdm
 from ..core import Aligner, Batch, Feat, MedvlError
 from .maps import evaluating, phrase_feats
 from .metrics import MetricError, ranks
-from .retrieval import NEAR, RULES, both_ways
+from .retrieval import NEAR, RULES, both_ways, film_ids
 from .zeroshot import binary_labels, multilabel_table
 
-# %% ../../nbs/eval/30_scores.ipynb #862f5f17
+# %% ../../nbs/eval/30_scores.ipynb #225b9c5b
 @dataclass
 class PairFeatures:
     "Films and texts of a data set with their cells and words; row i of everything is the same sample."
@@ -36,6 +36,7 @@ class PairFeatures:
     txt_id: Int[Tensor, 'n']  # equal for equal texts
     ids: Int[Tensor, 'n']  # position in the data set
     lbl: Float[Tensor, 'n k']|None = None  # labels, as in the batch
+    img_id: Int[Tensor, 'n']|None = None  # equal for equal pixels; None: not known
     def __len__(self): return len(self.ids)
 
 def join_feats(parts:Sequence[Feat] # of one tower, one after the other
@@ -65,13 +66,13 @@ def pair_features(model:Aligner, # put into eval mode, and back
     def kept(f): return (f.map(lambda x: x.half() if half and x.is_floating_point() else x)).to('cpu')
     with evaluating(model):
         for b, ids in tqdm(dl, desc='encode', disable=None if progress is None else not progress, leave=False):
-            b = Batch.of(b).to(device); films, msk = b.slots()
+            b = Batch.of(b); film = film_ids(b.img, b.img_msk); b = b.to(device); films, msk = b.slots()
             if b.txt is None or not (has := b.txt_msk.any(1)).any(): continue
             img.append(kept(model.encode_image(films[has], msk[has])))
             word = None if b.word is None else b.word[has]
             own = {k: b.need(k, who=model)[k][has] for k in more}
             txt.append(kept(model.encode_text(b.txt[has], b.txt_msk[has], word, **own)))
-            also = (b.txt_id, torch.as_tensor(ids), b.lbl)
+            also = (b.txt_id, torch.as_tensor(ids), b.lbl, film)
             rest.append([None if x is None else x[has.to(x.device)].cpu() for x in also])
     if not img: raise MedvlError('no sample of this data set has a text')
     extra = [None if o[0] is None else torch.cat(o) for o in zip(*rest)]
@@ -115,20 +116,24 @@ def combine(parts:Mapping[str, Float[Tensor, 'n m']], # of `pair_scores`
         if s.std() < 1e-9: raise MetricError(f"{k}: all {s.numel()} scores are equal")
     return sum((s-s.mean())/s.std() for s in parts.values())
 
-# %% ../../nbs/eval/30_scores.ipynb #0034e614
+# %% ../../nbs/eval/30_scores.ipynb #5e36f3c7
 def score_retrieval(S:Float[Tensor, 'n m'], # a square of scores
                     id_v:Int[Tensor, 'n'], # text id of each film
                     id_t:Int[Tensor, 'm']|None=None, # text id of each text; None: text i belongs to film i
                     ks:Sequence[int]=(1,5,10), # list lengths
                     ties:str='pessimistic', # 'pessimistic', 'mean' or 'optimistic'
-                    rule:str='distinct-v2' # each text once; 'pairs-v1': all columns
+                    rule:str='distinct-v2', # each text and each film once; 'pairs-v1': all columns and rows
+                    img_id:Int[Tensor, 'n']|None=None # equal for equal films; None: all are different
                    ) -> dict[str,float]:
     "Retrieval in both directions from scores, with the keys of `eval.retrieval`. Raises `MetricError`."
     if rule not in RULES: raise MetricError(f"unknown rule {rule!r}; known: {', '.join(RULES)}")
-    s, ids = np.asarray(S, dtype=np.float64), np.asarray(id_v if id_t is None else id_t)
-    right, near = np.asarray(id_v)[:,None] == ids[None], NEAR*float(np.abs(s).max())
-    text = np.sort(np.unique(ids, return_index=True)[1]) if rule == RULES[0] else slice(None)
-    return both_ways((ranks(s[:,text], right[:,text], ties, near), ranks(s.T, right.T, ties, near)), ks)
+    s, own = np.asarray(S, dtype=np.float64), np.asarray(id_v)
+    ids = own if id_t is None else np.asarray(id_t)
+    right, near = own[:,None] == ids[None], NEAR*float(np.abs(s).max())
+    def once(*x): return np.sort(np.unique(np.stack(x, 1), axis=0, return_index=True)[1])
+    text = once(ids) if rule == RULES[0] else slice(None)
+    film = once(np.asarray(img_id), own) if rule == RULES[0] and img_id is not None else slice(None)
+    return both_ways((ranks(s[:,text], right[:,text], ties, near), ranks(s[film].T, right[film].T, ties, near)), ks)
 
 # %% ../../nbs/eval/30_scores.ipynb #c9848dd2
 def prompt_scores(model:Aligner, # with `scores`

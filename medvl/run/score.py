@@ -155,16 +155,17 @@ def ask_zeroshot(model:tuple, # of `loaded`
                    n_boot=a.n_boot, seed=a.seed, slots=a.slots, **how)
     return Answer(res, dl, emb, left)
 
-# %% ../../nbs/run/30_score.ipynb #1d9ee1a7
+# %% ../../nbs/run/30_score.ipynb #b7ba9388
 def ask_scores(model:tuple, # of `loaded`
                draw:Callable[[str],list], # split -> samples with a text
                a:Scoring=Scoring(), # split, bs, slots, n_boot
                how:str='z', # score that classifies: z, mean, glob or local
                prompts:Any='chexpert14-plain-v1', # a prompt set, its id, or a JSON file
                ks:Sequence[int]=(1,5,10) # list lengths
-              ) -> Answer: # result: retrieval by kind of score, zeroshot
+              ) -> Answer: # result: rule of retrieval, chance, retrieval by kind of score, zeroshot
     "Retrieval and zero-shot by a method's own scores."
     from medvl.data.prompts import load_prompts
+    from medvl.eval.retrieval import RULES, Embeddings, chance
     from medvl.eval.scores import combine, pair_features, pair_scores, score_retrieval, score_zeroshot, text_fields
     (m, tok, cfg), ps = model, load_prompts(prompts) if isinstance(prompts, (str, Path)) else prompts
     names = list(ps.classes)
@@ -172,9 +173,10 @@ def ask_scores(model:tuple, # of `loaded`
     dl = eval_loader(smp, tok, cfg, a, names, text_fields(m))
     f = pair_features(m, dl); parts = pair_scores(m, f.img, f.txt)
     kinds = [*parts, *(('z',) if len(parts) > 1 else ())]
-    found = {k: score_retrieval(combine(parts, k), f.txt_id, ks=ks) for k in kinds}
+    found = {k: score_retrieval(combine(parts, k), f.txt_id, ks=ks, img_id=f.img_id) for k in kinds}
+    luck = chance(Embeddings(f.img.glob, f.txt.glob, txt_id=f.txt_id, img_id=f.img_id), ks)
     zero = score_zeroshot(m, f, tok, ps.classes, names, how, n_boot=a.n_boot)
-    return Answer(dict(retrieval=found, zeroshot=zero), dl, f, left)
+    return Answer(dict(rule=RULES[0], chance=luck, retrieval=found, zeroshot=zero), dl, f, left)
 
 TASKS = dict(retrieval=ask_retrieval, zeroshot=ask_zeroshot, scores=ask_scores)
 

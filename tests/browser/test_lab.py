@@ -17,7 +17,8 @@ def lab(port, tmp_path_factory):
     log = open(work/'log', 'w')
     cmd = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}',
            '--IdentityProvider.token=t', '--LabApp.expose_app_in_browser=True', '--notebook-dir', work/'nbs']
-    proc = subprocess.Popen(cmd, stdout=log, stderr=log)
+    env = {k: v for k, v in os.environ.items() if k != 'MPLBACKEND'}  # figures are shown, as a reader sees them
+    proc = subprocess.Popen(cmd, stdout=log, stderr=log, env=env)
     url = f'http://127.0.0.1:{port}'
     for _ in range(120):
         try: urllib.request.urlopen(f'{url}/api?token=t', timeout=2); break

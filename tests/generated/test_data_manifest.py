@@ -2,15 +2,16 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Manifests
-import json, math, os, re, shutil
+import hashlib, json, math, os, re, shutil
 from collections import Counter, defaultdict
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Iterable, NamedTuple, Sequence
 import numpy as np
 import pandas as pd
 from PIL import Image
-from medvl.core import MedvlError
+from medvl.core import CHEXPERT, MedvlError
 from medvl.files import jsonable, written
 from medvl.data.dicom import view_kind
 from medvl.data.identity import doubtful, person
@@ -38,9 +39,21 @@ tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name)/'set'; d.mkdir()
 def show(o): print(str(o).replace(str(d), 'set'))  # the same words on every machine
 
 # %% [11] Cells
-from medvl.data.manifest import (Row)
+from medvl.data.manifest import (plain, OURS, odd_name)
 
 # %% [12] Cells
+test_eq(plain(' Pleural__Effusion '), plain('pleural effusion')); test_eq(OURS['edema'], 'Edema')
+names = ('No Finding', 'Nodule/Mass', 'Pleural_Thickening', 'Effusion, left', 'Lung: mass', 'COVID-19', 'Épanchement')
+test_eq({odd_name(k) for k in names}, {''})
+wrong = ('', 'Edema, Pneumonia', 'edema/pleural_effusion', 'Edema and Pneumonia', 'Edema:1', 'edema: false',
+         'No edema', '-Edema', "['Edema', 'Mass']", '["Edema"]')
+for k in wrong: print(f'{k!r:26} expected {odd_name(k)}')
+assert all(map(odd_name, wrong))
+
+# %% [14] Cells
+from medvl.data.manifest import (Row)
+
+# %% [15] Cells
 r = Row('m.csv', 2, {'a': ' 3.5 ', 'b': 'x', 'labels': 'Edema|Mass=0', 'label:Nodule': '-1', 'label:Hernia': '',
                      'time': '2020-01-31', 'image': 'x/y.png', 'up': 'x/../../y.png'})
 test_eq((r.number('a'), r.number('none'), r['none']), (3.5, None, ''))
@@ -53,33 +66,38 @@ test_eq(r.file('image', Path('/data')), '/data/x/y.png')
 test_eq(Row('', 0, {'image': r'x\y.png'}).file('image', Path('/data')), '/data/x/y.png')
 test_fail(lambda: r.file('up', Path('/data')), contains='a path below /data')
 test_eq(Row('', 0, {'image': '/films/a.png'}).file('image', Path('/data')), os.path.normpath('/films/a.png'))
+test_eq({Row('', 0, {'image': o}).id for o in ('x/y.png', './x/y.png', 'x/../x//y.png', r'x\y.png')}, {'x/y.png'})
+test_eq(Row('', 0, {'image': './y.png', 'image_id': './y'}).id, './y')
 test_fail(lambda: Row('', 0, {'labels': 'Edema=2'}).labels(), contains="1, 0 or -1 for 'Edema'")
+test_eq(Row('', 0, {'labels': 'Edema; Mass = 0;'}).labels(), {'Edema': 1., 'Mass': 0.})
+test_fail(lambda: Row('m.csv', 0, {'labels': 'Edema, Pneumonia'}).labels(),
+          contains="row 2, column 'labels': 'Edema, Pneumonia'; expected one finding; several are joined by |")
 test_eq(Row('', 0, {'label: Edema': 'True', 'labels': ' Edema = 1 |Mass=0'}).labels(), {'Edema': 1., 'Mass': 0.})
 for o in ({'labels': 'Edema=1|Edema=0'}, {'labels': 'Edema', 'label: Edema': '0'}, {'label:Edema': '1',
-    'label: Edema': '-1'}):
+    'label: Edema': '-1'}, {'label:edema': '0', 'label:Edema': '1'}):
     test_fail(lambda: Row('', 0, o).labels(), contains="one value for 'Edema', not both")
 test_fail(lambda: Row('', 0, {'label:Edema': 'yes'}).labels(),
     contains="column 'label:Edema': 'yes'; expected 1, 0 or -1")
 
-# %% [14] From rows to studies
+# %% [17] From rows to studies
 from medvl.data.manifest import (KNOWN, read_manifest)
 
-# %% [16] From rows to studies
-from medvl.data.manifest import (row_views)
+# %% [19] From rows to studies
+from medvl.data.manifest import (row_views, same_film)
 
-# %% [18] From rows to studies
+# %% [21] From rows to studies
 from medvl.data.manifest import (ONE, group_rows, count_found)
 
-# %% [20] From rows to studies
+# %% [23] From rows to studies
 from medvl.data.manifest import (words, note_ids)
 
-# %% [22] Links
-from medvl.data.manifest import (link_rows, read_regions)
+# %% [25] Links
+from medvl.data.manifest import (named, link_rows, read_regions)
 
-# %% [23] Links
+# %% [26] Links
 from medvl.data.manifest import (check_link, check_circles)
 
-# %% [25] Links
+# %% [28] Links
 rng = np.random.default_rng(0); (d/'films').mkdir()
 for n in 'abcde': Image.fromarray(rng.integers(0, 255, (48,40), np.uint8)).save(d/f'films/{n}.png')
 head = 'image,image_id,patient_id,study_id,offset_days,view,text,labels,split,scanner\n'
@@ -95,7 +113,7 @@ test_eq([v.id for v in b.laterals], ['c']); test_eq(b.labels, {'Effusion': 1., '
 test_eq(a.views[0].info, {'scanner': 'X1'})
 test_eq((a.views[0].text, c.views[0].text, c.group, c.split), ('Clear lungs.', None, 'p2', 'test'))
 
-# %% [27] Links
+# %% [30] Links
 def says(text, **kw):
     "The message for a bad manifest, without the folder."
     try: read_manifest(table(d, text), **kw)
@@ -123,7 +141,25 @@ test_eq('rows 2 and 4' in said['duplicate'] and 'films/z.png (1 of 1' in said['a
         and 'train or val or test' in said['split'], True)
 test_eq([k for k,v in said.items() if v == 'was read'], [])
 
-# %% [29] Links
+# %% [32] Links
+def twice(a, b): return says(f'image,patient_id\n{a},p1\nfilms/b.png,p1\n{b},p1\n')
+for a, b in (('films/a.png','./films/a.png'), ('films/x/../a.png','films/a.png'), ('films/a.png', r'films\a.png'),
+             (str(d/'films/a.png'), 'films/a.png')):
+    said = twice(a, b); show(said)
+    assert 'rows 2 and 4' in said or "row 4, column 'image'" in said and 'the film of row 2' in said
+said = says('image,image_id,patient_id\nfilms/a.png,a,p1\n./films/a.png,b,p9\n'); show(said)
+assert "of patient 'p1', not 'p9'" in said
+log = ReadLog('set')
+got = read_manifest(table(d, 'view,image,patient_id,study_id,image_id,labels,label:mass,prior_image_id\n'
+    'PA,films/a.png,p1,s,a,edema;Lung_Cyst,1,\nPA,./films/a.png,p1,s,a2,EDEMA=0|lung  cyst,,\n'
+    'PA,films/b.png,p1,t,,pleural_effusion=-1,,\nPA,films/c.png,p1,u,,,,./films/b.png\n'), log=log); show(log)
+test_eq([s.labels for s in got], [{'Edema': 1., 'Lung_Cyst': 1., 'mass': 1.}, {'Pleural Effusion': -1.}, {}])
+test_eq((got[2].prior.id, got[1].views[0].id), ('t', 'films/b.png'))
+test_eq(Counter(w for w,_ in log.noted), {"label 'edema' read as 'Edema'": 1, "label 'EDEMA' read as 'Edema'": 1,
+    "label 'lung  cyst' read as 'Lung_Cyst'": 1, "label 'pleural_effusion' read as 'Pleural Effusion'": 1,
+    'one file under several image_ids: each is a film of its own': 1})
+
+# %% [34] Links
 log = ReadLog('small')
 links = ('image,image_id,patient_id,offset_days,view,prior_image_id\nfilms/a.png,a,p,0,PA,\nfilms/b.png,b,p,3,PA,\n'
          'films/d.png,d,p,5,PA,a\nfilms/gone.png,g,p,9,PA,b\n')
@@ -137,7 +173,7 @@ show(log)
 test_eq(v.boxes, [Box('heart',1,2,3,4)]); test_eq(v.masks['lung'].endswith('films/e.png'), True)
 (d/'regions.csv').unlink()
 
-# %% [31] Doubtful ids and times
+# %% [36] Doubtful ids and times
 rows = ['a,ANONYMOUS,F,19500101,2020-01-01,nan', 'b,ANONYMOUS,M,19600101,2020-02-01,Clear.',
     'c,p3,F,1950,2020-01-01T09:30:00Z,',
         'd,p3,F,1950,2020-03-01T09:30:00,None', 'e,P3,F,1950,2020-03-01,']
@@ -156,13 +192,13 @@ log = ReadLog(); linked = read_manifest(table(d,
 test_eq([s.prior and s.prior.id for s in linked], [None,'a',None])   # the table says so of b; c is somebody else
 assert ('prior_image_id names a film of another person: not linked', 'row 4: a') in log.noted
 
-# %% [33] Writing one
+# %% [38] Writing one
 from medvl.data.manifest import (write_manifest, view_row)
 
-# %% [35] Writing one
+# %% [40] Writing one
 from medvl.data.manifest import (safe, put_file)
 
-# %% [36] Writing one
+# %% [41] Writing one
 out = Path(tmp.name)/'out'
 px = rng.integers(0, 255, (40,40), np.uint8)
 made = [Study('p1', 's1', 0., [View(id='x/1', px=px, pos='PA', boxes=[Box('heart',1.,2.,3.,4.,'big heart')],
@@ -192,7 +228,13 @@ test_eq([v.path for s in there for v in s.views], [v.path for s in got for v in 
 test_eq(sorted(o.name for o in (out/'elsewhere').iterdir()), ['n.csv','regions.csv'])
 test_fail(lambda: write_manifest(made+made[:1], out/'n.csv'), contains="'x/1' is used twice")
 test_fail(lambda: write_manifest([Study('p','s',labels={'a|b': 1.},views=[View(id='1', px=px)])], out/'n.csv'),
-          contains="can't hold | or =")
+          contains="study 's': not the name of one finding in a manifest: 'a|b'")
+test_eq(safe('1.2_b'), '1.2_b'); test_ne(safe('a/b'), safe('a b'))
+twins = [Study('p', f's{k}', views=[View(id=k, px=px//(i+1), masks={'lung': px > 99*i})])
+         for i,k in enumerate(('a/b','a b','a_b'))]
+back = read_manifest(write_manifest(twins, out/'twins/m.csv'), log=ReadLog())
+test_eq(len({s.views[0].path for s in back} | {s.views[0].masks['lung'] for s in back}), 6)
+for s,t in zip(twins, back): test_eq(s.views[0].px, np.asarray(Image.open(t.views[0].path)))
 
-# %% [37] Writing one
+# %% [42] Writing one
 tmp.cleanup()

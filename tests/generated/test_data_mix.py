@@ -64,6 +64,11 @@ class Both(Pairs):
     fields = ('img','txt','prompt')
 test_eq(for_method(Pairs(), a).samples[0].text, 'There is edema.')
 test_eq(for_method(Both(), a).samples[0].text, '')                            # it has a field of its own
+v2 = load_templates('disease-v2')
+b = unpaired([replace(a.samples[0], labels={'Edema': 1, 'Fracture': 0})]*9, 'B', t=v2)
+test_eq({s.text for s in for_method(Pairs(), b, v2).samples},
+        {'There is edema.', 'There is edema. There is no fracture.'})
+assert 'There is no hernia.' in b.words()  # for a tokenizer: all that may be said
 test_fail(lambda: for_method(Pairs(positives=False), a), contains='--set positives=true')
 test_fail(lambda: for_method(Both(), unpaired(every, 'A', 'films')),
           contains='Both has no term for films alone (A); it takes films with labels')

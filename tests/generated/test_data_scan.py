@@ -16,7 +16,7 @@ from medvl.data.dicom import (by_orientation, check_dicom, dicom_info, mended, n
                                text, view_kind)
 from medvl.data.identity import doubtful
 from medvl.data.image import deep, file_kind, read_picture, set_bits, turned
-from medvl.data.pairing import Claim, Pairs, claim, keys_of, loose_claim, pair
+from medvl.data.pairing import ENDING, Claim, Pairs, claim, keys_of, loose_claim, pair
 from medvl.data.pixels import ImageError, by_kind, check_size, first_line, guarded, printable
 from medvl.data.study import bits_text
 from medvl.data.table import ReadLog, check_columns, read_table, unsaid
@@ -111,6 +111,12 @@ test_eq(df.patient_id[0], '1.2.4')          # two such films of one study are on
 df[['image','patient_id','study_id','time','view','view_class','width']]
 
 # %% [23] The scan
+with tempfile.TemporaryDirectory() as t:
+    for k in ('1.2.840.1','1.2.840.2','1.2.840.3.png'):
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (48,40), np.uint8)).save(Path(t)/k, 'png')
+    test_eq(scan_dicom(t, log=ReadLog()).patient_id.tolist(), ['1.2.840.1','1.2.840.2','1.2.840.3'])
+
+# %% [25] The scan
 for n in ('007_v1_PA','007_v2_lateral','008_v1_AP'):
     (q := d.parent/'png').mkdir(exist_ok=True); Image.fromarray(np.full((40,40), 9, np.uint8)).save(q/f'{n}.png')
 named = scan_dicom(q, pattern=r'(?P<patient>\d+)_(?P<study>v\d)_(?P<view>\w+)\.png', log=ReadLog())
@@ -122,22 +128,22 @@ test_eq(plain.patient_id.tolist(), ['007_v1_PA','007_v2_lateral','008_v1_AP']); 
 test_fail(lambda: scan_dicom(d/'junk', log=ReadLog('junk')), contains='no usable film in 7 files')
 test_fail(lambda: scan_dicom(d/'nowhere'), contains='no such folder')
 
-# %% [25] The reports
+# %% [27] The reports
 from medvl.data.scan import (KEYS, read_reports, report_of, read_text)
 
-# %% [27] The reports
+# %% [29] The reports
 from medvl.data.scan import (CLAIMS, match_reports, goes_by, take_patients)
 
-# %% [29] The reports
+# %% [31] The reports
 from medvl.data.scan import (own_texts)
 
-# %% [30] The reports
+# %% [32] The reports
 two = pd.DataFrame(dict(image=['a','b','c'], study_id=['s','s','t'], report=['One.','Two.','Three.']))
 own = own_texts(two, log := ReadLog())
 test_eq((own.report.tolist(), own.text.tolist()), (['','','Three.'], ['One.','Two.','']))
 test_eq([w for w,_ in log.noted], ['films of a study with different reports: each kept as the text of its film'])
 
-# %% [31] The reports
+# %% [33] The reports
 said = pd.DataFrame([dict(accession='A1', report='Clear.'), dict(accession='A2', report='Effusion.'),
                      dict(accession='A9', report='Lost.'), dict(accession='', report='')])
 log = ReadLog('scan of clinic'); both = scan_dicom(d, said, log=log); show(log)
@@ -160,7 +166,7 @@ test_fail(lambda: match_reports(df, d/'letters', ReadLog()), contains='x.txt: li
 log = ReadLog(); match_reports(df, pd.DataFrame([dict(accession='B1', report='x')]), log); print(log.lines[0])
 assert log.lines[0].startswith("no report fits a film: a report goes by accession 'B1' ...; a film by "), log.lines
 
-# %% [33] The reports
+# %% [35] The reports
 write_table(both, d/'manifest.csv')
 test_eq(read_table(d/'manifest.csv', ['image','patient_id']).report.tolist(), both.report.tolist())
 tmp.cleanup()

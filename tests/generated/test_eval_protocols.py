@@ -3,6 +3,7 @@
 
 # %% [3] Protocols
 import csv, hashlib, json, re
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from jaxtyping import Float
 from medvl.core import Aligner, MedvlError
 from medvl.files import jsonable
 from medvl.data.batch import StudyDL
+from medvl.data.pairing import ends, parts_of, stem
 from medvl.data.prompts import load_prompts
 from medvl.data.study import Sample
 from medvl.eval.metrics import mean_interval
@@ -24,6 +26,7 @@ from medvl.train.step import bare
 # %% [4] Protocols
 import tempfile
 from fastcore.test import *
+from medvl.data.study import View
 
 # %% [6] The rules
 from medvl.eval.protocols import (FIVE, EIGHT, Protocol, PUBLISHED, protocol)
@@ -58,9 +61,32 @@ lots = replace(few, per_class=200)
 test_fail(lambda: draw_set(many, lots), contains="needs 200 films with only 'Atelectasis', there are")
 
 # %% [12] Or a list from a file
-from medvl.eval.protocols import (_names, read_list, set_hash)
+from medvl.eval.protocols import (_bare, fit, find_films)
 
 # %% [13] Or a list from a file
+def paths(*films): # of each: path and id
+    old = View('x/old.png', 'old')
+    return [Sample((View(p, id or p), None, old, None), '', id or p, 'p', 'p', None, {}, None) for p,id in films]
+def found(names, data, **kw): return [s.id for s in find_films(names, data, 'list', **kw)]
+dots = paths(*((f'/d/1.2.840.{i}', '') for i in range(1, 4)))
+test_eq(found(['1.2.840.3', '1.2.840.1.dcm', r'C:\d\1.2.840.2'], dots), [f'/d/1.2.840.{i}' for i in (3, 1, 2)])
+same = paths(*((f'/d/p{i}/IM-1.png', f'p{i}/IM-1.png') for i in (1, 2)),
+             ('/d/q/b.v1.png', 'b1'), ('/d/q/b.v2.png', 'b2'))
+test_eq(found(['p2/IM-1.png', 'p1/im-1', 'b.v2', '/mnt/d/q/b.v1.jpg'], same),
+        ['p2/IM-1.png', 'p1/IM-1.png', 'b2', 'b1'])
+test_fail(lambda: found(['IM-1.png', 'b1'], same),
+          contains='1 of 2 names fit several films: IM-1.png (p1/IM-1.png, p2')
+for o in ('p3/IM-1.png', 'b', '1.2.840', '', 'x/old.png'):
+    test_fail(lambda: found([o], same+dots), contains='1 of 1 films are not in the data')
+test_fail(lambda: found(['b1', 'q/b.v1.png'], same), contains='list: film b1 occurs twice: b1; q/b.v1.png')
+rsna = paths(('/d/train/u1.dcm', ''), ('/d/train/u2.dcm', ''))
+test_eq(found(['images/u2.dcm', 'images/u1.dcm'], rsna), ['/d/train/u2.dcm', '/d/train/u1.dcm'])
+test_fail(lambda: found(['a/u2.dcm', 'b/u1.dcm'], rsna), contains='2 of 2 films are not in the data')
+
+# %% [15] Or a list from a file
+from medvl.eval.protocols import (read_list, set_hash)
+
+# %% [16] Or a list from a file
 with tempfile.TemporaryDirectory() as d:
     f = Path(d)/'list.csv'
     f.write_text('image,class,text\ns003,Edema,\ns001,Cardiomegaly,own words\n')
@@ -72,10 +98,10 @@ with tempfile.TemporaryDirectory() as d:
     f.write_text('film\ns003\n'); test_fail(lambda: read_list(f, many, few), contains='columns image and class')
 test_eq(set_hash(films, cls) == set_hash(films[::-1], cls[::-1]), False)
 
-# %% [15] Films with and without one finding
+# %% [18] Films with and without one finding
 from medvl.eval.protocols import (read_targets, judged_parts)
 
-# %% [16] Films with and without one finding
+# %% [19] Films with and without one finding
 some = [replace(s, labels={'Pneumonia': float(i%3 == 0)}, split=('val','test')[i%2]) for i,s in enumerate(many[:12])]
 test_eq({k: len(v) for k,v in judged_parts(some).items()}, dict(test=6, val=6))
 test_fail(lambda: judged_parts(some[:1], need=['val']), contains='the val part has 1 films of one kind')
@@ -88,26 +114,28 @@ with tempfile.TemporaryDirectory() as d:
     test_eq({k: len(v) for k,v in judged_parts(some, path=d).items()}, dict(test=2, val=4))  # both files of the folder
     (d/'t.csv').write_text(f'image,target,split\n{ids[0]},1,val\n{ids[1]},0.0,val\n')
     test_eq(len(judged_parts(some, need=['val'], path=d/'t.csv')['val']), 2)
-    for text, why in [('image,target,split\nx,1,val\ny,0,val\n', '2 of 2 films are not in the data, e.g. x'),
+    for text, why in [('image,target,split\nx,1,val\ny,0,val\n', '2 of 2 films are not in the data: x (val); y (val)'),
                       ('image,target,split\nx,2,val\n',  "line 2: expected a film, its target"),
+                      (f'image,target,split\n{ids[0]},1,val\n{ids[0]},1,test\n',
+                       f'film {ids[0]} occurs twice: {ids[0]} (val); {ids[0]} (test)'),
                       ('', "line 1: expected")]:
         (d/'t.csv').write_text(text); test_fail(lambda: judged_parts(some, path=d/'t.csv'), contains=why)
     (d/'val_list.txt').write_text('a.dcm\n')
     test_fail(lambda: judged_parts(some, path=d), contains="val_list.txt: line 1: expected a film")
     test_fail(lambda: read_targets(d/'no'), contains='no list of films')
 
-# %% [18] Impressions, as GLoRIA cleans them
+# %% [21] Impressions, as GLoRIA cleans them
 from medvl.eval.protocols import (clean_impression)
 
-# %% [19] Impressions, as GLoRIA cleans them
+# %% [22] Impressions, as GLoRIA cleans them
 raw = '1. No acute\nfinding. 2. Effusion. 3. Heart size is 1.5 x normal.'
 test_eq(clean_impression(raw), 'no acute finding heart size is 1 5 x normal')
 test_eq(clean_impression('Normal.'), '')                            # a sentence of one word
 
-# %% [21] Retrieval by class
+# %% [24] Retrieval by class
 from medvl.eval.protocols import (precision_by_class)
 
-# %% [22] Retrieval by class
+# %% [25] Retrieval by class
 t = torch.eye(5)[cls]                                               # embeddings that know the class
 few = replace(few, ks=(5,8))
 r = precision_by_class(few, t, t, cls, cls, n_boot=20, set=set_hash(films, cls))
@@ -119,10 +147,10 @@ test_eq(abs(noise['metrics']['P@8']-.2) < .1, True)
 half = t.clone(); half[:8] = t[8]                                   # films of the first class look like the second
 test_eq(precision_by_class(few, half, t, cls, cls, n_boot=0)['by_class']['Atelectasis'], {'P@5': 0., 'P@8': 0.})
 
-# %% [24] Zero-shot
+# %% [27] Zero-shot
 from medvl.eval.protocols import (run_zeroshot)
 
-# %% [26] Zero-shot
+# %% [29] Zero-shot
 from medvl.core import Feat
 from medvl.eval.retrieval import Embeddings
 class Oracle(Aligner):
@@ -157,10 +185,10 @@ test_eq(one['threshold_from'].startswith('validation'), True); test_eq(set(one['
 wrong = protocol('chexpert8x200-i2i-v1')
 test_fail(lambda: run_zeroshot(wrong, m, rsna, Tok(m), ()), contains='is a protocol of retrieval')
 
-# %% [29] Checkpoint selection by a validation protocol
+# %% [32] Checkpoint selection by a validation protocol
 from medvl.eval.protocols import (with_prompts, protocol_metric)
 
-# %% [31] By hand: a model that turns
+# %% [34] By hand: a model that turns
 import math
 from medvl.core import Out, seed_everything
 from medvl.data.batch import dataloaders, sample_loader
@@ -170,7 +198,7 @@ from medvl.data.tokens import train_tokenizer
 from medvl.models.checkpoint import read_state
 from medvl.train.learner import align_learner, fit
 
-# %% [32] By hand: a model that turns
+# %% [35] By hand: a model that turns
 class Turn(Aligner):
     "Films by brightness, on a half circle; `by` turns them. Statements: two opposite points."
     def __init__(self, by=0.):
@@ -203,14 +231,14 @@ a = brightness[0]/255*math.pi/2+1.7; s = np.sin(a)-np.cos(a)           # turned 
 pairs = [(x > y)+.5*(x == y) for x in s[brightness[1]] for y in s[~brightness[1]]]
 test_close(asked(1.7), np.mean(pairs)); assert 0 < asked(1.7) < 1
 
-# %% [34] By hand: a model that turns
+# %% [37] By hand: a model that turns
 other = with_prompts('rsna-zs-plain-v1', 'chexpert14-plain-v1'); print(other.id, other.hash[:8])
 test_eq(other.id, 'rsna-zs-plain-v1+chexpert14-plain-v1'); test_ne(other.hash, protocol('rsna-zs-plain-v1').hash)
 test_eq(with_prompts('rsna-zs-plain-v1', None), protocol('rsna-zs-plain-v1'))
 for k in ('chexpert5x200-zs-v1','chexpert8x200-t2i-v1'):
     test_fail(lambda: protocol_metric(k, dl, tok), contains='has no AUROC')
 
-# %% [36] A training that goes past its best
+# %% [39] A training that goes past its best
 def run(out, **kw):
     seed_everything(0)
     dls = dataloaders(films, tok, plain, 8, slots=['current_frontal'], classes=['Pneumonia'], seed=0)

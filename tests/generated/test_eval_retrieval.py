@@ -60,7 +60,7 @@ plt.show()
 from medvl.eval.retrieval import (Embeddings)
 
 # %% [9] From a data set to embeddings
-from medvl.eval.retrieval import (_unit, _film_ids, _encode, embed)
+from medvl.eval.retrieval import (_unit, film_ids, _encode, embed)
 
 # %% [10] From a data set to embeddings
 m = Toy().train()

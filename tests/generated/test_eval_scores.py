@@ -15,7 +15,7 @@ from tqdm import tqdm
 from medvl.core import Aligner, Batch, Feat, MedvlError
 from medvl.eval.maps import evaluating, phrase_feats
 from medvl.eval.metrics import MetricError, ranks
-from medvl.eval.retrieval import NEAR, RULES, both_ways
+from medvl.eval.retrieval import NEAR, RULES, both_ways, film_ids
 from medvl.eval.zeroshot import binary_labels, multilabel_table
 
 # %% [4] Scores of pairs
@@ -89,6 +89,9 @@ test_eq(score_retrieval(S['glob'], f.txt_id, rule='pairs-v1').keys(), want.keys(
 emb = Embeddings(f.img.glob, f.txt.glob, torch.ones(len(f)).bool(), f.txt_id)
 old = score_retrieval(S['glob'], f.txt_id, rule='pairs-v1'); new = both_ways(pair_ranks(emb))
 for k in want: test_close(old[k], float(want[k]), eps=1e-6); test_close(got[k], new[k], eps=1e-6)
+emb.img_id = torch.arange(len(f)) // 2; both = score_retrieval(S['glob'], f.txt_id, img_id=emb.img_id)
+for k,v in both_ways(pair_ranks(emb)).items(): test_close(both[k], v, eps=1e-6)
+test_eq(torch.unique(f.img_id).numel(), len(f))                            # no film of these occurs twice
 eye = score_retrieval(torch.eye(4), torch.arange(4))
 test_eq((eye['image_to_text_R@1'], eye['text_to_image_mean_rank']), (1., 1.))
 test_eq(score_retrieval(torch.tensor([[0.,1],[1,0]]), torch.arange(2))['image_to_text_R@1'], 0.)

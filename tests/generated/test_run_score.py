@@ -82,6 +82,7 @@ zero = ask_zeroshot(clip, draw, a, val=False)
 test_eq((zero.result.to_dict()['prompts']['id'], set(zero.left_out)), ('chexpert14-plain-v1', {'test'}))
 two = ask_scores(clip, draw, a, how='glob').result
 test_eq(list(two['retrieval']), ['glob'])                               # CLIP has one score, the cosine
+test_eq((two['rule'], two['chance']), (got.result['rule'], got.result['chance']))
 full = got.result['full']['image_to_text_R@1']
 test_close(two['retrieval']['glob']['image_to_text_R@1'], full)         # so it is the same retrieval
 
