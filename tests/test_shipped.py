@@ -64,8 +64,9 @@ def empty(p): p.write_bytes(b'')
 def gone(p): p.unlink()
 def one_bit(p): p.write_bytes(p.read_bytes()[:-1]+bytes([p.read_bytes()[-1]^1]))
 
-DAMAGE = [('model.safetensors', one_bit), ('model.safetensors', cut), ('model.safetensors', empty), ('model.safetensors', gone), ('config.json', cut),
-          ('config.json', empty), ('config.json', gone), ('tokenizer.json', cut), ('tokenizer.json', gone)]
+DAMAGE = [('model.safetensors', one_bit), ('model.safetensors', cut), ('model.safetensors', empty),
+          ('model.safetensors', gone), ('config.json', cut), ('config.json', empty), ('config.json', gone),
+          ('tokenizer.json', cut), ('tokenizer.json', gone)]
 
 @pytest.mark.parametrize('name', NAMES)
 @pytest.mark.parametrize('file,how', DAMAGE, ids=[f'{f}-{h.__name__}' for f,h in DAMAGE])

@@ -34,9 +34,9 @@ def card(name: str, cfg: dict, plan: dict, command: str, table: list[str]) -> st
     below = plan.get('below')
     start = f" It starts from an MRM of the same patients ({below['stage']['epochs']} epochs)." if below else ''
     if 'tower_steps' in stage:
-        start = (f" {stage['films_used']:,} of the films were used: those with a finding, and a part of the others. Before"
-                 f" the {stage['steps']} steps, the film tower learnt in {stage['tower_steps']} steps to name what the reports "
-                 'name, without boxes or masks; it is frozen. The texts are single sentences of reports.')
+        start = (f" {stage['films_used']:,} of the films were used: those with a finding, and a part of the others. "
+                 f"Before the {stage['steps']} steps, the film tower learnt in {stage['tower_steps']} steps to name "
+                 'what the reports name, without boxes or masks; it is frozen. Texts are single sentences of reports.')
     long = f"{stage['epochs']} epochs" if 'epochs' in stage else f"{stage['steps']} steps"
     return '\n'.join([f'# {name}', '',
         f"{cfg['class'].rpartition(':')[2]}, {cfg['parameters']/1e6:.2f} M parameters, stored in half precision. "
