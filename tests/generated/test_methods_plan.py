@@ -325,7 +325,8 @@ def gate(near=.9, miou=.35, control=.2):
     for r in (r for r in runs('marks') if 'elsewhere_seeds' in r):
         cols = [[o[k] for o in r[part]] for part,k in (('seeds','near'), ('seeds','miou'), ('elsewhere_seeds','near'))]
         ok = min(cols[0]) >= near and min(cols[1]) >= miou and max(cols[2]) <= control
-        out.append(f"| {named(r)} | {' | '.join(', '.join(f'{v:.3f}' for v in c) for c in cols)} | {'yes' if ok else 'no'} |")
+        said = [named(r), *(', '.join(f'{v:.3f}' for v in c) for c in cols), 'yes' if ok else 'no']
+        out.append(f"| {' | '.join(said)} |")
     return '\n'.join(out)
 Markdown(gate())
 
@@ -337,7 +338,8 @@ def tables(what):
     for r in runs(what):
         name, run, n = named(r), r['provenance'], f"{r['n_seeds']} seed{'s'*(r['n_seeds'] > 1)}"
         rows['systems'].append(line(f"{name}; {n}, {run['date']} {run['commit']}", r['metrics']))
-        rows['PLAN, read earlier'] += [line(f'{name}, look {k}', o) for k,o in enumerate(r['looks'][:-1]) if r['n_seeds'] > 1]
+        looks = r['looks'][:-1] if r['n_seeds'] > 1 else ()
+        rows['PLAN, read earlier'] += [line(f'{name}, look {k}', o) for k,o in enumerate(looks)]
         rows['differences'] += [line(k, o) for k,o in r.get('against', {}).items()]
         rows['otherwise'] += [line(f'{name}: {w}', r[k]) for k,w in OTHERWISE.items() if k in r]
         rows['findings'] += [line(f"{c} ({o['n']}), {name}", o) for c,o in r['findings'].items() if r['n_seeds'] > 2]
