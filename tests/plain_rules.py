@@ -12,7 +12,9 @@ MENTIONS = {'Pleural Effusion': 'effusions?|pleural fluid', 'Pneumothorax': 'pne
             'Cardiomegaly': 'cardiomegaly|heart size'
                             '|(?:heart|cardiac silhouette)(?= is (?:mildly )?(?:not )?enlarged)',
             'Support Devices': '(?:\\w+ )?tubes?|(?:\\w+ )?lines?|picc|ett|catheters?|pacemakers?|leads',
-            'Lung Lesion': 'nodules?|mass(?:es)?', 'Fracture': 'fractures?', 'Lung Opacity': 'opacit(?:y|ies)'}
+            'Lung Lesion': 'nodules?|mass(?:es)?', 'Fracture': 'fractures?', 'Lung Opacity': 'opacit(?:y|ies)',
+            'Enlarged Cardiomediastinum': 'widen\\w+ mediastinum|mediastinal contours?',
+            'Pleural Other': 'pleural (?:thickening|plaques?)', 'No Finding': '(?!)'}
 UNSURE_FIRST = (r'(?:cannot|can ?not|can\'t|not|difficult to|unable to) (?:\w+ )?(?:exclude|rule out)[^.;]*$',
                 r'(?:rule out|r/o|evaluate for|assess for|question of)[^.;]*$')
 UNSURE_BEHIND_FIRST = (r'^[^.;]*\b(?:cannot|can not|could not|not) '

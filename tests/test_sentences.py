@@ -1,7 +1,7 @@
 """Sentences of one construction each, with the label that a radiologist would give.
 
 `sentences.csv` was written before the labeller was run on it, and its rules were then mended. `sentences_held.csv`
-holds seven batches; each was written, and counted once, before the rules were mended for it: `FIRST` has these counts.
+holds eight batches; each was written, and counted once, before the rules were mended for it: `FIRST` has these counts.
 So the error to expect on new sentences is that of the last batches when they were first read, not what is wrong today.
 Where radiologists would differ, two labels are accepted. Beside them the count of `plain_rules`. With `-s` the wrong
 sentences are printed."""
@@ -16,7 +16,7 @@ from plain_rules import plain_label
 
 HERE = Path(__file__).resolve().parent
 FIRST = {'1': (7, 72), '2': (37, 140), '3': (8, 110), '4': (11, 122), '5': (7, 91), '6': (9, 100),
-         '7': (3, 102)}  # batch: wrong when it was first read, of how many
+         '7': (3, 102), '8': (8, 60)}  # batch: wrong when it was first read, of how many
 NAMES = {1.: 'present', 0.: 'absent', -1.: 'uncertain'}
 
 def sheet(name):

@@ -431,7 +431,7 @@ def entities(report:str|bytes|None, # one report, or a sentence
         out += ents
     return out
 
-# %% ../../nbs/data/21_report.ipynb #7ae758d1
+# %% ../../nbs/data/21_report.ipynb #64baa23d
 PARENT = {'Cardiomegaly': 'Enlarged Cardiomediastinum'}
 PARENT |= {k: 'Lung Opacity' for k in ('Edema','Consolidation','Pneumonia','Atelectasis','Lung Lesion')}
 _VALUE = dict(absent=0., uncertain=-1., present=1.)
@@ -448,7 +448,10 @@ def chexpert_labels(report:str|bytes|None|list[Entity], # one report, or its ent
     ents = [e for e in ents if not e.context]
     last = {k for e in ents if e.section=='addendum' for k in (e.name, *e.labels)}  # the addendum is the last word
     if last: ents = [e for e in ents if e.section=='addendum' or last.isdisjoint((e.name, *e.labels))]
+    own = lambda e: e.name.split()[-1] in e.text.lower()
+    denied = {(e.name, e.sentence) for e in ents if e.polarity=='absent' and own(e)}
     for e in ents:
+        if e.polarity!='absent' and not own(e) and (e.name, e.sentence) in denied: continue
         for k in e.labels: up(k, _VALUE[e.polarity])
     for child,parent in PARENT.items() if hierarchy else ():
         if out[child] in (1.,-1.): up(parent, out[child])

@@ -227,14 +227,15 @@ def all_files(folder:Path, # looked through with its subfolders
         else: log.note('a link to a file that is there anyway: left out', below(p))
     return sorted(map(Path, files))
 
-# %% ../../nbs/data/33_scan.ipynb #5c0a0003
+# %% ../../nbs/data/33_scan.ipynb #e0153620
 def note_people(df:pd.DataFrame, log:ReadLog # a scan; gets the ids
                ):
     "Say which ids are no proof of one person."
-    facts = [dict(zip(('sex','birth_date'), o)) for o in df.reindex(columns=['sex','birth_date'],
-        fill_value='').values]
-    n = Counter(df.patient_id)
-    for k,why in doubtful(SimpleNamespace(patient=p, info=o) for p,o in zip(df.patient_id, facts)).items():
+    cells, n = df.reindex(columns=['sex','birth_date','age','time'], fill_value='').values, Counter(df.patient_id)
+    units = (SimpleNamespace(patient=p, time=datetime.fromisoformat(when) if when else None,
+                             info=dict(sex=sex, birth_date=born, age=age))
+             for p,(sex,born,age,when) in zip(df.patient_id, cells))
+    for k,why in doubtful(units).items():
         log.note('patient id that is no proof of one person', f'{k!r}, {n[k]} films: {why}')
 
 # %% ../../nbs/data/33_scan.ipynb #6e789580

@@ -169,13 +169,13 @@ class Classifier(nn.Module):
         self.tower, self.head, self.decay, self.tune = freeze(tower), nn.Linear(tower.width, k), decay, tune
         nn.init.zeros_(self.head.weight); nn.init.zeros_(self.head.bias)
         v = tower.encoder
+        if tune in ('lora','adapters','layerwise') and not v.is_vit:
+            raise MedvlError(f"tune={tune!r} is for the blocks of a ViT; for a {type(v.net).__name__}: full or head")
         if tune == 'lora': add_lora(v, rank)
         elif tune == 'adapters': add_adapters(v)
         elif tune in ('full','layerwise'): unfreeze(v, '*')
         elif tune != 'head':
             raise MedvlError(f"tune is {tune!r}; expected full, lora, adapters, layerwise or head")
-        if tune == 'layerwise' and not v.is_vit:
-            raise MedvlError("layer-wise rates are for a ViT, whose blocks stand in a row")
 
     def forward(self, b:Mapping) -> Float[Tensor, 'b k']: return self.head(self.tower(Batch.of(b).img[:,0]).glob)
 
@@ -215,7 +215,7 @@ def label_loss(out:Float[Tensor, 'b k'], # logits
     ok = ~y.isnan()
     return F.binary_cross_entropy_with_logits(out, y.nan_to_num(), reduction='none')[ok].sum()/ok.sum().clamp(min=1)
 
-# %% ../../nbs/eval/61_classify.ipynb #48395b36
+# %% ../../nbs/eval/61_classify.ipynb #660cb6ef
 def fine_tune(tower:Tower, # copied, so it stays as it is
               samples:Mapping[str,Sequence[Sample]], # train, val and any more that are to be scored
               y:Mapping[str,np.ndarray], # settled labels [n k] of each
@@ -228,7 +228,7 @@ def fine_tune(tower:Tower, # copied, so it stays as it is
               seed:int=0, # of the head, order and augmentation
               cache:Any=None, # decoded films
               one:bool=False # exactly one class a film
-             ) -> tuple[dict[str,np.ndarray], dict]: # logits [n k] of every part; epochs, losses
+             ) -> tuple[dict[str,np.ndarray], dict, Classifier]: # logits [n k] by part; epochs, losses; it
     "Train a classifier from a tower. Raises `MedvlError` for a training part without a film."
     if not len(samples['train']): raise MedvlError('no training film to fine-tune on')
     k = y['train'].shape[1]; names = [str(j) for j in range(k)]
@@ -249,7 +249,7 @@ def fine_tune(tower:Tower, # copied, so it stays as it is
         with learn.no_logging(), learn.no_bar(): learn.fit(epochs, rate, cbs=cycle)
     log = [list(map(float, o[:2])) for o in learn.recorder.values]
     return ({p: _logits(m, o, tower, cache, names) for p,o in given.items() if p != 'train'},
-            dict(epochs=len(log), best=best.epoch_of_best, losses=log, trained=trainable(m)))
+            dict(epochs=len(log), best=best.epoch_of_best, losses=log, trained=trainable(m)), m)
 
 def _logits(m, samples, tower, cache, names):
     "Of films, in order, without augmentation."
@@ -339,7 +339,7 @@ def labelled(samples:Sequence[Sample], # of a set
         out.counts[k]['films_dropped'] = int((~stay).sum())
     return out
 
-# %% ../../nbs/eval/61_classify.ipynb #30ec10eb
+# %% ../../nbs/eval/61_classify.ipynb #11bea1c0
 def classify(tower:Tower, # stays as it is
              lab:Labels, # of `labelled`
              how:str='linear', # a key of `PROBES`, or of `TUNES`
@@ -377,7 +377,7 @@ def _train(tower, lab, how, x, rows, seed, kw):
         (v, t), log = PROBES[how](x['train'][rows], y['train'], (x['val'], y['val']), x['val'], x['test'], **kw)
     else:
         some = dict(lab.samples, train=[lab.samples['train'][i] for i in rows])
-        out, log = fine_tune(tower, some, y, how, seed=seed, **kw); v, t = out['val'], out['test']
+        out, log, _ = fine_tune(tower, some, y, how, seed=seed, **kw); v, t = out['val'], out['test']
     return dict(val=v.astype(np.float32), test=t.astype(np.float32), log=log)
 
 def _lost(subs):

@@ -253,7 +253,7 @@ def settle(y:Float[np.ndarray, 'n k'], # of `label_table`
         if blank == 'zeros': c[none] = 0
     return y, stay, n
 
-# %% ../../nbs/eval/60_transfer.ipynb #65d643b2
+# %% ../../nbs/eval/60_transfer.ipynb #590a0a0d
 def parts(samples:Sequence[Sample], # with splits
           val_fold:int=10 # without val: one in so many training patients is for validation
          ) -> tuple[dict[str,np.ndarray], bool]: # train, val, test -> rows; True: val was made here
@@ -270,7 +270,8 @@ def parts(samples:Sequence[Sample], # with splits
                          f"{', '.join(sorted(where[torn[0]]))}")
     out = {k: np.flatnonzero(split == k) for k in ('train','val','test')}
     if lack := [k for k,i in out.items() if not len(i)]:
-        raise MedvlError(f"no film in {lack[0]}: {len(samples)} films with the splits {dict(Counter(split.tolist()))}")
+        raise MedvlError(f"no film in {lack[0]}: {len(samples)} films with the splits "
+                         f"{dict(Counter(split.tolist()))}; choose another (split, splits)")
     return out, made
 
 def label_order(y:Float[np.ndarray, 'n k'], # 1 present; anything else is not

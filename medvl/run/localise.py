@@ -75,7 +75,7 @@ def inputs(tower:Any, # `eval.transfer.Tower`
     x = {k: Pictures(films.views(k), tower.preset, films.cache) for k in splits}
     return x, lambda net: Drawer(copy.deepcopy(tower.encoder), net, not h.whole)
 
-# %% ../../nbs/run/83_localise.ipynb #a20a6526
+# %% ../../nbs/run/83_localise.ipynb #b1a75a2b
 def _films(data, tower, t, h, has):
     return films_of(data, tower, t, keep=None if h.without == 'empty' else lambda s: has(s.slots[0]))
 
@@ -88,6 +88,11 @@ def _taught(make, loss, x, y, rows, h, seed):
     val = Pairs(x['val'], *y['val'])
     log = fit_head(net, loss(net), Pairs(*pick), val, h.epochs, h.lr, h.wd, h.batch, h.patience, seed)
     return net, log
+
+def _no_truth(n, what, names):
+    from medvl.core import MedvlError
+    return MedvlError(f"none of {n} test films has a {what} {' or '.join(sorted(names))!r}. A published test part may "
+                      "be without labels: choose another split, for example 'gloria' for RSNA and SIIM")
 
 def _without(runs, key): return [{k: v for k,v in r.items() if k != key} for r in runs]
 
@@ -112,7 +117,7 @@ def _shares(what, films, names, present, t, one):
             res.setdefault(f'{share:g}', []).append(row)
     return res
 
-# %% ../../nbs/run/83_localise.ipynb #82a35131
+# %% ../../nbs/run/83_localise.ipynb #32d5abb0
 @dataclass
 class Task:
     "What a transfer task gave."
@@ -146,6 +151,7 @@ def segment(tower:Any, # of `encoder`
     present = y['train'].flatten(2).any(2).numpy()
     if not present.all(1).any() and (lack := [c for c,p in zip(classes, present.any(0)) if not p]):
         raise MedvlError(f"no training film has a mask {' or '.join(classes[lack[0]])!r}")
+    if not y['test'].any(): raise _no_truth(len(y['test']), 'mask', every)
     make = lambda: seg_head(tower.encoder, kind, len(classes), h.small)
     x, whole = inputs(tower, films, make(), h, t)
     keep, group = Steps(out, tower, t.force), films.group('test'); last = {}
@@ -178,7 +184,7 @@ def _over_seeds(runs, names, has, group, empty):
         out[c] = dict(dice=mean(d, all_), positives=mean(d, has[:,j]), by_seed=d[:,all_].mean(1).round(4).tolist())
     return out
 
-# %% ../../nbs/run/83_localise.ipynb #574ff224
+# %% ../../nbs/run/83_localise.ipynb #a6a69f66
 def detect(tower:Any, # of `encoder`
            data:Path|Sequence, # a set, or studies
            classes:Mapping[str,Sequence[str]], # name -> labels of boxes that belong to it
@@ -197,6 +203,7 @@ def detect(tower:Any, # of `encoder`
     truth, counts = {}, {}
     for k in films.rows: truth[k], counts[k] = square_boxes(films.views(k), classes, tower.preset)
     if not counts['train']['boxes']: raise MedvlError(f"no training film has a box {' or '.join(sorted(every))!r}")
+    if not counts['test']['boxes']: raise _no_truth(len(truth['test']), 'box', every)
     present = np.array([[j in o['labels'].tolist() for j in range(len(names))] for o in truth['train']])
     v = tower.encoder; kind = BoxFinder.small if h.small else BoxFinder
     make = lambda: kind(v.width_loc, tower.preset.size, v.patch, len(names))

@@ -14,7 +14,8 @@ from pydicom.dataelem import DataElement
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, pixel_array
 from pydicom.tag import BaseTag, Tag
-from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
+from pydicom.uid import (HTJ2K, JPEG2000, JPEG2000TransferSyntaxes, JPEGExtended12Bit, JPEGLSNearLossless,
+                         JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless)
 from medvl.data.pixels import (MIN_SIDE, Film, ImageError, as_film, check_size, first_line, grey, guarded, jumps,
                                printable, spread)
 
@@ -100,10 +101,13 @@ notes = []; test_eq(padding(row*0, make_dicom(stored, PixelPaddingValue=0), note
 # %% [16] 3. The stored values
 from medvl.data.dicom import (mended)
 
-# %% [17] 3. The stored values
-from medvl.data.dicom import (no_stderr, stored_values, cut_jpeg, cut_bits)
+# %% [18] 3. The stored values
+from medvl.data.dicom import (cut_bits, overshoot, LOSSY)
 
 # %% [19] 3. The stored values
+from medvl.data.dicom import (no_stderr, stored_values, cut_jpeg)
+
+# %% [21] 3. The stored values
 word = np.array([[0x5A]], np.uint16)
 test_eq(cut_bits(word, 4), [[10]]); test_eq(cut_bits(word, 4, high=7), [[5]])
 test_eq(cut_bits(word, 4, signed=True), [[-6]])
@@ -117,13 +121,17 @@ del bare.PresentationLUTShape
 test_fail(lambda: stored_values(bare, 'x.dcm'), contains='x.dcm: PhotometricInterpretation is missing')
 notes = []; test_eq(stored_values(make_dicom(stored*8), notes=notes), stored*8)  # 15 bits, 12 of them said
 test_eq(notes, ['BitsStored is too small, ignored: 12 bits for values up to 30752'])
+lossy = make_dicom(np.where(stored > 3000, 4095, stored), BitsStored=16, HighBit=15)
+lossy.compress(JPEG2000, j2k_psnr=[65]); lossy.BitsStored, lossy.HighBit, notes = 12, 11, []
+got = stored_values(lossy, notes=notes); print(notes, pixel_array(lossy).max(), got.max())
+test_eq((got.max(), len(notes)), (4095, 1)); assert got[stored > 3000].min() > 3800
 half = make_dicom(stored); half.PixelData = half.PixelData[:1000]
 test_fail(lambda: stored_values(half, 'half.dcm'), contains='half.dcm: the pixels can')
 
-# %% [21] 4. To the scanner's own values
+# %% [23] 4. To the scanner's own values
 from medvl.data.dicom import (modality_values, entries, look_up)
 
-# %% [22] 4. To the scanner's own values
+# %% [24] 4. To the scanner's own values
 test_eq(modality_values(row, make_dicom(stored, RescaleSlope=2, RescaleIntercept=-1)), [[-1,1,3,5]])
 notes = []; test_eq(modality_values(row, make_dicom(stored, RescaleSlope=0, RescaleIntercept=0), notes), row)
 test_eq(len(notes), 1)
@@ -145,10 +153,10 @@ for bad in (lut([3,1,8]), lut([3,1,8], b'', 'OW'), Dataset()):
     with ExceptionExpected(ImageError): entries(bad, row, [])
 notes = []; test_eq(modality_values(row, make_dicom(stored, ModalityLUTSequence=[lut([3,1,8])]), notes), row); notes
 
-# %% [24] 5. The window
+# %% [26] 5. The window
 from medvl.data.dicom import (apply_window)
 
-# %% [26] 5. The window
+# %% [28] 5. The window
 test_close(apply_window(np.array([0,1,2,3]), 2, 3), [0,.25,.75,1])
 test_close(apply_window(np.array([0,1,2,3]), 2, 3, 'LINEAR_EXACT'), [0,1/6,.5,5/6])
 test_close(apply_window(np.array([2]), 2, 3, 'SIGMOID'), [.5])
@@ -166,13 +174,13 @@ for ax,(c,w) in zip(axs[1:], ((2100,3600),(2100,1800),(1200,800))):
     ax.imshow(1-apply_window(stored, c, w), cmap='gray', vmin=0, vmax=1); ax.set_title(f'c={c}, w={w}', fontsize=8)
     ax.axis('off')
 
-# %% [28] 5. The window
+# %% [30] 5. The window
 from medvl.data.dicom import (is_picture, voi_tables, pick, windows, stretch)
 
-# %% [29] 5. The window
+# %% [31] 5. The window
 from medvl.data.dicom import (display_values)
 
-# %% [30] 5. The window
+# %% [32] 5. The window
 out, how = display_values(row, make_dicom(stored)); test_close(out, row/3); test_eq(how['source'], 'range')
 two = make_dicom(stored, WindowCenter=[2,1], WindowWidth=[3,4])
 test_close(display_values(row, two)[0], [[0,.25,.75,1]]); test_eq(display_values(row, two, 1)[1]['width'], 4)
@@ -190,7 +198,7 @@ hot = stored.copy(); hot[0,0] = 65535; notes = []
 assert stretch(hot, notes=notes)[1]['hi'] < 3900 and len(notes) == 1
 test_close(stretch(np.array([[0,10,20,999]]), np.array([[0,0,0,1]])>0)[0], [[0,.5,1,1]])
 
-# %% [32] 5. The window
+# %% [34] 5. The window
 line, noise = np.arange(4096), np.random.default_rng(0).integers(0, 4096, 4096)
 said = {'12 bits, said 16': lut([4096,0,16], line.tolist()), '16 bits, said 8': lut([4096,0,8], (line*16).tolist()),
         'off the range': lut([256,40000,16], line[:256].tolist()), 'noise': lut([4096,0,12], noise.tolist()),
@@ -204,20 +212,20 @@ for ax,(k,item) in zip(axs, said.items()):
     test_close(x, stored/4095, eps=1e-3)
     test_eq((how['source'], len(notes)), ('VOI LUT',0) if 'said' in k else ('window',1))
 
-# %% [34] 6. White is dense
+# %% [36] 6. White is dense
 from medvl.data.dicom import (RAW, for_processing, low_is_dense)
 
-# %% [35] 6. White is dense
+# %% [37] 6. White is dense
 for k,v,want in [('FOR PROCESSING',1,True), ('FOR PROCESSING',-1,False), ('FOR PRESENTATION',1,False)]:
     one = make_dicom(stored, PhotometricInterpretation='MONOCHROME2', PresentationIntentType=k,
                      PixelIntensityRelationshipSign=v)
     notes = []; test_eq(low_is_dense(one, notes), want); test_eq(len(notes), for_processing(one))
 notes = []; test_eq(low_is_dense(make_dicom(stored, PresentationLUTShape='IDENTITY'), notes), True); notes
 
-# %% [37] 7. Which way was it taken?
+# %% [39] 7. Which way was it taken?
 from medvl.data.dicom import (FRONTAL, LATERAL, ALONE, NEITHER, NOT_LATERAL, TWO, view_kind, by_orientation)
 
-# %% [38] 7. Which way was it taken?
+# %% [40] 7. Which way was it taken?
 for p in ('PA','ap','AP Supine','AP_horizontal','frontal_unspecified','postero-anterior','view1_frontal','AP Erect',
           'PA_ERECT','Thorax p.a.','Chest-PA','ChestPA','A-P','Postero Anterior','ANT','POST','Thorax ap Liegend'):
     test_eq(view_kind(p), 'frontal')
@@ -231,10 +239,10 @@ for p in ('','nan',None,'AP LLD','Axial','COSTAL','PA oblique','LAO','CHEST PA A
 test_eq([by_orientation(o) for o in (['A','F'],['P','F'],['L','F'],['R','F'],['L','A'],[],['A'])],
         ['lateral','lateral','frontal','frontal','other','other','other'])
 
-# %% [40] 8. Other values of the header
+# %% [42] 8. Other values of the header
 from medvl.data.dicom import (TAGS, PLAIN, CHEST, dicom_info, spacing, not_chest)
 
-# %% [41] 8. Other values of the header
+# %% [43] 8. Other values of the header
 info = dicom_info(ds)
 test_eq((info['view_position'], info['spacing'], info['warnings']), ('PA', (.4,.4), []))
 odd = dicom_info(make_dicom(stored, PixelSpacing=[0,0], PatientOrientation=['R','F'], BodyPartExamined='ANKLE'))
@@ -244,13 +252,13 @@ test_eq(not_chest(dict(body_part='Thorax ap')), '')
 test_eq(dicom_info(make_dicom(stored, PatientOrientation=['A','F']))['warnings'],
         ["ViewPosition contradicts PatientOrientation: PA, ['A', 'F']"]); odd['warnings']
 
-# %% [43] All steps
+# %% [45] All steps
 from medvl.data.dicom import (read_dicom, dicom_grey)
 
-# %% [44] All steps
+# %% [46] All steps
 from medvl.data.dicom import (open_dicom, check_whole)
 
-# %% [46] All steps
+# %% [48] All steps
 cut = stored.astype(int) - 2048; cut[:30,:25] = -2000
 full = make_dicom(cut, signed=1, alloc=16, bits=13, WindowCenter=500, WindowWidth=3000, RescaleIntercept=0,
                   RescaleSlope=1)
@@ -264,7 +272,7 @@ for ax,(k,v) in zip(axs, steps.items()):
 test_eq(film.px[0,:30,:25].max(), 0); test_eq(film.px[0,80,72] > film.px[0,80,40], True)  # spine above lung
 test_eq(film.info['window'], dict(source='window', centre=500., width=3000., function='LINEAR', index=0, of=1)); film
 
-# %% [48] All steps
+# %% [50] All steps
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, RLELossless, JPEGBaseline8Bit
 with tempfile.TemporaryDirectory() as d:

@@ -337,6 +337,9 @@ test_eq(wrong, [])
 from medvl.data.report import (PARENT, _VALUE, _RANK, chexpert_labels)
 
 # %% [46] Labels
+signs = ('Mild vascular congestion without frank edema.', 'Vascular congestion. No pleural effusion.')
+test_eq([chexpert_labels(o)['Edema'] for o in signs], [0., 1.])
+test_eq([chexpert_labels(f'The patient is {o}intubated.')['Support Devices'] for o in ('','not ')], [1., 0.])
 late = 'FINDINGS: No pneumothorax. Left effusion.\n\nADDENDUM: There is a small left pneumothorax.'
 got = chexpert_labels(late)  # the addendum is the last word, in the label and in the text to learn from
 test_eq((got['Pneumothorax'], got['Pleural Effusion']), (1., 1.))

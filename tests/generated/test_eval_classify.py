@@ -92,13 +92,13 @@ take = lambda o: {k: o[v] for k,v in cut.items()}
 torch.manual_seed(0); small = make(); was = small.key()
 fig, ax = plt.subplots(figsize=(4.5, 2.4), dpi=80, layout='constrained')
 for tune in ('full','lora','adapters'):
-    out, log = fine_tune(small, take(smp), take(big), tune, epochs=12, lr=5e-3, patience=4)
+    out, log, m = fine_tune(small, take(smp), take(big), tune, epochs=12, lr=5e-3, patience=4)
     a = mean_auroc(out['test'], big[cut['test']]); assert a > .8
     print(f"{tune:9} {log['epochs']:2} epochs, the best {log['best']}: mean AUROC {a:.3f}")
     ax.plot([v for _,v in log['losses']], label=tune)
 ax.set(xlabel='epoch', ylabel='validation loss'); ax.legend(); test_eq(small.key(), was)   # the tower is not touched
-again, _ = fine_tune(small, take(smp), take(big), 'adapters', epochs=12, lr=5e-3, patience=4)
-test_close(again['test'], out['test'], eps=1e-5)
+again, _, m = fine_tune(small, take(smp), take(big), 'adapters', epochs=12, lr=5e-3, patience=4)
+test_close(again['test'], out['test'], eps=1e-5); test_ne(m.tower.key(), was)               # the copy is trained
 test_close(label_loss(torch.zeros(2, 2), torch.tensor([[1, np.nan], [0, 1.]])), np.log(2), eps=1e-6)
 
 # %% [22] Scores

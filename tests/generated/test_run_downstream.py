@@ -29,7 +29,7 @@ test_fail(lambda: tower_of('phantom-clap'), contains='phantom-clip')
 test_fail(lambda: tower_of('phantom-clip', preset='imagenet'), contains='size 128 against 224')
 
 # %% [9] The films
-from medvl.run.downstream import (Films, films_of)
+from medvl.run.downstream import (Films, public_split, films_of)
 
 # %% [10] The films
 tmp = tempfile.TemporaryDirectory(); root, own = Path(tmp.name), phantom_studies(20, seed=5, size=128)
@@ -39,6 +39,7 @@ assert not set(f.group('train')) & set(f.group('test')) and 'Edema' in {k for s 
 some = films_of(own, clip, keep=lambda s: s.labels.get('No Finding') != 1)
 assert 0 < len(some.samples) < len(f.samples); test_eq(some.facts['not_used'], len(f.samples)-len(some.samples))
 test_fail(lambda: films_of(own, clip, column='nothing'), contains="column 'nothing'")
+test_fail(lambda: films_of(own, clip, Transfer(split='gloria')), contains="'gloria' is for the folder of a public set")
 
 # %% [12] The films
 from medvl.run.downstream import (rules, lineage_films, _mgca_chexpert)

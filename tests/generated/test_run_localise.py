@@ -33,7 +33,7 @@ test_fail(lambda: encoder('scratch:resnet10t', Transfer()), contains='give a pre
 from medvl.run.localise import (inputs)
 
 # %% [11] What a head reads
-from medvl.run.localise import (_films, _taught, _without, Part, _shares)
+from medvl.run.localise import (_films, _taught, _no_truth, _without, Part, _shares)
 
 # %% [13] Segmentation
 from medvl.run.localise import (Task, segment)
@@ -60,6 +60,8 @@ test_eq(whole.result['shares']['1']['seeds'][0]['epochs'], 1)
 unet = segment(scratch, S[:30], lungs, t=replace(t, share=[1.], seeds=1), h=replace(h, epochs=1), balanced=True)
 test_eq(list(unet.result['shares']['1']['mean']), ['lungs'])
 test_fail(lambda: segment(tower, S, classes_of(['spleen']), t=t, h=h), contains="no training film has a mask 'spleen'")
+blank = [replace(s, views=[replace(v, masks={}, boxes=[]) for v in s.views]) if s.split == 'test' else s for s in S]
+test_fail(lambda: segment(tower, blank, lungs, t=t, h=h), contains="test films has a mask 'left_lung or right")
 odd = replace(S[0].views[0], masks=dict(left_lung=np.ones((64,64), bool)))
 test_fail(lambda: segment(tower, [replace(S[0], views=[odd]), *S[1:]], lungs, t=t, h=h),
           contains='64 x 64 pixels, the film 128 x 128')
@@ -80,6 +82,7 @@ test_close(r['seeds'][0]['all']['map']['value'], r['mean']['by_seed'][0], eps=2e
 again = detect(tower, S, boxes, t=replace(t, share=[1.]), h=h, out=root)
 test_eq(str(again.result), str(task.result))
 test_fail(lambda: detect(tower, S, classes_of(['spleen']), t=t, h=h), contains="no training film has a box 'spleen'")
+test_fail(lambda: detect(tower, blank, boxes, t=t, h=h), contains="test films has a box")
 odd = replace(S[0].views[0], boxes=[Box('left_lung', 200, 5, 9, 9)])
 test_fail(lambda: detect(tower, [replace(S[0], views=[odd]), *S[1:]], boxes, t=t, h=h),
           contains='has no area on the film of 128 x 128')
