@@ -224,7 +224,7 @@ def scored(b):
     "Each system's scores with intervals, and the differences to CLIP and PLACE."
     a, (inv, c) = b.a, units_of(len(b.smp['test']), b.group['test'])
     every, without = np.arange(len(inv)), [np.flatnonzero(inv != i) for i in range(c)]
-    num, mgca = {}, {}                                              # system -> score -> by seed: value, without each
+    num, mgca = {}, {}                                              # system -> score -> seed: value, without each
     for name in NAMES:
         for seed in a.seeds:
             saved = {k: found(a.out/'scored'/f'{name}.{seed}.{k}.json') for k in TASKS}
@@ -233,7 +233,7 @@ def scored(b):
             for k,f in own.items():
                 num.setdefault(name, {}).setdefault(k, []).append((f(every), [f(i) for i in without]))
         print(name, {k: round(float(np.mean([v for v,_ in o])), 3) for k,o in num[name].items()}, flush=True)
-    def pair(name, k): v, jack = zip(*num[name][k]); return np.array(v), np.array(jack)
+    def pair(name, k): return map(np.array, zip(*num[name][k]))
     res = {}
     for name,o in num.items():
         res[name] = {'mAP as MGCA counts': mgca[name]}

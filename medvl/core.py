@@ -30,7 +30,7 @@ CHEXPERT = ('No Finding', 'Enlarged Cardiomediastinum', 'Cardiomegaly', 'Lung Op
 class MedvlError(ValueError):
     "An input that medvl cannot use; the message names the file, row or value and what was expected."
 
-# %% ../nbs/00_core.ipynb #43e0504d
+# %% ../nbs/00_core.ipynb #423b4c26
 def need(module:str, # name to import, e.g. 'torchxrayvision'
          why:str, # what it is needed for, as the end of a sentence
          pip:str|None=None # what to install, where it differs from `module`
@@ -38,7 +38,9 @@ def need(module:str, # name to import, e.g. 'torchxrayvision'
     "Import and return an optional `module`; raises `MedvlError` that says how to install it."
     try: return importlib.import_module(module)
     except ImportError as e:
-        raise MedvlError(f"{module} is needed {why}. Install it with: pip install {pip or module}") from e
+        there = (e.name or module).partition('.')[0] != module.partition('.')[0]
+        raise MedvlError(f"{module} is needed {why}"+there*f"; it is there, but can't be imported ({e})"
+                         + f". Install it with: pip install {pip or module}") from e
 
 # %% ../nbs/00_core.ipynb #6539d368
 class Batch(dict):

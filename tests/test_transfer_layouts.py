@@ -11,7 +11,10 @@ import pytest
 from PIL import Image
 
 from medvl.core import CHEXPERT
-from medvl.phantom.export import write_dicom
+from medvl.methods.clip import CLIP
+from medvl.models.checkpoint import save_pretrained
+from medvl.phantom.projection import write_dicom
+from medvl.toy import toy_bert
 from test_cli import medvl, results
 
 SIDE, BOX = 64, (16, 24, 20, 12)  # film; x, y, w, h of what is bright on every other film
@@ -146,6 +149,35 @@ def test_classify(at, tmp_path, data, more, films, scored):
     assert list(own['findings']) == scored and own['films'] == films[2]
     if data == 'rsna': assert 'mgca-rsna: (16, 4, 4) films; published: (18678, 4003, 4003)' in said
     if data == 'covidx': assert own['macro']['accuracy']['value'] is not None
+
+
+@pytest.fixture(scope='module')
+def resnet(tmp_path_factory):
+    "A model with a ResNet of random weights."
+    out = tmp_path_factory.mktemp('resnet')
+    m = CLIP(vision=dict(name='resnet18', size=128, in_chans=1), text=toy_bert(50), dim=32, preset='mrm-small')
+    save_pretrained(m, out/'model'); return out
+
+
+def tuned(at, out, how, model, code=0):
+    "Two epochs of fine-tuning on RSNA."
+    return medvl('transfer', 'classify', '--data', at/'rsna', '--lineage', 'mgca-rsna', '--out', out, '--model', model,
+                 '--seeds', '1', '--how', how, '--epochs', '2', code=code)
+
+
+def test_fine_tuning(at, resnet, tmp_path):
+    "Each way trains what it should: more from head to LoRA, adapters and the whole; a ResNet has no blocks to adapt."
+    trained = {}
+    for how in ('head', 'lora', 'adapters', 'full', 'layerwise'):
+        tuned(at, tmp_path/how, how, 'random'); log, = results(tmp_path/how)['classification']['1']['logs']
+        trained[how] = log['trained']; assert log['epochs'] == 2 and np.isfinite(log['losses']).all()
+    assert trained['head'] < trained['lora'] < trained['adapters'] < trained['full'] == trained['layerwise']
+    for how in ('head', 'full'):
+        tuned(at, tmp_path/f'res-{how}', how, resnet)
+        assert results(tmp_path/f'res-{how}')['classification']['1']['findings']['Pneumonia']
+    for how in ('lora', 'adapters', 'layerwise'):
+        said = tuned(at, tmp_path/f'res-{how}', how, resnet, code=2)
+        assert f"tune={how!r} is for the blocks of a ViT; for a ResNet: full or head" in ' '.join(said.split())
 
 
 def test_uncertain_labels(at, tmp_path):

@@ -169,13 +169,13 @@ class Classifier(nn.Module):
         self.tower, self.head, self.decay, self.tune = freeze(tower), nn.Linear(tower.width, k), decay, tune
         nn.init.zeros_(self.head.weight); nn.init.zeros_(self.head.bias)
         v = tower.encoder
+        if tune in ('lora','adapters','layerwise') and not v.is_vit:
+            raise MedvlError(f"tune={tune!r} is for the blocks of a ViT; for a {type(v.net).__name__}: full or head")
         if tune == 'lora': add_lora(v, rank)
         elif tune == 'adapters': add_adapters(v)
         elif tune in ('full','layerwise'): unfreeze(v, '*')
         elif tune != 'head':
             raise MedvlError(f"tune is {tune!r}; expected full, lora, adapters, layerwise or head")
-        if tune == 'layerwise' and not v.is_vit:
-            raise MedvlError("layer-wise rates are for a ViT, whose blocks stand in a row")
 
     def forward(self, b:Mapping) -> Float[Tensor, 'b k']: return self.head(self.tower(Batch.of(b).img[:,0]).glob)
 

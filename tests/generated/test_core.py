@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 # %% [4] Core
+import tempfile
 from unittest.mock import patch
 from pathlib import Path
 import numpy as np
@@ -29,6 +30,9 @@ from medvl.core import (need)
 # %% [11] Errors
 test_eq(need('json', 'to read JSON').loads('[1]'), [1])
 test_fail(lambda: need('no_such_module', 'to show this message'), contains='pip install no_such_module')
+with tempfile.TemporaryDirectory() as d, patch('sys.path', [d]):              # a package without what it needs
+    Path(d, 'half_there.py').write_text('import no_such_module')
+    test_fail(lambda: need('half_there', 'for this'), contains="can't be imported (No module named 'no_such_module')")
 
 # %% [13] A batch
 from medvl.core import (Batch)

@@ -17,6 +17,10 @@ from medvl.data.tokens import SPECIAL
 from medvl.eval.metrics import Interval, bootstrap, mean_interval, seed_bootstrap
 
 # %% [4] Wording of reports
+import sys
+from importlib.util import find_spec
+from types import SimpleNamespace
+from unittest.mock import patch
 import matplotlib.pyplot as plt
 import pandas as pd
 from fastcore.test import *
@@ -170,7 +174,15 @@ assert got['denied']['BLEU-4'].value > raw['BLEU-4'].value+.3
 from medvl.eval.wording import (meteor, radeval)
 
 # %% [37] Back ends: METEOR, RadGraph, RadEval
-from importlib.util import find_spec
 for f,pip in ((meteor, 'pycocoevalcap'), (radeval, 'radeval')):
     test_fail(lambda: f(['a'], ['']), contains='true reports are empty')
     if not find_spec(pip): test_fail(lambda: f(['a'], ['a']), contains=f'pip install {pip}')
+def stub(**kw): return SimpleNamespace(**kw)                                               # in the place of a package
+names = 'pycocoevalcap', 'pycocoevalcap.meteor', 'pycocoevalcap.meteor.meteor'
+with patch.dict(sys.modules, {k: stub() for k in names}), patch('shutil.which', lambda k: None):
+    test_fail(lambda: meteor(['a'], ['a']), contains='METEOR needs Java')
+def offline(**kw): raise OSError('radgraph-xl is not in the cache')
+with patch.dict(sys.modules, radeval=stub(RadEval=offline)):
+    test_fail(lambda: radeval(['a'], ['a']), contains="RadEval can't give radgraph: radgraph-xl is not in the cache")
+with patch.dict(sys.modules, radeval=stub(RadEval=lambda **kw: lambda refs, hyps: {'radgraph_simple': [.5, 1.]})):
+    test_close(radeval(['a','b'], ['a','b'])['radgraph_simple'].value, .75)
