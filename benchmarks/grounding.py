@@ -34,7 +34,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from medvl.core import Batch, Feat, MedvlError
+from medvl.core import SLOTS, Batch, Feat, MedvlError
 from medvl.files import provenance, save_json
 from medvl.data.batch import pad_texts
 from medvl.data.preset import Preset
@@ -48,8 +48,11 @@ from medvl.eval.grounding import METRICS, Grounding, Protocol, grounding, summar
 from medvl.methods.gloria import GLoRIA
 from medvl.methods.plan import PLAN
 from medvl.methods.dual import first_film
+from medvl.models.checkpoint import save_pretrained
 from medvl.models.vision import VisionTower
 from medvl.phantom.set import phantom_studies
+from medvl.run.run import Run
+from medvl.run.stages import Stages
 
 PAGE = Preset('benchmark', 128, 128, 128, .4785, .2834)
 TOWER = dict(name='resnet26', size=128, in_chans=1, layers=(1,2,1,1), channels=(24,48,64,96), stride=8)
@@ -107,20 +110,19 @@ class Texts:
 def load(a):
     "Training films, their sentences, these with noise, what their reports name, tokenizer, phrases to look for."
     def make(n, split): return phantom_studies(n, a.data_seed, 128, split, level(a.difficulty))
-    rng, train = np.random.default_rng(0), make(a.train, 'train')
+    rng, train, test = np.random.default_rng(0), make(a.train, 'train'), make(a.test, 'test')
     every = [(s, s.frontals[0], named(s.report)) for s in train]
     used = [o for o in every if o[2] & set(FINDINGS) or rng.random() < a.normal]
     px = torch.from_numpy(np.stack([v.px for _,v,_ in used]))[:,None]
     reports, keys = [s.report for s,*_ in used], {}
-    said = [spoken(r) for r in reports]; tok = train_tokenizer([s for o in said for s in o], 600)
+    said = [spoken(r) for r in reports]; tok = train_tokenizer([s for o in said for s in o], 600, max_len=96)
     films = [' '.join(o) for o in said]
     dirty = [spoken(t, r) for t,r in zip(noisy_reports(films, a.noise, a.noise, a.noise, seed=1), reports)]
     known = [k for k,n in Counter(k for *_,o in used for k in o).most_common()
              if n >= len(used)/100 and k.split('|')[0] in FINDINGS+MORE]
     Y = torch.tensor([[float(k in o) for k in known] for *_,o in used])
-    asked = {k: [p for p in phrases(make(n, k)) if p.view.kind == 'frontal' and p.label in a.findings]
-             for k,n in (('val', a.val), ('test', a.test))}
-    return px, Texts(said, tok, keys), Texts(dirty, tok, keys), Y, known, tok, asked
+    asked = [p for p in phrases(test) if p.view.kind == 'frontal' and p.label in a.findings]
+    return px, Texts(said, tok, keys), Texts(dirty, tok, keys), Y, known, tok, asked, dict(train=train, test=test)
 
 class Stored(nn.Module):
     "Features of the training films in place of the tower; `img` holds their numbers."
@@ -248,7 +250,8 @@ def score(systems, records, tok, page=PAGE, proto=PROTO, reads=('product','cosin
     for name,models in systems.items():
         for read in reads if name.startswith('GLoRIA') else ('',):
             for m in models: m.read = read
-            runs = [grounding(m, tok, records, page, proto, side=64, n_boot=0, progress=False, **kw) for m in models]
+            runs = [grounding(m, tok, records, page, proto, 64, max_len=64, n_boot=0, progress=False, **kw)
+                    for m in models]
             out[f'{name} {read}'.strip()] = pooled(runs)
     return out
 
@@ -284,7 +287,7 @@ def early(res):
 def against(res):
     """Differences in pairs, over patients and trainings that both have: 'a minus b' -> measure -> interval. GLoRIA in
     the read-out with the higher CNR."""
-    best = max((k for k in res if k.startswith('GLoRIA')), key=lambda k: res[k].table['macro']['cnr'].value)
+    best = max((k for k in res if k.startswith('GLoRIA ')), key=lambda k: res[k].table['macro']['cnr'].value)
     pairs = [('PLAN K=2','PLAN K=0'), ('PLAN K=2',best), ('PLAN K=0',best)]
     pairs += [(k, o) for k in res if k.startswith('PLAN K=2,') for o in ('PLAN K=2','PLAN K=0',best)]
     def gaps(x, y):
@@ -295,26 +298,47 @@ def against(res):
 def compare(res, log):
     for k,gap in against(res).items(): log(f"  {k:44s}" + ''.join(f"{m} {v!s:26s}" for m,v in gap.items()))
 
+def iv(i): return dict(value=i.value, low=i.low, high=i.high)
+
 def write(a, res, extra, seeds, data, what='grounding', fewer=()):
     "One result file a system; `fewer`: seeds of those that have fewer."
-    iv, gaps = (lambda i: dict(value=i.value, low=i.low, high=i.high)), against(res)
+    gaps = against(res)
     for k,g in res.items():
         name = 'gloria' if k.startswith('GLoRIA') else 'plan'
         f = a.results/f"{name}_{what}_{re.sub('[^a-z0-9]+', '', k.lower())}.json"
         def nums(t): return {m: iv(t[m]) for m in SHOWN}
+        def each(g): return [{m: o.table['macro'][m].value for m in SHOWN} for o in g.trainings]
         save_json(f, dict(method=name, task='grounding, '+k.partition(' ')[2], data=data,
             n_seeds=dict(fewer).get(k, seeds), metrics=nums(g.table['macro']),
             looks=[nums(l['macro']) for l in g.looks], area=g.table['macro']['area'].value,
             findings={c: nums(g.table[c]) | dict(n=n) for c,n in g.table['n'].items()},
             against={o: {m: iv(v) for m,v in gap.items()} for o,gap in gaps.items() if o.startswith(k+' minus')},
-            **{t: nums(r[k].table['macro']) for t,r in extra.items() if k in r},
+            **{t: nums(r[k].table['macro']) for t,r in extra.items() if k in r}, seeds=each(g),
+            **{f'{t}_seeds': each(r[k]) for t,r in extra.items() if k in r and hasattr(r[k], 'trainings')},
             args={n: v for n,v in vars(a).items() if n not in ('out','results','figure','name')},
             provenance=provenance()))
+
+def keep(a, name, systems, res, extra, tok, studies, used):
+    "The first training of a system, scored as a stage of the demo, as a folder for tools/ship.py."
+    k = next(k for k in systems if name.startswith(k)); m, at = systems[k][0], a.out/'kept'/'model'
+    read, m.vision = name.removeprefix(k).strip(), m.vision.net
+    own = type(m)(**m.config | dict(preset=vars(PAGE)) | (dict(read=read) if read else {}))
+    own.load_state_dict(m.state_dict())
+    one = dict(data=dict(slots=SLOTS[:1]))
+    save_pretrained(own, at, dict(preset=vars(PAGE), max_len=tok.model_max_length, args=one)); tok.save_pretrained(at)
+    c = Stages(a.out, studies, tok, {'kept': Run(k.split()[0].lower(), slots='current')}, max_len=tok.model_max_length,
+               films_are=f'128 px, seed {a.data_seed}, {a.difficulty}', say=print)
+    how = dict(steps=a.steps, bs=a.bs, lr=a.lr, tower_steps=a.warm, films_used=used)
+    save_json(a.out/'kept'/'plan.json', c.plan('kept') | dict(stage=how))
+    parts = {'': res, ", control: another patient's film": extra['control']}
+    words = dict(near='maps, highest point within 15/224 of the place', pointing='maps, highest point in the place')
+    found = {w+k: iv(r[name].table['macro'][m]) for k,r in parts.items() for m,w in words.items()}
+    save_json(a.out/'kept'/'scores.json', c.score('kept') | dict(grounding=found, phrases=len(res[name].rows[-1])))
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('--out', type=Path, required=True); p.add_argument('--results', type=Path)
-    for k,v in dict(train=3000, val=150, test=400, data_seed=0, warm=1600, warm_bs=32, steps=1000, bs=16, seeds=3,
+    for k,v in dict(train=3000, test=400, data_seed=0, warm=1600, warm_bs=32, steps=1000, bs=16, seeds=3,
                     noise_seeds=3).items():
         p.add_argument(f"--{k.replace('_','-')}", type=int, default=v)
     for k,v in dict(start_lr=3e-3, lr=1e-3, normal=.3, noise=.3, film_noise=.1, faint=.5).items():
@@ -323,6 +347,7 @@ def main():
     p.add_argument('--tower-only', action='store_true', help='train the film tower and stop')
     p.add_argument('--figure', type=Path, help='.jpg: a hit and a miss of each finding, by the system ahead')
     p.add_argument('--name', default='grounding', help='of the result files')
+    p.add_argument('--keep', help="the first training of this system, e.g. 'GLoRIA product', for tools/ship.py")
     p.add_argument('--brief', action='store_true', help='no other read-outs, no noise')
     p.add_argument('--difficulty', default='clear')
     p.add_argument('--findings', nargs='+', default=['Atelectasis','Cardiomegaly','Consolidation','Edema',
@@ -331,8 +356,8 @@ def main():
     def log(s):
         print(s, flush=True)
         with open(a.out/'log.txt', 'a') as f: f.write(s+'\n')
-    px, clean, dirty, Y, names, tok, asked = load(a)
-    records = asked['test']; n = len({id(r.view) for r in records})
+    px, clean, dirty, Y, names, tok, records, studies = load(a)
+    n = len({id(r.view) for r in records})
     log(f"{len(px)} training films; {len(names)} things named; {len(records)} phrases on {n} films of test patients")
     tower = start(a, px, Y, log)
     if a.tower_only: return
@@ -361,6 +386,7 @@ def main():
     more('control', "control: the film of another patient", score(systems, records, tok, control=True))
     try: more('elsewhere', 'control: nothing in its place', score(systems, records, tok, control='elsewhere'))
     except MedvlError as e: log(f'no control with nothing in the place: {e}')
+    if a.keep: keep(a, a.keep, systems, res, extra, tok, studies, len(px))
     if a.brief: return
     first = {k: v[:1] for k,v in systems.items()}
     more('first_seed', 'clean, first seed', score(first, records, tok))

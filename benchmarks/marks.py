@@ -8,13 +8,15 @@ phrases (`near`), and the mean IoU is at least .35 at the thresholds of `mscxr`,
 nothing in their place (control 'elsewhere') reach at most .2. The plain control, another patient's film, is given,
 too: on these films a model that points at a mark whatever the phrase says would reach about a third there.
 
-All systems have the same small towers, batches, steps and learning rate; all is trained, end to end. What they need to
-pass, each of it an argument of the methods: cells that see little more than themselves (`stride=4`, bottleneck
-blocks: 19 of 64 pixels), without what all films have at their place (`cell_norm`), and one sentence a film, no text
-twice in a batch. GLoRIA needs two more: [CLS] is no word of the loss (`cls_word=False`), or it solves the contrast
-for all others, and its map is the product of cells and words (`read='product'`). `LEFT_OUT` takes one away at a time,
-with one seed. A seed changes weights, batches and order. Scores, intervals and differences as in
-`benchmarks/grounding.py`."""
+All systems have the same small towers, batches and learning rate, and the same processor time: a step of PLAN with
+two looks costs 2.4 times one of GLoRIA, so GLoRIA has 1,400 steps, PLAN without looks 1,100, PLAN with two 600. All
+is trained, end to end. `EQUAL_STEPS` are the first two with 600 steps, two seeds. What they need to pass, each of it
+an argument of the methods: cells that see little more than themselves (`stride=4`, bottleneck blocks: 19 of 64
+pixels), without what all films have at their place (`cell_norm`), and one sentence a film, no text twice in a batch.
+GLoRIA needs two more: [CLS] is no word of the loss (`cls_word=False`), or it solves the contrast for all others, and
+its map is the product of cells and words (`read='product'`). `LEFT_OUT` takes one away at a time, `SWEEP` and
+`OPTIONS` vary PLAN; these have one seed and 600 steps. A seed changes weights, batches and order. Scores, intervals
+and differences as in `benchmarks/grounding.py`."""
 import argparse, time
 from pathlib import Path
 
@@ -43,7 +45,9 @@ BERT = dict(hidden_size=96, num_hidden_layers=1, num_attention_heads=3, intermed
             max_position_embeddings=64, hidden_dropout_prob=0., attention_probs_dropout_prob=0., initializer_range=.1)
 OURS = dict(mean=True, cls_word=False, cell_norm=True)
 FAIR = dict(hidden=0, tau_a=.5, cell_norm=True)  # PLAN's heads and sharpness as GLoRIA's
-SYSTEMS = {'GLoRIA': (GLoRIA, OURS), 'PLAN K=0': (PLAN, dict(FAIR, K=0)), 'PLAN K=2': (PLAN, dict(FAIR, K=2))}
+SYSTEMS = {'GLoRIA': (GLoRIA, dict(OURS, longer=7/3)), 'PLAN K=0': (PLAN, dict(FAIR, K=0, longer=11/6)),
+           'PLAN K=2': (PLAN, dict(FAIR, K=2))}
+EQUAL_STEPS = {'GLoRIA, equal steps': (GLoRIA, OURS), 'PLAN K=0, equal steps': (PLAN, dict(FAIR, K=0))}
 OPTIONS = {'PLAN K=2, words drawn': (PLAN, dict(FAIR, K=2, select='sample')),  # what PLAN's successor adds
            'PLAN K=2, sparsemax': (PLAN, dict(FAIR, K=2, sparsify='sparsemax')),
            'PLAN K=2, two stages': (PLAN, dict(FAIR, K=2, stages=2))}
@@ -71,7 +75,7 @@ def batches(texts, tok, bs, rng):
 
 def trained(a, name, cls, kw, seed, px, reports, tok, log):
     "A system of a seed, from its file or trained now."
-    kw = dict(kw); whole = kw.pop('whole_reports', False); steps = kw.pop('steps', a.steps)
+    kw = dict(kw); whole = kw.pop('whole_reports', False); steps = round(a.steps*kw.pop('longer', 1))
     torch.manual_seed(seed); f = a.out/f"{name.replace(' ', '-').replace(',', '')}-{seed}.safetensors"
     m = cls(**dict(vision=TOWER, text=dict(BERT, vocab_size=len(tok)), size=64, up=None, dim=64, layers=1,
                    preset='alta-small') | kw)
@@ -127,9 +131,10 @@ def main():
             for k in out: out[k].append(trained(a, k, *systems[k], s, px, reports, tok, log))
         return out
     more = {k: v for k,v in (SWEEP | OPTIONS | LEFT_OUT).items() if k in a.one_seed}
-    systems, rest = get(SYSTEMS, a.seeds), get(more, 1)
+    systems, equal, rest = get(SYSTEMS, a.seeds), get(EQUAL_STEPS, min(2, a.seeds)), get(more, 1)
     if a.only: return
     kw = dict(page=PAGE, proto=PROTO, reads=('product','cosine','attention'))
+    systems |= equal; fewer = {f'{k} {r}'.strip(): len(equal[k]) for k in equal for r in ('',*kw['reads'])}
     res, extra = score(systems, records, tok, **kw), {}
     show(f"{a.seeds} seeds, {len(records)} phrases", res, log); compare(res, log)
     for c in res['PLAN K=2'].table['n']:
@@ -142,6 +147,6 @@ def main():
     tried = score(rest, records, tok, page=PAGE, proto=PROTO, reads=('product',)) if rest else {}
     if tried: show('one seed', tried, log)
     data = f"marks on phantom films, {a.patients} patients to train, {a.test_patients} to test"
-    if a.results: write(a, res | tried, extra, a.seeds, data, 'marks', {k: 1 for k in tried})
+    if a.results: write(a, res | tried, extra, a.seeds, data, 'marks', fewer | {k: 1 for k in tried})
 
 if __name__ == '__main__': main()

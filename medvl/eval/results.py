@@ -128,7 +128,7 @@ def scored(r:dict # a result file
     known = any(f(r) for f in (retrieved, grounded, labelled, probed, counted))
     return {f"{r.get('method', '?')}, {r.get('task', '?')}": r['metrics']} if r.get('metrics') and not known else {}
 
-# %% ../../nbs/eval/50_results.ipynb #b3f80cfc
+# %% ../../nbs/eval/50_results.ipynb #382bba7f
 @dataclass
 class Question:
     "A question about result files, and how its answer is shown."
@@ -157,10 +157,11 @@ QUESTIONS = {
     'grounding': Question('Grounding of phrases.',
         'CNR is the contrast between inside and outside, mIoU the overlap, pointing the share of maps whose highest '
         "place is inside, near the share within 15/224 of the film's side.",
-        '*GLoRIA*: the map is the attention of the words, or their cosine with the cells. *PLAN* looks at the film '
-        '*K* more times; *read at look 0* is trained in the same way and read at the first look. *No importance*: '
-        'all cells have equal weight. *Batch-norm heads* and *narrow regions* are those of PLAN at full size; the '
-        "others are GLoRIA's. *Product*: products of cells and words. *Marks* are easily visible shapes.",
+        '*GLoRIA*: the map is the attention of the words, their cosine with the cells, or the product of both. *PLAN* '
+        'looks at the film *K* more times; *read at look 0* is trained in the same way and read at the first look. '
+        '*Marks* are easily visible shapes, where all systems have the same processor time and those with *equal '
+        'steps* the same number of steps. *Wide cells* see 51 of 64 pixels; *cells as they are* keep the component '
+        'shared by all films.',
         'methods/21_plan.ipynb', {'cnr': 'CNR', 'miou': 'mIoU', 'pointing': 'pointing', 'near': 'near'}, grounded),
     'labels': Question('Labels read from reports.',
         'The labels are compared with the true state of each phantom patient, all findings together.',

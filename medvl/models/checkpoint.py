@@ -268,7 +268,7 @@ def _class(name, cls) -> type:
     if mod.split('.')[0] != 'medvl': raise CheckpointError(f"{name} is not a class of medvl: give it as cls=")
     return getattr(importlib.import_module(mod), attr)
 
-# %% ../../nbs/models/10_checkpoint.ipynb #6df21b87
+# %% ../../nbs/models/10_checkpoint.ipynb #0dd0e6a7
 def from_pretrained(dir:str|Path, # a directory written by `save_pretrained`
                     cls:type|None=None, # class to build; None: the one that was saved, if it is medvl's
                     base:Mapping|str|Path|Callable|None=None # adapters: the frozen rest (tensors, file, or f(model))
@@ -281,6 +281,8 @@ def from_pretrained(dir:str|Path, # a directory written by `save_pretrained`
         if 'medvl' not in meta: raise CheckpointError(f"{cfg['weights']} and config.json in {dir} are not of one save")
         print(f"{dir}: config.json is of another save than {cfg['weights']} (interrupted?); its own copy is used")
         cfg = json.loads(meta['medvl'])
+    if (got := _hash(state)) != cfg['id']:
+        raise CheckpointError(f"{dir/cfg['weights']} is damaged: its hash is {got}, that of the saved {cfg['id']}")
     model = _class(cfg['class'], cls)(**cfg['config'])
     if cfg['base']: _load_base(model, state, base, cfg['base'])
     elif base is not None: raise CheckpointError(f"{dir} holds a whole model; base= is for adapters")

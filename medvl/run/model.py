@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/run/model.html.md"""
 # %% auto #0
 __all__ = ['as_studies', 'scanned', 'Films', 'Hits', 'Heat', 'Model', 'load']
 
-# %% ../../nbs/run/80_model.ipynb #6ee116c0
+# %% ../../nbs/run/80_model.ipynb #9ed7c3ff
 import html, io, textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ from ..data.study import Sample, Study, View, samples
 from ..data.table import ReadLog, write_table
 from ..data.tokens import load_tokenizer
 from ..data.words import sections
-from ..eval.maps import Asker, heats
+from ..eval.maps import Asker, clear_views, heats
 from ..eval.retrieval import Embeddings, embed
 from ..eval.zeroshot import embed_texts
 from ..models.authors import open_model
@@ -128,12 +128,12 @@ class Hits:
         said = ''.join(f'<p>{html.escape(n)}</p>' for n in self.notes)
         return f'<p><b>{html.escape(self.text)}</b></p>{said}{cards(rows)}'
 
-# %% ../../nbs/run/80_model.ipynb #7e01806c
+# %% ../../nbs/run/80_model.ipynb #c36d7723
 @dataclass
 class Heat:
     "Where a phrase lies on a film, as a figure."
     phrase: str  # as given
-    map: np.ndarray  # [h w] on the film's pixels; NaN where the model saw nothing
+    map: np.ndarray = field(repr=False)  # [h w] on the film's pixels; NaN where the model saw nothing
     notes: list[str]  # unknown words and the like
     png: bytes = field(repr=False)  # the figure
 
@@ -208,7 +208,7 @@ def search(self,
     notes = [f'the model does not know {w!r}' for w in self.unknown(text)]
     return Hits(text, films, order, score[order].tolist(), notes)
 
-# %% ../../nbs/run/80_model.ipynb #e18b3c9c
+# %% ../../nbs/run/80_model.ipynb #c3579c5e
 @patch_to(Model)
 def zeroshot(self,
              films:Any=None, # `Films`, or anything that `embed` takes; None: those embedded last
@@ -230,12 +230,16 @@ def zeroshot(self,
 def heat(self,
          film:str|Path|View, # one film
          phrase:str, # what is looked for
-         sigma:float=0. # Gaussian over the cells of the map, in cells
+         sigma:float=0., # Gaussian over the cells of the map, in cells
+         clear:Any=None # studies, of which those without a finding set the scale; or paths of such films
         ) -> Heat:
     "Where a phrase lies on a film. Raises `MedvlError` for a method without local features."
     view = film if isinstance(film, View) else View(path=str(film), id=Path(film).name)
-    asker = Asker(self.aligner, self.tok, self.preset, self.max_len, sigma)
-    fig, said = heats(asker, view, [phrase], False, dpi=80)
+    others = [] if clear is None else as_studies(clear, ReadLog('films without a finding'))
+    known = any(s.labels or s.report for s in others)
+    controls = clear_views(others) if known else [v for s in others for v in s.views]
+    asker = Asker(self.aligner, self.tok, self.preset, self.max_len, sigma, controls)
+    fig, said = heats(asker, view, [phrase], False, dpi=64)
     out = io.BytesIO(); fig.savefig(out, format='png'); plt.close(fig)
     return Heat(phrase, asker.ask(view, phrase)[0][-1], said[0]['notes'], out.getvalue())
 

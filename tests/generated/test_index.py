@@ -4,10 +4,15 @@
 # %% [4] Five lines
 import medvl
 m = medvl.load('phantom-clip')
-m.embed(medvl.phantom_studies(40, seed=11, size=128, difficulty='lifelike-easy'), progress=False)
-m.search('left pleural effusion', k=4).figure();
+films = medvl.phantom_studies(40, seed=11, size=128, difficulty='lifelike-easy')
+m.embed(films, progress=False)
+hits = m.search('left pleural effusion', k=4)
+hits.figure();
 
-# %% [9] Methods
+# %% [5] Five lines
+medvl.load('phantom-gloria').heat(hits[0][0].front, 'left pleural effusion', clear=films)
+
+# %% [10] Methods
 import sys
 sys.path.append('../tools')
 from pages import NBS, notebooks, page_name, says
@@ -34,16 +39,16 @@ def row(key, name, what, who):
 head = '| method | what is aligned | paper (arXiv) | status |\n|---|---|---|---|\n'
 Markdown(head + '\n'.join(row(*o) for o in papers))
 
-# %% [10] Methods
+# %% [11] Methods
 from medvl.core import methods
 assert set(methods) <= {k for k, *_ in papers}  # what the command line knows is in the table
 
-# %% [12] Results
+# %% [13] Results
 from medvl.eval.results import answer, result_files
 shown = 'alta_against_clip_few_lifelike'
 Markdown(answer('retrieval', {shown: result_files('../results')[shown]}))
 
-# %% [16] What a method is
+# %% [17] What a method is
 import torch
 from torch import nn
 from torch.nn.functional import normalize
@@ -64,10 +69,10 @@ class Tiny(Aligner):
 out = Tiny()(Batch(img=torch.rand(3,1,32,32), txt=torch.randint(0,10,(3,6))))
 list(out.terms), tuple(out.img.glob.shape)
 
-# %% [17] What a method is
+# %% [18] What a method is
 assert torch.allclose(out.img.glob.norm(dim=-1), torch.ones(3), atol=1e-5)
 
-# %% [19] Pages
+# %% [20] Pages
 LAYERS = {'tutorials': 'where to start: a first run, your own films, MIMIC-CXR; how ALTA does on the phantom',
     'core files': 'what every part shares: batch, features, loss terms, the interface of a method; files on disk',
     'data': 'films and reports, from DICOM and text to batches: studies, manifests, splits, leakage, cache',
@@ -88,12 +93,12 @@ def links(tops): return ', '.join(f'[{n.rpartition(".")[2]}]({p})' for n,p in la
 rows = [f'| {tops.split()[0]} | {what} | {links(tops)} |' for tops,what in LAYERS.items()]
 Markdown('| layer | what is in it | pages |\n|---|---|---|\n'+'\n'.join(rows))
 
-# %% [20] Pages
+# %% [21] Pages
 assert there['core'] == '00_core.ipynb'
 assert len(there) == len(set(there.values()))  # no two pages under one address
 assert sorted(there) == sorted(n for tops in LAYERS for n,_ in layer(tops))  # no page is left out
 
-# %% [22] Every page in a sentence
+# %% [23] Every page in a sentence
 def catalogue():
     "Every page with the sentence under its title, a table for each layer."
     for tops in LAYERS:

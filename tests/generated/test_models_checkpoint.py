@@ -220,10 +220,14 @@ with patch.dict(save_pretrained.__globals__, save_json=killed):
     except KeyboardInterrupt: print('killed after the weights, before the config')
 with redirect_stdout(StringIO()) as said: assert same(deep, from_pretrained(at/'whole', Both))
 assert 'config.json is of another save' in said.getvalue()
+
+# %% [47] Interrupted saves
+w = at/'whole/model.safetensors'; b = bytearray(w.read_bytes()); b[-1] ^= 1; w.write_bytes(b)
+test_fail(lambda: from_pretrained(at/'whole', Both), contains='is damaged')
 for text, why in {'{"config": {': 'is no JSON', '{"hidden_size": 4}': 'lacks class, config, weights, id'}.items():
     (at/'whole/config.json').write_text(text)
     test_fail(lambda: read_config(at/'whole'), contains=why)
 test_fail(lambda: read_config(at/'nowhere'), contains='holds no config.json')
 
-# %% [46] Interrupted saves
+# %% [48] Interrupted saves
 home.cleanup()

@@ -25,7 +25,7 @@ from medvl.data.study import Sample, Study, View, samples
 from medvl.data.table import ReadLog, write_table
 from medvl.data.tokens import load_tokenizer
 from medvl.data.words import sections
-from medvl.eval.maps import Asker, heats
+from medvl.eval.maps import Asker, clear_views, heats
 from medvl.eval.retrieval import Embeddings, embed
 from medvl.eval.zeroshot import embed_texts
 from medvl.models.authors import open_model
@@ -88,10 +88,22 @@ truth = np.array([s.labels.get('Pleural Effusion') == 1 for s in films.samples])
 assert z['Pleural Effusion'][truth].mean() > z['Pleural Effusion'][~truth].mean()
 z.head(3).round(2)
 
-# %% [22] An example
-h = m.heat(films.view(hits.order[0]), 'left pleural effusion'); h
+# %% [22] Heat maps
+g = load('phantom-gloria'); print(g)
+h = g.heat(films.view(hits.order[0]), 'left pleural effusion', clear=studies); h
 
-# %% [24] An example
+# %% [23] Heat maps
+test_eq(h.map.shape, (128,128)); y, x = np.unravel_index(np.nanargmax(h.map), h.map.shape)
+print(f'highest at column {x}, row {y}; notes: {h.notes}')
+test_eq(g.heat(films.view(hits.order[0]), 'left pleural effusion').map, h.map)  # the scale changes the colours alone
+normal = [s.frontals[0] for s in studies if s.labels['No Finding'] == 1]
+assert any('claims no place' in n for n in g.heat(normal[0], 'left pleural effusion', clear=normal).notes)
+assert any('does not contain' in n for n in g.heat(normal[0], 'effusion \u20ac').notes)
+test_fail(lambda: g.heat(normal[0], 'effusion', clear=normal[:1]), contains='at least 2')
+test_fail(lambda: g.heat(normal[0], 'effusion', clear=[s for s in studies if s.labels['No Finding'] != 1]),
+          contains='without a finding')
+
+# %% [25] Heat maps
 import shutil
 test_fail(lambda: load('phantom-clap'), contains='no shipped model; shipped: ')
 test_fail(lambda: load(d), contains='holds no config.json')

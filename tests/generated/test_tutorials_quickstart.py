@@ -3,6 +3,7 @@
 
 # %% [2] Quickstart
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import medvl
 
@@ -23,7 +24,16 @@ rows = {f'first {k}': sum(ranked[:k])/k for k in (5, 10, 20)} | {'all films': su
 display(pd.Series(rows, name='share with an effusion').round(2).to_frame())
 assert rows['first 10'] > 1.5*rows['all films']
 
-# %% [8] Findings without labels
+# %% [8] Where is it?
+from medvl.data.regions import phrases
+g = medvl.load('phantom-gloria')
+for i in hits.order[:3]:
+    v = films.view(i); h = g.heat(v, 'left pleural effusion', clear=studies); display(h)
+    for p in (p for p in phrases(studies) if p.view is v and p.label == 'Pleural Effusion'):
+        inside = p.mask(h.map.shape).ravel()[np.nanargmax(h.map)]
+        print(f'drawn: {p.text!r}; the highest point of the map is {"in it" if inside else "elsewhere"}')
+
+# %% [11] Findings without labels
 margin = m.zeroshot(findings=['Pleural Effusion','Edema','Pneumothorax'])
 fig, axs = plt.subplots(1, 3, figsize=(8, 2.4), dpi=75, sharey=True, layout='constrained')
 for ax,f in zip(axs, margin):
