@@ -196,7 +196,7 @@ def tensors(o):
     return dict(boxes=torch.tensor(o['boxes']).float().reshape(n, 4), scores=torch.tensor(o['scores']).float(),
                 labels=torch.tensor(o['labels']).long())
 
-def scorers(b, name, saved, preset):
+def scorers(b, saved, preset):
     "Score -> function of the rows of test films, of one tower; and mAP as MGCA's code counts."
     y, (masks, boxes), out = b.y['test'], b.marks(preset)['test'], {}
     for p in SHARES:
@@ -220,18 +220,24 @@ def scorers(b, name, saved, preset):
     except OneClass: mgca = None                                    # no box is sure enough on a film with truth
     return out, mgca
 
+def numbers(b, name, seed):
+    "Each score of a tower, and the same without each patient; kept in a file."
+    at, (inv, c) = b.a.out/'scored'/f'{name}.{seed}.numbers.json', units_of(len(b.smp['test']), b.group['test'])
+    if not at.exists():
+        saved = {k: found(b.a.out/'scored'/f'{name}.{seed}.{k}.json') for k in TASKS}
+        own, mgca = scorers(b, saved, b.tower(name, seed).preset)
+        without = [np.flatnonzero(inv != i) for i in range(c)]
+        own = {k: (f(np.arange(len(inv))), [f(i) for i in without]) for k,f in own.items()}
+        save_json(at, jsonable(dict(scores=own, mgca=mgca)))
+    return found(at)
+
 def scored(b):
     "Each system's scores with intervals, and the differences to CLIP and PLACE."
-    a, (inv, c) = b.a, units_of(len(b.smp['test']), b.group['test'])
-    every, without = np.arange(len(inv)), [np.flatnonzero(inv != i) for i in range(c)]
-    num, mgca = {}, {}                                              # system -> score -> seed: value, without each
+    a, num, mgca = b.a, {}, {}                                      # system -> score -> seed: value, without each
     for name in NAMES:
         for seed in a.seeds:
-            saved = {k: found(a.out/'scored'/f'{name}.{seed}.{k}.json') for k in TASKS}
-            own, theirs = scorers(b, name, saved, b.tower(name, seed).preset)
-            mgca.setdefault(name, []).append(theirs)
-            for k,f in own.items():
-                num.setdefault(name, {}).setdefault(k, []).append((f(every), [f(i) for i in without]))
+            own = numbers(b, name, seed); mgca.setdefault(name, []).append(own['mgca'])
+            for k,o in own['scores'].items(): num.setdefault(name, {}).setdefault(k, []).append(o)
         print(name, {k: round(float(np.mean([v for v,_ in o])), 3) for k,o in num[name].items()}, flush=True)
     def pair(name, k): return map(np.array, zip(*num[name][k]))
     res = {}
@@ -265,7 +271,7 @@ def main():
     p.add_argument('--results', type=Path)
     a = p.parse_args(); until = time.time()+a.seconds; b = Bench(a)
     if not run(b, until) or not a.results: return
-    said = {k: getattr(a, k) for k in ('patients','test','epochs','seeds','film')}
+    said = {k: getattr(a, k) for k in ('patients','test','epochs','film')} | dict(seeds=len(a.seeds))
     films = {k: len(o) for k,o in b.smp.items()}
     save_json(a.results, jsonable(dict(
         data='phantom, lifelike-easy', arguments=said, provenance=provenance(), films=films, findings=b.findings,

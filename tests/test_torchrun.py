@@ -102,6 +102,7 @@ makers = {'alta-clean': lambda: alta.ALTA.small(**small, dim=16, also=('text.*',
           'alta-faithful': lambda: alta.ALTA.small(**small, dim=16, mode='faithful', text_up='zero'),
           'plan-pairs': lambda: plan.PLAN.small(**pair, hidden=24), 'clip-resnet': lambda: clip.CLIP.small(**resnet),
           'plan-words': lambda: plan.PLAN.small(**pair, hidden=24, local='words'),
+          'plan-some': lambda: plan.PLAN.small(**pair, hidden=24, local='words'),
           'mrm-some': lambda: mrm.MRM.small(**small, film_norm=True),
           'mrm-masked': lambda: mrm.MRM.small(**small), 'mrm-all': lambda: mrm.MRM.small(**small, text_loss='all')}
 class Curve(Callback):
@@ -153,7 +154,7 @@ def jobs(tmp_path_factory):
     return root
 
 
-METHODS = ['alta-clean', 'alta-few', 'alta-faithful', 'plan-pairs', 'plan-words', 'clip-resnet',
+METHODS = ['alta-clean', 'alta-few', 'alta-faithful', 'plan-pairs', 'plan-words', 'plan-some', 'clip-resnet',
            'mrm-some', 'mrm-masked',
            'mrm-all']
 

@@ -161,7 +161,7 @@ def overshoot(a:np.ndarray, # decoded values
 
 LOSSY = (HTJ2K, JPEG2000, JPEGExtended12Bit, JPEGLSNearLossless)
 
-# %% ../../nbs/data/11_dicom.ipynb #4b575525
+# %% ../../nbs/data/11_dicom.ipynb #26c60bb2
 @contextmanager
 def no_stderr() -> Iterator[None]:
     "The decoder for RLE is written in Rust, and prints about its own panic before Python can catch it."
@@ -197,7 +197,7 @@ def stored_values(ds:pydicom.Dataset, # with pixels
     if (pad := padding(a, ds)) is not None: out[pad] = a[pad]
     said = (out != a).any() and not (high or 0) > bits-1
     def unit(v): return (v-v.min())/np.float32(max(1, int(v.max())-int(v.min())))
-    if said and jumps(unit(out)) > .02 >= jumps(unit(a)):
+    if said and jumps(unit(out)) > max(.02, 2*jumps(unit(a))):
         said, out = False, a
         if notes is not None: notes.append(f'BitsStored is too small, ignored: {bits} bits for values up to {a.max()}')
     if said and notes is not None: notes.append(f'bits outside of the stored ones were cut off: {bits} are stored')

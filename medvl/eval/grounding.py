@@ -30,10 +30,11 @@ from ..data.study import View
 from .maps import Asker, evaluating, film_tensor, ground, heat, on_film, phrase_feats, window
 from .metrics import Interval, MetricError, OneClass, jackknife, seed_bootstrap, units_of
 
-# %% ../../nbs/eval/21_grounding.ipynb #ab9cdc58
+# %% ../../nbs/eval/21_grounding.ipynb #26ee1a10
 def _seen(m, mask):
     "Values of the map where it has any, and the mask there."
     m, mask = np.asarray(m, np.float64), np.asarray(mask)
+    if np.isinf(m).any(): raise MetricError(f"{int(np.isinf(m).sum())} of {m.size} values of the map are infinite")
     if m.shape != mask.shape: raise MetricError(f"the map is {m.shape}, the mask {mask.shape}")
     if mask.dtype != bool: raise MetricError(f"the mask must be boolean, got {mask.dtype}")
     keep = ~np.isnan(m)
@@ -63,7 +64,7 @@ def overlap(pred:Bool[np.ndarray, '... n'], # predicted pixels
     both, p, t = (pred & mask).sum(-1), pred.sum(-1), mask.sum()
     return both/(p+t-both), 2*both/(p+t)
 
-# %% ../../nbs/eval/21_grounding.ipynb #511af8db
+# %% ../../nbs/eval/21_grounding.ipynb #ce632322
 def pointing(m:Float[np.ndarray, 'h w'], # map; NaN: not seen
              mask:Bool[np.ndarray, 'h w'], # the truth
              tol:float=0. # pixels around the mask that still count
@@ -79,7 +80,6 @@ def miss(m:Float[np.ndarray, 'h w'], # map; NaN: not seen
     "How far the highest point is from the nearest pixel of the mask; the mean of those that share the maximum."
     x, _ = _seen(m, mask)
     return float(distance_transform_edt(~np.asarray(mask))[~np.isnan(m)][x == x.max()].mean())
-
 
 # %% ../../nbs/eval/21_grounding.ipynb #eefb2d90
 @dataclass(frozen=True)
@@ -272,7 +272,7 @@ def grounding(model:Aligner, # any
     looks = [summarise(r, n_boot, seed, (*METRICS,'area')) for r in rows]
     return Grounding(info, looks, [list(r) for r in rows], placed)
 
-# %% ../../nbs/eval/21_grounding.ipynb #8b33cd67
+# %% ../../nbs/eval/21_grounding.ipynb #b34da0cf
 def _all_maps(model, tok, texts, views, p, max_len, bs, progress):
     "The maps `[looks gh gw]` of each phrase on its film; each film and each phrase goes through its tower once."
     words, films = list(dict.fromkeys(texts)), {}
@@ -306,7 +306,6 @@ def next_patient(records:Sequence[Phrase], # phrases on their films
         if j is None: raise MedvlError(f"no film of another patient is free for {r.text!r} (which={which!r})")
         return views[j]
     return [film(r) for r in records]
-
 
 # %% ../../nbs/eval/21_grounding.ipynb #2c52646b
 def nowhere(asker:Asker, # a model with `controls`

@@ -17,15 +17,15 @@ import numpy as np
 from .metrics import Interval, MetricError, chance_recall, mean_interval, paired_bootstrap
 from .retrieval import WAYS, Embeddings, candidates, pair_ranks, right_candidates
 
-# %% ../../nbs/eval/41_pool.ipynb #61189341
+# %% ../../nbs/eval/41_pool.ipynb #fa421ed0
 def query_scores(emb:Embeddings, # of one fold's test patients; samples without a text take no part
                  ks:Sequence[int]=(1,5,10), # list lengths
                  rule:str='distinct-v2' # which candidates are ranked, see `eval.retrieval.candidates`
                 ) -> tuple[dict[str,np.ndarray], dict[str,np.ndarray]]: # by metric, for each query; and by chance
     "Hits and percentile of every query, both ways, under open_clip's names."
     e, got, chance = emb.paired(), {}, {}
-    for way, rank, c in zip(WAYS, pair_ranks(e, rule), candidates(e, rule)[::-1]):
-        n, m = len(c), right_candidates(e.txt_id, e.txt_id[c])
+    for way, rank, c, m in zip(WAYS, pair_ranks(e, rule), candidates(e, rule)[::-1], right_candidates(e, rule)):
+        n = len(c)
         by = {o: [chance_recall([o], n, k) for k in ks] for o in np.unique(m)}
         for j, k in enumerate(ks):
             got[f'{way}_R@{k}'] = (rank <= k).numpy().astype(float)

@@ -9,7 +9,8 @@ __all__ = ['NEAR', 'WAYS', 'RULES', 'RIGHT', 'WRONG', 'Embeddings', 'film_ids', 
            'both_ways', 'retrieval', 'dedup', 'candidates', 'pair_ranks', 'chance', 'right_candidates', 'pools',
            'retrieval_report', 'class_precision', 'ranked', 'text_to_film', 'film_to_text']
 
-# %% ../../nbs/eval/11_retrieval.ipynb #bd0e89fa
+# %% ../../nbs/eval/11_retrieval.ipynb #3d2feab3
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -25,7 +26,7 @@ from tqdm import tqdm
 from ..core import Aligner, Batch, MedvlError, best_precision
 from ..files import written
 from .metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, mean_interval, median_rank,
-                                mrr, recall_at, tie_rank)
+                                mrr, ranks, recall_at, tie_rank)
 
 # %% ../../nbs/eval/11_retrieval.ipynb #de859e89
 @dataclass
@@ -232,7 +233,7 @@ def retrieval(v:Float[Tensor, 'n d'], # films
     "Retrieval in both directions among the rows as they are; every item with the same text id is a right answer."
     return both_ways(match_ranks(v, t, txt_id_v, txt_id_v if txt_id_t is None else txt_id_t, ties, block), ks)
 
-# %% ../../nbs/eval/11_retrieval.ipynb #6c16c258
+# %% ../../nbs/eval/11_retrieval.ipynb #236d2f0b
 def dedup(emb:Embeddings # with texts
          ) -> tuple[Tensor,Tensor]: # texts [u d] and their ids [u], by first occurrence
     "One embedding for each different text."
@@ -245,15 +246,32 @@ RULES = ('distinct-v2', 'pairs-v1')
 def candidates(emb:Embeddings, # with texts
                rule:str='distinct-v2' # 'distinct-v2' or 'pairs-v1'
               ) -> tuple[Tensor,Tensor]: # rows of the films, and of the texts, that are ranked
-    "Which rows are candidates: each text once, each film of one text once; or all. Raises `MetricError`."
+    "Which rows are candidates: each text once, each film once; or all. Raises `MetricError`."
     every = torch.arange(len(emb))
     if rule == 'pairs-v1': return every, every
     if rule != 'distinct-v2': raise MetricError(f"unknown rule {rule!r}; known: {', '.join(RULES)}")
     def first(x):
-        inv = torch.unique(x, dim=0, return_inverse=True)[1]
+        inv = torch.unique(x, return_inverse=True)[1]
         return torch.full((int(inv.max())+1,), len(inv)).scatter_reduce_(0, inv, every, 'amin').sort()[0]
-    film = every if emb.img_id is None else first(torch.stack([emb.img_id, emb.txt_id], 1))
-    return film, first(emb.txt_id)
+    return every if emb.img_id is None else first(emb.img_id), first(emb.txt_id)
+
+def _film_of(emb, f, rule):
+    "Films and texts that belong together, each pair once: place among the candidates `f`, text id."
+    if rule == 'pairs-v1' or emb.img_id is None: return torch.stack([torch.arange(len(emb)), emb.txt_id], 1)
+    ids, place = emb.img_id[f].sort()
+    return torch.unique(torch.stack([place[torch.searchsorted(ids, emb.img_id)], emb.txt_id], 1), dim=0)
+
+def _text_ranks(emb, f, pairs, ties, block):
+    "Ranks of texts among the films `f`, some of which have several texts (`pairs`)."
+    v, by, near, out = emb.v[f].float(), defaultdict(list), _near(emb.v.float(), emb.t.float()), []
+    for film, text in pairs.tolist(): by[text].append(film)
+    for i in range(0, len(emb), block):
+        own = [by[o] for o in emb.txt_id[i:i+block].tolist()]
+        right = torch.zeros(len(own), len(f), dtype=torch.bool)
+        right[[r for r,o in enumerate(own) for _ in o], [c for o in own for c in o]] = True
+        s = emb.t[i:i+block].float() @ v.T
+        out.append(torch.as_tensor(np.asarray(ranks(s.numpy(), right.numpy(), ties, near))))
+    return torch.cat(out)
 
 def pair_ranks(emb:Embeddings, # with texts
                rule:str='distinct-v2', # see `candidates`
@@ -262,28 +280,31 @@ def pair_ranks(emb:Embeddings, # with texts
               ) -> tuple[Tensor,Tensor]: # of each sample's film among the texts, and of its text among the films
     "Ranks of a data set's films and texts, both ways."
     e, (f, t) = emb, candidates(emb, rule)
-    ranks = match_ranks(e.v, e.t[t], e.txt_id, e.txt_id[t], ties, block)
-    if len(f) == len(t) == len(e): return ranks
-    return ranks[0], match_ranks(e.v[f], e.t, e.txt_id[f], e.txt_id, ties, block)[1]
+    both = match_ranks(e.v, e.t[t], e.txt_id, e.txt_id[t], ties, block)
+    if len(f) == len(t) == len(e): return both
+    if len(pairs := _film_of(e, f, rule)) > len(f): return both[0], _text_ranks(e, f, pairs, ties, block).to(both[0])
+    return both[0], match_ranks(e.v[f], e.t, e.txt_id[f], e.txt_id, ties, block)[1]
 
-# %% ../../nbs/eval/11_retrieval.ipynb #1fa4c935
+# %% ../../nbs/eval/11_retrieval.ipynb #6eb39855
 def chance(emb:Embeddings, # with texts
            ks:Sequence[int]=(1,5,10), # list lengths
            rule:str='distinct-v2' # see `candidates`
           ) -> dict[str,float]: # by way and k; 'R@k' is the higher of the two
     "Recalls of a random order of the same candidates."
     rows, res = candidates(emb, rule), {}
-    for way, c in zip(WAYS, rows[::-1]):
-        right = right_candidates(emb.txt_id, emb.txt_id[c])
+    for way, c, right in zip(WAYS, rows[::-1], right_candidates(emb, rule)):
         res |= {f'{way}_R@{k}': chance_recall(right, len(c), k) for k in ks}
     return res | {f'R@{k}': max(res[f'{w}_R@{k}'] for w in WAYS) for k in ks}
 
-def right_candidates(ids:Int[Tensor, 'q'], # text id of each query
-                     among:Int[Tensor, 'c'] # of each candidate
-                    ) -> np.ndarray: # [q]
+def right_candidates(emb:Embeddings, # with texts
+                     rule:str='distinct-v2' # see `candidates`
+                    ) -> tuple[np.ndarray,np.ndarray]: # texts for each film, and films for each text
     "How many candidates are right for each query."
-    known, n = torch.unique(among, return_counts=True)
-    return n[torch.searchsorted(known, ids)].numpy()
+    def count(among):
+        known, n = torch.unique(among, return_counts=True)
+        return n[torch.searchsorted(known, emb.txt_id)].numpy()
+    f, t = candidates(emb, rule)
+    return count(emb.txt_id[t]), count(_film_of(emb, f, rule)[:,1])
 
 def pools(emb:Embeddings, # with texts
           size:int=1000, # pairs in a pool
@@ -298,7 +319,7 @@ def pools(emb:Embeddings, # with texts
     return {'size': size, 'seeds': list(seeds), 'mean': {k: float(np.mean([r[k] for r in res])) for k in res[0]},
             'sd': {k: float(np.std([r[k] for r in res], ddof=1)) if len(res) > 1 else 0. for k in res[0]}}
 
-# %% ../../nbs/eval/11_retrieval.ipynb #23ef9d40
+# %% ../../nbs/eval/11_retrieval.ipynb #091748e3
 def retrieval_report(emb:Embeddings, # samples without a text are left out, and counted
                      ks:Sequence[int]=(1,5,10), # list lengths
                      group:Sequence|None=None, # [n] patient of each sample, for the intervals; None: independent
@@ -325,8 +346,9 @@ def _intervals(rank, ks, group, n_boot, seed):
     "An interval for each of `rank_metrics`."
     res = {}
     for way, r in zip(WAYS, (o.numpy().astype(float) for o in rank)):
+        mean = mean_interval(r, group); mean.low = max(mean.low, 1.)  # no rank is below 1
         res |= {f'{way}_R@{k}': mean_interval(r <= k, group, (0, 1)) for k in ks}
-        res |= {f'{way}_mean_rank': mean_interval(r, group),
+        res |= {f'{way}_mean_rank': mean,
                 f'{way}_median_rank': bootstrap(median_rank, r, group=group, n_boot=n_boot, seed=seed),
                 f'{way}_MRR': mean_interval(1/r, group, (0, 1))}
     return res

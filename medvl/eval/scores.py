@@ -116,7 +116,7 @@ def combine(parts:Mapping[str, Float[Tensor, 'n m']], # of `pair_scores`
         if s.std() < 1e-9: raise MetricError(f"{k}: all {s.numel()} scores are equal")
     return sum((s-s.mean())/s.std() for s in parts.values())
 
-# %% ../../nbs/eval/30_scores.ipynb #5e36f3c7
+# %% ../../nbs/eval/30_scores.ipynb #caa2e6dd
 def score_retrieval(S:Float[Tensor, 'n m'], # a square of scores
                     id_v:Int[Tensor, 'n'], # text id of each film
                     id_t:Int[Tensor, 'm']|None=None, # text id of each text; None: text i belongs to film i
@@ -130,10 +130,12 @@ def score_retrieval(S:Float[Tensor, 'n m'], # a square of scores
     s, own = np.asarray(S, dtype=np.float64), np.asarray(id_v)
     ids = own if id_t is None else np.asarray(id_t)
     right, near = own[:,None] == ids[None], NEAR*float(np.abs(s).max())
-    def once(*x): return np.sort(np.unique(np.stack(x, 1), axis=0, return_index=True)[1])
-    text = once(ids) if rule == RULES[0] else slice(None)
-    film = once(np.asarray(img_id), own) if rule == RULES[0] and img_id is not None else slice(None)
-    return both_ways((ranks(s[:,text], right[:,text], ties, near), ranks(s[film].T, right[film].T, ties, near)), ks)
+    def once(x): return np.sort(np.unique(x, return_index=True)[1])
+    text, film, fits = once(ids) if rule == RULES[0] else slice(None), slice(None), right
+    if rule == RULES[0] and img_id is not None:  # a film with several texts is right for each of them
+        _, film, at = np.unique(np.asarray(img_id), return_index=True, return_inverse=True)
+        fits = np.zeros((len(film), len(ids)), bool); np.logical_or.at(fits, at, right)
+    return both_ways((ranks(s[:,text], right[:,text], ties, near), ranks(s[film].T, fits.T, ties, near)), ks)
 
 # %% ../../nbs/eval/30_scores.ipynb #c9848dd2
 def prompt_scores(model:Aligner, # with `scores`

@@ -423,7 +423,7 @@ def encode_pairs(self,
     f, t = self.encode_image(p.img, p.img_msk), DualEncoder.encode_text(self, p.txt, p.txt_msk, p.word)
     return f, t, self.target(p.txt_id)
 
-# %% ../../nbs/methods/01_dual.ipynb #20fa98b8
+# %% ../../nbs/methods/01_dual.ipynb #3387abf4
 @patch_to(CellsAndWords)
 def glob_term(self, v:Float[Tensor, 'b d'], t:Float[Tensor, 'b d'], target:Tensor|None=None) -> Float[Tensor, '']:
     "GLoRIA's global loss: both directions added, a fixed scale `s3`."
@@ -436,7 +436,8 @@ def forward(self,
     "Contrast films with reports, as wholes and word by word. Raises `MedvlError` for a batch without texts."
     f, t, target = self.encode_pairs(batch)
     terms = {'glob': self.glob_term(f.glob, t.glob, target), 'local': self.local_term(f, t, target)}
-    return Out(terms | self.twin_term(batch, f, t) if self.twins else terms, f, t)
+    n = dict.fromkeys(terms, len(t.glob))  # reports: PLAN's words are a mean over those of this process
+    return Out(terms | self.twin_term(batch, f, t) if self.twins else terms, f, t, n)
 
 @patch_to(CellsAndWords)
 def twin_term(self,

@@ -128,12 +128,12 @@ class Hits:
         said = ''.join(f'<p>{html.escape(n)}</p>' for n in self.notes)
         return f'<p><b>{html.escape(self.text)}</b></p>{said}{cards(rows)}'
 
-# %% ../../nbs/run/80_model.ipynb #7e01806c
+# %% ../../nbs/run/80_model.ipynb #c36d7723
 @dataclass
 class Heat:
     "Where a phrase lies on a film, as a figure."
     phrase: str  # as given
-    map: np.ndarray  # [h w] on the film's pixels; NaN where the model saw nothing
+    map: np.ndarray = field(repr=False)  # [h w] on the film's pixels; NaN where the model saw nothing
     notes: list[str]  # unknown words and the like
     png: bytes = field(repr=False)  # the figure
 

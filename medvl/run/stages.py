@@ -268,14 +268,13 @@ def mean_of(score:str # of SCORES
     if 'T@' in score: return by_text
     return (lambda x, ids: by_finding(x)) if 'P@' in score else lambda x, ids: float(x.mean())
 
-# %% ../../nbs/run/50_stages.ipynb #a90b30c6
+# %% ../../nbs/run/50_stages.ipynb #77bf0ce0
 def chances(emb:Embeddings, # of any run, on the test patients
             lab:np.ndarray # [n f] of `labels_of`
            ) -> dict[str,float]: # of SCORES
     "What a random order would score."
     ids, out, cols = emb.txt_id.numpy(), {}, enough(lab)
-    for w, rows in zip(WAYS, candidates(emb)[::-1]):
-        right = right_candidates(emb.txt_id, emb.txt_id[rows])
+    for w, rows, right in zip(WAYS, candidates(emb)[::-1], right_candidates(emb)):
         one = np.array([chance_recall(right[i:i+1], len(rows), 10) for i in range(len(right))])
         out |= {f'{w}_R@10': float(one.mean()), f'{w}_T@10': by_text(one, ids)}
     p = float((lab[:,cols] == 1).mean()) if cols else None

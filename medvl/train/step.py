@@ -211,7 +211,7 @@ class ClampScaleCB(Callback):
         with torch.no_grad():
             for p in scales(self.model).values(): p.clamp_(self.lo, self.hi)
 
-# %% ../../nbs/train/10_step.ipynb #7c1dbef1
+# %% ../../nbs/train/10_step.ipynb #1a967cbb
 CONTRASTS = ('glob','local')  # terms that compare the pairs of a batch, unless a method has its own list `contrasts`
 
 def contrasts(model:nn.Module # maybe wrapped
@@ -227,7 +227,7 @@ def check_pairs(model:nn.Module, # a method
     if n > 1 or not contrasts(model): return
     raise MedvlError(
         f"{type(bare(model)).__name__} contrasts films with the reports of a batch, and a batch of {n} has no wrong "
-        "answer: the loss would be 0 whatever the model does. Give batches of two or more (bs), or several batches "
+        "answer: nothing could be learned from it. Give batches of two or more (bs), or several batches "
         "whose contrast is taken together (accum with accum_exact)")
 
 # %% ../../nbs/train/10_step.ipynb #dcb10285

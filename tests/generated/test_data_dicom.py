@@ -121,6 +121,9 @@ del bare.PresentationLUTShape
 test_fail(lambda: stored_values(bare, 'x.dcm'), contains='x.dcm: PhotometricInterpretation is missing')
 notes = []; test_eq(stored_values(make_dicom(stored*8), notes=notes), stored*8)  # 15 bits, 12 of them said
 test_eq(notes, ['BitsStored is too small, ignored: 12 bits for values up to 30752'])
+edgy = np.where(np.indices((80, 90)).sum(0)//16 % 2, 400, 3400)+np.random.default_rng(0).integers(0, 400, (80, 90))
+edgy = edgy.astype(np.uint16)  # a small picture full of edges
+notes = []; test_eq(stored_values(make_dicom(edgy*8), notes=notes), edgy*8); test_eq(len(notes), 1)
 lossy = make_dicom(np.where(stored > 3000, 4095, stored), BitsStored=16, HighBit=15)
 lossy.compress(JPEG2000, j2k_psnr=[65]); lossy.BitsStored, lossy.HighBit, notes = 12, 11, []
 got = stored_values(lossy, notes=notes); print(notes, pixel_array(lossy).max(), got.max())

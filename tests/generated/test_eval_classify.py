@@ -34,7 +34,8 @@ from medvl.phantom.set import phantom_studies
 from medvl.run.downstream import films_of, tower_of
 from medvl.toy import square_sample, toy_vit
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
-import tempfile, time, warnings
+import json, tempfile, time, warnings
+from pathlib import Path
 
 # %% [7] Probes
 from medvl.eval.classify import (C, standard, mean_auroc, logistic)
@@ -154,17 +155,30 @@ test_eq(lineage('mgca-rsna').films, (18_678, 4_003, 4_003)); test_fail(lambda: l
 test_eq(lineage('mgca-chexpert').uncertain, dict(zip(CHEXPERT5, ('ones','zeros','zeros','ones','ones'))))
 
 # %% [35] On phantom films
+saved = json.loads(Path('../../results/place_transfer.json').read_text())['systems']
+def at(k, p): return saved[k][f'AUROC at {p:.0%}']
+curve = {k: {f'{p:g}': dict(macro=dict(auroc=at(k, p))) for p in (.01, .1, 1)}
+         for k in ('PLACE','CLIP','MAE','supervised','random weights')}
+ax = efficiency(curve)
+for k in curve: print(f"{k:15}", '  '.join(f"{p:4.0%} {at(k, p)['value']:.3f}" for p in (.01, .1, 1)))
+
+# %% [37] On phantom films
+def over(n, other, p): o = at(n, p)[f'over {other}']; return (o['low'] > 0)-(o['high'] < 0)
+for p in (.01, .1, 1):
+    test_eq([over(n, 'CLIP', p) for n in ('PLACE','supervised','random weights')], [0, 0, -1])
+    test_eq([over(n, 'PLACE', p) for n in ('supervised','random weights')], [0, -1])
+
+# %% [39] On phantom films
 studies = phantom_studies(80, seed=77, size=128, difficulty='easy')
 three = ['Cardiomegaly','Pleural Effusion','Edema','Pneumothorax']; runs = {}
 for name in ('phantom-clip','phantom-mrm','random'):
     t = tower_of(name); f = films_of(studies, t); lab = labelled(f.samples, f.rows, three)
     runs[t.name] = classify(t, lab, shares=(.1, 1), seeds=(0, 1), cache=f.cache, progress=False)
-ax = efficiency(runs); ax.axhline(.5, c='k', lw=.6)
 for k,r in runs.items(): print(f"{k:13}", '  '.join(f"{float(p):.0%} {o['macro']['auroc']}" for p,o in r.items()))
 print('trainings of two without an example, at 10 %:', runs['random 0']['0.1']['not_learned'])
 print('Edema in train:', lab.counts['train']['Edema'])
 
-# %% [36] On phantom films
+# %% [40] On phantom films
 assert runs['phantom-clip']['1']['macro']['auroc'].value > runs['random 0']['1']['macro']['auroc'].value
 other = dict(runs, other={'1': dict(lineage='mgca-rsna')})
 test_fail(lambda: efficiency(other), contains='different splits: own, mgca-rsna')

@@ -43,6 +43,7 @@ test_eq(cnr(y+1e-9*m, y), CNR_MOST)  # hardly any: the same
 test_fail(lambda: cnr(np.where(y, np.nan, m), y), contains='no pixel of the 2')
 test_fail(lambda: cnr(m, np.ones((2,4), bool)), contains='covers all')
 test_fail(lambda: cnr(m, y[:1]), contains='the mask (1, 4)')
+test_fail(lambda: cnr(np.where(y, np.inf, m), y), contains='2 of 8 values of the map are infinite')
 
 # %% [10] Overlap
 from medvl.eval.grounding import (overlap)

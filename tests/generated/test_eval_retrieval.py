@@ -2,6 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Retrieval
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,7 +16,7 @@ from tqdm import tqdm
 from medvl.core import Aligner, Batch, MedvlError, best_precision
 from medvl.files import written
 from medvl.eval.metrics import (MetricError, bootstrap, chance_recall, edge_hits, finite, mean_interval, median_rank,
-                                mrr, recall_at, tie_rank)
+                                mrr, ranks, recall_at, tie_rank)
 
 # %% [4] Retrieval
 import tempfile
@@ -23,7 +24,7 @@ from dataclasses import replace
 from fastcore.test import *
 from torch.nn.functional import normalize
 from medvl.core import Feat
-from medvl.eval.metrics import TIES, precision_at, ranks
+from medvl.eval.metrics import TIES, precision_at
 
 # %% [6] A toy world
 ZONES = ['right upper', 'left upper', 'right middle', 'left middle', 'right lower', 'left lower']
@@ -172,7 +173,7 @@ test_eq([perfect[k] for k in ('image_to_text_R@1','text_to_image_median_rank','i
 test_eq(perfect['R_sum'], 6.)
 
 # %% [29] Distinct candidates, pools of 1,000, chance, and intervals
-from medvl.eval.retrieval import (dedup, RULES, candidates, pair_ranks)
+from medvl.eval.retrieval import (dedup, RULES, candidates, _film_of, _text_ranks, pair_ranks)
 
 # %% [30] Distinct candidates, pools of 1,000, chance, and intervals
 from medvl.eval.retrieval import (chance, right_candidates, pools)
@@ -189,6 +190,14 @@ test_fail(lambda: candidates(e, 'v3'), contains='known: distinct-v2, pairs-v1')
 # every film entered twice: no difference
 dbl = e[torch.cat([torch.arange(60)]*2)]
 test_eq(pair_ranks(dbl)[1][:60], rt); test_close(list(chance(dbl).values()), list(chance(e).values()))
+# films entered twice, with different texts: each is right for both, and random orders are at chance
+g, luck = torch.Generator().manual_seed(1), []
+for _ in range(200):
+    v, t = torch.randn(10,8,generator=g), torch.randn(20,8,generator=g)
+    pair = Embeddings(v.repeat(2, 1), t, torch.ones(20).bool(), torch.arange(20), img_id=torch.arange(10).repeat(2))
+    luck.append(both_ways(pair_ranks(pair), (1,))['text_to_image_R@1'])
+test_close(chance(pair, (1,))['text_to_image_R@1'], .1); test_close(np.mean(luck), .1, eps=.03)
+eye = torch.eye(10).repeat(2, 1); test_eq(pair_ranks(replace(pair, v=eye, t=eye))[1].tolist(), [1]*20)
 p = pools(e, size=20)
 test_eq((len(p['seeds']), p['mean'].keys() == res.keys()), (5, True)); assert p['sd']['image_to_text_R@1'] >= 0
 test_eq(pools(e, size=20), p)                                                      # fixed seeds

@@ -206,9 +206,56 @@ assert min(r2['training patients'][0], r2['other patients'][0]) > .1
 pd.DataFrame(r2, index=['own report','exchanged reports']).T.round(4)
 
 # %% [55] Results
-from pathlib import Path
-saved = json.loads(Path('../../results/place_transfer.json').read_text())
+saved = json.loads(Path('../../results/place_transfer.json').read_text()); systems = saved['systems']
+WAYS = {'image_to_text': 'film to text', 'text_to_image': 'text to film'}
+MAIN = {'AUROC at 100%': 'AUROC', **{f'{w}_{k}@10': f'{k}@10 ({v})' for k in 'PR' for w,v in WAYS.items()},
+        'Dice, positives': 'Dice (positives)', 'mAP': 'mAP', 'BLEU-4': 'BLEU-4', 'CIDEr-D': 'CIDEr-D',
+        'micro F1': 'micro F1', 'macro F1': 'macro F1'}
 def span(o): return f"{o['value']:.3f} [{o['low']:.3f}, {o['high']:.3f}]"
-pd.DataFrame({k: {'AUROC': span(o['auroc']), 'seeds': ', '.join(f'{v:.3f}' for v in o['seeds']),
-                  **{f'over {c}': span(o[f'over {c}']) if f'over {c}' in o else '' for c in ('CLIP', 'PLACE')}}
-              for k,o in saved['systems'].items()}).T
+def row(o):
+    seeds = [x or 0. for x in o['mAP as MGCA counts']]
+    more = {'Dice': f"{o['Dice']['value']:.3f}", 'mAP, MGCA': f'{sum(seeds)/len(seeds):.3f}'}
+    near = {f'{v}, nearest': f"{x['value']:.3f}" for k,v in MAIN.items() if (x := o.get(f'{k}, nearest film'))}
+    return {v: span(o[k]) if k in o else 'not defined' for k,v in MAIN.items()} | more | near
+pd.DataFrame({k: row(o) for k,o in systems.items()})
+
+# %% [57] Results
+TASKS = {'AUROC at 100%': 'classification', 'P@10': 'retrieval', 'Dice, positives': 'segmentation', 'mAP': 'detection',
+         'CIDEr-D': 'reports, CIDEr-D', 'macro F1': 'reports, macro F1'}
+def verdict(o): return 'ahead' if o['low'] > 0 else 'behind' if o['high'] < 0 else 'not distinguishable'
+fig, axs = plt.subplots(1, 6, figsize=(11.5, 2.5), dpi=65, layout='constrained', sharey=True)
+names = [k for k in systems if k != 'CLIP']
+for ax,(k,title) in zip(axs, TASKS.items()):
+    for y,n in enumerate(names):
+        if k not in systems[n]: continue
+        o = systems[n][k]['over CLIP']; hollow = verdict(o) == 'not distinguishable'
+        ax.errorbar(o['value'], y, xerr=[[o['value']-o['low']], [o['high']-o['value']]], fmt='o', c=f'C{y}', capsize=2,
+                    mfc='white' if hollow else f'C{y}')
+    ax.axvline(0, c='k', lw=.6); ax.set_title(title, fontsize=9); ax.tick_params(labelsize=8)
+axs[0].set_yticks(range(len(names)), names); axs[0].invert_yaxis(); plt.show()
+
+# %% [59] Results
+def against(n):
+    "PLACE against another system, in words."
+    said, swap = {}, {'ahead': 'behind', 'behind': 'ahead'}                         # the file has n minus PLACE
+    for k,title in MAIN.items():
+        if k in systems[n]: said.setdefault(swap.get(v := verdict(systems[n][k]['over PLACE']), v), []).append(title)
+    parts = [f"{how} in {', '.join(said[how])}" for how in ('ahead','behind','not distinguishable') if how in said]
+    return f"PLACE and {n}: {'; '.join(parts)}."
+for n in systems:
+    if n != 'PLACE': print(against(n))
+
+# %% [61] Results
+test_eq({verdict(systems['CLIP'][k]['over PLACE']) for k in MAIN}, {'not distinguishable'})
+for n in ('MAE','supervised'): test_eq({verdict(systems[n][k]['over PLACE']) for k in MAIN if k in systems[n]},
+                                       {'not distinguishable'})
+for n in ('PCMA alone','correlations alone'): test_eq(verdict(systems[n]['P@10']['over PLACE']), 'behind')
+for n in ('instance loss alone','PCMA alone','correlations alone'):
+    test_eq(verdict(systems[n]['AUROC at 100%']['over PLACE']), 'not distinguishable')
+test_eq(verdict(systems['random weights']['AUROC at 100%']['over PLACE']), 'behind')
+test_eq(verdict(systems['random weights']['mAP']['over CLIP']), 'ahead')
+test_eq([round(x, 2) for x in systems['CLIP']['Dice, positives']['seeds']], [.5,.11,.44])
+test_eq({n for n,o in systems.items() if (x := o['Dice, positives']['seeds'])[1] != min(x)}, {'instance loss alone'})
+for o in systems.values():
+    test_eq(verdict(o['CIDEr-D, nearest film']['written over it']), 'ahead')
+    assert verdict(o['macro F1, nearest film']['written over it']) != 'ahead'
