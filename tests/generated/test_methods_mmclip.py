@@ -155,12 +155,15 @@ def table(head, rows):
     return Markdown('\n'.join(f"| {' | '.join(map(str, o))} |" for o in [head, ['---']*len(head), *rows]))
 def span(v): return f"{v['value']:.3f} [{v['low']:.3f}, {v['high']:.3f}]"
 r = saved('mmclip'); print(r['seeds'], 'trainings of each;', r['test']); R = 'image_to_text_R@10', 'text_to_image_R@10'
-table(['run', 'zero-shot AUROC', 'film to text R@10', 'text to film R@10', 'steps', 'seconds'],
-      [[k, *(span(o[m]) for m in ('auroc',*R)), o['steps'], round(o['seconds'])] for k,o in r['arms'].items()])
+table(['run', 'zero-shot AUROC', 'film to text R@10', 'text to film R@10', 'steps'],
+      [[k, *(span(o[m]) for m in ('auroc',*R)), o['steps']] for k,o in r['arms'].items()])
 
 # %% [36] Results on phantom patients
-table(['difference', 'zero-shot AUROC', 'p', 'film to text R@10', 'text to film R@10'],
-      [[k, span(o['auroc']), f"{o['auroc']['p']:.3f}", *(span(o[m]) for m in R)] for k,o in r['differences'].items()])
+from medvl.run.page import stands
+diff = {k: o['auroc'] for k,o in r['differences'].items()}
+table(['difference', 'zero-shot AUROC', 'p', 'the first is', 'film to text R@10', 'text to film R@10'],
+      [[k, span(o['auroc']), f"{o['auroc']['p']:.3f}", stands(o['auroc']), *(span(o[m]) for m in R)]
+       for k,o in r['differences'].items()])
 
 # %% [37] Results on phantom patients
 many = {0: 'MMCLIP', 1: 'MMCLIP, 1x', 4: 'MMCLIP, 4x', 16: 'MMCLIP, 16x'}
@@ -180,12 +183,23 @@ axs[1].axhline(.5, c='.5', ls=':'); axs[1].legend(fontsize=7)
 axs[1].set(xlabel='share of the training', ylabel='lesion pixels hidden')
 plt.tight_layout(); plt.show()
 
-# %% [39] How hard each term pulls
+# %% [39] Results on phantom patients
+n = [diff[f'MMCLIP, {k}x - MMCLIP'] for k in (1, 4, 16)]
+assert all(stands(o) == 'ahead' for o in (*n, diff['CLIP, 16x - CLIP'], diff['MMCLIP, 16x - CLIP']))
+same = ('MMCLIP, 16x - MMCLIP, 1x', 'MMCLIP, 16x - CLIP, 16x', 'MMCLIP - CLIP', 'MMCLIP - random patches',
+        'MMCLIP - random words', 'CLIP, 16x - CLIP, 16x, disease-v1')
+assert all(stands(diff[k]) == 'not distinguishable' for k in same)
+best = [r['arms'][k]['auroc']['value'] for k in ('MMCLIP','MMCLIP, 1x','MMCLIP, 4x','MMCLIP, 16x')]
+assert best == sorted(best); test_eq([round(v, 2) for v in best], [.57,.66,.69,.70])
+far = {(k,m) for k,o in r['differences'].items() for m in R if stands(o[m]) != 'not distinguishable'}
+test_eq(far, {(f'MMCLIP, {a}x - MMCLIP{b}', R[0]) for a,b in ((4,''), (16,''), (16,', 1x'))})
+
+# %% [41] How hard each term pulls
 g = {k: o['gradients'][0] for k,o in r['arms'].items()}
 table(['run', 'glob', 'mim', 'mlm'], [[k, *(f"{o[t]:.4f}" if t in o else '-' for t in ('glob','mim','mlm'))]
                                       for k,o in g.items()])
 
-# %% [41] What comes back of hidden words
+# %% [43] What comes back of hidden words
 kinds, rows = ('side','finding','severity'), []
 for k,o in r['arms'].items():
     for kind in kinds if o['recovered'] else ():
@@ -193,16 +207,20 @@ for k,o in r['arms'].items():
         rows.append([k, kind, o['recovered'][0][kind]['words'], *(f'{v:.3f}' for v in m.values())])
 table(['run', 'words', 'number', 'own film', "another patient's", 'no film'], rows)
 
-# %% [43] Wordings
+# %% [45] Wordings
 names = list(next(iter(r['arms'].values()))['wordings'])
 table(['run', *names, 'spread'], [[k, *(f"{o['wordings'][w]:.3f}" for w in names),
       f"{max(o['wordings'].values())-min(o['wordings'].values()):.3f}"] for k,o in r['arms'].items()])
 
-# %% [44] Wordings
+# %% [46] Wordings
 n = len(r['arms']); print(f"{len(r['flips'])} of {n*(n-1)//2} pairs of runs change their order with the wording:")
 for f in r['flips']: print(f"  {f['a']} / {f['b']}: the first is ahead with {', '.join(f['a_ahead'])}")
+more = {k for k in r['arms'] if 'x' in k.split(', ')[-1] or 'disease' in k}
+assert all((f['a'] in more) == (f['b'] in more) for f in r['flips'])
+spread = {k: max(w.values())-min(w.values()) for k,o in r['arms'].items() for w in [o['wordings']]}
+assert spread['CLIP, 16x'] < spread['CLIP, 16x, disease-v1']
 
-# %% [46] Results on real films
+# %% [48] Results on real films
 q = saved('mmclip_real')
 def num(v): return f'{v:.3f}' if isinstance(v, float) else ', '.join(f'{x:.3f}' for x in v)
 def real(q):
@@ -214,12 +232,12 @@ def real(q):
     return table(head, [[k, *(num(o[m]) for m in keys)] for k,o in q['runs'].items()])
 real(q)
 
-# %% [48] What a step costs
+# %% [50] What a step costs
 w = saved('mmclip_step')['ways']
 table(['', "time, CLIP's = 1", "multiply-adds, CLIP's = 1"],
       [[k, f"{o['times']:.2f}", f"{o['work']:.2f}"] for k,o in w.items()])
 
-# %% [51] Checks at length
+# %% [53] Checks at length
 m, b = made(), six; s = m.sides(b); score = m.scores_of(s)
 test_eq(score.requires_grad, False); test_eq(top_patches(score, .5)[1].sum(1).tolist(), [8]*6)
 m.train();
@@ -231,7 +249,7 @@ assert ((labels == -100) | (b['term'] >= 0))[:4].all()
 for kw in (dict(stage='input'), dict(guide='random'), dict(entities=False), dict(score='shared')):
     test_eq(all(v.isfinite() for v in made(**kw)(b).terms.values()), True)
 
-# %% [53] Checks at length
+# %% [55] Checks at length
 text_only = {k: b[k][:4] for k in ('txt','txt_msk','word','term')}
 test_eq(m(text_only).n, dict(glob=0, prompt=0, mim=0, mlm=4))
 test_eq(m(dict(img=b.img, img_msk=b.img_msk)).n, dict(glob=0, prompt=0, mim=6, mlm=0))
@@ -241,14 +259,14 @@ test_fail(lambda: m({k: v for k,v in b.items() if k != 'term'}), contains="MMCLI
 test_fail(lambda: made(stage='late'), contains="stage is 'late'")
 test_fail(lambda: made(text=bert | dict(hidden_size=48))(b), contains='need a common space')
 
-# %% [55] Checks at length
+# %% [57] Checks at length
 off = made(weights=dict(prompt=0, mim=0, mlm=0))
 torch.manual_seed(0); clip = CLIP(vision=vit, text=bert, size=32, dim=16)
 logs = [train_toy(o, b, 10, 1e-3, bs=6) for o in (off, clip)]
 test_eq(logs[0], logs[1]); test_eq(off.state_dict().keys(), clip.state_dict().keys())
 assert all(torch.equal(a, c) for a,c in zip(off.state_dict().values(), clip.state_dict().values()))
 
-# %% [57] Checks at length
+# %% [59] Checks at length
 import tempfile
 from dataclasses import asdict
 from medvl.data.batch import dataloaders
