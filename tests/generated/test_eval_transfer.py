@@ -153,5 +153,38 @@ test_eq(parts([replace(s, split='test' if s.split == 'val' else 'train') for s i
 test_fail(lambda: parts([replace(s, group='p', patient='p') for s in made]), contains='in several splits')
 test_fail(lambda: parts([replace(s, split='train') for s in smp]), contains='no film in test')
 
-# %% [31] Patients, splits, subsets
+# %% [32] On real films
+import json
+from pathlib import Path
+from IPython.display import Markdown
+def saved(name): return json.loads(Path(f'../../results/{name}.json').read_text())
+def span(v): return f"{v['value']:.3f} [{v['low']:.3f}, {v['high']:.3f}]"
+def table(head, rows):
+    return Markdown('\n'.join(f"| {' | '.join(map(str, o))} |" for o in [head, ['---']*len(head), *rows]))
+real, names = saved('transfer_real')['sets'], dict(nih='findings of ChestX-ray14', covid='COVID-19, other causes')
+rows = [[names[k], t, share, o['splits']['test']['patients'], span(v['macro']['auroc'])]
+        for k,o in real.items() if k in names for t,each in o['towers'].items() for share,v in each.items()]
+table(['labels', 'tower', 'share of the labels', 'test patients', 'AUROC, mean'], rows)
+
+# %% [33] On real films
+lungs = saved('real_lungs')['systems']
+table(['', 'score', 'trainings', 'test films', 'test patients'],
+      [[k, ('Dice ' if 'dice' in o else 'mAP ')+span(o.get('dice') or o['map']), o['seeds'],
+        *(o['films']['test'][n] for n in ('films','patients'))] for k,o in lungs.items()])
+
+# %% [34] On real films
+def apart(a, b): return a['low'] > b['high'] or b['low'] > a['high']
+for k in names:
+    for share in (t := real[k]['towers'])['phantom-clip']:
+        r = next(o for n,o in t.items() if 'random' in n)[share]['macro']['auroc']
+        assert not any(apart(o[share]['macro']['auroc'], r) for n,o in t.items() if share in o)
+dice = [o['dice'] for o in lungs.values() if 'dice' in o]; boxes = [o['map'] for o in lungs.values() if 'map' in o]
+assert not any(apart(a, b) for o in (dice, boxes) for a in o for b in o)
+
+# %% [36] On real films
+kept = saved('transfer_cache'); print(f"{kept['films']} films: features {kept['ratio']['features']:.1f} times as fast, "
+                                      f"features and probe {kept['ratio']['whole']:.1f} times")
+assert kept['ratio']['features'] > 10
+
+# %% [37] On real films
 tmp.cleanup()
