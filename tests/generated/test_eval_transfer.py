@@ -182,9 +182,9 @@ dice = [o['dice'] for o in lungs.values() if 'dice' in o]; boxes = [o['map'] for
 assert not any(apart(a, b) for o in (dice, boxes) for a in o for b in o)
 
 # %% [36] On real films
-kept = saved('transfer_cache'); print(f"{kept['films']} films: features {kept['ratio']['features']:.1f} times as fast, "
-                                      f"features and probe {kept['ratio']['whole']:.1f} times")
-assert kept['ratio']['features'] > 10
+kept = saved('transfer_cache'); n = kept['ratio']
+print(f"{kept['films']} films: features {n['features']:.1f} times as fast, features and probe {n['whole']:.1f} times")
+assert n['features'] > 10
 
 # %% [37] On real films
 tmp.cleanup()
