@@ -1,7 +1,7 @@
 # nbs/index.ipynb: exports nothing; its cells run as they are.
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
-# %% [4] Five lines
+# %% [4] A few lines
 import medvl
 m = medvl.load('phantom-clip')
 films = medvl.phantom_studies(40, seed=11, size=128, difficulty='lifelike-easy')
@@ -9,7 +9,7 @@ m.embed(films, progress=False)
 hits = m.search('left pleural effusion', k=4)
 hits.figure();
 
-# %% [5] Five lines
+# %% [5] A few lines
 medvl.load('phantom-gloria').heat(hits[0][0].front, 'left pleural effusion', clear=films)
 
 # %% [10] Methods
