@@ -232,12 +232,18 @@ def real(q):
     return table(head, [[k, *(num(o[m]) for m in keys)] for k,o in q['runs'].items()])
 real(q)
 
-# %% [50] What a step costs
+# %% [50] Results on real films
+p, u = (q['runs'][k] for k in ('pairs','unpaired'))
+assert all(b > a for a,b in zip(p['nih'], u['nih'])) and not all(b > a for a,b in zip(p['covid'], u['covid']))
+test_eq([round(sum(o['nih'])/5, 2) for o in (p, u)], [.48,.63])
+assert all(stands(o) == 'not distinguishable' for o in q['differences'].values())
+
+# %% [52] What a step costs
 w = saved('mmclip_step')['ways']
 table(['', "time, CLIP's = 1", "multiply-adds, CLIP's = 1"],
       [[k, f"{o['times']:.2f}", f"{o['work']:.2f}"] for k,o in w.items()])
 
-# %% [53] Checks at length
+# %% [55] Checks at length
 m, b = made(), six; s = m.sides(b); score = m.scores_of(s)
 test_eq(score.requires_grad, False); test_eq(top_patches(score, .5)[1].sum(1).tolist(), [8]*6)
 m.train();
@@ -249,7 +255,7 @@ assert ((labels == -100) | (b['term'] >= 0))[:4].all()
 for kw in (dict(stage='input'), dict(guide='random'), dict(entities=False), dict(score='shared')):
     test_eq(all(v.isfinite() for v in made(**kw)(b).terms.values()), True)
 
-# %% [55] Checks at length
+# %% [57] Checks at length
 text_only = {k: b[k][:4] for k in ('txt','txt_msk','word','term')}
 test_eq(m(text_only).n, dict(glob=0, prompt=0, mim=0, mlm=4))
 test_eq(m(dict(img=b.img, img_msk=b.img_msk)).n, dict(glob=0, prompt=0, mim=6, mlm=0))
@@ -259,14 +265,14 @@ test_fail(lambda: m({k: v for k,v in b.items() if k != 'term'}), contains="MMCLI
 test_fail(lambda: made(stage='late'), contains="stage is 'late'")
 test_fail(lambda: made(text=bert | dict(hidden_size=48))(b), contains='need a common space')
 
-# %% [57] Checks at length
+# %% [59] Checks at length
 off = made(weights=dict(prompt=0, mim=0, mlm=0))
 torch.manual_seed(0); clip = CLIP(vision=vit, text=bert, size=32, dim=16)
 logs = [train_toy(o, b, 10, 1e-3, bs=6) for o in (off, clip)]
 test_eq(logs[0], logs[1]); test_eq(off.state_dict().keys(), clip.state_dict().keys())
 assert all(torch.equal(a, c) for a,c in zip(off.state_dict().values(), clip.state_dict().values()))
 
-# %% [59] Checks at length
+# %% [61] Checks at length
 import tempfile
 from dataclasses import asdict
 from medvl.data.batch import dataloaders
