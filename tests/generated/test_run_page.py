@@ -11,14 +11,16 @@ import pandas as pd
 import torch
 from sklearn.metrics import roc_curve
 from torch import Tensor
-from medvl.core import MedvlError, methods
+from medvl.core import methods
 from medvl.data.pixels import thumbnail
+from medvl.data.tokens import load_tokenizer
 from medvl.eval.grounding import PROTOCOLS, pointing
 from medvl.eval.maps import Asker, clear_views, heat
 from medvl.eval.metrics import auroc
 from medvl.eval.retrieval import Embeddings, dedup, ranked
 from medvl.eval.zeroshot import embed_texts
-from medvl.models.checkpoint import from_pretrained
+from medvl.models.checkpoint import from_pretrained, read_config
+from medvl.run.folder import shipped
 from medvl.run.stages import SCORES, STAGES, Stages, stages
 
 # %% [4] The demo's page of results
@@ -95,7 +97,7 @@ assert '<li value="3" class="right">✓ small effusion' in h             # behin
 test_eq(film_rows(e, lambda i: px[i], lambda i: words[i], [0], 1).count('<li'), 1)
 
 # %% [23] The picture that it opens with
-from medvl.run.page import (SENTENCE, SOUGHT, NORMAL, found_by, Margin, points, opening)
+from medvl.run.page import (SENTENCE, SOUGHT, PLACES, found_by, points, opening)
 
 # %% [24] The picture that it opens with
 made = [s for s in phantom_studies(40, seed=3, size=64, difficulty='lifelike-easy') if s.frontals]
@@ -115,8 +117,6 @@ test_eq(found_by(three, torch.tensor([1.,0]), 2), [0, 2])
 ill = [s.slots[0] for s in {s.patient: s for s in smp if SOUGHT in s.slots[0].masks}.values()]
 at = points(asker, ill); print(at)
 test_eq((at['films'], 0 <= at['own'] <= 1, points(asker, ill[:1])['own']), (len(ill), True, None))
-margin = Margin(Bright(), tok, asker.p).on(ill[0], SENTENCE)
-test_eq(np.nanmax(np.abs(margin)), 0.)                                  # all words are alike to it
 fig = opening(smp, [0, 1], asker)
 test_eq((len(fig.axes), {ax.get_title() for ax in fig.axes[:2]} <= {'has it','does not have it'}), (4, True))
 plt.close(fig)
