@@ -379,7 +379,7 @@ def made_by(res:Mapping # results of the demo
             f'Versions: {said}. Settings: {sets}. Everything is in <code>results.json</code> beside '
             f'this page; the same command with the same seed makes it again.</p>')
 
-# %% ../../nbs/run/70_page.ipynb #8fc3a5a6
+# %% ../../nbs/run/70_page.ipynb #3692f5a6
 def ask_more(out:Any, # folder of the demo
              run:str # whose model
             ) -> str: # HTML
@@ -397,7 +397,8 @@ def caption(res:Mapping # results of the demo, with `opening`
     text = (f"<p>{name_of(o['run'])}, trained on {o['pairs']:,} pairs: the films of the test patients that come first "
             f"for the words “{SENTENCE}”, which no label taught. {o['right']} of these {o['shown']} have one; of "
             f"all test films {100*o['share']:.0f} % do. Below: where <code>{PLACES}</code>, a shipped model that "
-            f"compares words with places, sees these words (red to yellow{contour}), and the effusion itself (green).")
+            f"compares words with places and learnt from reports, without boxes or masks, sees these words (red to "
+            f"yellow{contour}), and the effusion itself (green).")
     if p['own'] is None: return text+'</p>'
     return text+(f" Its highest point is at the effusion in {100*p['own']:.0f} % of the {p['films']} test patients "
                  f"with one; it would be at the effusion of another patient in {100*p['other']:.0f} %, since "

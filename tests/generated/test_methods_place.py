@@ -222,13 +222,13 @@ pd.DataFrame({k: row(o) for k,o in systems.items()})
 # %% [57] Results
 TASKS = {'AUROC at 100%': 'classification', 'P@10': 'retrieval', 'Dice, positives': 'segmentation', 'mAP': 'detection',
          'CIDEr-D': 'reports, CIDEr-D', 'macro F1': 'reports, macro F1'}
-def verdict(o): return 'ahead' if o['low'] > 0 else 'behind' if o['high'] < 0 else 'not distinguishable'
+from medvl.run.page import stands
 fig, axs = plt.subplots(1, 6, figsize=(11.5, 2.5), dpi=65, layout='constrained', sharey=True)
 names = [k for k in systems if k != 'CLIP']
 for ax,(k,title) in zip(axs, TASKS.items()):
     for y,n in enumerate(names):
         if k not in systems[n]: continue
-        o = systems[n][k]['over CLIP']; hollow = verdict(o) == 'not distinguishable'
+        o = systems[n][k]['over CLIP']; hollow = stands(o) == 'not distinguishable'
         ax.errorbar(o['value'], y, xerr=[[o['value']-o['low']], [o['high']-o['value']]], fmt='o', c=f'C{y}', capsize=2,
                     mfc='white' if hollow else f'C{y}')
     ax.axvline(0, c='k', lw=.6); ax.set_title(title, fontsize=9); ax.tick_params(labelsize=8)
@@ -239,23 +239,23 @@ def against(n):
     "PLACE against another system, in words."
     said, swap = {}, {'ahead': 'behind', 'behind': 'ahead'}                         # the file has n minus PLACE
     for k,title in MAIN.items():
-        if k in systems[n]: said.setdefault(swap.get(v := verdict(systems[n][k]['over PLACE']), v), []).append(title)
+        if k in systems[n]: said.setdefault(swap.get(v := stands(systems[n][k]['over PLACE']), v), []).append(title)
     parts = [f"{how} in {', '.join(said[how])}" for how in ('ahead','behind','not distinguishable') if how in said]
     return f"PLACE and {n}: {'; '.join(parts)}."
 for n in systems:
     if n != 'PLACE': print(against(n))
 
 # %% [61] Results
-test_eq({verdict(systems['CLIP'][k]['over PLACE']) for k in MAIN}, {'not distinguishable'})
-for n in ('MAE','supervised'): test_eq({verdict(systems[n][k]['over PLACE']) for k in MAIN if k in systems[n]},
+test_eq({stands(systems['CLIP'][k]['over PLACE']) for k in MAIN}, {'not distinguishable'})
+for n in ('MAE','supervised'): test_eq({stands(systems[n][k]['over PLACE']) for k in MAIN if k in systems[n]},
                                        {'not distinguishable'})
-for n in ('PCMA alone','correlations alone'): test_eq(verdict(systems[n]['P@10']['over PLACE']), 'behind')
+for n in ('PCMA alone','correlations alone'): test_eq(stands(systems[n]['P@10']['over PLACE']), 'behind')
 for n in ('instance loss alone','PCMA alone','correlations alone'):
-    test_eq(verdict(systems[n]['AUROC at 100%']['over PLACE']), 'not distinguishable')
-test_eq(verdict(systems['random weights']['AUROC at 100%']['over PLACE']), 'behind')
-test_eq(verdict(systems['random weights']['mAP']['over CLIP']), 'ahead')
+    test_eq(stands(systems[n]['AUROC at 100%']['over PLACE']), 'not distinguishable')
+test_eq(stands(systems['random weights']['AUROC at 100%']['over PLACE']), 'behind')
+test_eq(stands(systems['random weights']['mAP']['over CLIP']), 'ahead')
 test_eq([round(x, 2) for x in systems['CLIP']['Dice, positives']['seeds']], [.5,.11,.44])
 test_eq({n for n,o in systems.items() if (x := o['Dice, positives']['seeds'])[1] != min(x)}, {'instance loss alone'})
 for o in systems.values():
-    test_eq(verdict(o['CIDEr-D, nearest film']['written over it']), 'ahead')
-    assert verdict(o['macro F1, nearest film']['written over it']) != 'ahead'
+    test_eq(stands(o['CIDEr-D, nearest film']['written over it']), 'ahead')
+    assert stands(o['macro F1, nearest film']['written over it']) != 'ahead'
