@@ -4,8 +4,8 @@
         --real PACK/manifest.csv --results results
 
 The towers are those that benchmarks/mmclip.py left in `--towers`, one for each seed. Films of other phantom patients,
-the last visit of each, are written in the layouts of ChestX-ray14, CheXpert, RSNA, SIIM and COVIDx, whose readers bring their
-own labels and splits. With `--real`, a public pack of real films adds ChestX-ray14 at 64 pixels and COVID-19 against
+the last visit of each, are written in the layouts of ChestX-ray14, CheXpert, RSNA, SIIM and COVIDx, whose readers bring
+their own labels and splits. With `--real`, a public pack of real films adds ChestX-ray14 at 64 pixels and COVID-19 against
 other causes, and paediatric pneumonia, where anything that works is far above chance. Zero-shot asks each finding with
 every wording of `run.suite`. Findings are kept that five test patients have and five do not; a finding without an
 example in a share of the training patients is named. Each head and each answer is a file, so a run that was stopped
@@ -118,7 +118,8 @@ def summary(got, lab):
     words = {k: {w: over_both([(1, x[k])], y, group).value for w,x in zero.items()} for k in zero[main]}
     def mean(o, m): v = [r[main][m] for r in o if r[main][m] is not None]; return float(np.mean(v)) if v else None
     out['zero'] = dict(auroc=table(zero[main]), differences=pairs(zero[main]), wordings=words, flips=flips(words),
-        lineage={k: {m: mean(o, m) for m in ('best_f1','accuracy_there','f1','accuracy')} for k,o in got['zero'].items()})
+        lineage={k: {m: mean(o, m) for m in ('best_f1','accuracy_there','f1','accuracy')}
+                 for k,o in got['zero'].items()})
     for how in [k for k in ('linear','full') if k in got]:
         for p in next(iter(got[how].values()))[0]:
             x = {k: scores([r[p] for r in o]) for k,o in got[how].items()}
@@ -133,7 +134,8 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('--towers', type=Path, required=True); p.add_argument('--out', type=Path, required=True)
     p.add_argument('--real', type=Path); p.add_argument('--results', type=Path); p.add_argument('--only', default='')
-    for k,v in dict(train=260, val=40, test=200, epochs=8, seeds=3).items(): p.add_argument(f'--{k}', type=int, default=v)
+    for k,v in dict(train=260, val=40, test=200, epochs=8, seeds=3).items():
+        p.add_argument(f'--{k}', type=int, default=v)
     p.add_argument('--seconds', type=float, default=float('inf'), help='begin nothing new after so many seconds')
     a = p.parse_args(); until = time.time()+a.seconds
     sets = phantoms(a) | (real(a) if a.real else {}); res = {}
