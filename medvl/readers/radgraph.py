@@ -125,7 +125,7 @@ def in_text(g:Graph, # an annotated report
             out.append(Mention(kind, text[slice(*span)].lower(), span, text[slice(*span)], n, polarity))
     return out, lost
 
-# %% ../../nbs/readers/14_radgraph.ipynb #37c21b85
+# %% ../../nbs/readers/14_radgraph.ipynb #eceef806
 def _mimic(name):
     "Patient and study of MIMIC-CXR, however they are written."
     m = re.search(r'(?:^|/)p?(1\d{7})/s?(5\d{7})$', name)
@@ -154,11 +154,11 @@ def annotate(samples:Sequence[Sample], # with the texts that are trained on
     for s in samples:
         g = next((by[o] for o in study_names(s.study) if o in by), None) if s.text else None
         if g is None or not g.marked:
-            if s.text: log.leave('no annotation' if g is None else 'an empty list of entities', s.id)
+            if s.text: log.note(f"{'no annotation' if g is None else 'no entity'}: read by the dictionary", s.id)
             out.append(s); continue
         found, lost = in_text(g, s.text)
-        for n in lost: log.leave("a sentence that RadGraph's report lacks, or has with different entities",
-                                 f'{s.id}, sentence {n+1}')
+        for n in lost: log.note("a sentence that RadGraph's report lacks, or has with different entities: read by the "
+                                'dictionary', f'{s.id}, sentence {n+1}')
         log.found.update({'annotated texts': 1, 'entities in them': len(found)})
         more = [m for m in mentions(s.text) if m.sentence in lost]
         if more: log.found['words of the dictionary in their other sentences'] += len(more)

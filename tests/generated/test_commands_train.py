@@ -124,7 +124,7 @@ lines = said.splitlines(); i = next(i for i,o in enumerate(lines) if o.startswit
 print('\n'.join(lines[i:i+2]))
 res = json.loads((root/'annotated/results.json').read_text()); e = res['data']['entities']
 assert e['found']['annotated texts'] > 0 and e['found']['entities in them'] > 0
-test_eq(e['left_out'], {'no annotation': len(first.frontals)})
+test_eq(e['noted'], {'no annotation: read by the dictionary': len(first.frontals)})
 code, said = run(*ann, '--resume'); test_eq(code, 0)
 write_radgraph(got, root/'graphs.json')                                          # the same name, other annotations
 (root/'annotated/results.json').unlink()
@@ -132,6 +132,7 @@ for args, want in [([*ann,'--resume'], 'annotated.hash was'),
                    ([*ann[:6],'--entities',root/'bad.json',*TINY], 'entities was'),
                    (['align','clip','--data',data,'--out',root/'bad','--entities',root/'graphs.json',*TINY],
                     'clip hides no entities; --entities is for mmclip')]:
-    code, said = run(*args); print(next(o for o in said.splitlines() if o.startswith('Error'))[:200])
+    code, said = run(*args); said = said.replace(f'{os.getcwd()}/', '')
+    print(next(o for o in said.splitlines() if o.startswith('Error')))
     test_eq(code, 2); assert want in said, said
 env.stop(); os.chdir(home); tmp.cleanup()
