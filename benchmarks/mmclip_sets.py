@@ -84,7 +84,7 @@ def asked(a, system, seed, smp, names):
 def one_set(a, name, studies, names, until):
     "All heads and answers of a set; None where the time is over."
     where, got = a.out/name.replace(' ', '_').replace(',', ''), {}
-    for how in ('zero', 'linear', 'full'):
+    for how in a.how.split(','):
         for seed in range(a.seeds):
             for system in SYSTEMS:
                 random = system == 'random weights'
@@ -134,7 +134,8 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('--towers', type=Path, required=True); p.add_argument('--out', type=Path, required=True)
     p.add_argument('--real', type=Path); p.add_argument('--results', type=Path); p.add_argument('--only', default='')
-    for k,v in dict(train=260, val=40, test=200, epochs=8, seeds=3).items():
+    p.add_argument('--how', default='zero,linear,full')
+    for k,v in dict(train=260, val=40, test=200, epochs=6, seeds=3).items():
         p.add_argument(f'--{k}', type=int, default=v)
     p.add_argument('--seconds', type=float, default=float('inf'), help='begin nothing new after so many seconds')
     a = p.parse_args(); until = time.time()+a.seconds
