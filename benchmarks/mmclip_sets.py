@@ -3,13 +3,14 @@
     OMP_NUM_THREADS=1 python benchmarks/mmclip_sets.py --towers runs/mmclip --out runs/mmclip_sets \
         --real PACK/manifest.csv --results results
 
-The towers are those that benchmarks/mmclip.py left in `--towers`, one for each seed. Films of other phantom patients,
-the last visit of each, are written in the layouts of ChestX-ray14, CheXpert, RSNA, SIIM and COVIDx, whose readers
-bring their own labels and splits. With `--real`, a public pack of real films adds ChestX-ray14 at 64 pixels, COVID-19
-against other causes, and paediatric pneumonia, where anything that works is far above chance. Zero-shot asks each finding with
-every wording of `run.suite`. Findings are kept that five test patients have and five do not; a finding without an
-example in a share of the training patients is named. Each head and each answer is a file, so a run that was stopped
-goes on. Intervals are over patients and trainings, differences are paired. Only numbers leave; films are not shown."""
+The towers are those that benchmarks/mmclip.py left in `--towers`, one for each seed. Films of other phantom
+patients, the last visit of each, are written in the layouts of ChestX-ray14, CheXpert, RSNA, SIIM and COVIDx, whose
+readers bring their own labels and splits. With `--real`, a public pack of real films adds ChestX-ray14 at 64 pixels,
+COVID-19 against other causes, and paediatric pneumonia, where anything that works is far above chance. Zero-shot
+asks each finding with every wording of `run.suite`. Findings are kept that five test patients have and five do not;
+a finding without an example in a share of the training patients is named. Each head and each answer is a file, so a
+run that was stopped goes on. Intervals are over patients and trainings, differences are paired. Only numbers leave;
+films are not shown."""
 import argparse, time
 from pathlib import Path
 
