@@ -104,11 +104,17 @@ def one_set(a, name, studies, names, until):
                     r = {p: dict(scores=step(f'{how} {p} {seed}', dict)['test'], lost=list(o['not_learned']),
                                  films=o['subsets'][0]['films']) for p,o in res.items()}
                 if (s := time.time()-start) > 5: print(f'{name}: {how}, {system}, seed {seed}: {s:.0f} s', flush=True)
-                got.setdefault(how, {}).setdefault(system, []).append(r)
+                got.setdefault(how, {}).setdefault(system, {})[seed] = r
     return got, lab
+
+def common(x):
+    "Of each system the trainings that all of them have."
+    seeds = sorted(set.intersection(*map(set, x.values())))
+    return {k: [o[i] for i in seeds] for k,o in x.items()} if seeds else {}
 
 def summary(got, lab):
     "Intervals of a set: scores, differences, wordings."
+    got = {h: x for h,o in got.items() if (x := common(o))}
     y, group = lab.y['test'], [s.group for s in lab.samples['test']]
     def folk(v): return [len({g for g,x in zip(group, c) if x == v}) for c in y.T]
     keep = [j for j,(p,q) in enumerate(zip(folk(1), folk(0))) if min(p, q) >= 5]
@@ -123,8 +129,6 @@ def summary(got, lab):
     zero = {w: {k: scores([r[w] for r in o]) for k,o in got['zero'].items()} for w in wordings()}
     words = {k: {w: float(np.mean([macro(o, y) for o in x[k]])) for w,x in zero.items()} for k in zero[main]}
     def mean(o, m): v = [r[main][m] for r in o if r[main][m] is not None]; return float(np.mean(v)) if v else None
-    got = {h: {k: o for k,o in x.items() if len(o) == len(got['zero']['CLIP'])} for h,x in got.items()}  # all seeds
-    got = {h: x for h,x in got.items() if x}
     out['zero'] = dict(auroc=table(zero[main]), differences=pairs(zero[main]), wordings=words, flips=flips(words),
         lineage={k: {m: mean(o, m) for m in ('best_f1','accuracy_there','f1','accuracy')}
                  for k,o in got['zero'].items()})
@@ -134,7 +138,7 @@ def summary(got, lab):
             one = next(iter(got[how].values()))
             lost = [sorted(set(r[p]['lost'])) for r in one]
             out.setdefault(how, {})[p] = dict(auroc=table(x), differences=pairs(x), without_an_example=lost,
-                                              films=[r[p]['films'] for r in one])
+                                              films=[r[p]['films'] for r in one], trainings=len(one))
     n = {k: dict(films=len(o), patients=len({s.group for s in o})) for k,o in lab.samples.items()}
     return dict(splits=n, findings=[lab.names[j] for j in keep], **out)
 
