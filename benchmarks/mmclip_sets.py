@@ -95,7 +95,8 @@ def one_set(a, name, studies, names, until):
                 tower, start = tower_of(model, seed=seed), time.time()
                 f = films_of(studies, tower, t); lab = labelled(f.samples, f.rows, list(names))
                 step = Steps(where/f"{system.replace(', ', '_').replace(' ', '_')}-{seed}", tower)
-                if a.score and how != 'zero' and not all((step.dir/f'{how} {p:g} {seed}.json').exists() for p in SHARES):
+                there = [(step.dir/f'{how} {p:g} {seed}.json').exists() for p in SHARES]
+                if a.score and how != 'zero' and not all(there):
                     print(f'{name}: {how}, {system}, seed {seed} was not run', flush=True); continue
                 if how == 'zero': r = step('zero', lambda: asked(a, system, seed, lab.samples, list(names)))
                 else:
