@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import SimpleNamespace
 import torch
 import xxhash
 from safetensors import SafetensorError, safe_open
@@ -30,7 +31,12 @@ _ = seed_everything(1)
 home = tempfile.TemporaryDirectory(); at = Path(home.name)
 
 # %% [6] Reading a file
-from medvl.models.checkpoint import (CheckpointError, _read_torch, _read_safetensors)
+from medvl.models.checkpoint import (CheckpointError,
+    _read_torch,
+    _Blank,
+    _TensorUnpickler,
+    _read_foreign,
+    _read_safetensors)
 
 # %% [7] Reading a file
 from medvl.models.checkpoint import (read_state)
@@ -55,6 +61,17 @@ for name, why in errors.items():
     test_fail(lambda: read_state(at/name), contains=why, exc=CheckpointError)
 assert not (at/'was_run').exists()
 test_fail(lambda: read_state(at), contains='neither model.safetensors nor')
+class Config(dict): pass
+config = Config(lr=1); config.path, config.run = Path('runs'), Evil()
+mixed = dict(state_dict={'module.w': w, 'step': 3}, hyper_parameters=config, callbacks=[{1: Evil()}])
+for new in (True, False):  # a file of Lightning, in both of torch's formats
+    torch.save(mixed, at/'lightning.ckpt', _use_new_zipfile_serialization=new)
+    test_fail(lambda: read_state(at/'lightning.ckpt'), contains='no whole PyTorch file of plain tensors')
+    with redirect_stdout(StringIO()) as said: got = read_state(at/'lightning.ckpt', foreign=True)
+    test_eq(list(got), ['w']); assert torch.equal(got['w'], w)
+print(said.getvalue().strip()); test_eq(said.getvalue().startswith('lightning.ckpt: left out step'), True)
+test_fail(lambda: read_state(at/'evil.pth', foreign=True), contains='holds more than tensors, or nothing')
+assert not (at/'was_run').exists()
 # a download that was broken off, anywhere, in both of torch's formats
 for new in (True, False):
     torch.save({f'w{i}': torch.randn(30,30) for i in range(4)}, at/'whole.pth', _use_new_zipfile_serialization=new)
