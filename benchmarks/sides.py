@@ -3,8 +3,8 @@ their sides exchanged.
 
     OMP_NUM_THREADS=1 python benchmarks/sides.py --results results
 
-Each phrase on a finding of `SCORED` that names one side is looked for on its film, as it is and with left and right exchanged
-(`data.words.swap_sides`). `own` is the share of the phrases whose highest point is on the side that the phrase names,
+Each phrase on a finding of `SCORED` that names one side is looked for on its film, as it is and with left and right
+exchanged (`data.words.swap_sides`). `own` is the share of the phrases whose highest point is on the side that the phrase names,
 `swapped` the share of exchanged phrases whose highest point is on that same side, `moved` the share of pairs whose two
 highest points are on different sides. The side of a film is its half. Films on which only one side has the finding are
 counted apart from those on which both have it: on the former a map that finds the finding and ignores the word has a
@@ -45,7 +45,8 @@ def main():
     m = medvl.load(a.model); asker = Asker(m.aligner, m.tok, m.preset, m.max_len)
     said = defaultdict(dict)
     for r in phrases(medvl.phantom_studies(a.test, a.seed, m.preset.size, 'test', a.difficulty)):
-        if r.label in SCORED and r.view.kind == 'frontal' and (s := named_side(r.text)): said[id(r.view), r.label].setdefault(s, r)
+        if r.label not in SCORED or r.view.kind != 'frontal' or not (s := named_side(r.text)): continue
+        said[id(r.view), r.label].setdefault(s, r)
     rows = defaultdict(list)
     for (_,label),sides in said.items():
         for s,r in sides.items():
