@@ -38,9 +38,10 @@ import tempfile
 from fastcore.test import *
 from PIL import Image
 from medvl.phantom.set import phantom_studies
+from medvl.toy import toy_set
 
 # %% [6] Films to embed
-from medvl.run.model import (as_studies, scanned)
+from medvl.run.model import (TABLES, as_studies, scanned)
 
 # %% [7] Films to embed
 tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name)
@@ -50,7 +51,10 @@ for i,v in enumerate(films): Image.fromarray(v.px).save(d/f'film{i}.png')
 log = ReadLog('a folder'); studies = as_studies(d, log)
 print(str(log).replace(str(d)+'/', ''))
 test_eq(len(studies), len(films)); test_eq({v.kind for s in studies for v in s.views}, {'frontal'})
-test_eq(len(as_studies([d/'film0.png', d/'film1.png'], log)), 2); test_eq(as_studies(studies, log), studies)
+two = ReadLog('two files'); test_eq(len(as_studies([d/'film0.png', d/'film1.png'], two)), 2)
+test_eq((as_studies(studies, log), str(two)), (studies, 'two files: 2 films'))
+listed, _ = toy_set(d/'set', 2); Image.fromarray(films[0].px > 99).save(d/'set'/'mask.png')   # not in the manifest
+test_eq([s.id for s in as_studies(d/'set', log)], [s.id for s in listed])
 test_fail(lambda: as_studies(d/'nowhere', log), contains='no such file or folder')
 test_fail(lambda: as_studies([d/'film0.png', d/'film9.png'], log), contains='1 of 2 films are not there')
 test_fail(lambda: as_studies([], log), contains='the list is empty')
