@@ -4,11 +4,11 @@ their sides exchanged.
     OMP_NUM_THREADS=1 python benchmarks/sides.py --results results
 
 Each phrase on a finding of `SCORED` that names one side is looked for on its film, as it is and with left and right
-exchanged (`data.words.swap_sides`). `own` is the share of the phrases whose highest point is on the side that the phrase names,
-`swapped` the share of exchanged phrases whose highest point is on that same side, `moved` the share of pairs whose two
-highest points are on different sides. The side of a film is its half. Films on which only one side has the finding are
-counted apart from those on which both have it: on the former a map that finds the finding and ignores the word has a
-high `own` and an equal `swapped`; on the latter only the word can decide."""
+exchanged (`data.words.swap_sides`). `own` is the share of the phrases whose highest point is on the side that the
+phrase names, `swapped` the share of exchanged phrases whose highest point is on that same side, `moved` the share of
+pairs whose two highest points are on different sides. The side of a film is its half. Films on which only one side has
+the finding are counted apart from those on which both have it: on the former a map that finds the finding and ignores
+the word has a high `own` and an equal `swapped`; on the latter only the word can decide."""
 import argparse, re
 from collections import defaultdict
 from pathlib import Path

@@ -239,7 +239,7 @@ class Grounding:
         "Measures of each category with their intervals."
         return bars(self, dpi)
 
-# %% ../../nbs/eval/21_grounding.ipynb #329b4cf6
+# %% ../../nbs/eval/21_grounding.ipynb #52e260c9
 def grounding(model:Aligner, # any
               tok:Any, # its tokenizer
               records:Sequence[Phrase], # of `data.regions.phrases`
@@ -270,8 +270,8 @@ def grounding(model:Aligner, # any
     last = rows[-1]
     info = dict(task='grounding', protocol=asdict(proto), preset=asdict(p), side=side, region=region, control=control,
                 seed=seed, n_boot=n_boot, phrases=len(last), films=len({id(r.view) for r in records}),
-                patients=len({r['patient'] for r in last}), left_out=sum('reason' in r for r in last), unmatched=unmatched,
-                empty=sum(r.get('empty', 0) == len(proto.thresholds) for r in last),
+                patients=len({r['patient'] for r in last}), left_out=sum('reason' in r for r in last),
+                unmatched=unmatched, empty=sum(r.get('empty', 0) == len(proto.thresholds) for r in last),
                 partly_in_view=sum(0 < r.get('in_view', 0) < 1 for r in last))
     looks = [summarise(r, n_boot, seed, (*METRICS,'area')) for r in rows]
     return Grounding(info, looks, [list(r) for r in rows], placed)

@@ -102,8 +102,8 @@ import json
 from pathlib import Path
 def share(i): return f"{i['value']:.2f}" + (f" ({i['low']:.2f} to {i['high']:.2f})" if i['low'] is not None else '')
 def sides(r, least=20):
-    "Shares of phrases, with 95 % intervals over patients; findings with fewer phrases than `least` are in 'all' alone."
-    head = '| films | finding | phrases | highest point on the named side | the same, sides exchanged | point changes side |'
+    "Shares of phrases, with intervals over patients; a finding with fewer phrases than `least` is in 'all' alone."
+    head = '| films | finding | phrases | point on the named side | the same, sides exchanged | point moves |'
     rows = [[films if k == 'all' else '', k, str(o['n']), *(share(o[m]) for m in ('own','swapped','moved'))]
             for films,of in r['films'].items()
             for k,o in sorted(of.items(), key=lambda o: -o[1]['n']) if o['n'] >= least]
