@@ -9,7 +9,7 @@ __all__ = ['CLIP_STATS', 'IMAGENET_STATS', 'WEIGHTS', 'zoo', 'BERT', 'BIO', 'Col
            'PriorPool', 'PriorCells', 'HubFilm', 'MixedBERT', 'HubText', 'Published', 'Recipe', 'openai_names',
            'swin_names', 'dino_names', 'read_published', 'build', 'load_published', 'convert', 'fetch', 'zoo_table']
 
-# %% ../../nbs/methods/50_zoo.ipynb #88f0d2d8
+# %% ../../nbs/methods/50_zoo.ipynb #db2551dd
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -26,11 +26,11 @@ from torch.nn import functional as F
 from transformers import (AutoConfig, AutoModel, SiglipTextConfig, SiglipTextModel, SiglipVisionConfig,
                           SiglipVisionModel)
 
-from ..core import Aligner, Feat, MedvlError, Registry, SLOTS, methods, need
+from ..core import SLOTS, Aligner, Feat, MedvlError, methods, need
 from ..data.preset import PRESETS, Preset
 from ..data.tokens import load_tokenizer
 from ..models.authors import cxr_bert_keys
-from ..models.checkpoint import CheckpointError, load_state, read_state, save_pretrained
+from ..models.checkpoint import load_state, read_state, save_pretrained
 from ..models.heads import BatchNormHead, ProjectionHead
 from ..models.text import TextTower, pool_words
 from ..models.vision import VisionTower
@@ -82,17 +82,25 @@ class LastCells(nn.Module):
         x = self.maps(img)
         return Feat(x.mean((2,3)), x.flatten(2).transpose(1,2), grid=tuple(x.shape[-2:]))
 
-# %% ../../nbs/methods/50_zoo.ipynb #d731647f
+# %% ../../nbs/methods/50_zoo.ipynb #d67f2da9
 class PriorBlock(nn.Module):
     "Attention and MLP over the cells of two films, without bias in queries, keys and values."
-    def __init__(self, dim:int, heads:int=8):
+    def __init__(self,
+                 dim:int, # numbers of a cell
+                 heads:int=8 # of the attention
+                ):
         super().__init__()
         self.norm1, self.norm2 = (nn.LayerNorm(dim, eps=1e-6) for _ in range(2))
         self.attn, self.mlp = nn.Module(), timm.layers.Mlp(dim, dim)
         for k in ('q','k','v'): setattr(self.attn, f'proj_{k}', nn.Linear(dim, dim, bias=False))
         self.attn.proj, self.heads = nn.Linear(dim, dim), heads
 
-    def forward(self, x:Float[Tensor, 'b n d'], place:Float[Tensor, '1 n d'], keep:Bool[Tensor, 'b n']) -> Tensor:
+    def forward(self,
+                x:Float[Tensor, 'b n d'], # cells
+                place:Float[Tensor, '1 n d'], # where and of which film each is
+                keep:Bool[Tensor, 'b n'] # which may be looked at
+               ) -> Float[Tensor, 'b n d']:
+        "Compare every cell with all others."
         a, y = self.attn, self.norm1(x)+place
         q, k, v = (f(y).unflatten(-1, (self.heads, -1)).transpose(1,2) for f in (a.proj_q, a.proj_k, a.proj_v))
         o = F.scaled_dot_product_attention(q, k, v, keep[:,None,None])

@@ -8,13 +8,13 @@ Docs: https://medvl.github.io/medvl/models/checkpoint.html.md"""
 __all__ = ['Rules', 'FAMILIES', 'CheckpointError', 'read_state', 'rename_keys', 'fold_names', 'say_names', 'LoadReport',
            'compare_state', 'load_state', 'save_pretrained', 'read_config', 'from_pretrained']
 
-# %% ../../nbs/models/10_checkpoint.ipynb #be9c6083
+# %% ../../nbs/models/10_checkpoint.ipynb #7b0b2646
 import argparse, importlib, json, pickle, re, struct
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 import xxhash
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from ..core import MedvlError
 from ..files import jsonable, provenance, save_json, written
 
-# %% ../../nbs/models/10_checkpoint.ipynb #d66b95d1
+# %% ../../nbs/models/10_checkpoint.ipynb #192730fc
 class CheckpointError(MedvlError):
     "Weights that cannot be read, or that do not fit the model; then `report` has every name."
     report:'LoadReport|None' = None
@@ -38,31 +38,17 @@ def _read_torch(path) -> dict:
             raise CheckpointError(f"{path} is no whole PyTorch file of plain tensors: {why}") from e
 
 class _Blank:
-    "Stands for any object that is no tensor. It takes everything that a pickle does to an object, and keeps nothing."
-    def __init__(self, *a, **k): pass
-    def __call__(self, *a, **k): return self
-    def __setstate__(self, state): pass
-    def __setitem__(self, k, v): pass
-    append = extend = add = update = __init__
-
-class _TensorUnpickler(pickle.Unpickler):
-    "Finds the few functions that make tensors, and a blank for everything else; `left_out` has those names."
-    makers = {('collections','OrderedDict'), ('torch','Size'),
-              *(('torch._utils', f'_rebuild_{k}') for k in ('tensor','tensor_v2','parameter'))}
-    left_out:set = set()
-    def find_class(self, module, name):
-        if (module, name) in self.makers: return super().find_class(module, name)
-        self.left_out.add(f'{module}.{name}'); return _Blank
+    "Stands for any class that is not torch's: what it makes is an empty dictionary, which a pickle may fill."
+    def __new__(cls, *a, **k): return OrderedDict()
 
 def _read_foreign(path) -> tuple[dict, list[str]]:
     "What a PyTorch file holds, with blanks for all that is no tensor; and of which classes those were."
-    class Unpickler(_TensorUnpickler): left_out = set()
-    module = SimpleNamespace(__name__='medvl', Unpickler=Unpickler, load=lambda f, **kw: Unpickler(f, **kw).load())
     try:
-        state = torch.load(path, map_location='cpu', pickle_module=module, weights_only=False)
-        return state, sorted(Unpickler.left_out)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, IndexError, struct.error, TypeError,
-            AttributeError, KeyError, ValueError) as e:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        with torch.serialization.safe_globals([(_Blank, n) for n in names]):
+            return torch.load(path, map_location='cpu', weights_only=True), sorted(names)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, IndexError, struct.error, ValueError,
+            TypeError) as e:
         why = (str(e).splitlines() or [type(e).__name__])[0]
         raise CheckpointError(f"{path} is no whole PyTorch file: {why}") from e
 

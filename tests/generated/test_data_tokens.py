@@ -34,7 +34,8 @@ with tempfile.TemporaryDirectory() as d:
     Path(d, 'tokenizer_config.json').write_text('{"tokenizer_class": "CXRBertTokenizer", "do_lower_case": true, '
         '"model_max_length": 512, "auto_map": {"AutoTokenizer": ["configuration_cxrbert.CXRBertTokenizer", null]}}')
     tok = load_tokenizer(d)
-    test_eq(tok.convert_ids_to_tokens(tok('Pleural effusions')['input_ids']), ['[CLS]','pleural','effusion','##s','[SEP]'])
+    got = tok.convert_ids_to_tokens(tok('Pleural effusions')['input_ids'])
+    test_eq(got, ['[CLS]','pleural','effusion','##s','[SEP]'])
 
 # %% [12] A vocabulary of your own
 from medvl.data.tokens import (SPECIAL, wordpiece, train_tokenizer)

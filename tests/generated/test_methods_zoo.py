@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import (AutoConfig, AutoModel, SiglipTextConfig, SiglipTextModel, SiglipVisionConfig,
                           SiglipVisionModel)
-from medvl.core import Aligner, Feat, MedvlError, Registry, SLOTS, methods, need
+from medvl.core import SLOTS, Aligner, Feat, MedvlError, methods, need
 from medvl.data.preset import PRESETS, Preset
 from medvl.data.tokens import load_tokenizer
 from medvl.models.authors import cxr_bert_keys
-from medvl.models.checkpoint import CheckpointError, load_state, read_state, save_pretrained
+from medvl.models.checkpoint import load_state, read_state, save_pretrained
 from medvl.models.heads import BatchNormHead, ProjectionHead
 from medvl.models.text import TextTower, pool_words
 from medvl.models.vision import VisionTower
@@ -36,7 +36,7 @@ from torch import tensor
 from transformers import BertConfig, BertModel
 from medvl.core import seed_everything
 from medvl.data.tokens import train_tokenizer
-from medvl.models.checkpoint import from_pretrained
+from medvl.models.checkpoint import CheckpointError, from_pretrained
 home = tempfile.TemporaryDirectory(); at = Path(home.name)
 _ = seed_everything(0)
 
