@@ -146,13 +146,15 @@ def arm(a, name, seed, data, tok):
     "Train one, or find it done. As many steps with few pairs as with many: `a.epochs` are those of 300."
     o, out, (train_on, rest, pool), bs = ARMS[name], dir_of(a, name, seed), data, 32
     if found(out/'scored.json'): return out
+    first = sorted({s.group for s in rest if s.split == 'val'})[:2]
     epochs = round(a.epochs*o.longer*(SETS[1]//bs)/(o.pairs//bs)); studies = train_on[:o.pairs]+rest
+    if o.pairs < SETS[1]: studies = [s for s in studies if s.split != 'val' or s.group in first]  # epochs are short
     alone = [s for before,s in pool if before >= o.pairs][:o.films]
     more = [Source('films', 'labels', alone)] if alone else []
     run = Run(o.method, data=studies, init=str(shipped()['phantom-mrm']), report=True, model=dict(o.model),
               unpaired=more, templates=o.said if more else None, per='image', slots='current', text='impression',
               shuffle_sentences=False, epochs=epochs, warmup=epochs/15, bs=bs, lr=a.lr, wd=.05, precision='fp32',
-              seed=seed, cache=a.out/'films')
+              seed=seed, cache=a.out/'films', save_every=10**6)
     smp = units(rest, text='impression', split='test', need_text=True)
     preset = Preset.of('alta-pocket'); cache = ImageCache(a.out/'films', preset.decode)
     look = MaskCB(lesions(smp, tok, preset, cache))
