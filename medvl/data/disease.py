@@ -23,7 +23,7 @@ from ..core import MedvlError
 from .batch import field, pad_texts
 from .tokens import encode, txt_id
 
-# %% ../../nbs/data/44_disease.ipynb #e832a4ec
+# %% ../../nbs/data/44_disease.ipynb #283378b1
 @dataclass(frozen=True)
 class Templates:
     "Sentences of labels. Raises `MedvlError` for a template without the placeholder `{name}`."
@@ -39,8 +39,8 @@ class Templates:
     def __post_init__(self):
         for k in ('positive','negative'):
             if '{name}' not in (t := getattr(self, k)):
-                raise MedvlError(f"templates {self.id!r}: {k!r} is {t!r}, without the placeholder {{name}}; expected a "
-                                 "sentence such as 'There is {name}.'")
+                raise MedvlError(f"templates {self.id!r}: {k!r} is {t!r}, without the placeholder {{name}}; "
+                                 "expected a sentence such as 'There is {name}.'")
         if not isinstance(n := self.negatives, int) or n < 0:
             raise MedvlError(f"templates {self.id}: negatives is {n!r}; expected 0, 1, 2, ...")
 
