@@ -114,6 +114,9 @@ for kw in ({}, *ways):
     test_eq([k for k,p in x.named_parameters() if p.requires_grad and p.grad is None], [])
     test_eq(all(p.grad.isfinite().all() for p in x.parameters() if p.grad is not None), True)
     test_eq('within' in o.terms, x.within)
+def terms_of(**w): return set(PLACE.small(**tiny, weights=dict(glob=0., pcma=0., alike=0., cce=0., within=0.) | w)(b).terms)
+test_eq([terms_of(glob=1.), terms_of(pcma=1.), terms_of(cce=1.)],
+        [{'glob'}, {'glob','pcma','alike','cos'}, {'glob','cce','r2'}])                  # `glob` is always logged
 late = PLACE.small(**tiny, wait=1).train()
 test_eq([late(b).terms['cce'].item() > 0 for _ in range(2)], [False, True])
 slow = PLACE.small(**tiny, corr_of='feature', momentum=.5).train()
