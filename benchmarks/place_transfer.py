@@ -2,12 +2,12 @@
 
     OMP_NUM_THREADS=1 python benchmarks/place_transfer.py runs/place --results results/place_transfer.json
 
-All towers start from the shipped `phantom-mrm` (its reports' tower, too). Each of `SYSTEMS` is trained with each seed,
-and one tower with the labels of the same films in as many passes. They, the start itself, and towers of random weights
+Each of `systems` is trained with each seed, from scratch or, with `--start phantom-mrm`, from the towers of a shipped
+model; and one tower with the labels of the same films in as many passes. They, the start, and towers of random weights
 are frozen and encode each film once. Cells are standardised over the training films. Heads of one size learn each task
 on the training patients, in one cycle of the learning rate, and are scored on patients that none has seen. Each
-training and each scored task is a file, so a run that was stopped goes on; `--seconds` stops it, `--only` and `--tasks` do a
-part. Intervals are over patients and seeds, differences paired by film and seed."""
+training and each scored task is a file, so a run that was stopped goes on; `--seconds` stops it, `--only` and
+`--tasks` do a part. Intervals are over patients and seeds, differences paired by film and seed."""
 import argparse, time
 from dataclasses import replace
 from pathlib import Path
@@ -40,33 +40,34 @@ from medvl.run.run import Run
 from medvl.run.stages import ALIGNED, FILMS, REPORTS, SAME, chances, hits_of, patients, unseen
 from medvl.train.fitting import Pairs, fit_head
 
-START = 'phantom-mrm'
-SEED = 7  # of the patients; the start has seen those of another
-TOWERS = dict(text=REPORTS, preset='alta-pocket', positives=True)
-PARTS = dict(TOWERS, width=128, heads=4, hidden=256, depth=1)
-def part(**w): return dict(PARTS, weights=dict(glob=0., pcma=0., alike=0., cce=0.) | w)
-def aligned(method, model): return Run(method, report=True, model=model, **ALIGNED)
-SYSTEMS = {'PLACE': aligned('place', PARTS),
-           'instance loss alone': aligned('place', part(glob=1.)),
-           'PCMA alone': aligned('place', part(pcma=1., alike=.05)),
-           'correlations alone': aligned('place', part(cce=1.)),
-           'CLIP': aligned('clip', dict(TOWERS, film_norm=True)),
-           'MAE': Run('mrm', per='film', slots='current', **SAME,
-                      model=dict(vision=FILMS, text=REPORTS, decoder=dict(width=128, depth=1, heads=4), zoom=1,
-                                 mask=.75, film_norm=True, weights=dict(img=1., txt=0.), preset='mrm-pocket'))}
-NAMES = [*SYSTEMS, 'supervised', 'random weights', 'the start']
+SEED = 7  # of the patients; phantom-mrm has seen those of another
+def systems(start=None):
+    "What is compared; name -> Run."
+    towers = dict({} if start else dict(vision=FILMS), text=REPORTS, preset='alta-pocket', positives=True)
+    parts = dict(towers, width=128, heads=4, hidden=256)
+    mae = dict(vision=FILMS, text=REPORTS, decoder=dict(width=128, depth=1, heads=4), zoom=1, mask=.75, film_norm=True,
+               weights=dict(img=1., txt=0.), preset='mrm-pocket')
+    def part(**w): return dict(parts, weights=dict(glob=0., pcma=0., alike=0., cce=0.) | w)
+    def aligned(method, model): return Run(method, report=bool(start), model=model, **ALIGNED)
+    return {'PLACE': aligned('place', parts), 'instance loss alone': aligned('place', part(glob=1.)),
+            'PCMA alone': aligned('place', part(pcma=1., alike=.05)),
+            'correlations alone': aligned('place', part(cce=1.)),
+            'CLIP': aligned('clip', dict(towers, film_norm=True)),
+            'MAE': Run('mrm', per='film', slots='current', **SAME, model=mae)}
+NAMES = [*systems(), 'supervised', 'random weights', 'the start']
 MARKED = ('Pleural Effusion','Consolidation','Cardiomegaly','Edema','Pneumothorax')  # masks and boxes
 SHARES = (.01, .1, 1.)
-HEADS = dict(segmentation=dict(epochs=10, lr=5e-3, bs=32, cycle=True),
-             detection=dict(epochs=10, lr=5e-3, bs=32, cycle=True),
-             reports=dict(epochs=12, lr=2e-3, bs=32, max_len=60, cycle=True))
+HEADS = dict(segmentation=dict(epochs=8, lr=5e-3, bs=32, cycle=True),
+             detection=dict(epochs=8, lr=5e-3, bs=32, cycle=True),
+             reports=dict(epochs=8, lr=2e-3, bs=32, max_len=60, cycle=True))
 SPLITS = ('train','val','test')
 
 class Bench:
     "Films, labels, masks and boxes of the patients, which all towers share."
     def __init__(self, a):
         self.a, self.data = a, patients(dict(train=a.patients, val=60, test=a.test), a.film, SEED, masks=SPLITS)
-        unseen(START, SEED)
+        if a.start: unseen(a.start, SEED)
+        self.systems = systems(a.start); self.names = [n for n in NAMES if a.start or n != 'the start']
         self.smp = {k: units(self.data[k], text='impression', need_text=True) for k in SPLITS}
         self.views = {k: [s.slots[0] for s in o] for k,o in self.smp.items()}
         self.group = {k: [s.group for s in o] for k,o in self.smp.items()}
@@ -78,18 +79,20 @@ class Bench:
 
     def tower(self, name, seed):
         "A trained tower, frozen."
-        if name in SYSTEMS: return Tower(from_pretrained(self.dir(name, seed)/'model'), name=name)
-        t = Tower(from_pretrained(shipped()[START]).vision, TOWERS['preset'], name)
-        if name == 'random weights': t = random_tower(t, seed)
+        if name in self.systems: return Tower(from_pretrained(self.dir(name, seed)/'model'), name=name)
+        if self.a.start: t = Tower(from_pretrained(shipped()[self.a.start]).vision, 'alta-pocket', name)
+        else: t = self.tower('PLACE', seed)
+        if name == 'random weights' or not self.a.start: t = random_tower(t, seed)
         if name == 'supervised': t.net.load_state_dict(load_file(self.dir(name, seed)/'tower.safetensors'))
         return t
 
     def start(self, name):
         "What a training starts from; MRM's method takes a file as MAE has it."
-        if SYSTEMS[name].aligns(): return str(shipped()[START])
+        if not self.a.start: return None
+        if self.systems[name].aligns(): return str(shipped()[self.a.start])
         at = self.a.out/'start.safetensors'
         if not at.exists():
-            net = from_pretrained(shipped()[START]).vision.net
+            net = from_pretrained(shipped()[self.a.start]).vision.net
             save_file({k: v.contiguous() for k,v in net.state_dict().items()}, at)
         return at
 
@@ -115,7 +118,7 @@ def supervised(b, seed):
     "A tower trained with the labels."
     at = b.dir('supervised', seed)/'tower.safetensors'
     if at.exists(): return
-    start = b.tower('the start', seed)
+    start = b.tower('the start' if b.a.start else 'random weights', seed)
     _, log, m = fine_tune(start, b.smp, b.y, 'full', epochs=b.a.epochs, lr=1e-2, bs=32, patience=b.a.epochs,
                             seed=seed, cache=b.film_cache(start))
     at.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +137,7 @@ def classification(b, tower, x, seed):
 
 def retrieval(b, tower, x, seed):
     "What each film finds among the reports, and each report among the films; None for a tower without texts."
-    if tower.name not in SYSTEMS or not SYSTEMS[tower.name].aligns(): return None
+    if tower.name not in b.systems or not b.systems[tower.name].aligns(): return None
     tok, smp = load_tokenizer(b.dir(tower.name, seed)/'model'), b.smp['test']
     dl = sample_loader(smp, tok, tower.preset, 64, b.film_cache(tower), max_len=128, slots=SLOTS[:1])
     return {k: h for k,h in hits_of(embed(tower.net, dl, progress=False), labels_of(smp)).items() if '_T@' not in k}
@@ -175,13 +178,13 @@ TASKS = dict(classification=classification, retrieval=retrieval, segmentation=se
 def run(b, until):
     "Train and score what isn't there yet, until the time is over; whether all is done."
     a = b.a; studies = [s for o in b.data.values() for s in o]
-    tok = load_tokenizer(shipped()[START])
+    tok = load_tokenizer(shipped()[a.start]) if a.start else train_tokenizer([s.text for s in b.smp['train']], 600)
     for seed in a.seeds:
-        for name in NAMES if a.only is None else a.only:
+        for name in b.names if a.only is None else a.only:
             if time.time() > until: return False
-            if name in SYSTEMS:
+            if name in b.systems:
                 seed_everything(seed)
-                r = replace(SYSTEMS[name], init=b.start(name), data=studies, seed=seed, epochs=a.epochs, lr=a.lr,
+                r = replace(b.systems[name], init=b.start(name), data=studies, seed=seed, epochs=a.epochs, lr=a.lr,
                             cache=a.out/'films')
                 if not (b.dir(name, seed)/'stage.json').exists(): r.train(b.dir(name, seed), tok)
             if name == 'supervised': supervised(b, seed)
@@ -250,7 +253,7 @@ def numbers(b, name, seed):
 def scored(b):
     "Each system's scores with intervals, and the differences to CLIP and PLACE."
     a, num, mgca = b.a, {}, {}                                      # system -> score -> seed: value, without each
-    for name in NAMES:
+    for name in b.names:
         for seed in a.seeds:
             own = numbers(b, name, seed); mgca.setdefault(name, []).append(own['mgca'])
             for k,o in own['scores'].items(): num.setdefault(name, {}).setdefault(k, []).append(o)
@@ -280,16 +283,16 @@ def chance(b):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0]); p.add_argument('out', type=Path)
-    for k,n in (('patients', 300), ('test', 300), ('epochs', 7), ('film', 128)):
+    for k,n in (('patients', 400), ('test', 300), ('epochs', 8), ('film', 128)):
         p.add_argument(f'--{k}', type=int, default=n)
     p.add_argument('--seeds', type=int, nargs='+', default=[0,1,2]); p.add_argument('--only', nargs='+', choices=NAMES)
     p.add_argument('--tasks', nargs='*', choices=TASKS, default=list(TASKS), help='none: only train')
-    p.add_argument('--lr', type=float, default=1e-3)
+    p.add_argument('--lr', type=float, default=1e-3); p.add_argument('--start', help='a shipped model; none: scratch')
     p.add_argument('--seconds', type=float, default=float('inf'), help='begin nothing new after so many seconds')
     p.add_argument('--results', type=Path)
     a = p.parse_args(); until = time.time()+a.seconds; b = Bench(a)
     if not run(b, until) or not a.results: return
-    said = {k: getattr(a, k) for k in ('patients','test','epochs','film','lr')} | dict(seeds=len(a.seeds), start=START)
+    said = {k: getattr(a, k) for k in ('patients','test','epochs','film','lr','start')} | dict(seeds=len(a.seeds))
     films = {k: len(o) for k,o in b.smp.items()}
     save_json(a.results, jsonable(dict(
         data='phantom, lifelike-easy', arguments=said, provenance=provenance(), films=films, findings=b.findings,
