@@ -20,6 +20,7 @@ from scipy.stats import rankdata
 from medvl.core import CHEXPERT, SLOTS, seed_everything
 from medvl.data.batch import sample_loader
 from medvl.data.cache import ImageCache
+from medvl.data.regions import rle_encode
 from medvl.data.tokens import load_tokenizer, train_tokenizer
 from medvl.eval.boxes import find_all, map_of, matches, mean_ap, padded, square_boxes
 from medvl.eval.classify import fine_tune, linear_probe
@@ -60,6 +61,7 @@ SHARES = (.01, .1, 1.)
 HEADS = dict(segmentation=dict(epochs=8, lr=5e-3, bs=32, cycle=True),
              detection=dict(epochs=8, lr=5e-3, bs=32, cycle=True),
              reports=dict(epochs=8, lr=2e-3, bs=32, max_len=60, cycle=True))
+BEFORE = dict(epochs=6, lr=2e-3, bs=32, patience=6)  # cells as they are, a bias of zero, a constant rate
 SPLITS = ('train','val','test')
 
 class Bench:
@@ -106,12 +108,17 @@ class Bench:
                                       square_boxes(v, self.classes, preset)[0]) for k,v in self.views.items()}
         return self.dense[preset]
 
-    def encode(self, tower, name, seed):
+    def shown(self, preset, n=4):
+        "Rows of the first test films of different patients that have two of the masks."
+        several = (self.marks(preset)['test'][0].flatten(2).any(2).sum(1) > 1).nonzero()[:,0].tolist()
+        return list({self.group['test'][i]: i for i in reversed(several)}.values())[::-1][:n]
+
+    def encode(self, tower, name, seed, scaled=True):
         "Vectors and standardised cells of all films, each encoded once."
         cache = self.film_cache(tower)
         got = {k: features(tower, v, True, self.a.out/'maps'/f'{name}.{seed}', cache=cache, progress=False)
                for k,v in self.views.items()}
-        scale = cell_scale(got['train'].loc)
+        scale = cell_scale(got['train'].loc) if scaled else None
         return {k: (f.glob, CellMaps(f.loc, scale)[range(len(f))]) for k,f in got.items()}
 
 def supervised(b, seed):
@@ -151,7 +158,8 @@ def segmentation(b, tower, x, seed):
     log = fit_head(head, focal_dice, Pairs(x['train'], y['train']), Pairs(x['val'], y['val']), seed=seed,
                    **HEADS['segmentation'])
     drawn = draw_masks(head, x['test'])
-    return dict(dice=np.stack([dice(drawn[:,j], y['test'][:,j]) for j in range(len(MARKED))], 1).round(6), log=log)
+    return dict(dice=np.stack([dice(drawn[:,j], y['test'][:,j]) for j in range(len(MARKED))], 1).round(6), log=log,
+                shown=[[rle_encode(m) for m in drawn[i].numpy()] for i in b.shown(tower.preset)])
 
 def detection(b, tower, x, seed):
     "Boxes of the test films, by FCOS."
@@ -274,6 +282,37 @@ def scored(b):
                 x['written over it'] = vars(seed_interval(w-v, without_w-jack, None))
     return res
 
+def head_seeds(b, names=('random weights','supervised'), seed=0):
+    "Dice of films with the mask by two heads on one tower: as they are trained here, and as they were before."
+    out = {}
+    for name in names:
+        tower = b.tower(name, seed); cells = b.encode(tower, name, seed, scaled=False), b.encode(tower, name, seed)
+        y = {k: o[0] for k,o in b.marks(tower.preset).items()}; has = y['test'].flatten(2).any(2).numpy()
+        for how,x in zip(('before','now'), map(maps, cells)):
+            def one(s):
+                torch.manual_seed(s); head = SETRPUP(tower.width_loc, tower.encoder.patch//2, len(MARKED), (32,16,8))
+                if how == 'now': start_rare(head, y['train'])
+                fit_head(head, focal_dice, *(Pairs(x[k], y[k]) for k in ('train','val')), seed=s,
+                         **(HEADS['segmentation'] if how == 'now' else BEFORE))
+                d = draw_masks(head, x['test'])
+                return marked_alone(np.stack([dice(d[:,j], y['test'][:,j]) for j in range(len(MARKED))], 1), has)
+            at = b.a.out/'scored'/f'{name}.{seed}.heads.{how}.json'
+            if not at.exists(): save_json(at, [one(0), one(1)])
+            out.setdefault(name, {})[how] = found(at)
+    return out
+
+def pictures(b, names=('PLACE','CLIP','random weights'), seed=0, least=.3):
+    "What heads drew and found on a few test films, and the truth, on squares of half the film's size and whole."
+    preset = b.tower(names[0], seed).preset; rows = b.shown(preset); masks, boxes = b.marks(preset)['test']
+    def found_on(name, i):
+        o = found(b.a.out/'scored'/f'{name}.{seed}.detection.json')['found'][i]
+        return [[MARKED[c], s, *x] for c,s,x in zip(o['labels'], o['scores'], o['boxes']) if s >= least]
+    drawn = {n: found(b.a.out/'scored'/f'{n}.{seed}.segmentation.json')['shown'] for n in names}
+    return dict(seed=seed, least=least, films=[dict(
+        id=b.views['test'][i].id, true=dict(masks=[rle_encode(m) for m in masks[i].numpy()],
+            boxes=[[MARKED[c], 1., *x] for c,x in zip(boxes[i]['labels'].tolist(), boxes[i]['boxes'].tolist())]),
+        systems={n: dict(masks=drawn[n][k], boxes=found_on(n, i)) for n in names}) for k,i in enumerate(rows)])
+
 def chance(b):
     "What a random order would retrieve."
     t, smp = b.tower('CLIP', b.a.seeds[0]), b.smp['test']
@@ -296,6 +335,7 @@ def main():
     films = {k: len(o) for k,o in b.smp.items()}
     save_json(a.results, jsonable(dict(
         data='phantom, lifelike-easy', arguments=said, provenance=provenance(), films=films, findings=b.findings,
-        marked=MARKED, heads=HEADS, chance=chance(b), systems=scored(b))))
+        marked=MARKED, heads=HEADS, before=BEFORE, chance=chance(b), systems=scored(b), pictures=pictures(b),
+        head_seeds=head_seeds(b))))
 
 if __name__ == '__main__': torch.set_num_threads(1); main()
