@@ -282,7 +282,7 @@ def scored(b):
                 x['written over it'] = vars(seed_interval(w-v, without_w-jack, None))
     return res
 
-def head_seeds(b, names=('random weights','supervised'), seed=0):
+def head_seeds(b, names=('random weights',), seed=0):
     "Dice of films with the mask by two heads on one tower: as they are trained here, and as they were before."
     out = {}
     for name in names:
