@@ -313,12 +313,33 @@ def pictures(b, names=('PLACE','CLIP','random weights'), seed=0, least=.3):
             boxes=[[MARKED[c], 1., *x] for c,x in zip(boxes[i]['labels'].tolist(), boxes[i]['boxes'].tolist())]),
         systems={n: dict(masks=drawn[n][k], boxes=found_on(n, i)) for n in names}) for k,i in enumerate(rows)])
 
+def by_seed(b):
+    "Dice of films with the mask and mAP of each system and seed, by itself: intervals over patients, paired with CLIP's."
+    out, dices, (inv, c) = {}, {}, units_of(len(b.smp['test']), b.group['test'])
+    for name in b.names:
+        masks, boxes = b.marks(b.tower(name, b.a.seeds[0]).preset)['test']; has = masks.flatten(2).any(2).numpy()
+        for seed in b.a.seeds:
+            d, o = (found(b.a.out/'scored'/f'{name}.{seed}.{k}.json') for k in ('segmentation','detection'))
+            d = np.array(d['dice']); ap = map_of(matches([tensors(x) for x in o['found']], boxes), len(boxes))
+            v = marked_alone(d, has), np.array([marked_alone(d[inv != i], has[inv != i]) for i in range(c)])
+            dices[name, seed] = v; at = out.setdefault(name, {'Dice, positives': [], 'mAP': []})
+            at['Dice, positives'].append(vars(seed_interval([v[0]], [v[1]])))
+            at['mAP'].append(float(ap(np.arange(len(boxes)))))
+    for (name, seed), (v, jack) in dices.items():
+        w, other = dices['CLIP', seed]
+        if name != 'CLIP':
+            out[name].setdefault('Dice over CLIP', []).append(vars(seed_interval([v-w], [jack-other], None)))
+    return out
+
 def chance(b):
     "What a random order would retrieve."
     t, smp = b.tower('CLIP', b.a.seeds[0]), b.smp['test']
     tok = load_tokenizer(b.dir('CLIP', b.a.seeds[0])/'model')
     dl = sample_loader(smp, tok, t.preset, 64, b.film_cache(t), max_len=128, slots=SLOTS[:1])
     return chances(embed(t.net, dl, progress=False), labels_of(smp))
+
+def said_of(a):
+    return {k: getattr(a, k) for k in ('patients','test','epochs','film','lr','start')} | dict(seeds=len(a.seeds))
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0]); p.add_argument('out', type=Path)
@@ -328,14 +349,16 @@ def main():
     p.add_argument('--tasks', nargs='*', choices=TASKS, default=list(TASKS), help='none: only train')
     p.add_argument('--lr', type=float, default=1e-3); p.add_argument('--start', help='a shipped model; none: scratch')
     p.add_argument('--seconds', type=float, default=float('inf'), help='begin nothing new after so many seconds')
-    p.add_argument('--results', type=Path)
+    p.add_argument('--results', type=Path); p.add_argument('--heads', type=Path, help='gets masks and boxes by seed')
     a = p.parse_args(); until = time.time()+a.seconds; b = Bench(a)
-    if not run(b, until) or not a.results: return
-    said = {k: getattr(a, k) for k in ('patients','test','epochs','film','lr','start')} | dict(seeds=len(a.seeds))
+    if not run(b, until): return
+    if a.heads: save_json(a.heads, jsonable(dict(
+        data='phantom, lifelike-easy', arguments=said_of(a), provenance=provenance(), heads=HEADS, before=BEFORE,
+        head_seeds=head_seeds(b), systems=by_seed(b), pictures=pictures(b))))
+    if not a.results: return
     films = {k: len(o) for k,o in b.smp.items()}
     save_json(a.results, jsonable(dict(
-        data='phantom, lifelike-easy', arguments=said, provenance=provenance(), films=films, findings=b.findings,
-        marked=MARKED, heads=HEADS, before=BEFORE, chance=chance(b), systems=scored(b), pictures=pictures(b),
-        head_seeds=head_seeds(b))))
+        data='phantom, lifelike-easy', arguments=said_of(a), provenance=provenance(), films=films, findings=b.findings,
+        marked=MARKED, heads=HEADS, chance=chance(b), systems=scored(b))))
 
 if __name__ == '__main__': torch.set_num_threads(1); main()
