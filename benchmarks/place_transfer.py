@@ -314,7 +314,7 @@ def pictures(b, names=('PLACE','CLIP','random weights'), seed=0, least=.3):
         systems={n: dict(masks=drawn[n][k], boxes=found_on(n, i)) for n in names}) for k,i in enumerate(rows)])
 
 def by_seed(b):
-    "Dice of films with the mask and mAP of each system and seed, by itself: intervals over patients, paired with CLIP's."
+    "Dice of films with the mask and mAP of each system and seed, with intervals over patients."
     out, dices, (inv, c) = {}, {}, units_of(len(b.smp['test']), b.group['test'])
     for name in b.names:
         masks, boxes = b.marks(b.tower(name, b.a.seeds[0]).preset)['test']; has = masks.flatten(2).any(2).numpy()
