@@ -2,15 +2,17 @@
 
     OMP_NUM_THREADS=1 python benchmarks/mmclip.py --out runs/mmclip --results results
 
-300 paired studies; up to 4,800 frontal films of other patients with labels and without reports. All start from both
-towers of the shipped phantom-mrm and take the same number of steps on pairs; runs with unpaired films take as many
-steps on them in turn, however many films there are, so each film is seen less often where there are more. Their
-prompts are those of disease-v2, which also deny findings, and in one run those of disease-v1, which do not. Zero-shot
-AUROC on 300 other patients (macro over findings) and retrieval, intervals over patients and trainings; zero-shot with
-every wording of `run.suite`, and whether it changes the order of the runs. The share of lesion pixels in the mask is
-taken at four moments of the training. Goes on where it stopped; `--only` and `--seeds` do a part."""
+300 paired studies (in some runs 75 or 1,200); up to 4,800 frontal films of other patients with labels and without
+reports. All start from both towers of the shipped phantom-mrm and take the same number of steps on pairs; runs with
+unpaired films take as many steps on them in turn, however many films there are, so each film is seen less often where
+there are more. Where numbers of pairs are compared, runs on pairs alone take all these steps on pairs. The prompts of
+the films are those of disease-v2, which also deny findings, and in one run those of disease-v1, which do not.
+Zero-shot AUROC on 300 other patients (macro over findings) and retrieval, intervals over patients and trainings;
+zero-shot with every wording of `run.suite`, and whether it changes the order of the runs. The share of lesion pixels
+in the mask is taken at four moments of the training. Goes on where it stopped; `--only` and `--seeds` do a part."""
 import argparse, time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -42,28 +44,42 @@ from fastai.callback.core import Callback
 
 BASE = dict(text=REPORTS, preset='alta-pocket', film_norm=True)
 FULL = BASE | dict(decoder=dict(width=128, depth=1, heads=4), depth=1, heads=4)
-ARMS = {'CLIP': ('clip', BASE, 0), 'MMCLIP': ('mmclip', FULL, 0),
-        'random patches': ('mmclip', FULL | dict(guide='random'), 0),
-        'random words': ('mmclip', FULL | dict(entities=False), 0),
-        'MMCLIP, 1x': ('mmclip', FULL, 1), 'MMCLIP, 4x': ('mmclip', FULL, 4), 'MMCLIP, 16x': ('mmclip', FULL, 16),
-        'CLIP, 16x': ('clip', BASE, 16), 'CLIP, 16x, disease-v1': ('clip', BASE, 16)}
+SETS = 75, 300, 1200                                                # numbers of pairs
+
+def A(method, model, films=0, pairs=300, longer=1, said='disease-v2'):
+    "An arm: unpaired films, pairs, how many times the steps, templates."
+    return SimpleNamespace(method=method, model=model, films=films, pairs=pairs, longer=longer, said=said)
+
+ARMS = {'CLIP': A('clip', BASE), 'MMCLIP': A('mmclip', FULL),
+        'random patches': A('mmclip', FULL | dict(guide='random')),
+        'random words': A('mmclip', FULL | dict(entities=False)),
+        'MMCLIP, 1x': A('mmclip', FULL, 300), 'MMCLIP, 4x': A('mmclip', FULL, 1200),
+        'MMCLIP, 16x': A('mmclip', FULL, 4800), 'CLIP, 16x': A('clip', BASE, 4800),
+        'CLIP, 16x, disease-v1': A('clip', BASE, 4800, said='disease-v1')}
+for n in SETS:                                         # pairs alone take the steps that runs with films take in all
+    ARMS |= {f'CLIP, {n} pairs': A('clip', BASE, 0, n, 2), f'MMCLIP, {n} pairs': A('mmclip', FULL, 0, n, 2),
+             f'MMCLIP, {n} pairs and films': A('mmclip', FULL, 1200, n)}
+ARMS['MMCLIP, 300 pairs and films'] = ARMS['MMCLIP, 4x']
 PAIRS = [('MMCLIP','CLIP'), ('MMCLIP','random patches'), ('MMCLIP','random words'), ('MMCLIP, 1x','MMCLIP'),
          ('MMCLIP, 4x','MMCLIP'), ('MMCLIP, 16x','MMCLIP'), ('MMCLIP, 16x','CLIP'), ('CLIP, 16x','CLIP'),
          ('MMCLIP, 16x','CLIP, 16x'), ('MMCLIP, 16x','MMCLIP, 1x'), ('CLIP, 16x','CLIP, 16x, disease-v1')]
 
-def cohort(a, most):
-    "Pairs as studies with splits, and the pool of unpaired films in the order in which it is used."
-    pairs, pool = [], []
+def cohort(a, most, pairs):
+    "Training studies, those of validation and test, and unpaired films, each with the number of studies before it."
+    train, pool, rest, n = [], [], [], 0                # n: studies before a patient
     for p in iter_phantom(10**6, 0, 128, 'train', 'lifelike-easy'):
-        if len(pairs) < a.pairs: pairs += p[:a.pairs-len(pairs)]; continue
-        pool += [one_side(s, 'labels') for s in units(p)]
+        if n < pairs: train += p
+        if n >= SETS[1]: pool += [(n, one_side(s, 'labels')) for s in units(p)]
         for v in (v for s in p for v in s.views): v.masks.clear()
-        if len(pool) >= a.pairs*most: break
+        n += len(p)
+        if n >= pairs and sum(before >= pairs for before,_ in pool) >= most: break
     for k,n in dict(val=a.val, test=a.test).items():
-        for p in iter_phantom(n, 0, 128, k, 'lifelike-easy'): pairs += p
-    return pairs, pool
+        for p in iter_phantom(n, 0, 128, k, 'lifelike-easy'): rest += p
+    return train, rest, pool
 
-def dir_of(a, name, seed): return a.out/f"{name.replace(', ','_').replace(' ','_')}-{seed}"
+def dir_of(a, name, seed):
+    name = next(k for k,o in ARMS.items() if o is ARMS[name])
+    return a.out/f"{name.replace(', ','_').replace(' ','_')}-{seed}"
 
 class MaskCB(Callback):
     "The share of lesion pixels that the mask hides, at four moments."
@@ -126,17 +142,20 @@ def pulls(m, b):
     m.eval().zero_grad(set_to_none=True)
     return out
 
-def arm(a, name, seed, studies, pool, tok):
-    "Train one, or find it done."
-    method, model, k = ARMS[name]
-    out, n = dir_of(a, name, seed), a.pairs*k
+def arm(a, name, seed, data, tok):
+    "Train one, or find it done. As many steps with few pairs as with many: `a.epochs` are those of 300."
+    o, out, (train_on, rest, pool), bs = ARMS[name], dir_of(a, name, seed), data, 32
     if found(out/'scored.json'): return out
-    more = [Source(f'{k}x', 'labels', pool[:n])] if k else []
-    said = ('disease-v1' if name.endswith('disease-v1') else 'disease-v2') if k else None
-    run = Run(method, data=studies, init=str(shipped()['phantom-mrm']), report=True, model=dict(model),
-              unpaired=more, templates=said, per='image', slots='current', text='impression', shuffle_sentences=False,
-              epochs=a.epochs, warmup=1, bs=32, lr=a.lr, wd=.05, precision='fp32', seed=seed, cache=a.out/'films')
-    smp = units(studies, text='impression', split='test', need_text=True)
+    first = sorted({s.group for s in rest if s.split == 'val'})[:2]
+    epochs = round(a.epochs*o.longer*(SETS[1]//bs)/(o.pairs//bs)); studies = train_on[:o.pairs]+rest
+    if o.pairs < SETS[1]: studies = [s for s in studies if s.split != 'val' or s.group in first]  # epochs are short
+    alone = [s for before,s in pool if before >= o.pairs][:o.films]
+    more = [Source('films', 'labels', alone)] if alone else []
+    run = Run(o.method, data=studies, init=str(shipped()['phantom-mrm']), report=True, model=dict(o.model),
+              unpaired=more, templates=o.said if more else None, per='image', slots='current', text='impression',
+              shuffle_sentences=False, epochs=epochs, warmup=epochs/15, bs=bs, lr=a.lr, wd=.05, precision='fp32',
+              seed=seed, cache=a.out/'films', save_every=10**6)
+    smp = units(rest, text='impression', split='test', need_text=True)
     preset = Preset.of('alta-pocket'); cache = ImageCache(a.out/'films', preset.decode)
     look = MaskCB(lesions(smp, tok, preset, cache))
     res = train(run, out, tok, resume=True, quiet=True, cbs=[look])
@@ -168,36 +187,44 @@ def without(s, y, inv, c):
     return np.mean([auroc_without(s[k,j], y[k,j].astype(int), inv[k], c) for j in range(s.shape[1])
                     if (k := ~np.isnan(y[:,j])).any()], 0)
 
-def over_both(a, b, y, group):
-    "Mean AUROC of trainings `[seed film finding]`, or its difference to `b`: interval over patients and trainings."
+def over_both(parts, y, group):
+    """Mean AUROC over trainings of a sum of `parts` (sign, scores `[seed film finding]`): interval over patients and
+    trainings."""
     inv, c = units_of(len(y), group)
-    each = np.array([macro(o, y) for o in a]) - (0 if b is None else np.array([macro(o, y) for o in b]))
-    jack = np.mean([without(o, y, inv, c) for o in a], 0)
-    if b is not None: jack = jack - np.mean([without(o, y, inv, c) for o in b], 0)
+    each = sum(w*np.array([macro(o, y) for o in x]) for w,x in parts)
+    jack = sum(w*np.mean([without(o, y, inv, c) for o in x], 0) for w,x in parts)
     v, n = (c-1)/c*((jack-jack.mean())**2).sum(), len(each)
     w = each.var(ddof=1)/n if n > 1 else 0.
     df = (v+w)**2/(v*v/(c-1)+(w*w/(n-1) if w else 0)); h = student.ppf(.975, df)*np.sqrt(v+w)
-    p = None if b is None else float(2*student.sf(abs(each.mean())/np.sqrt(v+w), df))
+    p = None if len(parts) == 1 else float(2*student.sf(abs(each.mean())/np.sqrt(v+w), df))
     return Interval(float(each.mean()), float(each.mean()-h), float(each.mean()+h), n_units=c, p=p, method='t')
+
+def gains(zero, y, group):
+    "What films add to each number of pairs, over as many steps on pairs alone; and how much more than to the most."
+    def of(n, other): return [(1, zero[f'MMCLIP, {n} pairs and films']), (-1, zero[f'{other}, {n} pairs'])]
+    def less(n): return of(n, 'MMCLIP')+[(-w, x) for w,x in of(SETS[-1], 'MMCLIP')]
+    out = {str(n): {k: over_both(of(n, k), y, group) for k in ('MMCLIP','CLIP')} for n in SETS}
+    for n in SETS[:-1]: out[str(n)][f'more than with {SETS[-1]}'] = over_both(less(n), y, group)
+    return out
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('--out', type=Path, required=True); p.add_argument('--results', type=Path)
     p.add_argument('--only', default=''); p.add_argument('--seeds', type=int, default=3)
-    for k,v in dict(pairs=300, val=40, test=300, epochs=15).items(): p.add_argument(f'--{k}', type=int, default=v)
+    for k,v in dict(val=40, test=300, epochs=15).items(): p.add_argument(f'--{k}', type=int, default=v)
     p.add_argument('--seconds', type=float, default=float('inf'), help='begin no training after so many seconds')
     p.add_argument('--lr', type=float, default=1e-3); p.add_argument('--score', action='store_true')
     a = p.parse_args(); a.out.mkdir(parents=True, exist_ok=True)
     names, start = a.only.split(';') if a.only else list(ARMS), time.time()
-    studies, pool = cohort(a, 0 if a.score else max(ARMS[k][2] for k in names))
-    tok = load_tokenizer(shipped()['phantom-mrm'])
+    most = [0 if a.score else max(getattr(ARMS[k], w) for k in names) for w in ('films', 'pairs')]
+    data, tok = cohort(a, *most), load_tokenizer(shipped()['phantom-mrm'])
     if not a.score:
         for seed in range(a.seeds):
             for k in names:
                 if time.time()-start > a.seconds: return
-                arm(a, k, seed, studies, pool, tok)
+                arm(a, k, seed, data, tok)
     if not a.results: return
-    smp = units(studies, text='impression', split='test', need_text=True); group = [s.group for s in smp]
+    smp = units(data[1], text='impression', split='test', need_text=True); group = [s.group for s in smp]
     y = np.array([[s.labels.get(c, np.nan) for c in CHEXPERT] for s in smp]); y[(y != 0) & (y != 1)] = np.nan
     keep = [j for j,c in enumerate(CHEXPERT) if c != 'No Finding' and min((y[:,j] == v).sum() for v in (0, 1)) >= 10]
     lab, y = [CHEXPERT[j] for j in keep], y[:,keep]
@@ -211,19 +238,24 @@ def main():
         back = [recovered(m, smp, tok, cache) for m in models if hasattr(m, 'reader')]
         some = lesions(smp, tok, Preset.of('alta-pocket'), cache, 32)[0]
         arms[k] = dict(recovered=back, gradients=[pulls(m, some) for m in models],
-                       auroc=over_both(zero, None, y, group), seeds=[macro(s, y) for s in zero], steps=ran[0]['steps'],
-                       seconds=float(np.mean([r['seconds'] for r in ran])), mask=[r['mask'] for r in ran],
+                       auroc=over_both([(1, zero)], y, group), seeds=[macro(s, y) for s in zero],
+                       steps=ran[0]['steps'], seconds=float(np.mean([r['seconds'] for r in ran])),
+                       mask=[r['mask'] for r in ran],
                        wordings={w: float(np.mean([macro(o, y) for o in s])) for w,s in got[k][0].items()},
                        **{f'{w}_R@10': seed_bootstrap(np.mean, h, group=group) for w,h in got[k][1].items()})
-    diff = {f'{b} - {c}': dict(auroc=over_both(got[b][0][main_w], got[c][0][main_w], y, group))
+    diff = {f'{b} - {c}': dict(auroc=over_both([(1, got[b][0][main_w]), (-1, got[c][0][main_w])], y, group))
             | {f'{w}_R@10': seed_bootstrap(np.mean, got[b][1][w], got[c][1][w], group=group) for w in got[b][1]}
             for b,c in PAIRS if b in got and c in got}
+    few = [k for k in names if ' pairs' in k]
+    gain = gains({k: got[k][0][main_w] for k in few}, y, group) if few else {}
     save_json(a.results/'mmclip.json', jsonable(dict(
         data='phantom, lifelike-easy, 128 px', seeds=a.seeds,
-        arguments=dict(pairs=a.pairs, val=a.val, test=a.test, epochs=a.epochs, lr=a.lr),
-        pairs=a.pairs, test=dict(films=len(smp), patients=len(set(group))), findings=lab, arms=arms,
-        differences=diff, flips=flips({k: o['wordings'] for k,o in arms.items()}), provenance=provenance())))
+        arguments=dict(val=a.val, test=a.test, epochs=a.epochs, lr=a.lr),
+        test=dict(films=len(smp), patients=len(set(group))), findings=lab, arms=arms,
+        differences=diff, gains=gain, flips=flips({k: o['wordings'] for k,o in arms.items()}),
+        provenance=provenance())))
     for k,o in arms.items(): print(f"{k:16} AUROC {o['auroc']}  {o['seconds']:.0f} s")
     for k,o in diff.items(): print(f"{k:30} {o['auroc']}")
+    for n,o in gain.items(): print(f'films with {n} pairs:', ', '.join(f'over {k} {v}' for k,v in o.items()))
 
 if __name__ == '__main__': torch.set_num_threads(1); main()

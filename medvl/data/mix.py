@@ -125,7 +125,7 @@ def stream(n:int, # items
         out += np.random.default_rng((*seed, i)).permutation(n)[at:at+count-len(out)].tolist()
     return out
 
-# %% ../../nbs/data/45_mix.ipynb #ba18aeab
+# %% ../../nbs/data/45_mix.ipynb #54a75c9c
 class MixedDL(StudyDL):
     "Batches of several sources in turn. The first `n` samples are the pairs, then those of the sources in order."
     def __init__(self,
@@ -147,9 +147,11 @@ class MixedDL(StudyDL):
     def of(self, ids:Tensor) -> int: return int(np.searchsorted(self.ends, int(ids[0]), side='right'))
     def source(self, ids:Tensor) -> str: return self.names[self.of(ids)]
     def paired(self, ids:Tensor) -> bool: return self.both[self.of(ids)]  # its films and texts meet in a contrast
-    def facts(self) -> dict: # for the record of a run
-        return dict(sources=[dict(name=a, kind=k, samples=n, ratio=r, batches=m, left_out=o) for a,k,n,r,m,o in
-                             zip(self.names, self.kinds, self.sizes, self.ratio, self.batches, self.left_out)])
+    def facts(self) -> dict:
+        "For the record of a run."
+        each = zip(self.names, self.kinds, self.sizes, self.ratio, self.batches, self.left_out)
+        keys = 'name', 'kind', 'samples', 'ratio', 'batches', 'left_out'
+        return super().facts() | dict(sources=[dict(zip(keys, o)) for o in each])
     def __len__(self): return max(0, sum(self.batches)-self.start)
 
     def order(self) -> list[int]: # over all processes

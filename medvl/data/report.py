@@ -459,15 +459,16 @@ def chexpert_labels(report:str|bytes|None|list[Entity], # one report, or its ent
     if said and all(e.polarity=='absent' for e in said): out['No Finding'] = 1.
     return out
 
-# %% ../../nbs/data/21_report.ipynb #d45ba390
+# %% ../../nbs/data/21_report.ipynb #fcb39f64
 @dataclass(slots=True)
 class Mention:
-    "A dictionary word in a report."
+    "A word of a report, found by the dictionary or annotated by somebody."
     kind: str  # 'finding', 'device', 'surgery', 'structure', 'anatomy', 'side', 'zone', 'severity', 'change', ...
     name: str  # what it stands for, e.g. 'lower lobe'
     span: tuple[int,int]  # where it stands in `as_text(report)`
     text: str  # the word itself
     sentence: int  # index into `sentences(report)`
+    polarity: str = ''  # 'present', 'absent' or 'uncertain' where it is annotated; the dictionary leaves it out
 
 _KIND = dict(struct='structure', sev='severity', chg='change', weak='change', neg='negation', neg_after='negation',
              unc='uncertainty', unc_after='uncertainty', unc_between='uncertainty', unc_next='uncertainty',

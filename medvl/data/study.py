@@ -133,7 +133,7 @@ class Study:
         said = ''.join(f'<p>{html.escape(o)}</p>' for o in (repr(self), self.report) if o)
         return said+cards(((v, v.caption) for v in self.views), 192)
 
-# %% ../../nbs/data/30_study.ipynb #8c2f9e48
+# %% ../../nbs/data/30_study.ipynb #cabbf17c
 def present(labels:Mapping[str,float], # of a study or sample
             most:int=4 # names
            ) -> str:
@@ -152,6 +152,7 @@ class Sample:
     split: str|None
     labels: dict[str,float]
     study: Study
+    named: list|None = field(default=None, repr=False)  # entities of the text that are annotated; None: nobody did
 
     @property
     def front(self) -> View|None: return next((v for v in self.slots if v is not None), None)

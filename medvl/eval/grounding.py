@@ -203,7 +203,7 @@ class Placed:
         try: return [own | score_map(o, mask, self.protocol) for o in m]
         except OneClass as e: return [own | dict.fromkeys((*METRICS,'area'), np.nan) | dict(reason=str(e))]*len(m)
 
-# %% ../../nbs/eval/21_grounding.ipynb #eaaa2d23
+# %% ../../nbs/eval/21_grounding.ipynb #578c60a0
 @dataclass
 class Grounding:
     "A grounding result: what was measured, how, and on what."
@@ -224,6 +224,7 @@ class Grounding:
         head = f"{i['protocol']['name']}, {i['phrases']} phrases on {i['films']} films of {i['patients']} patients"
         if i['left_out']: head += f"; {i['left_out']} not computable"
         if i['empty']: head += f"; {i['empty']} empty predictions counted as 0"
+        if i['unmatched']: head += f"; {len(i['unmatched'])} without a film for the control left out"
         lines = [head, f"  {'':26s}{'n':>5s}  " + ''.join(f'{k:24s}' for k in names)]
         for c in ('macro','mean',*self.table['n']):
             n = i['phrases'] if c in ('macro','mean') else self.table['n'][c]
@@ -238,7 +239,7 @@ class Grounding:
         "Measures of each category with their intervals."
         return bars(self, dpi)
 
-# %% ../../nbs/eval/21_grounding.ipynb #5c291180
+# %% ../../nbs/eval/21_grounding.ipynb #52e260c9
 def grounding(model:Aligner, # any
               tok:Any, # its tokenizer
               records:Sequence[Phrase], # of `data.regions.phrases`
@@ -258,8 +259,11 @@ def grounding(model:Aligner, # any
     p, proto = Preset.of(preset), Protocol.of(protocol)
     if control not in (False, True, 'elsewhere'):
         raise MedvlError(f"control is {control!r}; expected True, False or 'elsewhere'")
-    which = 'elsewhere' if control == 'elsewhere' else 'any'
-    views = next_patient(records, which) if control else [r.view for r in records]
+    views, unmatched = [r.view for r in records], []
+    if control:
+        films = next_patient(records, 'elsewhere' if control == 'elsewhere' else 'any')
+        unmatched = [r.text for r,v in zip(records, films) if v is None]
+        records, views = zip(*[(r, v) for r,v in zip(records, films) if v is not None])
     maps = _all_maps(model, tok, [r.text for r in records], views, p, max_len, bs, progress)
     placed = [Placed(r, m, p, proto, side, region) for r,m in zip(records, maps)]
     rows = list(zip(*[o.scores() for o in tqdm(placed, 'score', disable=None if progress is None else not progress)]))
@@ -267,12 +271,12 @@ def grounding(model:Aligner, # any
     info = dict(task='grounding', protocol=asdict(proto), preset=asdict(p), side=side, region=region, control=control,
                 seed=seed, n_boot=n_boot, phrases=len(last), films=len({id(r.view) for r in records}),
                 patients=len({r['patient'] for r in last}), left_out=sum('reason' in r for r in last),
-                empty=sum(r.get('empty', 0) == len(proto.thresholds) for r in last),
+                unmatched=unmatched, empty=sum(r.get('empty', 0) == len(proto.thresholds) for r in last),
                 partly_in_view=sum(0 < r.get('in_view', 0) < 1 for r in last))
     looks = [summarise(r, n_boot, seed, (*METRICS,'area')) for r in rows]
     return Grounding(info, looks, [list(r) for r in rows], placed)
 
-# %% ../../nbs/eval/21_grounding.ipynb #b34da0cf
+# %% ../../nbs/eval/21_grounding.ipynb #8c796674
 def _all_maps(model, tok, texts, views, p, max_len, bs, progress):
     "The maps `[looks gh gw]` of each phrase on its film; each film and each phrase goes through its tower once."
     words, films = list(dict.fromkeys(texts)), {}
@@ -291,8 +295,8 @@ def _all_maps(model, tok, texts, views, p, max_len, bs, progress):
 def next_patient(records:Sequence[Phrase], # phrases on their films
                  which:str='any', # film; 'elsewhere': nothing drawn where the phrase is; 'absent': not its label
                  shape:tuple[int,int]=(64,64) # rows, columns on which places are compared
-                ) -> list[View]: # for each phrase the first film after its own that is of another patient
-    "Films in the wrong places. Raises `MedvlError` for a phrase that has no such film."
+                ) -> list[View|None]: # for each phrase the first such film of another patient after its own, if any
+    "Films in the wrong places; None for a phrase without such a film. Raises `MedvlError` when all are."
     films = {}
     for r in records: films.setdefault(id(r.view), (r.view, r.study.group if r.study else r.view.id, []))[2].append(r)
     views, who, own = zip(*films.values()); at, n = {k: i for i,k in enumerate(films)}, len(films)
@@ -303,11 +307,14 @@ def next_patient(records:Sequence[Phrase], # phrases on their films
     def film(r):
         i = at[id(r.view)]
         j = next((j % n for j in range(i+1, i+n) if who[j % n] != who[i] and free(r, j % n)), None)
-        if j is None: raise MedvlError(f"no film of another patient is free for {r.text!r} (which={which!r})")
-        return views[j]
-    return [film(r) for r in records]
+        return None if j is None else views[j]
+    out = [film(r) for r in records]
+    if all(v is None for v in out):
+        raise MedvlError(f"no film of another patient is free for {records[0].text!r} "
+                         f"or any other of {len(out)} phrases (which={which!r})")
+    return out
 
-# %% ../../nbs/eval/21_grounding.ipynb #2c52646b
+# %% ../../nbs/eval/21_grounding.ipynb #10477a96
 def nowhere(asker:Asker, # a model with `controls`
             records:Sequence[Phrase], # of `data.regions.phrases`
             negate:str='no {}', # how a phrase is negated
@@ -319,12 +326,12 @@ def nowhere(asker:Asker, # a model with `controls`
     used = {id(v) for v in asker.controls}
     if both := [r.view.id for r in records if id(r.view) in used]:
         raise MedvlError(f"film {both[0]!r} is a control and is scored; {len(both)} phrases are on such films")
-    others = next_patient(records, 'absent')
+    others = [(r, v) for r,v in zip(records, next_patient(records, 'absent')) if v is not None]
     def row(r, v, text):
         scale, _ = asker.scale(text); area = scale.claimed(asker.on(v, ' '.join(text.split()))[-1])
         return dict(category=r.label, patient=r.study.group if r.study else r.view.id, area=area, any=float(area > 0))
     cases = dict(present=[(r, r.view, r.text) for r in records],
-                 absent=[(r, v, r.text) for r,v in zip(records, others)],
+                 absent=[(r, v, r.text) for r,v in others],
                  negated=[(r, r.view, negate.format(r.text)) for r in records])
     return {k: summarise([row(*o) for o in c], n_boot, seed, ('area','any')) for k,c in cases.items()}
 

@@ -128,7 +128,7 @@ def scored(r:dict # a result file
     known = any(f(r) for f in (retrieved, grounded, labelled, probed, counted))
     return {f"{r.get('method', '?')}, {r.get('task', '?')}": r['metrics']} if r.get('metrics') and not known else {}
 
-# %% ../../nbs/eval/50_results.ipynb #4d5dce34
+# %% ../../nbs/eval/50_results.ipynb #b0f11bdd
 @dataclass
 class Question:
     "A question about result files, and how its answer is shown."
@@ -185,7 +185,7 @@ MORE = {'coverage': 'eval/15_coverage.ipynb',
         'mmclip': 'methods/41_mmclip.ipynb', 'mmclip_real': 'methods/41_mmclip.ipynb',
         'mmclip_step': 'methods/41_mmclip.ipynb',
         **dict.fromkeys(('transfer_real','real_lungs','transfer_cache'), 'eval/60_transfer.ipynb'),
-        'map_speed': 'eval/63_boxes.ipynb', 'accum': 'models/41_chunks.ipynb'}
+        'map_speed': 'eval/63_boxes.ipynb', 'sides': 'methods/20_gloria.ipynb', 'accum': 'models/41_chunks.ipynb'}
 
 # %% ../../nbs/eval/50_results.ipynb #7b8cbb34
 def answer(question:str, # key of QUESTIONS

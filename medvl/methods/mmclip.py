@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/methods/mmclip.html.md"""
 # %% auto #0
 __all__ = ['FilmFiller', 'with_blank', 'TextFiller', 'MMCLIP', 'Sides']
 
-# %% ../../nbs/methods/41_mmclip.ipynb #f9d0f522
+# %% ../../nbs/methods/41_mmclip.ipynb #774d3d3e
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from ..core import Batch, Feat, MedvlError, Out
 from ..data.batch import field, piece_spans
 from ..data.disease import PROMPT_FIELDS
-from ..data.report import mentions
 from ..losses.contrastive import gather, log_scale, same_text
 from .dual import (DualEncoder, first_film, make_head, masked_tower, number_pieces, patch_decoder,
                                 pool_text, text_tower, unpack_films, vision_tower)
@@ -31,13 +30,12 @@ from ..models.guided import mask_named, patch_scores, standard, top_patches
 from ..models.heads import BatchScale
 from ..models.masked import patchify, pixel_loss, token_loss
 
-# %% ../../nbs/methods/41_mmclip.ipynb #ab10061b
+# %% ../../nbs/methods/41_mmclip.ipynb #50459d3a
 @field('term', 'the number of the entity, place or side that each piece belongs to, -1: none', text=True)
 def _term(data, ids, b) -> Tensor: # [b l]
     out = torch.full_like(b.txt, -1)
     for row,i in zip(out, ids):
-        said = data.said(i)
-        n = piece_spans(data.tok, said, [m.span for m in mentions(said)], data.max_len)
+        n = piece_spans(data.tok, data.said(i), data.named(i), data.max_len)
         row[:len(n)] = torch.from_numpy(n)
     return out
 

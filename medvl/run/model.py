@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/run/model.html.md"""
 # %% auto #0
 __all__ = ['as_studies', 'scanned', 'Films', 'Hits', 'Heat', 'Model', 'load']
 
-# %% ../../nbs/run/80_model.ipynb #9ed7c3ff
+# %% ../../nbs/run/80_model.ipynb #4b392906
 import html, io, textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,8 +27,8 @@ from ..core import SLOTS, Aligner, MedvlError, default_device
 from ..data.batch import sample_loader
 from ..data.manifest import read_manifest
 from ..data.preset import Preset
-from ..data.prompts import load_prompts
-from ..data.scan import scan_dicom
+from ..data.prompts import DEFAULT, load_prompts
+from ..data.scan import UNKNOWN_VIEW, scan_dicom
 from ..data.show import Rows, cards
 from ..data.study import Sample, Study, View, samples
 from ..data.table import ReadLog, write_table
@@ -39,10 +39,10 @@ from ..eval.retrieval import Embeddings, embed
 from ..eval.zeroshot import embed_texts
 from ..models.authors import open_model
 from ..models.checkpoint import read_config
-from ..readers.find import find_layouts, read_studies
-from .folder import shipped
+from ..readers.find import find_layouts, manifest_in, read_studies
+from .folder import named_model, shipped
 
-# %% ../../nbs/run/80_model.ipynb #90a501a4
+# %% ../../nbs/run/80_model.ipynb #b26302ff
 def as_studies(films:str|Path|Sequence, # folder, file, manifest, public set; a list of paths, views or studies
                log:ReadLog # gets what can't be used, and what had to be assumed
               ) -> list[Study]:
@@ -50,7 +50,7 @@ def as_studies(films:str|Path|Sequence, # folder, file, manifest, public set; a 
     if isinstance(films, (str, Path)):
         path = Path(films)
         if not path.exists(): raise MedvlError(f"{path}: no such file or folder")
-        known = path.suffix in ('.csv','.parquet') or path.is_dir() and find_layouts(path)
+        known = path.suffix in ('.csv','.parquet') or path.is_dir() and (manifest_in(path) or find_layouts(path))
         if known: return read_studies(path, log=log)
         if path.is_dir(): return scanned(path, log)
         films = [path]
@@ -60,6 +60,7 @@ def as_studies(films:str|Path|Sequence, # folder, file, manifest, public set; a 
     views = [o if isinstance(o, View) else View(path=str(o), id=str(o)) for o in films]
     if gone := [v.path for v in views if v.px is None and not Path(v.path or '').is_file()]:
         raise MedvlError(f"{len(gone)} of {len(views)} films are not there, e.g. {gone[0]}")
+    log.found['films'] += len(views)
     return Rows(Study(patient=v.id, id=v.id, views=[v]) for v in views)
 
 def scanned(folder:Path, # of films, with its subfolders
@@ -72,6 +73,7 @@ def scanned(folder:Path, # of films, with its subfolders
         studies = read_manifest(Path(d)/'films.csv' if path is None else path, log=ReadLog('scan'))
     for v in (v for s in studies for v in s.views if v.kind == 'other' and not v.pos):
         v.kind = 'frontal'; log.note('projection unknown: taken as frontal', v.id)
+    log.noted = [o for o in log.noted if o[0] != UNKNOWN_VIEW]                       # which the line above says
     return studies
 
 # %% ../../nbs/run/80_model.ipynb #7d043f16
@@ -143,7 +145,7 @@ class Heat:
         Path(path).write_bytes(self.png); return Path(path)
     def _repr_png_(self): return self.png
 
-# %% ../../nbs/run/80_model.ipynb #8eddd8e9
+# %% ../../nbs/run/80_model.ipynb #fab217ed
 class Model:
     "A trained `Aligner` with its preset and tokenizer."
     def __init__(self,
@@ -153,10 +155,12 @@ class Model:
                  max_len:int=128, # tokens of a text
                  slots:Sequence[str]=SLOTS, # films of a sample that it was trained on
                  name:str='', # for messages
-                 card:str='' # what is known of it, in markdown
+                 card:str='', # what is known of it, in markdown
+                 prompts:str=DEFAULT # the prompt set of `zeroshot`
                 ):
         self.aligner, self.tok, self.preset, self.max_len = aligner.eval(), tok, Preset.of(preset), max_len
         self.slots, self.name, self.card, self.films = tuple(slots), name or type(aligner).__name__, card, None
+        self.prompts = prompts
 
     def embed(self,
               films:Any, # folder, file, manifest, public set; a list of paths, views or studies
@@ -208,17 +212,17 @@ def search(self,
     notes = [f'the model does not know {w!r}' for w in self.unknown(text)]
     return Hits(text, films, order, score[order].tolist(), notes)
 
-# %% ../../nbs/run/80_model.ipynb #c3579c5e
+# %% ../../nbs/run/80_model.ipynb #d1faa0f3
 @patch_to(Model)
 def zeroshot(self,
              films:Any=None, # `Films`, or anything that `embed` takes; None: those embedded last
              findings:Sequence[str]|None=None, # names; None: all of the prompt set
-             prompts:str='chexpert14-normal-v1' # a prompt set: wordings of the findings and of a normal film
+             prompts:str|None=None # a prompt set: wordings of the findings and of a normal film; None: `self.prompts`
             ) -> pd.DataFrame: # a row a film, a column a finding: the margin above
     "Findings without labels. A name that the prompt set lacks is put against the set's words of a normal film."
     films = self.films if films is None else films if isinstance(films, Films) else self.embed(films)
     if films is None: raise MedvlError('no films: embed some first, or give films=')
-    ps = load_prompts(prompts)
+    ps = load_prompts(prompts or self.prompts)
     normal = ps.classes.get('No Finding', {}).get('pos') or next(iter(ps.classes.values()))['neg']
     asked = {f: ps.classes.get(f) or dict(pos=[f.lower()], neg=normal) for f in findings or ps.names}
     def mean(texts): return normalize(self.words(texts).mean(0), dim=0)
@@ -243,19 +247,19 @@ def heat(self,
     out = io.BytesIO(); fig.savefig(out, format='png'); plt.close(fig)
     return Heat(phrase, asker.ask(view, phrase)[0][-1], said[0]['notes'], out.getvalue())
 
-# %% ../../nbs/run/80_model.ipynb #5396a4d6
-def load(name:str|Path, # a shipped name, a run's folder, its model's, or an authors' file
+# %% ../../nbs/run/80_model.ipynb #21133848
+def load(name:str|Path, # a shipped or published name, a run's folder, its model's, or an authors' file
          tokenizer:str|Path|None=None, # folder of a tokenizer; None: the model's own
          device:str|torch.device|None=None, # None: a GPU where there is one
          preset:str|None=None # how its films are prepared, for weights that don't say so themselves
         ) -> Model:
     "A trained model, ready to use. Raises `MedvlError` with the known names, and for damaged files."
-    own, path = shipped(), Path(name)
-    if str(name) in own: path = own[str(name)]
+    own, path = shipped(), named_model(name) or Path(name)
     if path.is_dir(): path = next((p for p in (path, path/'model') if (p/'config.json').is_file()), path)
     if not path.exists() or path.is_dir() and not (path/'config.json').is_file():
         what = 'holds no config.json' if path.exists() else 'is neither a folder nor a file'
-        raise MedvlError(f"{str(name)!r} {what}, and no shipped model; shipped: {', '.join(own) or 'none'}")
+        raise MedvlError(f"{str(name)!r} {what}, and no shipped or published model; shipped: "
+                         f"{', '.join(own) or 'none'}; published: see `medvl zoo list`")
     extra = (read_config(path).get('extra') or {}) if path.is_dir() else {}
     aligner = open_model(path).to(device or default_device())
     preset = extra.get('preset') or aligner.config.get('preset') or preset
@@ -264,4 +268,5 @@ def load(name:str|Path, # a shipped name, a run's folder, its model's, or an aut
     slots = (extra.get('args') or {}).get('data', {}).get('slots') or SLOTS
     card = (path/'card.md').read_text(encoding='utf-8') if path.is_dir() and (path/'card.md').exists() else ''
     tok = load_tokenizer(at) if at else None
-    return Model(aligner, tok, preset, extra.get('max_len', 128), slots, str(name), card)
+    return Model(aligner, tok, preset, extra.get('max_len') or 128, slots, str(name), card,
+                 extra.get('prompts') or DEFAULT)

@@ -22,7 +22,7 @@ from .folder import close_run, found, open_run, shipped
 from .score import TASKS, Scoring, loaded, settled
 from .train import build, samples_of, train as train_one, value_of
 
-# %% ../../nbs/run/40_run.ipynb #1a0e4d22
+# %% ../../nbs/run/40_run.ipynb #06140c0d
 @dataclass(kw_only=True)
 class Options:
     "Options of a training; one without words has those of the recipe or of what takes it."
@@ -57,6 +57,7 @@ class Options:
     unpaired:list[str] = field(default_factory=list)  # a further set, as PATH, labels=PATH, films=PATH or reports=PATH
     ratio:str|None = None  # of batches, as pairs:first:second ...; none: one of each in turn
     templates:str|None = None  # sentences of labels: a name or a JSON file; none: disease-v1
+    entities:Path|None = None  # RadGraph's annotations, whose entities are hidden; none: those of the dictionary
     source:str|None = None
     splits:Path|None = None
     errors:Literal['raise','skip'] = 'raise'

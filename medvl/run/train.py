@@ -6,8 +6,8 @@ Docs: https://medvl.github.io/medvl/run/train.html.md"""
 
 # %% auto #0
 __all__ = ['value_of', 'settings', 'takes_of', 'text_dir', 'report_tower', 'build', 'counted', 'tokenizer', 'samples_of',
-           'loaders_of', 'sources_of', 'with_sources', 'work_of', 'chooser', 'chosen', 'accumulated', 'in_words',
-           'train']
+           'loaders_of', 'sources_of', 'annotated', 'with_sources', 'work_of', 'chooser', 'chosen', 'accumulated',
+           'in_words', 'train']
 
 # %% ../../nbs/run/20_train.ipynb #d209cd8a
 import json
@@ -133,7 +133,7 @@ def loaders_of(a:Any, # a Run: cache, num_workers, errors, seed
                        sided='allow' if r.flip else 'refuse', shuffle_sentences=r.shuffle_sentences,
                        one_sentence=r.one_sentence, errors=a.errors, fields=fields, seed=a.seed)
 
-# %% ../../nbs/run/20_train.ipynb #492c9e93
+# %% ../../nbs/run/20_train.ipynb #0dbff347
 def sources_of(a:Any, # a Run: unpaired, ratio, templates
                r:Any, # a Recipe
                studies:list, # of the paired set
@@ -146,6 +146,25 @@ def sources_of(a:Any, # a Run: unpaired, ratio, templates
     t = load_templates(a.templates) if a.templates else None
     if not a.unpaired and (a.ratio or a.templates): raise MedvlError('--ratio and --templates need --unpaired')
     return [s if isinstance(s, Source) else open_source(s, a.data, studies, r, t) for s in a.unpaired]
+
+def annotated(a:Any, # a Run: entities, method
+              smp:list, # of `samples_of`
+              sources:list # of `sources_of`
+             ) -> tuple[list, list, Any]: # both, with the entities of `--entities`; a `ReadLog`, or None
+    "Texts with their annotations. Raises `MedvlError` for a method that hides no entities, and where none fits."
+    from dataclasses import replace
+    from medvl.core import MedvlError, methods
+    from medvl.data.table import ReadLog
+    from medvl.readers.radgraph import annotate, check_annotated, read_radgraph
+    if a.entities is None: return smp, sources, None
+    if 'term' not in methods[a.method].fields:
+        can = ', '.join(k for k in methods if 'term' in methods[k].fields)
+        raise MedvlError(f"{a.method} hides no entities; --entities is for {can}")
+    log = ReadLog(f'entities of {a.entities}'); graphs = read_radgraph(a.entities, log)
+    out = annotate(smp, graphs, log)
+    more = [replace(s, samples=annotate(s.samples, graphs, log)) if s.kind == 'reports' else s for s in sources]
+    check_annotated(log, graphs, smp, a.entities)
+    return out, more, log
 
 def with_sources(a:Any, # a Run
                  r:Any, # a Recipe
@@ -246,7 +265,7 @@ def in_words(a:Any, # a Run
                      "--set text=DIR the text tower)")
     return '\n'.join(lines)
 
-# %% ../../nbs/run/20_train.ipynb #6b4ebec4
+# %% ../../nbs/run/20_train.ipynb #c0859b07
 def train(a:Any, # a Run
           out:Path|None, # folder; None: nothing is written
           tok:Any=None, # a tokenizer; None: see `tokenizer`
@@ -266,7 +285,7 @@ def train(a:Any, # a Run
     studies, facts = read(a.data, a.source, a.splits)
     smp = samples_of(studies, r)
     facts |= dict(with_text={k: sum(s.split == k and bool(s.text) for s in smp) for k in ('train','val')})
-    sources = sources_of(a, r, studies)
+    smp, sources, log = annotated(a, smp, sources_of(a, r, studies))
     words = [s.text for s in smp if s.split == 'train' and s.text] + [t for s in sources for t in s.words()]
     tok = tok or tokenizer(a.tokenizer, [text_dir(a.model), init], words, r.vocab, r.max_len)
     seed_everything(a.seed)
@@ -276,6 +295,8 @@ def train(a:Any, # a Run
     dls = loaders_of(a, r, smp, tok, model.config['preset'], whole, model.fields)
     facts |= dict(samples={k: len(o.dataset) for k, o in zip(dls.names, dls.loaders)}, films=dls.films)
     if sources: dls = with_sources(a, r, dls, sources, model); facts |= dict(films=dls.films) | dls.train.facts()
+    if log: facts |= dict(entities=log.to_dict())
+    if log and not quiet: print(log)
     if not quiet: print(in_words(a, r, step, model, facts))
     precision = best_precision(default_device()) if r.precision == 'auto' else r.precision
     learn = align_learner(dls, model, lr=step['lr'], wd=r.wd, betas=r.betas, precision=precision,

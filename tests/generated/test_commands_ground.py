@@ -26,7 +26,7 @@ from medvl.models.checkpoint import save_pretrained
 from medvl.phantom.set import phantom_studies
 
 # %% [5] Ground
-from medvl.commands.ground import (app)
+from medvl.commands.ground import (app, NO_CONTROLS)
 
 # %% [7] A phrase on a film
 from medvl.commands.ground import (ground_film)
@@ -50,7 +50,7 @@ two = 'left pleural effusion', 'mild pulmonary edema'
 code, text = run(root/'film.png', *two, '--model', root/'run', '--out', root/'a.png')
 print(text.replace(str(root), 'RUNS')); test_eq(code, 0)
 with Image.open(root/'a.png') as im: test_eq(im.format, 'PNG'); assert im.size[0] > 600
-assert 'left pleural effusion: highest' in text and text.count('highest') == 2
+assert 'left pleural effusion: highest' in text and text.count('highest') == 2 and NO_CONTROLS in text
 
 # %% [11] A phrase on a film
 from medvl.phantom.projection import write_dicom
@@ -89,7 +89,7 @@ calm = [dataclasses.replace(on_disk(s), report='No pleural effusion. No pneumoth
 write_manifest(calm, root/'set'/'calm.csv')
 code, text = run(root/'film.png', two[0], '--model', root/'run', '--out', root/'e.png',
                  '--controls', root/'set'/'calm.csv')
-print(text.replace(str(root), 'RUNS')); test_eq(code, 0); assert 'of the film' in text
+print(text.replace(str(root), 'RUNS')); test_eq(code, 0); assert 'of the film' in text and NO_CONTROLS not in text
 with Image.open(root/'e.png') as im: assert im.size[0] > 600             # the film, and the control beside it
 
 # %% [17] A phrase on a film

@@ -112,4 +112,27 @@ for args, want in [(['align','clip',three[1]], lack),
                    (['pretrain','mrm',three[1]], 'MRM has no term for films alone')]:
     code, said = run(*args, '--data', data, '--out', root/'bad', *TINY, '--force')
     print(next(o for o in said.splitlines() if o.startswith('Error'))); test_eq(code, 2); assert want in said, said
+
+# %% [19] Annotated entities
+from medvl.readers.rehearsal import write_radgraph
+from medvl.run.data import read
+got = read(data)[0]; first = next(s for s in got if s.split == 'train' and s.frontals)
+write_radgraph([s for s in got if s is not first], root/'graphs.json')
+ann = ['align', 'mmclip', '--data', data, '--out', root/'annotated', '--entities', root/'graphs.json', *TINY]
+code, said = run(*ann); test_eq(code, 0)
+lines = said.splitlines(); i = next(i for i,o in enumerate(lines) if o.startswith('entities of'))
+print('\n'.join(lines[i:i+2]))
+res = json.loads((root/'annotated/results.json').read_text()); e = res['data']['entities']
+assert e['found']['annotated texts'] > 0 and e['found']['entities in them'] > 0
+test_eq(e['noted'], {'no annotation: read by the dictionary': len(first.frontals)})
+code, said = run(*ann, '--resume'); test_eq(code, 0)
+write_radgraph(got, root/'graphs.json')                                          # the same name, other annotations
+(root/'annotated/results.json').unlink()
+for args, want in [([*ann,'--resume'], 'annotated.hash was'),
+                   ([*ann[:6],'--entities',root/'bad.json',*TINY], 'entities was'),
+                   (['align','clip','--data',data,'--out',root/'bad','--entities',root/'graphs.json',*TINY],
+                    'clip hides no entities; --entities is for mmclip')]:
+    code, said = run(*args); said = said.replace(f'{os.getcwd()}/', '')
+    print(next(o for o in said.splitlines() if o.startswith('Error')))
+    test_eq(code, 2); assert want in said, said
 env.stop(); os.chdir(home); tmp.cleanup()

@@ -11,15 +11,16 @@ from medvl.data.pixels import count_kinds
 from medvl.data.preset import Preset, cut, decode_film, draw, resize, sided
 from medvl.data.show import Rows, counted
 from medvl.data.study import Sample, Study, View, samples as study_samples
-from medvl.data.report import entities
-from medvl.data.words import sentence_spans, sentences, swap_sides
+from medvl.data.report import entities, mentions
+from medvl.data.words import as_text, sentence_spans, sentences, swap_sides
 from medvl.data.tokens import encode, txt_id
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
+import torch, xxhash
 from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
 from fastai.torch_core import num_distrib, rank_distrib
+from fastcore.basics import patch_to
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
@@ -28,6 +29,7 @@ import os
 import pandas as pd
 from fastcore.test import *
 from medvl.data.preset import PRESETS
+from medvl.data.report import Mention
 from medvl.data.tokens import train_tokenizer
 
 # %% [6] Further fields
@@ -37,7 +39,7 @@ from medvl.data.batch import (FIELDS, STANDARD, field, field_names)
 from medvl.data.batch import (_txt_id, _lbl)
 
 # %% [10] Further fields
-from medvl.data.batch import (piece_spans, _spans, _sent, _ent, _twin)
+from medvl.data.batch import (piece_spans, in_order, _spans, _sent, _ent, _twin)
 
 # %% [12] Items
 from medvl.data.batch import (film_bytes, check_samples)
@@ -45,7 +47,7 @@ from medvl.data.batch import (film_bytes, check_samples)
 # %% [13] Items
 from medvl.data.batch import (StudyData)
 
-# %% [15] Items
+# %% [17] Items
 def film(i, side=72): # a synthetic picture: two dark ovals and a bright disc that wanders with i
     y, x = np.mgrid[:side, :side]/side
     lungs = np.minimum(((x-.3)/.15)**2+((y-.5)/.3)**2, ((x-.7)/.15)**2+((y-.5)/.3)**2)
@@ -69,14 +71,14 @@ it, i = data[0]
 test_eq(sorted(map(str, it['films'])), ['0','1','2','3','big']); test_eq(i, 0)
 test_eq(list(data[2][0]['films']), [1]); test_eq(len(data[1][0]['txt'][0]), 0)
 
-# %% [17] Items
+# %% [19] Items
 v = smp[0].slots[0]
 twin = StudyData([replace(smp[0], slots=(v,v,v,v))], tok, replace(tiny, big=0), train=True)
 f = twin[0][0]['films']
 test_eq(f[0], f[2]); test_eq(f[1], f[3]); test_ne(f[0], f[1])
 twin.epoch = 1; test_ne(twin[0][0]['films'][0], f[0])  # another epoch, another wobble
 
-# %% [19] Items
+# %% [21] Items
 long = [replace(smp[0], text='Left-sided effusion. No pneumothorax. Heart enlarged.')]
 order = []
 for train in (True, False):
@@ -85,7 +87,7 @@ for train in (True, False):
 test_eq(len({t for train,t in order if train}) > 1, True); test_eq(len({t for train,t in order if not train}), 1)
 test_eq({tuple(sorted(t.split())) for _,t in order}, {tuple(sorted(order[-1][1].split()))})
 
-# %% [21] Items
+# %% [23] Items
 told = set()
 d = StudyData(long, tok, tiny, train=True, one_sentence=True, max_len=32)
 for d.epoch in range(12):
@@ -95,14 +97,14 @@ test_eq({s for s,_ in told}, set(sentences(long[0].text))); test_eq(len(told), 3
 test_eq(StudyData(long, tok, tiny, one_sentence=True).said(0), long[0].text)
 test_eq(StudyData([replace(long[0], text='')], tok, tiny, train=True, one_sentence=True).said(0), '')
 
-# %% [23] Collate
+# %% [25] Collate
 from medvl.data.batch import (pad_texts, collate)
 
-# %% [24] Collate
+# %% [26] Collate
 b, ids = collate([data[i] for i in range(4)], data)
 {k: tuple(v.shape) for k,v in b.items()}
 
-# %% [25] Collate
+# %% [27] Collate
 test_eq(b.img_msk, torch.tensor([[1,1,1,1],[1,0,0,0],[0,1,0,0],[1,0,0,0]]).bool())
 test_eq(b.img[1,1:].abs().sum(), 0.); test_eq(b.big[2].abs().sum(), 0.)
 test_eq(b.txt_msk.any(1), torch.tensor([True, False, True, True]))
@@ -112,7 +114,7 @@ test_eq(b.lbl.isnan()[:,0], torch.tensor([False, True, True, True])); test_eq(b.
 test_close(b.img[0,0], tiny.norm(resize(tiny.denorm(b.big[0]), 32)), eps=1e-5)
 test_eq(collate([data[0]], data, pad='max_len')[0].txt.shape, (1,32))
 
-# %% [27] Collate
+# %% [29] Collate
 more = StudyData(smp, tok, tiny, max_len=32, fields=('img','txt','sent','ent'))
 b = collate([more[i] for i in range(4)], more)[0]
 for k in ('sent','ent'): test_eq(b[k].shape, b.txt.shape); test_eq((b[k][~b.txt_msk] == -1).all(), True)
@@ -120,7 +122,7 @@ row = b.txt_msk[0]
 pd.DataFrame(dict(piece=tok.convert_ids_to_tokens(b.txt[0][row]), word=b.word[0][row], sent=b.sent[0][row],
                   ent=b.ent[0][row])).T
 
-# %% [28] Collate
+# %% [30] Collate
 said = smp[0].text                                                       # two sentences, a finding in each
 test_eq([e.name for e in entities(said)], ['pleural effusion','pneumothorax'])
 test_eq((b.sent[0].max().item(), b.ent[0].max().item(), b.sent[0,0].item()), (1, 1, -1))
@@ -135,12 +137,22 @@ sided_ones = [swap_sides(s.text) != s.text for s in smp[:4]]; test_eq((b.twin[:,
 ids, word = b.twin[0]; test_eq(tok.decode(ids[ids >= 0], True), tok.decode(tok(swap_sides(said))['input_ids'], True))
 test_eq((word >= 0).sum() <= (ids >= 0).sum(), True)
 test_fail(lambda: StudyData(smp, None, tiny, fields=('sent',)), contains="'sent' is made from texts")
+text = 'Small left\neffusion. No edema.'                                 # what is annotated moves with its sentence
+spans = [(6,10), (11,19), (24,29)]; new = in_order(text, [1,0], spans)
+test_eq([text[a:z] for a,z in spans], ['left','effusion','edema'])
+test_eq(['No edema. Small left effusion.'[a:z] for a,z in new], ['edema','left','effusion'])
+test_eq(in_order(text, [1], spans), [(3,8)]); test_eq(in_order(text, [0,1], [(0,19)]), [(0,19)])
+own = [replace(smp[0], text=text, named=[Mention('observation', 'edema', (24,29), 'edema', 1, 'absent')]), *smp[1:]]
+for kw,train in ((dict(), False), (dict(shuffle_sentences=True), True)):
+    d = StudyData(own, tok, tiny, train, **kw)
+    test_eq([d.said(0)[a:z] for a,z in d.named(0)], ['edema'])
+d = StudyData(smp, tok, tiny); test_eq(d.named(0), [m.span for m in mentions(smp[0].text)])
 test_fail(lambda: StudyData(smp, None, tiny, fields=('lbl',)), contains='names of the classes')
 
-# %% [30] A loader
+# %% [32] A loader
 from medvl.data.batch import (world_size, StudyDL)
 
-# %% [31] A loader
+# %% [33] A loader
 dl = StudyDL(data, bs=2, shuffle=True, drop_last=True)
 test_eq(len(dl), 3)
 def seen(dl): return [ids.tolist() for _,ids in dl]
@@ -149,11 +161,11 @@ test_eq(sorted(sum(one, [])), list(range(6)))
 dl.start = 2; test_eq(seen(dl), one[2:]); test_eq(len(dl), 1); dl.start = 0
 data.epoch = 1; test_ne(seen(dl), one); data.epoch = 0
 
-# %% [33] A loader
+# %% [35] A loader
 two = StudyDL(data, bs=2, shuffle=True, drop_last=True, num_workers=2)
 for (b0,i0),(b2,i2) in zip(dl, two): test_eq(i0, i2); test_eq(b0.img, b2.img); test_eq(b0.txt, b2.txt)
 
-# %% [35] A loader
+# %% [37] A loader
 four, shares = seen(StudyDL(data, bs=4, shuffle=True)), []
 for rank in '01':
     os.environ.update(RANK=rank, WORLD_SIZE='2')
@@ -161,29 +173,29 @@ for rank in '01':
 for k in ('RANK','WORLD_SIZE'): os.environ.pop(k)
 test_eq([a+b for a,b in zip(*shares)], four)
 
-# %% [37] Missing films
+# %% [39] Missing films
 from medvl.data.batch import (missing_films, leave_out)
 
-# %% [38] Missing films
+# %% [40] Missing films
 gone = [replace(smp[1], slots=(View(id='g', path='/no/film.png'),None,None,None)), smp[3]]
 bad = missing_films(gone); test_eq(list(bad), ['/no/film.png'])
 test_fail(lambda: leave_out(gone, bad), contains='row 0 (s1), /no/film.png: no such file')
 test_eq([s.id for s in leave_out(gone, bad, errors='skip')], ['s3'])
 test_fail(lambda: leave_out(gone, bad, errors='ignore'), contains="expected 'raise' or 'skip'")
 
-# %% [40] DataLoaders
+# %% [42] DataLoaders
 from medvl.data.batch import (StudyLoaders)
 
-# %% [42] DataLoaders
+# %% [44] DataLoaders
 from medvl.data.batch import (readable, label_names)
 
-# %% [43] DataLoaders
+# %% [45] DataLoaders
 test_eq(label_names(smp), ['Edema']); test_eq(label_names([sample(0, '', b=1., a=0.)]), ['a','b'])
 
-# %% [44] DataLoaders
+# %% [46] DataLoaders
 from medvl.data.batch import (dataloaders)
 
-# %% [45] DataLoaders
+# %% [47] DataLoaders
 notes = ['Left-sided pleural effusion, 12 cm.', 'No pneumothorax. The heart is not enlarged.', 'Effusion.']
 many = [sample(i, notes[i%3] if i%4 else '', (1, i%2, i%3 == 0, 0), 'train' if i < 12 else 'val', Edema=float(i%2))
         for i in range(16)]
@@ -196,7 +208,7 @@ test_eq(dls.config()['n'], {'train': 12, 'val': 4})
 test_eq(dataloaders(many, tok, tiny, bs=4, max_len=32, pad='max_len').one_batch()[0]['txt'].shape, (4,32))
 val = next(iter(dls.valid))[0]; test_eq(val['img'], next(iter(dls.valid))[0]['img'])
 
-# %% [47] DataLoaders
+# %% [49] DataLoaders
 test_fail(lambda: dataloaders(smp, tok, tiny, bs=2, flip=True), contains="says 'Left'")
 test_eq(dataloaders(smp, tok, tiny, bs=2, flip=True, sided='allow', max_len=32).preset.flip, True)
 test_fail(lambda: dataloaders([smp[4]], tok, tiny), contains="no training sample: 1 samples with the splits ['val']")
@@ -205,18 +217,20 @@ test_fail(lambda: dataloaders(gone, tok, tiny, bs=1), contains='row 0 (s1)')
 test_fail(lambda: dataloaders(smp, None, tiny, bs=2, need_mask=True), contains='mask token')
 test_fail(lambda: dataloaders(smp, tok, tiny, bs=2, slots=('frontal',)), contains="unknown slots ['frontal']")
 test_fail(lambda: dls.loader('tset'), contains='there are: train, val')
+facts = [StudyDL(StudyData(o, tok, tiny)).facts().get('annotated', {}).get('texts') for o in (smp, own)]
+test_eq(facts, [None,1])                                                  # a run knows what was annotated
 
-# %% [49] DataLoaders
+# %% [51] DataLoaders
 wordy = dataloaders([replace(many[0], text='effusion '*10_000), *many[1:]], tok, tiny, bs=4, max_len=32)
 test_eq(len(wordy.train_ds.pieces.ids[0]), 32)
 holes = View(id='with holes', px=np.where(film(0) > 200, np.nan, film(0)/255.))
 nan = dataloaders([replace(many[0], slots=(holes,None,None,None)), *many[1:]], tok, tiny, bs=4, max_len=32)
 test_fail(lambda: nan.train_ds[0], contains='NaN')
 
-# %% [51] DataLoaders
+# %% [53] DataLoaders
 from medvl.data.batch import (sample_loader)
 
-# %% [52] DataLoaders
+# %% [54] DataLoaders
 dl = sample_loader(many[:5], tok, tiny, bs=2, max_len=32); print(dl)
 assert repr(dl).startswith('5 samples in 3 batches of 2: films of') and len(repr(dl)) < 250
 assert dl._repr_html_().count('<figure') == 5 and len(dl._repr_html_()) < 60_000
@@ -225,15 +239,15 @@ os.environ.update(RANK='1', WORLD_SIZE='2')                                # all
 test_eq((seen(dl), len(dl)), ([[0,1],[2,3],[4]], 3))
 for k in ('RANK','WORLD_SIZE'): os.environ.pop(k)
 
-# %% [54] A look at a batch
+# %% [56] A look at a batch
 from medvl.data.batch import (show_batch)
 
-# %% [55] A look at a batch
+# %% [57] A look at a batch
 print(dls); assert repr(dls).startswith('train: ') and len(repr(dls)) < 500
 assert '<figure' in dls._repr_html_() and len(dls._repr_html_()) < 100_000
 dls.show_batch(3);
 
-# %% [57] A look at a batch
+# %% [59] A look at a batch
 wordy = dataloaders([replace(m, text='effusion '*500) for m in many], tok, tiny, bs=4, max_len=256)
 fig = show_batch(wordy, 2, chars=2000); fig.canvas.draw(); width = fig.axes[0].get_position().width; plt.close()
 test_eq(width > .2, True)

@@ -195,10 +195,17 @@ three[3].label = 'b'
 test_eq([v.id for v in next_patient(three[2:]+three[:1], 'absent')], ['3','0','3'])
 test_fail(lambda: run('coin', control='other'), contains="control is 'other'")
 
-# %% [41] Phrases that should ground nowhere
-from medvl.eval.grounding import (nowhere)
+# %% [41] An oracle, a liar and a coin
+four = three[1:]+[on(4, 'd', 0)]; four[-1].boxes = [Box('a', 0, 0, 32, 8)]; four[-1].text = 'all over'
+test_eq([v and v.id for v in next_patient(four, 'elsewhere')], ['2','3','2',None])
+got = grounding(Paint(four, 'coin'), ptok, four, 'clip', sharp, control='elsewhere', n_boot=0, progress=False)
+print(str(got).splitlines()[0])
+test_eq((got.info['phrases'], got.info['unmatched'], len(got.placed)), (3, ['all over'], 3))
 
 # %% [43] Phrases that should ground nowhere
+from medvl.eval.grounding import (nowhere)
+
+# %% [45] Phrases that should ground nowhere
 class Brightness(Aligner):
     def __init__(self): super().__init__(); self.p = torch.nn.Parameter(torch.ones(1))
     def encode_image(self, img, msk=None):
@@ -222,10 +229,10 @@ test_fail(lambda: nowhere(Asker(Brightness(), stok, 'clip'), pair), contains='ne
 bad = asks(100); bad.controls.append(pair[0].view)
 test_fail(lambda: nowhere(bad, pair), contains="film 'spot0' is a control and is scored")
 
-# %% [45] Two models on the same phrases
+# %% [47] Two models on the same phrases
 from medvl.eval.grounding import (versus)
 
-# %% [46] Two models on the same phrases
+# %% [48] Two models on the same phrases
 d = versus(res['oracle'], res['coin'], n_boot=200)
 test_close(d.value, res['oracle'].table['macro']['cnr'].value-res['coin'].table['macro']['cnr'].value, eps=1e-6)
 assert d.low > 0 and d.p < .05
@@ -234,13 +241,13 @@ short = replace(res['coin'], rows=[res['coin'].rows[-1][1:]])
 test_fail(lambda: versus(res['oracle'], short), contains='not the same')
 print('oracle - coin:', d)
 
-# %% [48] Figures
+# %% [50] Figures
 from medvl.eval.grounding import (bars, gallery)
 
-# %% [49] Figures
+# %% [51] Figures
 res['oracle'].figure(); plt.show()
 
-# %% [50] Figures
+# %% [52] Figures
 fig = gallery(res['coin'], n=2, dpi=40); plt.show()
 test_eq(sum(bool(ax.get_title()) for ax in fig.axes), 4)
 test_fail(lambda: gallery(replace(res['coin'], placed=[])), contains='to show')

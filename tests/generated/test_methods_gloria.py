@@ -97,7 +97,20 @@ from IPython.display import Markdown
 from medvl.eval.results import answer, result_files
 Markdown(answer('grounding', result_files('../../results'), up='../'))
 
-# %% [25] Checks
+# %% [25] Left and right
+import json
+from pathlib import Path
+def share(i): return f"{i['value']:.2f}" + (f" ({i['low']:.2f} to {i['high']:.2f})" if i['low'] is not None else '')
+def sides(r, least=20):
+    "Shares of phrases, with intervals over patients; a finding with fewer phrases than `least` is in 'all' alone."
+    head = '| films | finding | phrases | point on the named side | the same, sides exchanged | point moves |'
+    rows = [[films if k == 'all' else '', k, str(o['n']), *(share(o[m]) for m in ('own','swapped','moved'))]
+            for films,of in r['films'].items()
+            for k,o in sorted(of.items(), key=lambda o: -o[1]['n']) if o['n'] >= least]
+    return '\n'.join([head, '|---'*6+'|', *(f"| {' | '.join(o)} |" for o in rows)])
+Markdown(sides(json.loads(Path('../../results/sides.json').read_text())))
+
+# %% [28] Checks
 m.train(); out = m(b); print({k: round(v.item(),3) for k,v in out.terms.items()})
 test_eq((out.img.loc.shape, out.txt.loc.shape, out.txt.msk.sum(1).tolist()), ((4,16,16), (4,5,16), [5,2,4,5]))
 def as_written(v, words, s1=4., s2=5., s3=10.):
@@ -115,7 +128,7 @@ with torch.no_grad():
     test_close(out.terms['glob'].item(), (F.cross_entropy(cos, y)+F.cross_entropy(cos.T, y)).item(), eps=1e-4)
     test_close(m.loss(out).item(), out.terms['glob'].item()+out.terms['local'].item(), eps=1e-5)
 
-# %% [27] Checks
+# %% [30] Checks
 m.eval()
 args = b.txt[:4], b.txt_msk[:4], b.word[:4]
 with torch.no_grad(): t, whole = m.encode_text(*args), DualEncoder.encode_text(m, *args)
@@ -126,7 +139,7 @@ for kw in ({}, dict(cls_word=False), dict(mean=True), dict(positives=True)):
 torch.manual_seed(0); p = GLoRIA.small(**tiny, positives=True); p.load_state_dict(m.state_dict())
 assert (p.train()(b).terms['glob']-out.terms['glob']).abs() > 1e-3
 
-# %% [29] Checks
+# %% [32] Checks
 with torch.no_grad(): f = m.encode_image(b.img, b.img_msk); s = m.scores(f, t)
 w, v = t.loc[2][t.msk[2]], f.loc[5]
 with torch.no_grad():
@@ -140,7 +153,7 @@ m.read = 'product'; share = (5*F.cosine_similarity(A @ v, w, dim=-1)).softmax(0)
 test_close(m.maps(f, t)[0,5,2].flatten(), share @ (w @ v.T), eps=1e-4)
 m.read = 'cosine'
 
-# %% [31] Checks
+# %% [34] Checks
 again = GLoRIA(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 with torch.no_grad(): test_close(again.eval().encode_image(b.img, b.img_msk).loc, f.loc, eps=1e-6)
 with tempfile.TemporaryDirectory() as d:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from medvl.core import Batch, Feat, MedvlError, Out
 from medvl.data.batch import field, piece_spans
 from medvl.data.disease import PROMPT_FIELDS
-from medvl.data.report import mentions
 from medvl.losses.contrastive import gather, log_scale, same_text
 from medvl.methods.dual import (DualEncoder, first_film, make_head, masked_tower, number_pieces, patch_decoder,
                                 pool_text, text_tower, unpack_films, vision_tower)
@@ -266,13 +265,26 @@ test_fail(lambda: made(stage='late'), contains="stage is 'late'")
 test_fail(lambda: made(text=bert | dict(hidden_size=48))(b), contains='need a common space')
 
 # %% [59] Checks at length
+from dataclasses import replace
+from medvl.data.report import Mention
+said = 'The heart is normal. Small left effusion.'
+marked = [Mention('observation', 'effusion', (32,40), 'effusion', 1)]
+one = replace(next(s for s in every if s.slots[0]), text=said, named=marked); both = [one, replace(one, named=None)]
+for how in ({}, dict(train=True, shuffle_sentences=True)):
+    data = StudyData(both, tok, page, max_len=32, slots=SLOTS[:1], fields=MMCLIP.fields, **how)
+    x = collate([data[0], data[1]], data)[0]
+    hide = mask_named(x.txt, x.word, x['term'] >= 0, 1., tok.mask_token_id, 1.)[1] != -100
+    words = [tok.decode(t[h]) for t,h in zip(x.txt, hide)]; print(words)
+    test_eq(words[0], 'effusion'); assert 'left' in words[1] and 'small' in words[1].lower()
+
+# %% [61] Checks at length
 off = made(weights=dict(prompt=0, mim=0, mlm=0))
 torch.manual_seed(0); clip = CLIP(vision=vit, text=bert, size=32, dim=16)
 logs = [train_toy(o, b, 10, 1e-3, bs=6) for o in (off, clip)]
 test_eq(logs[0], logs[1]); test_eq(off.state_dict().keys(), clip.state_dict().keys())
 assert all(torch.equal(a, c) for a,c in zip(off.state_dict().values(), clip.state_dict().values()))
 
-# %% [61] Checks at length
+# %% [63] Checks at length
 import tempfile
 from dataclasses import asdict
 from medvl.data.batch import dataloaders

@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] A rehearsal of MIMIC-CXR
-import hashlib, importlib.util, zipfile
+import hashlib, importlib.util, json, re, zipfile
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +11,9 @@ import pandas as pd
 import pydicom
 from PIL import Image
 from medvl.core import CHEXPERT, MedvlError
+from medvl.data.report import entities, mentions
 from medvl.data.study import Study, View
+from medvl.data.words import as_text
 
 # %% [4] A rehearsal of MIMIC-CXR
 import contextlib, io, tempfile
@@ -71,9 +73,19 @@ for k,write in WRITERS.items():
     print(f"{k:9}", Counter(s.split for s in got), sorted({f for s in got for f,x in s.labels.items() if x == 1})[:4])
 tmp.cleanup()
 
-# %% [16] Published tables
+# %% [16] Annotated reports
+from medvl.readers.rehearsal import (_CUT, radgraph_of, _pieces, _STATES, _LONG, SPELT, write_radgraph)
+
+# %% [17] Annotated reports
+o = radgraph_of('Small right-sided effusion. No edema.')
+print(o['text'], [(e['tokens'], e['label']) for e in o['entities'].values()])
+test_eq(o['text'], 'Small right - sided effusion . No edema .')
+test_eq([e['label'] for e in o['entities'].values()], ['OBS-DP','ANAT-DP','OBS-DP','OBS-DA'])
+test_eq(o['entities']['4'] | dict(label=''), dict(tokens='edema', label='', start_ix=7, end_ix=7, relations=[]))
+
+# %% [19] Published tables
 from medvl.readers.rehearsal import (published_tables)
 
-# %% [17] Published tables
+# %% [20] Published tables
 if (pub := published_tables(('BBox_List_2017.csv.gz','BBox.csv.gz'))):
     test_eq([o.name for o in Path(pub.name).iterdir()], ['BBox.csv.gz']); pub.cleanup()

@@ -73,7 +73,7 @@ dls = loaders_of(a, r, smp, tok, 'mrm-small', 4)
 test_eq((dls.train.one_batch()[0]['img'].shape[:2], dls.names), ((4, 1), ['train','val']))
 
 # %% [20] Further sources
-from medvl.run.train import (sources_of, with_sources, work_of)
+from medvl.run.train import (sources_of, annotated, with_sources, work_of)
 
 # %% [22] The best epoch of a task
 from medvl.run.train import (chooser, chosen)
