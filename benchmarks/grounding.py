@@ -295,7 +295,8 @@ def against(res):
     best, plan = dict.fromkeys((ahead('cnr'), ahead('near'))), [k for k in res if re.match(r'PLAN K=\d$', k)]
     pairs = [(k, o) for k in plan for o in ('PLAN K=0', *best) if k != o]
     pairs += [(k, 'PLAN K=2') for k in res if k.startswith('PLAN K=2,')]
-    equal = 'GLoRIA, equal steps product'
+    sharp, equal = 'GLoRIA, s1=8 product', 'GLoRIA, equal steps product'
+    pairs += [('PLAN K=2', sharp)] if sharp in res else []
     pairs += [(k, equal) for k in res if equal in res and k.startswith('GLoRIA, ') and len(res[k].trainings) == 1]
     def gaps(x, y):
         both = list(zip(res[x].trainings, res[y].trainings))
