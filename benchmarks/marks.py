@@ -11,14 +11,15 @@ too: on these films a model that points at a mark whatever the phrase says would
 All systems have the same small towers, batches and learning rate, and the same processor time: a step of PLAN with
 two looks costs 2.4 times one of GLoRIA, so GLoRIA has 1,400 steps, PLAN without looks 1,100, PLAN with two 600. All
 is trained, end to end. `EQUAL_STEPS` are the first two with 600 steps, two seeds. `SHARP` is GLoRIA with 600 steps and
-`s1=8`: with the paper's 4, a cell that a word wins weighs at most e^4 = 55 times as much as one that it loses, and of
-256 cells a small mark covers ten. The value was chosen on patients of the split 'val', with another seed. What they
-need to pass, each of it an argument of the methods: cells that see little more than themselves (`stride=4`, bottleneck blocks: 19 of 64
-pixels), without what all films have at their place (`cell_norm`), and one sentence a film, no text twice in a batch.
-GLoRIA needs two more: [CLS] is no word of the loss (`cls_word=False`), or it solves the contrast for all others, and
-its map is the product of cells and words (`read='product'`). `LEFT_OUT` takes one away at a time, `SWEEP` and
-`OPTIONS` vary PLAN; these have one seed and 600 steps. A seed changes weights, batches and order. Scores, intervals
-and differences as in `benchmarks/grounding.py`."""
+`s1=8`: with the paper's 4, a cell that a word wins weighs at most e^4 = 55 times as much as one that it loses, and a
+small mark covers ten of 256 cells. The value was chosen on patients of the split 'val', with another seed.
+
+What they need to pass, each of it an argument of the methods: cells that see little more than themselves (`stride=4`,
+bottleneck blocks: 19 of 64 pixels), without what all films have at their place (`cell_norm`), and one sentence a film,
+no text twice in a batch. GLoRIA needs two more: [CLS] is no word of the loss (`cls_word=False`), or it solves the
+contrast for all others, and its map is the product of cells and words (`read='product'`). `LEFT_OUT` takes one away
+at a time, `SWEEP` and `OPTIONS` vary PLAN; these have one seed and 600 steps. A seed changes weights, batches and
+order. Scores, intervals and differences as in `benchmarks/grounding.py`."""
 import argparse, time
 from pathlib import Path
 
