@@ -247,14 +247,28 @@ def row(name, g, look=-1, by='macro'):
     t = g.looks[look][by]
     return f"  {name:34s}" + ''.join(f"{str(t[k]):34s}" for k in SHOWN)
 
-def score(systems, records, tok, page=PAGE, proto=PROTO, reads=('product','cosine','attention'), **kw):
-    "Each system, pooled over its seeds; GLoRIA in each of the read-outs `reads`."
+def kept(f, make):
+    "A result from its file, or made now and written, without its maps."
+    if not f.exists():
+        g = make(); part = f.with_suffix('.part'); f.parent.mkdir(exist_ok=True)
+        part.write_text(json.dumps(dict(info=g.info, rows=g.rows))); part.replace(f)
+        return g
+    r = json.loads(f.read_text())
+    return Grounding(r['info'], [summarise(o, 0, 0, (*METRICS,'area')) for o in r['rows']], r['rows'])
+
+def score(systems, records, tok, page=PAGE, proto=PROTO, reads=('product','cosine','attention'), at=None, **kw):
+    """Each system, pooled over its seeds; GLoRIA in each of the read-outs `reads`. With `at`, a folder for the results
+    of each training, an interrupted run goes on."""
     out = {}
     for name,models in systems.items():
         for read in reads if name.startswith('GLoRIA') else ('',):
-            for m in models: m.read = read
-            runs = [grounding(m, tok, records, page, proto, 64, max_len=64, n_boot=0, progress=False, **kw)
-                    for m in models]
+            runs = []
+            for i,m in enumerate(models):
+                m.read = read
+                def make():
+                    return grounding(m, tok, records, page, proto, 64, max_len=64, n_boot=0, progress=False, **kw)
+                f = re.sub('[^a-z0-9]+', '-', f"{name} {read} {i} {kw.get('control', 'own')}".lower())
+                runs.append(kept(at/f'{f}.json', make) if at else make())
             out[f'{name} {read}'.strip()] = pooled(runs)
     return out
 
