@@ -395,13 +395,16 @@ def main():
     again = 0 if a.brief else a.noise_seeds
     rough = {k: [train(k, i, dirty, '-noise') for i in range(again)] for k in ('GLoRIA', 'PLAN K=2')}
     if a.train_only: return
-    res = score(systems, records, tok); res |= early(res)
+    kw = dict(at=a.out/'scores')
+    res = score(systems, records, tok, **kw); res |= early(res)
     show(f"{a.seeds} seeds, clean", res, log); compare(res, log)
     for c in res['PLAN K=2'].table['n']:
         log(f"{c} ({res['PLAN K=2'].table['n'][c]})")
         for k,g in res.items(): log(row(k, g, by=c))
     best = max(res, key=lambda k: res[k].table['macro']['near'].value)
-    if a.figure: log(f'figure: {best}'); grid(res[best].trainings[0], a.figure)
+    if a.figure:  # with maps, which the kept results lack
+        k, _, read = best.partition(' ') if best.startswith('GLoRIA') else (best, '', '')
+        log(f'figure: {best}'); grid(score({k: systems[k][:1]}, records, tok, reads=(read,))[best].trainings[0], a.figure)
     extra, data = {}, f"phantom, {a.difficulty}, {a.train} patients to train, {a.test} to test"
     def more(name, title, got):
         extra[name] = got; show(title, got, log)
@@ -409,8 +412,8 @@ def main():
         if a.results: write(a, res, extra, a.seeds, data, a.name, dict.fromkeys(SWEEP, swept))
     plain = [visible(r) >= a.faint for r in records]
     more('plain', f"{sum(plain)} phrases whose finding shows", {k: part(g, plain) for k,g in res.items()})
-    more('control', "control: the film of another patient", score(systems, records, tok, control=True))
-    more('elsewhere', 'control: nothing in its place', score(systems, records, tok, control='elsewhere'))
+    more('control', "control: the film of another patient", score(systems, records, tok, control=True, **kw))
+    more('elsewhere', 'control: nothing in its place', score(systems, records, tok, control='elsewhere', **kw))
     if a.keep: keep(a, a.keep, systems, res, extra, tok, studies, len(px))
     if a.brief: return
     first = {k: v[:1] for k,v in systems.items()}
