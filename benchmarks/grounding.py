@@ -401,10 +401,11 @@ def main():
     for c in res['PLAN K=2'].table['n']:
         log(f"{c} ({res['PLAN K=2'].table['n'][c]})")
         for k,g in res.items(): log(row(k, g, by=c))
-    best = max(res, key=lambda k: res[k].table['macro']['near'].value)
+    best = max((k for k in res if ',' not in k), key=lambda k: res[k].table['macro']['near'].value)
     if a.figure:  # with maps, which the kept results lack
-        k, _, read = best.partition(' ') if best.startswith('GLoRIA') else (best, '', '')
-        log(f'figure: {best}'); grid(score({k: systems[k][:1]}, records, tok, reads=(read,))[best].trainings[0], a.figure)
+        k, read = best.split() if best.startswith('GLoRIA') else (best, '')
+        log(f'figure: {best}')
+        grid(score({k: systems[k][:1]}, records, tok, reads=(read,))[best].trainings[0], a.figure)
     extra, data = {}, f"phantom, {a.difficulty}, {a.train} patients to train, {a.test} to test"
     def more(name, title, got):
         extra[name] = got; show(title, got, log)
@@ -420,10 +421,10 @@ def main():
     more('first_seed', 'clean, first seed', score(first, records, tok))
     more('film_noise', f"films with grain of {a.film_noise}, first seed",
          score(first, noised(records, a.film_noise), tok))
-    for name,kw in READ.items():
-        for m in systems['PLAN K=2']: vars(m).update(kw)
-        more(name, f"PLAN K=2, read with {kw}", score({'PLAN K=2': systems['PLAN K=2']}, records, tok))
-        for m in systems['PLAN K=2']: vars(m).update({k: m.config[k] for k in kw})
+    for name,change in READ.items():
+        for m in systems['PLAN K=2']: vars(m).update(change)
+        more(name, f"PLAN K=2, read with {change}", score({'PLAN K=2': systems['PLAN K=2']}, records, tok))
+        for m in systems['PLAN K=2']: vars(m).update({k: m.config[k] for k in change})
     if again:
         more('report_noise', f"trained on reports with noise {a.noise}, {a.noise_seeds} seeds",
              score(rough, records, tok))
