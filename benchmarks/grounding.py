@@ -64,6 +64,7 @@ SYSTEMS = {'GLoRIA': (GLoRIA, dict(mean=True, cls_word=False)), 'PLAN K=0': (PLA
            'PLAN K=2': (PLAN, dict(FAIR, K=2))}
 SWEEP = {'PLAN K=1': (PLAN, dict(FAIR, K=1)), 'PLAN K=3': (PLAN, dict(FAIR, K=3))}
 READ = {'three_looks': dict(K=3), 'no_importance': dict(how='none'), 'mean_importance': dict(how='mean')}
+READS = 'product', 'cosine', 'attention'  # of GLoRIA
 SHOWN = ('cnr','miou','pointing','near')
 PROTO = Protocol('phantom', sigma=.75)
 CLEAR = dict(variety=.5, subtle=0., co=.3, photons=2., pose=.5, typo=0., noise=0.)  # as 'easy', mild findings as well
@@ -256,7 +257,7 @@ def kept(f, make):
     r = json.loads(f.read_text())
     return Grounding(r['info'], [summarise(o, 0, 0, (*METRICS,'area')) for o in r['rows']], r['rows'])
 
-def score(systems, records, tok, page=PAGE, proto=PROTO, reads=('product','cosine','attention'), at=None, **kw):
+def score(systems, records, tok, page=PAGE, proto=PROTO, reads=READS, at=None, **kw):
     """Each system, pooled over its seeds; GLoRIA in each of the read-outs `reads`. With `at`, a folder for the results
     of each training, an interrupted run goes on."""
     out = {}

@@ -39,7 +39,7 @@ from medvl.methods.plan import PLAN
 from medvl.phantom.marks import marked_studies
 from medvl.phantom.set import phantom_studies
 
-from grounding import CLEAR, compare, grid, row, score, show, write
+from grounding import CLEAR, READS, compare, grid, row, score, show, write
 
 PAGE, PROTO = Preset('marks', 64, 64, 64, .4785, .2834), Protocol('marks', sigma=0.)
 TOWER = dict(name='resnet26', size=64, in_chans=1, layers=(1,1,1,1), channels=(24,32,48,64), stride=4)
@@ -139,7 +139,7 @@ def main():
     equal, rest = get(EQUAL_STEPS, min(2, a.seeds)), get(more, 1)
     if a.only: return
     kw = dict(page=PAGE, proto=PROTO, at=a.out/'scores')
-    systems |= sharp | equal; fewer = {f'{k} {r}'.strip(): len(equal[k]) for k in equal for r in ('',*kw['reads'])}
+    systems |= sharp | equal; fewer = {f'{k} {r}'.strip(): len(equal[k]) for k in equal for r in ('',*READS)}
     res, extra = score(systems, records, tok, **kw), {}
     show(f"{a.seeds} seeds, {len(records)} phrases", res, log); compare(res, log)
     for c in res['PLAN K=2'].table['n']:
