@@ -67,6 +67,7 @@ READ = {'three_looks': dict(K=3), 'no_importance': dict(how='none'), 'mean_impor
 READS = 'product', 'cosine', 'attention'  # of GLoRIA
 SHOWN = ('cnr','miou','pointing','near')
 PROTO = Protocol('phantom', sigma=.75)
+MADE = provenance()  # before the result files change the working tree
 CLEAR = dict(variety=.5, subtle=0., co=.3, photons=2., pose=.5, typo=0., noise=0.)  # as 'easy', mild findings as well
 AIR = ('opacity','consolidation','pneumonia')  # words for the same shadow
 FINDINGS = ('pleural effusion','edema','airspace','cardiomegaly','atelectasis','pneumothorax','mass','nodule',
@@ -341,7 +342,7 @@ def write(a, res, extra, seeds, data, what='grounding', fewer=()):
             **{f'{t}_seeds': each(r[k]) for t,r in extra.items() if k in r and hasattr(r[k], 'trainings')},
             **{f'{t}_unmatched': u for t,r in extra.items() if k in r and (u := r[k].info['unmatched'])},
             args={n: v for n,v in vars(a).items() if n not in ('out','results','figure','name')},
-            provenance=provenance()))
+            provenance=MADE))
 
 def keep(a, name, systems, res, extra, tok, studies, used):
     "The first training of a system, scored as a stage of the demo, as a folder for tools/ship.py."
