@@ -9,6 +9,7 @@
 - `medvl.commands.study`: `medvl demo` runs everything on phantom patients, `medvl ablate` changes one thing at a time, and `medvl crossval` tests every patient once.
 - `medvl.commands.train`: `medvl pretrain` and `medvl align` train a model on a set of chest X-rays and write a folder with weights, log and settings.
 - `medvl.commands.use`: `medvl search` finds films for a sentence and `medvl predict` findings on films, with a trained model and without code.
+- `medvl.commands.zoo`: `medvl zoo list` says which published models there are, and `medvl zoo get` turns the authors' files into a folder that every other command takes.
 - `medvl.data.dicom`: Reading a DICOM file step by step: is it a film, which bits are its picture, what do its greys mean, which window applies, and which value is white?
 - `medvl.data.image`: Read a film from DICOM, PNG, JPEG or JSRT's raw format, recognised by the first bytes of the file rather than by its name.
 - `medvl.data.pairing`: A film gets a report only by a key that is unique among films and among reports, and only if the two do not contradict each other.

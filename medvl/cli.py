@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/cli.html.md"""
 # %% auto #0
 __all__ = ['FAMILIES', 'app', 'Families', 'top', 'main']
 
-# %% ../nbs/cli.ipynb #54ede119
+# %% ../nbs/cli.ipynb #e166b166
 import importlib.metadata, os
 
 from typing import Any
@@ -17,12 +17,12 @@ import typer
 from typer.core import TyperGroup
 
 from .command import LOOK
-from .commands import count, data, eval, ground, localise, study, train, transfer, use
+from .commands import count, data, eval, ground, localise, study, train, transfer, use, zoo
 
-# %% ../nbs/cli.ipynb #e4e430bf
-FAMILIES = {'See it work': ('demo','ablate'), 'Use a model': ('search','predict'), 'Look at data': ('data','phantom'),
-            'Train': ('pretrain','align','crossval'), 'Score, and look': ('eval','transfer','ground'),
-            'Count': ('params','compute')}
+# %% ../nbs/cli.ipynb #9a8d3c62
+FAMILIES = {'See it work': ('demo','ablate'), 'Use a model': ('search','predict','zoo'),
+            'Look at data': ('data','phantom'), 'Train': ('pretrain','align','crossval'),
+            'Score, and look': ('eval','transfer','ground'), 'Count': ('params','compute')}
 
 class Families(TyperGroup):
     "The commands of `medvl`, by purpose."
@@ -35,7 +35,7 @@ class Families(TyperGroup):
 app = typer.Typer(name='medvl', help='Medical vision-language alignment: chest X-rays with their reports. '
                                      'Research software, not for clinical use.', cls=Families, **LOOK)
 for part in (study.app, use.app, data.top, train.app, ground.app, count.app): app.add_typer(part)
-for name, page in dict(data=data, eval=eval, transfer=transfer).items(): app.add_typer(page.app, name=name)
+for name, page in dict(data=data, eval=eval, transfer=transfer, zoo=zoo).items(): app.add_typer(page.app, name=name)
 
 # %% ../nbs/cli.ipynb #8bc84677
 @app.callback(invoke_without_command=True)

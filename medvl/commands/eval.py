@@ -9,7 +9,7 @@ Docs: https://medvl.github.io/medvl/commands/eval.html.md"""
 __all__ = ['app', 'EVAL_DOCS', 'eval_retrieval', 'eval_zeroshot', 'eval_scores', 'eval_detect', 'eval_temporal', 'eval_protocol',
            'eval_suite']
 
-# %% ../../nbs/commands/30_eval.ipynb #e0d9a2f8
+# %% ../../nbs/commands/30_eval.ipynb #c2fcf4d5
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,8 @@ import typer
 from ..command import ARG, LOOK, command
 from ..run.data import read, units
 from ..run.folder import close_run, open_run, save_figure
-from ..run.score import Scoring, ask_retrieval, ask_scores, ask_zeroshot, boxed, facts_of, loaded, settled
+from ..run.score import (Scoring, ask_retrieval, ask_scores, ask_zeroshot, boxed, facts_of, loaded, prompts_of,
+                             settled)
 
 # %% ../../nbs/commands/30_eval.ipynb #64acb9f2
 app = typer.Typer(help='Score a trained model.', **LOOK)
@@ -59,12 +60,12 @@ def eval_retrieval(model:Path=..., # run or folder of the model
         save_figure(film_to_text(**show), out/'film_to_text.png')
     close_run(out, 'eval retrieval', said, **facts_of(m[2], dl), retrieval=rep)
 
-# %% ../../nbs/commands/30_eval.ipynb #d3c10432
+# %% ../../nbs/commands/30_eval.ipynb #b4dcca56
 @command(app, 'zeroshot', 'medvl.eval.zeroshot:zeroshot', *EVAL_DOCS)
 def eval_zeroshot(model:Path=..., # run or folder of the model
                   data:Path=..., # manifest, folder with one, or a known public layout; it is only read
                   out:Path=..., # folder for results.json and the figure
-                  prompts:str='chexpert14-plain-v1', # id of a shipped prompt set, or a JSON file
+                  prompts:str|None=None, # id of a prompt set, or JSON file; none: the model's, or chexpert14-normal-v1
                   protocol:str='mean-embedding', # mean-embedding, mean-projected, mean-similarity, max or gloria
                   task:Literal['multilabel','multiclass']='multilabel', # each class by itself, or arg-max
                   label_column:str|None=None, # column with names of findings; none: the set's labels
@@ -77,8 +78,7 @@ def eval_zeroshot(model:Path=..., # run or folder of the model
     a, how = settled(opts), dict(protocol=protocol, task=task, tau=tau, uncertain=uncertain, blank=blank)
     args = dict(model=model, data=data, out=out, prompts=prompts, label_column=label_column, **how)
     said = open_run(out, 'eval zeroshot', args|vars(a))
-    from medvl.data.prompts import load_prompts
-    ps, m = load_prompts(prompts), loaded(model)
+    m = loaded(model); ps = prompts_of(m[2], prompts)
     studies = read(data, a.source, a.splits)[0]
     got = ask_zeroshot(m, lambda split: units(studies, a.per, a.text, split=split), a, ps, label_column,
                        val=any(s.split == 'val' for s in studies), **how)
@@ -89,13 +89,13 @@ def eval_zeroshot(model:Path=..., # run or folder of the model
     close_run(out, 'eval zeroshot', said, **facts_of(m[2], got.dl), labels_left_out=got.left_out,
               zeroshot=got.result.to_dict())
 
-# %% ../../nbs/commands/30_eval.ipynb #6c746629
+# %% ../../nbs/commands/30_eval.ipynb #50861a18
 @command(app, 'scores', *EVAL_DOCS)
 def eval_scores(model:Path=..., # run or folder of the model
                 data:Path=..., # manifest, folder with one, or a known public layout; it is only read
                 out:Path=..., # folder for results.json
                 how:Literal['z','mean','glob','local']='z', # score that classifies
-                prompts:str='chexpert14-plain-v1', # id of a shipped prompt set, or a JSON file
+                prompts:str|None=None, # id of a prompt set, or a JSON file; none: the model's, or chexpert14-normal-v1
                 ks:list[int]=[1,5,10], # list lengths; the option may be repeated
                 opts:Scoring=Scoring() # the rest
                ):

@@ -21,11 +21,11 @@ app = typer.Typer(help='Use a trained model.', **LOOK)
 
 WARNING = 'Research software, not for clinical use: scores are similarities, not probabilities of disease.'
 
-# %% ../../nbs/commands/32_use.ipynb #60859213
+# %% ../../nbs/commands/32_use.ipynb #91192fee
 @command(app, 'search', 'medvl.run.model:load')
 def search(text:str=ARG, # the sentence to search for, in quotes
            data:Path=..., # a folder of films, a film, a manifest, or a public set; it is only read
-           model:str='phantom-clip', # a shipped model, a run's folder, or an authors' file
+           model:str='phantom-clip', # a shipped or published model, a run's folder, or an authors' file
            tokenizer:Path|None=None, # folder of a tokenizer; none: the model's own
            k:int=5, # films to show
            out:Path|None=None # figure of the films found, .png; none: only print
@@ -43,13 +43,13 @@ def search(text:str=ARG, # the sentence to search for, in quotes
     if out is not None: save_figure(hits.figure(), out); typer.echo(f'wrote {out}')
     typer.echo(WARNING)
 
-# %% ../../nbs/commands/32_use.ipynb #ce7b208a
+# %% ../../nbs/commands/32_use.ipynb #f4d2593f
 @command(app, 'predict', 'medvl.run.model:load')
-def predict(films:list[Path]=ARG, # DICOM, PNG or JPEG files, or a folder of them
-            model:str='phantom-clip', # a shipped model, a run's folder, or an authors' file
+def predict(films:list[Path]=ARG, # DICOM, PNG or JPEG files, a folder of them, a manifest, or a public set
+            model:str='phantom-clip', # a shipped or published model, a run's folder, or an authors' file
             tokenizer:Path|None=None, # folder of a tokenizer; none: the model's own
             findings:str='', # names joined by commas; none: all of the prompt set
-            prompts:str='chexpert14-normal-v1', # id of a shipped prompt set, or a JSON file
+            prompts:str|None=None, # id of a prompt set, or a JSON file; none: the model's, or chexpert14-normal-v1
             out:Path|None=None # table to write, .csv; none: only print
            ):
     "Findings of films, without labels. Positive: closer to the finding than to a normal report."

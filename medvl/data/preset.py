@@ -24,7 +24,7 @@ from ..core import MedvlError
 from .pixels import ImageError
 from .study import View
 
-# %% ../../nbs/data/40_preset.ipynb #c2387f31
+# %% ../../nbs/data/40_preset.ipynb #8f371e39
 @dataclass(frozen=True)
 class Preset:
     "How a checkpoint wants its films; sides in pixels, statistics for grey values in [0,1]."
@@ -41,6 +41,11 @@ class Preset:
     flip: bool = False  # training: mirror every second film; see below why it is off everywhere
     antialias: bool = True  # when `big` is shrunk to `img`
     stretch: bool = False  # darkest pixel of the film to 0, brightest to 1
+    fit: str = 'crop'  # to a square: 'crop' from the shorter side, 'pad' the longer one, or 'squash' the whole film
+
+    def __post_init__(self):
+        if self.fit in ('crop','pad','squash'): return
+        raise MedvlError(f"preset {self.name!r}: fit is {self.fit!r}; expected 'crop', 'pad' or 'squash'")
 
     def norm(self, x:Tensor) -> Tensor: return (x-self.mean)/self.std
     def denorm(self, x:Tensor) -> Tensor: return x*self.std+self.mean
@@ -102,7 +107,7 @@ def decode_film(view:View, # its `px`, or the file at its `path`
     if bad := int((~x.isfinite()).sum()): raise ImageError(f"{name}: {bad} of {x.numel()} pixels are not finite")
     return (resize(x, size)[0]*255).round_().to(torch.uint8).numpy()
 
-# %% ../../nbs/data/40_preset.ipynb #c5af3f88
+# %% ../../nbs/data/40_preset.ipynb #e0a8ac56
 class Wobble(NamedTuple):
     "The random numbers of one film."
     angle: float  # degrees
@@ -134,14 +139,16 @@ def crop_box(h:int, # rows of the film
              p:Preset, # `crop`, `size` and `resize`
              k:Wobble|None=None # None: the centre
             ) -> tuple[int,int,int,int]: # top, left, height, width
-    "What is cut out: a random rectangle of 3:4 to 4:3 that covers `k.area` of the film, or the centre square."
+    """What is cut out: a random rectangle of 3:4 to 4:3 that covers `k.area` of the film, or in evaluation the centre
+    square, which with `fit='pad'` may reach beyond the film, or all of it."""
     if k is None or not p.crop:
-        s = max(1, round(min(h, w)*p.size/p.resize))
+        if p.fit == 'squash': return 0, 0, h, w
+        s = max(1, round((max if p.fit == 'pad' else min)(h, w)*p.size/p.resize))
         return (h-s)//2, (w-s)//2, s, s
     bw, bh = min(w, round(math.sqrt(h*w*k.area*k.ratio))), min(h, round(math.sqrt(h*w*k.area/k.ratio)))
     return round((h-bh)*k.y), round((w-bw)*k.x), bh, bw
 
-# %% ../../nbs/data/40_preset.ipynb #4c2ab420
+# %% ../../nbs/data/40_preset.ipynb #0f1f03ae
 def wobble(x:Float[Tensor, '1 h w'], # in [0,1]
            k:Wobble # of `draw`
           ) -> Float[Tensor, '1 h w']:
@@ -159,11 +166,13 @@ def cut(px:UInt8[np.ndarray, 'h w'], # of `decode_film` or the cache
         side:int, # pixels of the result
         k:Wobble|None=None # of `draw` for training; None: the evaluation's centre cut
        ) -> Float[Tensor, '1 s s']: # in [0,1], not yet normalised
-    "The square that a model sees."
-    t, l, h, w = crop_box(*px.shape, p, k)
-    x = torch.from_numpy(px[t:t+h, l:l+w].astype(np.float32))[None]
+    "The square that a model sees; what lies outside of the film is black."
+    (t, l, h, w), (H, W) = crop_box(*px.shape, p, k), px.shape
+    x = torch.from_numpy(px[max(t, 0):t+h, max(l, 0):l+w].astype(np.float32))[None]
     lo, hi = (int(px.min()), int(px.max())) if p.stretch else (0, 255)
     x = x.sub_(lo).div_(max(1, hi-lo))
+    edge = [max(0, o) for o in (-l, l+w-W, -t, t+h-H)]                      # left, right, top, bottom
+    if any(edge): x = F.pad(x, edge)
     x = resize(x, (side, side))
     return wobble(x, k) if k is not None else x
 
@@ -176,7 +185,7 @@ def sided(text:str # a report
     m = SIDED.search(text)
     return m.group(1) if m else None
 
-# %% ../../nbs/data/40_preset.ipynb #4d5ee1ba
+# %% ../../nbs/data/40_preset.ipynb #30219154
 def check_preset(model:Any, # a model or its `config` with a `preset`; or a preset, by name or itself
                  dls:Any # loaders with a `preset`, or a preset
                 ) -> Preset|None: # what the model wants; None if it doesn't say
@@ -185,10 +194,11 @@ def check_preset(model:Any, # a model or its `config` with a `preset`; or a pres
     want = model if isinstance(model, (str,Preset)) else config.get('preset') or getattr(model, 'preset', None)
     if want is None: return None
     want, got = Preset.of(want), Preset.of(getattr(dls, 'preset', dls))
-    keys = [k for k in ('size','resize','mean','std','stretch') if getattr(want, k) != getattr(got, k)]
+    keys = [k for k in ('size','resize','mean','std','stretch','fit') if getattr(want, k) != getattr(got, k)]
     if want.big and want.big != got.big: keys.append('big')
     if keys:
-        diff = ', '.join(f"{k} {getattr(want,k):.5g} against {getattr(got,k):.5g}" for k in keys)
+        def said(v): return v if isinstance(v, str) else f'{v:.5g}'
+        diff = ', '.join(f"{k} {said(getattr(want,k))} against {said(getattr(got,k))}" for k in keys)
         raise MedvlError(f"the checkpoint wants films as in preset {want.name!r}, "
                          f"the loaders give {got.name!r}: {diff}")
     return want

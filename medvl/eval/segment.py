@@ -27,7 +27,7 @@ from .maps import Window, window
 from .metrics import Interval, MetricError, mean_interval
 from ..train.fitting import batches
 
-# %% ../../nbs/eval/62_segment.ipynb #bbe1a10e
+# %% ../../nbs/eval/62_segment.ipynb #f6a90773
 def film_mask(v:View, # a film
               names:Sequence[str], # of masks and, with `boxes`, of boxes; they are united
               boxes:bool=False # fill the boxes of these names, too
@@ -54,10 +54,11 @@ def on_square(mask:Bool[np.ndarray, 'h w'], # of the film
               win:Window, # the part that the model sees, of `eval.maps.window`
               size:int # pixels a side of the square
              ) -> Bool[np.ndarray, 'size size']:
-    "The mask on the square that the model sees: the film's pixel below the centre of each."
+    "The mask on the square that the model sees: the film's pixel below the centre of each, none beside the film."
     at = (np.arange(size)+.5)/size
-    rows, cols = at*win.height+win.top, at*win.width+win.left
-    return mask[np.ix_(rows.astype(int).clip(0, len(mask)-1), cols.astype(int).clip(0, mask.shape[1]-1))]
+    place = [np.floor(at*win.height+win.top).astype(int), np.floor(at*win.width+win.left).astype(int)]
+    on = [(o >= 0) & (o < n) for o,n in zip(place, mask.shape)]
+    return mask[np.ix_(*(o.clip(0, n-1) for o,n in zip(place, mask.shape)))] & np.outer(*on)
 
 def square_masks(views:Sequence[View], # films
                  classes:Mapping[str,Sequence[str]], # name -> masks that are united for it

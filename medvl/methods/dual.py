@@ -114,16 +114,17 @@ def make_head(kind:str, # 'linear' (CLIP) or 'mlp' (ConVIRT)
     if kind == 'mlp': return nn.Sequential(nn.Linear(d_in, d_in), nn.ReLU(), nn.Linear(d_in, dim))
     raise MedvlError(f"head is {kind!r}; expected 'linear' or 'mlp'")
 
-# %% ../../nbs/methods/01_dual.ipynb #27534ed9
+# %% ../../nbs/methods/01_dual.ipynb #320edb30
 def pool_text(f:Feat, # of a TextTower
-              how:str # 'cls', 'mean' or 'max'
+              how:str # 'cls', 'last', 'mean' or 'max'
              ) -> Float[Tensor, 'b d']:
     "One vector per text, padding left out. Raises `MedvlError` for another `how`."
     if how == 'cls': return f.glob
+    if how == 'last': return f.loc[torch.arange(len(f.loc)), (f.keep().sum(1)-1).clamp(min=0)]
     msk = f.keep()[...,None]
     if how == 'mean': return (f.loc*msk).sum(1) / msk.sum(1).clamp(min=1)
     if how == 'max': return f.loc.masked_fill(~msk, -torch.inf).amax(1)
-    raise MedvlError(f"text_pool is {how!r}; expected 'cls', 'mean' or 'max'")
+    raise MedvlError(f"text_pool is {how!r}; expected 'cls', 'last', 'mean' or 'max'")
 
 # %% ../../nbs/methods/01_dual.ipynb #e85abbca
 class DualEncoder(Aligner):

@@ -8,8 +8,9 @@ Docs: https://medvl.github.io/medvl/models/checkpoint.html.md"""
 __all__ = ['Rules', 'FAMILIES', 'CheckpointError', 'read_state', 'rename_keys', 'fold_names', 'say_names', 'LoadReport',
            'compare_state', 'load_state', 'save_pretrained', 'read_config', 'from_pretrained']
 
-# %% ../../nbs/models/10_checkpoint.ipynb #d56c1dbf
+# %% ../../nbs/models/10_checkpoint.ipynb #7b0b2646
 import argparse, importlib, json, pickle, re, struct
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 from ..core import MedvlError
 from ..files import jsonable, provenance, save_json, written
 
-# %% ../../nbs/models/10_checkpoint.ipynb #3c19164e
+# %% ../../nbs/models/10_checkpoint.ipynb #192730fc
 class CheckpointError(MedvlError):
     "Weights that cannot be read, or that do not fit the model; then `report` has every name."
     report:'LoadReport|None' = None
@@ -36,13 +37,29 @@ def _read_torch(path) -> dict:
             why = (str(e).splitlines() or [type(e).__name__])[0]
             raise CheckpointError(f"{path} is no whole PyTorch file of plain tensors: {why}") from e
 
+class _Blank:
+    "Stands for any class that is not torch's: what it makes is an empty dictionary, which a pickle may fill."
+    def __new__(cls, *a, **k): return OrderedDict()
+
+def _read_foreign(path) -> tuple[dict, list[str]]:
+    "What a PyTorch file holds, with blanks for all that is no tensor; and of which classes those were."
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        with torch.serialization.safe_globals([(_Blank, n) for n in names]):
+            return torch.load(path, map_location='cpu', weights_only=True), sorted(names)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, IndexError, struct.error, ValueError,
+            TypeError) as e:
+        why = (str(e).splitlines() or [type(e).__name__])[0]
+        raise CheckpointError(f"{path} is no whole PyTorch file: {why}") from e
+
 def _read_safetensors(path) -> tuple[dict[str, Tensor], dict]:
     try:
         with safe_open(path, 'pt') as f: return {k: f.get_tensor(k) for k in f.keys()}, f.metadata() or {}
     except (SafetensorError, OSError) as e: raise CheckpointError(f"{path} is no whole safetensors file: {e}") from e
 
-# %% ../../nbs/models/10_checkpoint.ipynb #793f8f67
-def read_state(path:str|Path # .safetensors, .pth, .pt, .bin; or a directory with such a file under its usual name
+# %% ../../nbs/models/10_checkpoint.ipynb #ab8b7f9d
+def read_state(path:str|Path, # .safetensors, .pth, .pt, .bin; or a directory with such a file under its usual name
+               foreign:bool=False # read tensors out of a file that holds other objects, too; these are never made
               ) -> dict[str, Tensor]: # on the CPU
     "The tensors of a weights file by name; `CheckpointError` when there is no such file or it holds anything else."
     path = Path(path)
@@ -52,10 +69,16 @@ def read_state(path:str|Path # .safetensors, .pth, .pt, .bin; or a directory wit
         path = known[0]
     if not path.exists(): raise CheckpointError(f"no such weights file: {path}")
     if path.suffix == '.safetensors': return _read_safetensors(path)[0]
-    state = _read_torch(path)
+    state, classes = _read_foreign(path) if foreign else (_read_torch(path), [])
     if not isinstance(state, Mapping): raise CheckpointError(f"{path} holds no named tensors: {type(state).__name__}")
     state = next((state[k] for k in ('model','state_dict') if isinstance(state.get(k), Mapping)), state)
     bad = [str(k) for k,v in state.items() if not isinstance(v, Tensor)]
+    if foreign:
+        state = {k: v for k,v in state.items() if isinstance(v, Tensor)}
+        if bad or classes:
+            print(f"{path.name}: left out {', '.join(bad[:5]) or 'what is beside the weights'}"
+                  + (f" (of {', '.join(classes[:5])})" if classes else ''))
+        bad = []
     if bad or not state: raise CheckpointError(f"{path} holds more than tensors, or nothing: {', '.join(bad[:5])}")
     return {k.removeprefix('module.'): v for k,v in state.items()}
 

@@ -35,19 +35,19 @@ class ProjectionHead(nn.Module):
         "Project the last axis."
         return self.out(self.norm(F.gelu(self.hidden(x))))
 
-# %% ../../nbs/models/32_heads.ipynb #c9a92ce5
+# %% ../../nbs/models/32_heads.ipynb #5302b0d2
 class BatchNormHead(nn.Module):
     "Linear, BatchNorm, ReLU, Linear, BatchNorm: the heads of MGCA (Wang et al. 2022), PLAN and, in part, BioViL."
     def __init__(self,
                  d_in:int, # width of the features
                  dim:int=128, # width of the shared space
                  hidden:int=2048, # width in between
-                 bias:bool=True, # of the two linear layers
+                 bias:bool=True, # of the first linear layer; BioViL: none
                  norm_out:bool=True # a last batch norm, without scale and shift; False: none (BioViL)
                 ):
         super().__init__()
         self.hidden, self.norm = nn.Linear(d_in, hidden, bias=bias), nn.BatchNorm1d(hidden)
-        self.out = nn.Linear(hidden, dim, bias=bias)
+        self.out = nn.Linear(hidden, dim)
         self.norm_out = nn.BatchNorm1d(dim, affine=False) if norm_out else nn.Identity()
 
     def forward(self,

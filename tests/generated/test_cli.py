@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 from medvl.command import LOOK
-from medvl.commands import count, data, eval, ground, localise, study, train, transfer, use
+from medvl.commands import count, data, eval, ground, localise, study, train, transfer, use, zoo
 
 # %% [4] Command line
 import subprocess, sys
@@ -38,7 +38,7 @@ leaves = [['demo'], ['ablate'], ['phantom'], ['data','summary'], ['data','manife
           ['eval','detect'], ['eval','temporal'], ['eval','protocol'], ['eval','suite'], ['transfer','classify'],
           ['transfer','segment'], ['transfer','detect'],
           ['params'], ['compute']]
-more = {'ground','search','predict'}
+more = {'ground','search','predict','zoo'}
 test_eq(sorted(n for o in FAMILIES.values() for n in o), sorted({o[0] for o in leaves} | more))
 for cmd in leaves:
     r = run([*cmd, '--help'])

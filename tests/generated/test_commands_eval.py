@@ -8,7 +8,8 @@ import typer
 from medvl.command import ARG, LOOK, command
 from medvl.run.data import read, units
 from medvl.run.folder import close_run, open_run, save_figure
-from medvl.run.score import Scoring, ask_retrieval, ask_scores, ask_zeroshot, boxed, facts_of, loaded, settled
+from medvl.run.score import (Scoring, ask_retrieval, ask_scores, ask_zeroshot, boxed, facts_of, loaded, prompts_of,
+                             settled)
 
 # %% [4] Score
 import dataclasses, json, os, tempfile
@@ -74,7 +75,7 @@ code, said = run('eval', 'zeroshot', *base, '--out', root/'zs')
 print(said)
 test_eq(code, 0)
 z = json.loads((root/'zs/results.json').read_text())['zeroshot']
-test_eq((z['prompts']['id'], z['transductive']), ('chexpert14-plain-v1', False))
+test_eq((z['prompts']['id'], z['transductive']), ('chexpert14-normal-v1', False))
 assert (root/'zs/roc.png').stat().st_size > 1000
 
 # %% [16] `medvl eval zeroshot`

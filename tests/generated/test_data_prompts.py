@@ -24,7 +24,7 @@ from medvl.data.prompts import (prompt_hash, PromptSet)
 from medvl.data.prompts import (_strings, _object, _written, _checked)
 
 # %% [9] A file
-from medvl.data.prompts import (prompt_sets, load_prompts)
+from medvl.data.prompts import (DEFAULT, prompt_sets, load_prompts)
 
 # %% [11] Prompt sets in medvl
 for o in prompt_sets(): print(load_prompts(o))

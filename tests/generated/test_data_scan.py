@@ -91,7 +91,7 @@ log = ReadLog(); test_eq([r['image'] for r in without_raw(rows, log)], ['a','sid
 from medvl.data.scan import (COLUMN_ORDER, OTHER_FILES, LEFTOVER, scan_dicom)
 
 # %% [17] The scan
-from medvl.data.scan import (scan_file)
+from medvl.data.scan import (UNKNOWN_VIEW, scan_file)
 
 # %% [19] The scan
 from medvl.data.scan import (all_files)

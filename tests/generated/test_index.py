@@ -34,7 +34,8 @@ papers = [('clip', 'CLIP', 'a whole film with its whole report: ConVIRT, then CL
     ('biovil', 'BioViL', 'phrases with regions, with a text tower trained on radiology reports', '2204.09817')]
 def row(key, name, what, who):
     page = there.get(f'methods.{key}')
-    return f"| {f'[{name}]({page})' if page else name} | {what} | {who} | {'here' if page else 'planned'} |"
+    state = 'here' if page else f"[its published weights]({there['methods.zoo']})"
+    return f"| {f'[{name}]({page})' if page else name} | {what} | {who} | {state} |"
 
 head = '| method | what is aligned | paper (arXiv) | status |\n|---|---|---|---|\n'
 Markdown(head + '\n'.join(row(*o) for o in papers))
@@ -43,12 +44,12 @@ Markdown(head + '\n'.join(row(*o) for o in papers))
 from medvl.core import methods
 assert set(methods) <= {k for k, *_ in papers}  # what the command line knows is in the table
 
-# %% [13] Results
+# %% [14] Results
 from medvl.eval.results import answer, result_files
 shown = 'alta_against_clip_few_lifelike'
 Markdown(answer('retrieval', {shown: result_files('../results')[shown]}))
 
-# %% [17] What a method is
+# %% [18] What a method is
 import torch
 from torch import nn
 from torch.nn.functional import normalize
@@ -69,10 +70,10 @@ class Tiny(Aligner):
 out = Tiny()(Batch(img=torch.rand(3,1,32,32), txt=torch.randint(0,10,(3,6))))
 list(out.terms), tuple(out.img.glob.shape)
 
-# %% [18] What a method is
+# %% [19] What a method is
 assert torch.allclose(out.img.glob.norm(dim=-1), torch.ones(3), atol=1e-5)
 
-# %% [20] Pages
+# %% [21] Pages
 LAYERS = {'tutorials': 'where to start: a first run, your own films, MIMIC-CXR; how ALTA does on the phantom',
     'core files': 'what every part shares: batch, features, loss terms, the interface of a method; files on disk',
     'data': 'films and reports, from DICOM and text to batches: studies, manifests, splits, leakage, cache',
@@ -93,12 +94,12 @@ def links(tops): return ', '.join(f'[{n.rpartition(".")[2]}]({p})' for n,p in la
 rows = [f'| {tops.split()[0]} | {what} | {links(tops)} |' for tops,what in LAYERS.items()]
 Markdown('| layer | what is in it | pages |\n|---|---|---|\n'+'\n'.join(rows))
 
-# %% [21] Pages
+# %% [22] Pages
 assert there['core'] == '00_core.ipynb'
 assert len(there) == len(set(there.values()))  # no two pages under one address
 assert sorted(there) == sorted(n for tops in LAYERS for n,_ in layer(tops))  # no page is left out
 
-# %% [23] Every page in a sentence
+# %% [24] Every page in a sentence
 def catalogue():
     "Every page with the sentence under its title, a table for each layer."
     for tops in LAYERS:

@@ -87,8 +87,8 @@ from medvl.methods.dual import (pool_text)
 
 # %% [23] Heads
 f = Feat(glob=torch.tensor([[9.]]), loc=torch.tensor([[[1.],[3.],[50.]]]), msk=torch.tensor([[True,True,False]]))
-test_eq([pool_text(f, k).item() for k in ('cls','mean','max')], [9.,2.,3.])
-test_fail(lambda: pool_text(f, 'last'), contains="'last'")
+test_eq([pool_text(f, k).item() for k in ('cls','last','mean','max')], [9.,3.,2.,3.])
+test_fail(lambda: pool_text(f, 'first'), contains="'first'")
 
 # %% [25] The base
 from medvl.methods.dual import (DualEncoder)

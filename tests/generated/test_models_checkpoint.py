@@ -3,6 +3,7 @@
 
 # %% [3] Checkpoints
 import argparse, importlib, json, pickle, re, struct
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -30,7 +31,7 @@ _ = seed_everything(1)
 home = tempfile.TemporaryDirectory(); at = Path(home.name)
 
 # %% [6] Reading a file
-from medvl.models.checkpoint import (CheckpointError, _read_torch, _read_safetensors)
+from medvl.models.checkpoint import (CheckpointError, _read_torch, _Blank, _read_foreign, _read_safetensors)
 
 # %% [7] Reading a file
 from medvl.models.checkpoint import (read_state)
@@ -55,6 +56,16 @@ for name, why in errors.items():
     test_fail(lambda: read_state(at/name), contains=why, exc=CheckpointError)
 assert not (at/'was_run').exists()
 test_fail(lambda: read_state(at), contains='neither model.safetensors nor')
+class Config(dict): pass
+config = Config(lr=1); config.path = Path('runs')
+mixed = dict(state_dict={'module.w': w, 'step': 3}, hyper_parameters=config, callbacks=[{1: config}])
+torch.save(mixed, at/'lightning.ckpt')  # a file of Lightning
+test_fail(lambda: read_state(at/'lightning.ckpt'), contains='no whole PyTorch file of plain tensors')
+with redirect_stdout(StringIO()) as said: got = read_state(at/'lightning.ckpt', foreign=True)
+test_eq(list(got), ['w']); assert torch.equal(got['w'], w)
+print(said.getvalue().strip()); test_eq(said.getvalue().startswith('lightning.ckpt: left out step'), True)
+test_fail(lambda: read_state(at/'evil.pth', foreign=True), contains='no whole PyTorch file')  # a blocked module
+assert not (at/'was_run').exists()
 # a download that was broken off, anywhere, in both of torch's formats
 for new in (True, False):
     torch.save({f'w{i}': torch.randn(30,30) for i in range(4)}, at/'whole.pth', _use_new_zipfile_serialization=new)

@@ -45,7 +45,7 @@ test_close(head(junk, msk), y, eps=1e-4)  # padding has no influence
 assert not torch.allclose(head(junk)[msk], y[msk], atol=.1)  # without the mask it would have
 test_close(head(words), head(words.view(20,6)).view(4,5,3), eps=1e-5)
 test_eq([k for k,_ in BatchNormHead(6, bias=False, norm_out=False).named_parameters()],
-        ['hidden.weight', 'norm.weight', 'norm.bias', 'out.weight'])
+        ['hidden.weight', 'norm.weight', 'norm.bias', 'out.weight', 'out.bias'])
 test_fail(lambda: head(words, msk[:,:2]), contains='the mask is [4, 2], the vectors [4, 5, 6]')
 
 # %% [12] One vector, standardised

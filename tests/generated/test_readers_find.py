@@ -52,7 +52,7 @@ with tempfile.TemporaryDirectory() as d:
 test_fail(lambda: readers['mimik'], contains="unknown layout 'mimik'; known: covid, chexpert")
 
 # %% [15] Any path
-from medvl.readers.find import (read_studies)
+from medvl.readers.find import (manifest_in, read_studies)
 
 # %% [16] Any path
 tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name); (d/'films').mkdir()

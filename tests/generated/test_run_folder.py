@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] The folder of a run
-import json, os
+import json, os, re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from typing import Any
 import io, tempfile
 import matplotlib.pyplot as plt
 from contextlib import redirect_stdout
+from unittest import mock
 from fastcore.test import *
 from medvl.core import MedvlError
 
@@ -48,7 +49,7 @@ with tempfile.TemporaryDirectory() as d:
     test_eq(sorted(p.name for p in Path(d).iterdir()), ['f.png','p.html'])
 
 # %% [12] The model of a run
-from medvl.run.folder import (found, shipped, model_dir)
+from medvl.run.folder import (found, shipped, published_dir, named_model, model_dir)
 
 # %% [13] The model of a run
 with tempfile.TemporaryDirectory() as d:
@@ -57,3 +58,13 @@ with tempfile.TemporaryDirectory() as d:
     (root/'model').mkdir(); (root/'model/config.json').write_text('{}')
     test_eq((model_dir(root), model_dir(root/'model'), found(root/'model/config.json')), (root/'model',)*2+({},))
 print(*shipped()); test_eq(model_dir(Path('phantom-mrm')), shipped()['phantom-mrm'])
+
+# %% [15] The model of a run
+def written_to(name, files, out): out.mkdir(); (out/'config.json').write_text('{}'); return out
+with tempfile.TemporaryDirectory() as d, mock.patch.dict(os.environ, MEDVL_CACHE=d):
+    where = 'medvl.methods.zoo.'
+    test_fail(lambda: model_dir(Path('chexzero')), contains='medvl zoo get chexzero --files FILE --out DIR')
+    with mock.patch(where+'fetch', return_value=Path(d)) as fetched, mock.patch(where+'convert', written_to):
+        for _ in range(2): test_eq(model_dir(Path('rad-dino')), Path(d)/'zoo'/'rad-dino')
+    test_eq(fetched.call_count, 1)
+    test_fail(lambda: model_dir(Path('no-such-model')), contains='holds no model')

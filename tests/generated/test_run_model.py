@@ -18,8 +18,8 @@ from medvl.core import SLOTS, Aligner, MedvlError, default_device
 from medvl.data.batch import sample_loader
 from medvl.data.manifest import read_manifest
 from medvl.data.preset import Preset
-from medvl.data.prompts import load_prompts
-from medvl.data.scan import scan_dicom
+from medvl.data.prompts import DEFAULT, load_prompts
+from medvl.data.scan import UNKNOWN_VIEW, scan_dicom
 from medvl.data.show import Rows, cards
 from medvl.data.study import Sample, Study, View, samples
 from medvl.data.table import ReadLog, write_table
@@ -30,8 +30,8 @@ from medvl.eval.retrieval import Embeddings, embed
 from medvl.eval.zeroshot import embed_texts
 from medvl.models.authors import open_model
 from medvl.models.checkpoint import read_config
-from medvl.readers.find import find_layouts, read_studies
-from medvl.run.folder import shipped
+from medvl.readers.find import find_layouts, manifest_in, read_studies
+from medvl.run.folder import named_model, shipped
 
 # %% [4] Using a trained model
 import tempfile
@@ -41,7 +41,7 @@ from medvl.phantom.set import phantom_studies
 from medvl.toy import toy_set
 
 # %% [6] Films to embed
-from medvl.run.model import (TABLES, as_studies, scanned)
+from medvl.run.model import (as_studies, scanned)
 
 # %% [7] Films to embed
 tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name)
@@ -51,6 +51,7 @@ for i,v in enumerate(films): Image.fromarray(v.px).save(d/f'film{i}.png')
 log = ReadLog('a folder'); studies = as_studies(d, log)
 print(str(log).replace(str(d)+'/', ''))
 test_eq(len(studies), len(films)); test_eq({v.kind for s in studies for v in s.views}, {'frontal'})
+assert 'view_class' not in str(log)
 two = ReadLog('two files'); test_eq(len(as_studies([d/'film0.png', d/'film1.png'], two)), 2)
 test_eq((as_studies(studies, log), str(two)), (studies, 'two files: 2 films'))
 listed, _ = toy_set(d/'set', 2); Image.fromarray(films[0].px > 99).save(d/'set'/'mask.png')   # not in the manifest
@@ -109,7 +110,7 @@ test_fail(lambda: g.heat(normal[0], 'effusion', clear=[s for s in studies if s.l
 
 # %% [25] Heat maps
 import shutil
-test_fail(lambda: load('phantom-clap'), contains='no shipped model; shipped: ')
+test_fail(lambda: load('phantom-clap'), contains='no shipped or published model; shipped: ')
 test_fail(lambda: load(d), contains='holds no config.json')
 bad = Path(shutil.copytree(shipped()['phantom-clip'], d/'bad'))
 (bad/'model.safetensors').write_bytes((bad/'model.safetensors').read_bytes()[:10_000])

@@ -66,30 +66,38 @@ got, n = set_labels([one('SARS'), one('Klebsiella'), one('ARDS'), one(''), one('
 test_eq([list(s.labels.values()) for s in got], [[1,0], [0,1], [], [], [1,1]])
 test_eq(n, {'left out: ARDS': 1, 'without a label': 1})
 
-# %% [16] Tasks
-from medvl.run.score import (Answer, ask_retrieval, ask_zeroshot)
-
 # %% [17] Tasks
-from medvl.run.score import (ask_scores, TASKS)
+from medvl.run.score import (prompts_of)
 
 # %% [18] Tasks
+test_eq([prompts_of(dict(extra=o)).id for o in ({}, dict(prompts='chexpert14-plain-v1'))],
+        ['chexpert14-normal-v1','chexpert14-plain-v1'])
+test_eq(prompts_of(dict(extra=dict(prompts='chexpert14-plain-v1')), 'rsna-plain-v1').id, 'rsna-plain-v1')
+
+# %% [19] Tasks
+from medvl.run.score import (Answer, ask_retrieval, ask_zeroshot)
+
+# %% [20] Tasks
+from medvl.run.score import (ask_scores, TASKS)
+
+# %% [21] Tasks
 def draw(split): return units(studies, split=split)
 a = Scoring(bs=8, slots='current', n_boot=20, precision='fp32')
 got = ask_retrieval(clip, draw, a, pool=10)
 print(got.result['interval']['text_to_image_R@1'], 'chance', round(got.result['chance']['R@1'], 3))
 test_eq((got.result['n_pairs'], len(got.emb), got.dl.dataset.samples), (len(smp), len(smp), smp))
 zero = ask_zeroshot(clip, draw, a, val=False)
-test_eq((zero.result.to_dict()['prompts']['id'], set(zero.left_out)), ('chexpert14-plain-v1', {'test'}))
+test_eq((zero.result.to_dict()['prompts']['id'], set(zero.left_out)), ('chexpert14-normal-v1', {'test'}))
 two = ask_scores(clip, draw, a, how='glob').result
 test_eq(list(two['retrieval']), ['glob'])                               # CLIP has one score, the cosine
 test_eq((two['rule'], two['chance']), (got.result['rule'], got.result['chance']))
 full = got.result['full']['image_to_text_R@1']
 test_close(two['retrieval']['glob']['image_to_text_R@1'], full)         # so it is the same retrieval
 
-# %% [20] Boxes in the window of the model
+# %% [23] Boxes in the window of the model
 from medvl.run.score import (boxed)
 
-# %% [21] Boxes in the window of the model
+# %% [24] Boxes in the window of the model
 small = dict(name='page', size=64, resize=64, decode=64, mean=.48, std=.28)
 v = View(id='a', px=np.zeros((80,160), np.uint8), boxes=[Box('Edema', 40, 0, 40, 80), Box('Edema', 0, 0, 30, 80),
                                                         Box('Fracture', 50, 0, 9, 9)])
