@@ -50,7 +50,7 @@ def batches(data:Any, # `Pairs`, or what indexes alike
     order = RandomSampler(data, generator=g) if shuffle else SequentialSampler(data)
     return DataLoader(data, batch_size=None, sampler=BatchSampler(order, bs, drop))
 
-# %% ../../nbs/train/12_fitting.ipynb #0a83447c
+# %% ../../nbs/train/12_fitting.ipynb #b46f2e8e
 class KeepBestCB(Callback):
     "Keeps the weights of the lowest validation loss, puts them back at the end, and stops when patience is over."
     order = 65  # after fastai's Recorder
@@ -76,7 +76,7 @@ def fit_head(model:nn.Module, # trained in place; ends in evaluation mode with t
              train:Any, # `Pairs`
              valid:Any, # `Pairs`; its loss decides
              epochs:int=50, # at most
-             lr:float=5e-4, # learning rate: constant, as an early end is no other schedule then; with `cycle` the highest
+             lr:float=5e-4, # learning rate: constant, as the end may come early; with `cycle` the highest
              wd:float=.05, # weight decay
              bs:int=16, # films of a step
              patience:int=10, # epochs without a better validation loss; with `cycle` all are run
@@ -84,7 +84,7 @@ def fit_head(model:nn.Module, # trained in place; ends in evaluation mode with t
              device:Any=None, # where to; None: a GPU where there is one
              cycle:bool=False # the rate rises and falls to zero over all epochs
             ) -> list[dict]: # epoch, train, valid
-    "Train with AdamW at a constant rate, or in one cycle. Raises `MedvlError` for an empty set, or a loss that is not finite."
+    "AdamW at a constant rate, or in one cycle. Raises `MedvlError` for an empty set, or a loss that is not finite."
     for d,what in ((train,'train on'), (valid,'validate on')):
         if not len(d): raise MedvlError(f"no film to {what}")
     model.to(device := torch.device(device or default_device()))

@@ -115,7 +115,8 @@ for kw in ({}, *ways):
     test_eq([k for k,p in x.named_parameters() if p.requires_grad and p.grad is None], [])
     test_eq(all(p.grad.isfinite().all() for p in x.parameters() if p.grad is not None), True)
     test_eq('within' in o.terms, x.within)
-def terms_of(**w): return set(PLACE.small(**tiny, weights=dict(glob=0., pcma=0., alike=0., cce=0., within=0.) | w)(b).terms)
+none = dict.fromkeys(('glob','pcma','alike','cce','within'), 0.)
+def terms_of(**w): return set(PLACE.small(**tiny, weights=none | w)(b).terms)
 test_eq([terms_of(glob=1.), terms_of(pcma=1.), terms_of(cce=1.)],
         [{'glob'}, {'glob','pcma','alike','cos'}, {'glob','cce','r2'}])                  # `glob` is always logged
 late = PLACE.small(**tiny, wait=1).train()
@@ -266,7 +267,7 @@ for o in systems.values():
 
 # %% [63] Longer heads
 better = json.loads(Path('../../results/place_heads.json').read_text())
-pd.DataFrame({how: x for n,o in better['head_seeds'].items() for how,x in o.items()}, index=['seed 0','seed 1']).round(3)
+pd.DataFrame(better['head_seeds']['random weights'], index=['seed 0','seed 1']).round(3)
 
 # %% [64] Longer heads
 before, now = (better['head_seeds']['random weights'][k] for k in ('before','now'))
