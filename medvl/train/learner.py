@@ -244,7 +244,7 @@ def shared_loss(model:Aligner, # not wrapped
     share = dist.get_world_size()*n/total.clamp(min=1)
     return model.loss(replace(out, terms={k: v*o for (k,v),o in zip(out.terms.items(), share)}))
 
-# %% ../../nbs/train/11_learner.ipynb #5b3204d7
+# %% ../../nbs/train/11_learner.ipynb #a5394dc4
 class ChanceCB(Callback):
     "Says once that the term `glob` has stayed at chance, the logarithm of the batch; or, at the end, near it."
     order = 81
@@ -271,8 +271,8 @@ class ChanceCB(Callback):
         "Said of a contrast that ends above `share` of chance."
         if loss < share*math.log(n): return None
         return (f"glob ended at {loss:.2f} a direction, with chance at ln {n} = {math.log(n):.2f}: even the training "
-                "pairs are hardly distinguishable. Train longer, and check in log.csv whether another term began far above "
-                "chance")
+                "pairs are hardly distinguishable. Train longer, and check in log.csv whether another term began "
+                "far above chance")
 
     def says(self, loss:float, n:int) -> str:
         "What is the matter, and what to try."
