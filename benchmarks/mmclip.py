@@ -167,16 +167,18 @@ def arm(a, name, seed, data, tok):
     print(f"{name}, seed {seed}: {res['run']['steps']} steps, {res['run']['seconds']:.0f} s; {look.got}", flush=True)
     return out
 
-def scores_of(a, name, seeds, tok, lab):
-    "Zero-shot scores `[seed film finding]` by wording, and retrieval hits by direction `[seed film]`."
-    zero, hit = {w: [] for w in wordings()}, []
-    for i in seeds:
-        dir = dir_of(a, name, i)
-        m, emb = from_pretrained(dir/'model'), Embeddings.load(dir/'test.npz')
-        for w in zero:
-            zero[w].append(zeroshot(m, emb, tok, prompt_set(w, lab), names=CHEXPERT, cv=False, n_boot=0).scores)
-        hit.append(hits(emb, 10))
-    return {w: np.stack(x) for w,x in zero.items()}, {w: np.stack([h[w] for h in hit]) for w in hit[0]}
+def answers(a, name, seed, smp, tok, lab, some, cache):
+    """What a trained run answers, kept in a file: zero-shot scores `[film finding]` of each wording, retrieval hits by
+    direction, words that come back, gradients."""
+    dir = dir_of(a, name, seed)
+    if was := found(dir/'answers.json'): return was
+    m, emb = from_pretrained(dir/'model'), Embeddings.load(dir/'test.npz')
+    zero = {w: zeroshot(m, emb, tok, prompt_set(w, lab), names=CHEXPERT, cv=False, n_boot=0).scores
+            for w in wordings()}
+    back = recovered(m, smp, tok, cache) if hasattr(m, 'reader') else None
+    save_json(dir/'answers.json', jsonable(dict(zero=zero, hits=hits(emb, 10), recovered=back,
+                                                gradients=pulls(m, some))))
+    return found(dir/'answers.json')
 
 def macro(s, y):
     "Mean AUROC over findings of one training."
@@ -199,13 +201,36 @@ def over_both(parts, y, group):
     p = None if len(parts) == 1 else float(2*student.sf(abs(each.mean())/np.sqrt(v+w), df))
     return Interval(float(each.mean()), float(each.mean()-h), float(each.mean()+h), n_units=c, p=p, method='t')
 
-def gains(zero, y, group):
-    "What films add to each number of pairs, over as many steps on pairs alone; and how much more than to the most."
-    def of(n, other): return [(1, zero[f'MMCLIP, {n} pairs and films']), (-1, zero[f'{other}, {n} pairs'])]
-    def less(n): return of(n, 'MMCLIP')+[(-w, x) for w,x in of(SETS[-1], 'MMCLIP')]
-    out = {str(n): {k: over_both(of(n, k), y, group) for k in ('MMCLIP','CLIP')} for n in SETS}
-    for n in SETS[:-1]: out[str(n)][f'more than with {SETS[-1]}'] = over_both(less(n), y, group)
-    return out
+def of_arm(a, k, o, w, y, group):
+    "Scores of an arm over its trainings, zero-shot by wording `w`; `o`: `answers` by seed."
+    ran, o = [found(dir_of(a, k, i)/'scored.json') for i in o], list(o.values())
+    zero = np.stack([x['zero'][w] for x in o])
+    return dict(recovered=[x['recovered'] for x in o if x['recovered']], gradients=[x['gradients'] for x in o],
+                auroc=over_both([(1, zero)], y, group), seeds=[macro(s, y) for s in zero], steps=ran[0]['steps'],
+                seconds=float(np.mean([r['seconds'] for r in ran])), mask=[r['mask'] for r in ran],
+                wordings={w: float(np.mean([macro(x['zero'][w], y) for x in o])) for w in wordings()},
+                **{f'{w}_R@10': seed_bootstrap(np.mean, np.array([x['hits'][w] for x in o]), group=group)
+                   for w in o[0]['hits']})
+
+def gains(got, y, group):
+    """What films add to each number of pairs, over as many steps on pairs alone; and how much more than to the most.
+    Of each difference the trainings that all its runs have."""
+    def of(n, other): return [(1, f'MMCLIP, {n} pairs and films'), (-1, f'{other}, {n} pairs')]
+    def less(n): return of(n, 'MMCLIP')+[(-w, k) for w,k in of(SETS[-1], 'MMCLIP')]
+    out = {str(n): {k: differ(got, of(n, k), y, group) for k in ('MMCLIP','CLIP')} for n in SETS}
+    for n in SETS[:-1]: out[str(n)][f'more than with {SETS[-1]}'] = differ(got, less(n), y, group)
+    return {n: some for n,o in out.items() if (some := {k: v for k,v in o.items() if v})}
+
+def shared(got, names):
+    "Seeds that all these runs were trained with."
+    return sorted(set.intersection(*(set(got[k]) if k in got else set() for k in names)))
+
+def differ(got, parts, y, group):
+    "A sum of runs (sign, name), zero-shot; None where no seed has all of them."
+    if not (seeds := shared(got, [k for _,k in parts])): return None
+    w0 = next(iter(wordings()))
+    both = [(w, np.stack([got[k][i]['zero'][w0] for i in seeds])) for w,k in parts]
+    return vars(over_both(both, y, group)) | dict(seeds=len(seeds))
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
@@ -228,26 +253,24 @@ def main():
     y = np.array([[s.labels.get(c, np.nan) for c in CHEXPERT] for s in smp]); y[(y != 0) & (y != 1)] = np.nan
     keep = [j for j,c in enumerate(CHEXPERT) if c != 'No Finding' and min((y[:,j] == v).sum() for v in (0, 1)) >= 10]
     lab, y = [CHEXPERT[j] for j in keep], y[:,keep]
-    got = {k: scores_of(a, k, range(a.seeds), tok, lab) for k in names}
-    main_w, cache = next(iter(wordings())), ImageCache(a.out/'films', Preset.of('alta-pocket').decode)
-    arms = {}
-    for k in names:
-        ran = [found(dir_of(a, k, i)/'scored.json') for i in range(a.seeds)]
-        zero = got[k][0][main_w]
-        models = [from_pretrained(dir_of(a, k, i)/'model') for i in range(a.seeds)]
-        back = [recovered(m, smp, tok, cache) for m in models if hasattr(m, 'reader')]
-        some = lesions(smp, tok, Preset.of('alta-pocket'), cache, 32)[0]
-        arms[k] = dict(recovered=back, gradients=[pulls(m, some) for m in models],
-                       auroc=over_both([(1, zero)], y, group), seeds=[macro(s, y) for s in zero],
-                       steps=ran[0]['steps'], seconds=float(np.mean([r['seconds'] for r in ran])),
-                       mask=[r['mask'] for r in ran],
-                       wordings={w: float(np.mean([macro(o, y) for o in s])) for w,s in got[k][0].items()},
-                       **{f'{w}_R@10': seed_bootstrap(np.mean, h, group=group) for w,h in got[k][1].items()})
-    diff = {f'{b} - {c}': dict(auroc=over_both([(1, got[b][0][main_w]), (-1, got[c][0][main_w])], y, group))
-            | {f'{w}_R@10': seed_bootstrap(np.mean, got[b][1][w], got[c][1][w], group=group) for w in got[b][1]}
-            for b,c in PAIRS if b in got and c in got}
-    few = [k for k in names if ' pairs' in k]
-    gain = gains({k: got[k][0][main_w] for k in few}, y, group) if few else {}
+    done = {k: [i for i in range(a.seeds) if found(dir_of(a, k, i)/'scored.json')] for k in names}
+    for k,o in done.items():
+        if len(o) < a.seeds: print(f'{k}: {len(o)} of {a.seeds} trainings are there')
+    preset, got, main_w = Preset.of('alta-pocket'), {}, next(iter(wordings()))
+    cache = ImageCache(a.out/'films', preset.decode); some = lesions(smp, tok, preset, cache, 32)[0]
+    for k,i in [(k, i) for k,o in done.items() for i in o]:
+        if time.time()-start > a.seconds: return
+        o = answers(a, k, i, smp, tok, lab, some, cache)
+        o['zero'] = {w: np.array(x) for w,x in o['zero'].items()}
+        got.setdefault(k, {})[i] = o
+    arms = {k: of_arm(a, k, o, main_w, y, group) for k,o in got.items()}
+    diff = {}
+    for b,c in PAIRS:
+        if not (seeds := shared(got, (b, c))): continue
+        def hit(k, w): return np.array([got[k][i]['hits'][w] for i in seeds])
+        diff[f'{b} - {c}'] = dict(auroc=differ(got, [(1, b), (-1, c)], y, group)) | {
+            f'{w}_R@10': seed_bootstrap(np.mean, hit(b, w), hit(c, w), group=group) for w in got[b][seeds[0]]['hits']}
+    gain = gains(got, y, group)
     save_json(a.results/'mmclip.json', jsonable(dict(
         data='phantom, lifelike-easy, 128 px', seeds=a.seeds,
         arguments=dict(val=a.val, test=a.test, epochs=a.epochs, lr=a.lr),
@@ -255,7 +278,8 @@ def main():
         differences=diff, gains=gain, flips=flips({k: o['wordings'] for k,o in arms.items()}),
         provenance=provenance())))
     for k,o in arms.items(): print(f"{k:16} AUROC {o['auroc']}  {o['seconds']:.0f} s")
-    for k,o in diff.items(): print(f"{k:30} {o['auroc']}")
-    for n,o in gain.items(): print(f'films with {n} pairs:', ', '.join(f'over {k} {v}' for k,v in o.items()))
+    def told(o): return f"{o['value']:.3f} [{o['low']:.3f}, {o['high']:.3f}], {o['seeds']} trainings"
+    for k,o in diff.items(): print(f"{k:30} {told(o['auroc'])}")
+    for n,o in gain.items(): print(f'films with {n} pairs:', '; '.join(f'over {k} {told(v)}' for k,v in o.items()))
 
 if __name__ == '__main__': torch.set_num_threads(1); main()

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from medvl.core import CHEXPERT
 from medvl.data.splits import fold_of
 from medvl.eval.classify import classify, labelled
+from medvl.eval.metrics import seed_interval, units_of
 from medvl.eval.retrieval import embed
 from medvl.eval.zeroshot import zeroshot
 from medvl.files import jsonable, provenance, save_json
@@ -32,7 +32,7 @@ from medvl.run.score import Scoring, eval_loader, loaded
 from medvl.run.stages import patients
 from medvl.run.suite import NIH14, SUITE, at_best, flips, prompt_set, wordings
 
-from mmclip import over_both
+from mmclip import macro, without
 
 SYSTEMS = {'MMCLIP, 16x': 'MMCLIP_16x', 'CLIP': 'CLIP', 'CLIP, 16x': 'CLIP_16x', 'random weights': 'random:CLIP'}
 PAIRS = [('MMCLIP, 16x','CLIP'), ('MMCLIP, 16x','CLIP, 16x'), ('CLIP, 16x','CLIP')]
@@ -83,7 +83,7 @@ def asked(a, system, seed, smp, names):
     return out
 
 def one_set(a, name, studies, names, until):
-    "All heads and answers of a set; None where the time is over."
+    "All heads and answers of a set; None where the time is over. With `--score` nothing is trained."
     where, got = a.out/name.replace(' ', '_').replace(',', ''), {}
     for how in a.how.split(','):
         for seed in range(a.seeds):
@@ -95,6 +95,9 @@ def one_set(a, name, studies, names, until):
                 tower, start = tower_of(model, seed=seed), time.time()
                 f = films_of(studies, tower, t); lab = labelled(f.samples, f.rows, list(names))
                 step = Steps(where/f"{system.replace(', ', '_').replace(' ', '_')}-{seed}", tower)
+                there = [(step.dir/f'{how} {p:g} {seed}.json').exists() for p in SHARES]
+                if a.score and how != 'zero' and not all(there):
+                    print(f'{name}: {how}, {system}, seed {seed} was not run', flush=True); continue
                 if how == 'zero': r = step('zero', lambda: asked(a, system, seed, lab.samples, list(names)))
                 else:
                     kw = dict(epochs=a.epochs, lr=5e-4, patience=a.epochs) if how == 'full' else {}
@@ -102,21 +105,30 @@ def one_set(a, name, studies, names, until):
                     r = {p: dict(scores=step(f'{how} {p} {seed}', dict)['test'], lost=list(o['not_learned']),
                                  films=o['subsets'][0]['films']) for p,o in res.items()}
                 if (s := time.time()-start) > 5: print(f'{name}: {how}, {system}, seed {seed}: {s:.0f} s', flush=True)
-                got.setdefault(how, {}).setdefault(system, []).append(r)
+                got.setdefault(how, {}).setdefault(system, {})[seed] = r
     return got, lab
+
+def common(x):
+    "Of each system the trainings that all of them have."
+    seeds = sorted(set.intersection(*map(set, x.values())))
+    return {k: [o[i] for i in seeds] for k,o in x.items()} if seeds else {}
 
 def summary(got, lab):
     "Intervals of a set: scores, differences, wordings."
+    got = {h: x for h,o in got.items() if (x := common(o))}
     y, group = lab.y['test'], [s.group for s in lab.samples['test']]
     def folk(v): return [len({g for g,x in zip(group, c) if x == v}) for c in y.T]
     keep = [j for j,(p,q) in enumerate(zip(folk(1), folk(0))) if min(p, q) >= 5]
     y, out, main = y[:,keep], {}, next(iter(wordings()))
     def scores(rows): return np.array([r['scores'] for r in rows])[...,keep]
-    def table(x): return {k: over_both([(1, s)], y, group) for k,s in x.items()}
-    def pairs(x): return {f'{b} - {c}': over_both([(1, x[b]), (-1, x[c])], y, group)
-                          for b,c in PAIRS if b in x and c in x}
+    inv, c = units_of(len(y), group)
+    def parts(s): return np.array([macro(o, y) for o in s]), np.array([without(o, y, inv, c) for o in s])
+    def table(x): return {k: seed_interval(*parts(s)) for k,s in x.items()}
+    def pairs(x):
+        p = {k: parts(s) for k,s in x.items()}
+        return {f'{a} - {b}': seed_interval(p[a][0]-p[b][0], p[a][1]-p[b][1], None) for a,b in PAIRS if {a, b} <= {*x}}
     zero = {w: {k: scores([r[w] for r in o]) for k,o in got['zero'].items()} for w in wordings()}
-    words = {k: {w: over_both([(1, x[k])], y, group).value for w,x in zero.items()} for k in zero[main]}
+    words = {k: {w: float(np.mean([macro(o, y) for o in x[k]])) for w,x in zero.items()} for k in zero[main]}
     def mean(o, m): v = [r[main][m] for r in o if r[main][m] is not None]; return float(np.mean(v)) if v else None
     out['zero'] = dict(auroc=table(zero[main]), differences=pairs(zero[main]), wordings=words, flips=flips(words),
         lineage={k: {m: mean(o, m) for m in ('best_f1','accuracy_there','f1','accuracy')}
@@ -127,7 +139,7 @@ def summary(got, lab):
             one = next(iter(got[how].values()))
             lost = [sorted(set(r[p]['lost'])) for r in one]
             out.setdefault(how, {})[p] = dict(auroc=table(x), differences=pairs(x), without_an_example=lost,
-                                              films=[r[p]['films'] for r in one])
+                                              films=[r[p]['films'] for r in one], trainings=len(one))
     n = {k: dict(films=len(o), patients=len({s.group for s in o})) for k,o in lab.samples.items()}
     return dict(splits=n, findings=[lab.names[j] for j in keep], **out)
 
@@ -135,7 +147,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('--towers', type=Path, required=True); p.add_argument('--out', type=Path, required=True)
     p.add_argument('--real', type=Path); p.add_argument('--results', type=Path); p.add_argument('--only', default='')
-    p.add_argument('--how', default='zero,linear,full')
+    p.add_argument('--how', default='zero,linear,full'); p.add_argument('--score', action='store_true')
     for k,v in dict(train=260, val=40, test=200, epochs=6, seeds=3).items():
         p.add_argument(f'--{k}', type=int, default=v)
     p.add_argument('--seconds', type=float, default=float('inf'), help='begin nothing new after so many seconds')

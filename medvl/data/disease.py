@@ -23,7 +23,7 @@ from ..core import MedvlError
 from .batch import field, pad_texts
 from .tokens import encode, txt_id
 
-# %% ../../nbs/data/44_disease.ipynb #2e8ca41d
+# %% ../../nbs/data/44_disease.ipynb #283378b1
 @dataclass(frozen=True)
 class Templates:
     "Sentences of labels. Raises `MedvlError` for a template without the placeholder `{name}`."
@@ -39,7 +39,8 @@ class Templates:
     def __post_init__(self):
         for k in ('positive','negative'):
             if '{name}' not in (t := getattr(self, k)):
-                raise MedvlError(f"templates {self.id}: {k!r} is {t!r}, without the placeholder {{name}}")
+                raise MedvlError(f"templates {self.id!r}: {k!r} is {t!r}, without the placeholder {{name}}; "
+                                 "expected a sentence such as 'There is {name}.'")
         if not isinstance(n := self.negatives, int) or n < 0:
             raise MedvlError(f"templates {self.id}: negatives is {n!r}; expected 0, 1, 2, ...")
 
@@ -49,11 +50,15 @@ def load_templates(id_or_path:str|Path='disease-v1' # one that comes with medvl,
     "Templates by name or from a file. Raises `MedvlError` for a file that is absent or has other keys."
     own = Path(id_or_path).suffix == '.json'
     path = Path(id_or_path) if own else files('medvl.data')/'templates'/f'{id_or_path}.json'
-    if not path.is_file(): raise MedvlError(f"no templates {str(id_or_path)!r}")
+    if not path.is_file():
+        known = sorted(o.name.removesuffix('.json') for o in (files('medvl.data')/'templates').iterdir())
+        known = ', '.join(k for k in known if k.startswith('disease'))
+        raise MedvlError(f"no templates {str(id_or_path)!r}; there are {known}, or give a JSON file of your own")
     try:
         d = json.loads(path.read_text(encoding='utf-8')); like = d.pop('like', None)
         return Templates(**(asdict(load_templates(like)) if like else {}) | d)
-    except (json.JSONDecodeError, TypeError) as e: raise MedvlError(f"{path.name} holds no templates: {e}") from e
+    except MedvlError as e: raise MedvlError(f"{path}: {e}") from e
+    except (json.JSONDecodeError, TypeError) as e: raise MedvlError(f"{path} holds no templates: {e}") from e
 
 # %% ../../nbs/data/44_disease.ipynb #9c297978
 def disease_prompt(labels:Mapping[str,float], # 1 present, 0 absent, -1 uncertain, NaN unknown

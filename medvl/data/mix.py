@@ -41,7 +41,7 @@ def one_side(s:Sample, # a sample
     if kind == 'reports': return replace(s, slots=(None,)*len(s.slots), labels={})
     return replace(s, text='', labels=s.labels if kind == 'labels' else {})
 
-# %% ../../nbs/data/45_mix.ipynb #959c8e71
+# %% ../../nbs/data/45_mix.ipynb #0fcd49b8
 @dataclass
 class Source:
     "Unpaired samples of one kind, under the name that the logs use."
@@ -61,13 +61,16 @@ def unpaired(samples:Sequence[Sample], # of a set
     "The samples of a set that need no partner. Raises `MedvlError` for a label without a prompt, or if none is left."
     if kind not in (None, *KINDS): raise MedvlError(f"{name}: kind is {kind!r}; expected {', '.join(KINDS)}")
     def seen(s): return s if kind is None else replace(s, text='') if kind == 'labels' else replace(s, labels={})
-    try: found = [kind_of(seen(s), t) for s in samples]
-    except MedvlError as e: raise MedvlError(f"{name}: {e} (films={name} takes the films without their labels)") from e
+    found = []
+    for s in samples:
+        try: found.append(kind_of(seen(s), t))
+        except MedvlError as e:
+            raise MedvlError(f"{name}, film {s.id!r}: {e} (films=PATH takes the films without their labels)") from e
     n = Counter(found)
     if kind is None:
         if n['reports'] and (n['films'] or n['labels']):
             raise MedvlError(f"{name} holds {n['reports']} reports alone and {n['films']+n['labels']} films without a "
-                             f"report; choose: labels={name}, films={name} or reports={name}")
+                             "report; choose: labels=PATH, films=PATH or reports=PATH")
         kind, take = next((k for k in KINDS if n[k]), None), lambda k: k == kind
     else: take = dict(labels=lambda k: k == 'labels', films=lambda k: k in ('pairs','labels','films'),
                       reports=lambda k: k in ('pairs','reports'))[kind]

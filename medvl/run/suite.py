@@ -20,7 +20,7 @@ from typing import Any
 from .data import read, units
 from .score import Scoring, eval_loader
 
-# %% ../../nbs/run/33_suite.ipynb #7f9b306f
+# %% ../../nbs/run/33_suite.ipynb #54c55d70
 @lru_cache
 def wordings(id:str='wordings-v1' # a file that comes with medvl
             ) -> dict[str,tuple[str,str]]: # name -> sentence that states, sentence that denies
@@ -35,7 +35,7 @@ def wordings(id:str='wordings-v1' # a file that comes with medvl
 def prompt_set(wording:str, # one of `wordings`
                classes:Sequence[str] # labels
               ) -> Any: # a PromptSet
-    "The question of each label. Raises `MedvlError` for an unknown wording."
+    "The prompts of each label. Raises `MedvlError` for an unknown wording."
     from medvl.core import MedvlError
     from medvl.data.disease import load_templates
     from medvl.data.prompts import PromptSet
@@ -45,12 +45,12 @@ def prompt_set(wording:str, # one of `wordings`
     pos, neg = known[wording]
     return PromptSet(f'wording {wording}', 1, {c: dict(pos=[say(pos, c)], neg=[say(neg, c)]) for c in classes})
 
-# %% ../../nbs/run/33_suite.ipynb #80e3514a
+# %% ../../nbs/run/33_suite.ipynb #b862f0ba
 @dataclass(frozen=True)
 class Test:
-    "A set of the suite: its layout, what is asked, and how its reader is told to read."
+    "A set of the suite: its layout, its findings, and the arguments of its reader."
     layout: str  # of `readers.find`
-    classes: tuple[str,...]  # labels
+    classes: tuple[str,...]  # the findings, as labels
     kw: dict = field(default_factory=dict)  # for the reader
 
 NIH14 = ('Atelectasis','Cardiomegaly','Effusion','Infiltration','Mass','Nodule','Pneumonia','Pneumothorax',
@@ -141,14 +141,14 @@ def suite_lines(r:Mapping # of `ask_suite`
     span = f"{num(known[lo])} ({lo}) to {num(known[hi])} ({hi}), spread {known[hi]-known[lo]:.3f}"
     return lines+[f"  AUROC over {len(known)} wordings: {span}"]
 
-# %% ../../nbs/run/33_suite.ipynb #be760447
+# %% ../../nbs/run/33_suite.ipynb #eb33550e
 def flips(scores:Mapping[str,Mapping[str,float]] # model -> wording -> score
          ) -> list[dict]: # a, b, and the wordings under which each is ahead; empty: one order for all
-    "Pairs of models whose order depends on the wording. Raises `MedvlError` for models that were asked differently."
+    "Pairs of models whose order depends on the wording. Raises `MedvlError` where the models have other wordings."
     from medvl.core import MedvlError
     names = list(scores)
     if len({frozenset(o) for o in scores.values()}) > 1:
-        raise MedvlError("the models were not asked with the same wordings: "
+        raise MedvlError("the models were not scored with the same wordings: "
                          + '; '.join(f"{k}: {', '.join(sorted(o))}" for k,o in scores.items()))
     out = []
     for i,a in enumerate(names):

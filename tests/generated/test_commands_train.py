@@ -106,7 +106,7 @@ lack = 'CLIP has no term for films alone (more-films); it takes films with label
 for args, want in [(['align','clip',three[1]], lack),
                    (['align','gloria',three[0]], '--set positives=true'),
                    (['align','clip','--ratio','1:1'], '--ratio and --templates need --unpaired'),
-                   (['align','clip',f'--unpaired=labels={odd}'], "odd-labels: label 'Gout' has no prompt"),
+                   (['align','clip',f'--unpaired=labels={odd}'], "label 'Gout' has no prompt"),
                    (['align','clip',three[0],'--templates',root/'mine.json'], "without the placeholder {name}"),
                    (['align','clip',three[0],'--ratio','1'], "ratio is '1'; expected 2 positive numbers"),
                    (['pretrain','mrm',three[1]], 'MRM has no term for films alone')]:

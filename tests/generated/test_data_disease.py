@@ -28,10 +28,12 @@ t = load_templates()
 print(t.id, t.version, len(t.names), 'labels;', t.positive, t.negative, t.none)
 test_fail(lambda: Templates('mine', 1, 'There is it.', 'no {name}', 'nothing', {}),
           contains="'positive' is 'There is it.', without the placeholder {name}")
-test_fail(lambda: load_templates('disease-v9'), contains="no templates 'disease-v9'")
+test_fail(lambda: load_templates('disease-v9'), contains="no templates 'disease-v9'; there are disease-v1, disease")
 with tempfile.TemporaryDirectory() as d:
     (f := Path(d)/'mine.json').write_text('{"id": "mine", "version": 1}')
     test_fail(lambda: load_templates(f), contains='mine.json holds no templates')
+    f.write_text('{"like": "disease-v1", "positive": "There is it."}')
+    test_fail(lambda: load_templates(f), contains="mine.json: templates 'disease-v1': 'positive' is 'There is it.'")
     f.write_text('{"like": "disease-v1", "id": "mine", "version": 1, "none": "Normal."}'); load_templates.cache_clear()
     test_eq(load_templates(f), replace(t, id='mine', none='Normal.'))
 test_fail(lambda: replace(t, negatives=-1), contains='negatives is -1')

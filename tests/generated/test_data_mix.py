@@ -47,10 +47,10 @@ test_eq([len(unpaired(every, 'A', k).samples) for k in ('films','reports')], [3,
 test_eq(unpaired(every, 'A', 'reports').samples[0].text, pair.text)
 test_fail(lambda: unpaired([pair], 'A'), contains='A has no unpaired sample: of 1 samples 1 are pairs')
 test_fail(lambda: unpaired([bare], 'A', 'labels'), contains='A has no films with labels')
-test_fail(lambda: unpaired([film, note], 'A'), contains='choose: labels=A, films=A or reports=A')
+test_fail(lambda: unpaired([film, note], 'A'), contains='choose: labels=PATH, films=PATH or reports=PATH')
 test_fail(lambda: unpaired([film], 'A', 'both'), contains="kind is 'both'")
 odd = replace(film, labels={'Gout': 1})
-test_fail(lambda: unpaired([odd], 'A'), contains="A: label 'Gout' has no prompt")
+test_fail(lambda: unpaired([odd], 'A'), contains="label 'Gout' has no prompt")
 test_eq(unpaired([odd], 'A', 'films').samples[0].labels, {})                  # as the message says
 
 # %% [12] Whether a method can use it

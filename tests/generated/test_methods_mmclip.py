@@ -153,9 +153,11 @@ def saved(name): return json.loads(p.read_text()) if (p := Path(f'../../results/
 def table(head, rows):
     return Markdown('\n'.join(f"| {' | '.join(map(str, o))} |" for o in [head, ['---']*len(head), *rows]))
 def span(v): return f"{v['value']:.3f} [{v['low']:.3f}, {v['high']:.3f}]"
-r = saved('mmclip'); print(r['seeds'], 'trainings of each;', r['test']); R = 'image_to_text_R@10', 'text_to_image_R@10'
+r = saved('mmclip'); R = 'image_to_text_R@10', 'text_to_image_R@10'
+main = {k: o for k,o in r['arms'].items() if ' pairs' not in k}                   # those of 300 pairs
+print({len(o['seeds']) for o in main.values()}, 'trainings of each;', r['test'])
 table(['run', 'zero-shot AUROC', 'film to text R@10', 'text to film R@10', 'steps'],
-      [[k, *(span(o[m]) for m in ('auroc',*R)), o['steps']] for k,o in r['arms'].items()])
+      [[k, *(span(o[m]) for m in ('auroc',*R)), o['steps']] for k,o in main.items()])
 
 # %% [36] Results on phantom patients
 from medvl.run.page import stands
@@ -172,8 +174,8 @@ x, y = list(range(len(many))), [r['arms'][k]['auroc'] for k in many.values()]
 err = [[o['value']-o['low'] for o in y], [o['high']-o['value'] for o in y]]
 axs[0].errorbar(x, [o['value'] for o in y], err, fmt='o-', capsize=3, label='MMCLIP')
 axs[0].axhline(r['arms']['CLIP']['auroc']['value'], c='.5', ls=':', label='CLIP, pairs alone')
-axs[0].set_xticks(x, [f"{n*r['pairs']:,}" for n in many]); axs[0].legend(fontsize=7)
-axs[0].set(xlabel=f"unpaired films beside {r['pairs']} paired studies", ylabel='zero-shot AUROC')
+axs[0].set_xticks(x, [f"{n*300:,}" for n in many]); axs[0].legend(fontsize=7)
+axs[0].set(xlabel='unpaired films beside 300 paired studies', ylabel='zero-shot AUROC')
 for k in [o for o in ('MMCLIP','random patches','MMCLIP, 16x') if o in r['arms']]:
     m, all_steps = r['arms'][k]['mask'], r['arms'][k]['steps']
     at, m = [i/all_steps for i,_ in m[0]], [[v for _,v in o] for o in m]
@@ -193,33 +195,109 @@ assert best == sorted(best); test_eq([round(v, 2) for v in best], [.57,.66,.69,.
 far = {(k,m) for k,o in r['differences'].items() for m in R if stands(o[m]) != 'not distinguishable'}
 test_eq(far, {(f'MMCLIP, {a}x - MMCLIP{b}', R[0]) for a,b in ((4,''), (16,''), (16,', 1x'))})
 
-# %% [41] How hard each term pulls
-g = {k: o['gradients'][0] for k,o in r['arms'].items()}
+# %% [41] Few and many pairs
+few = {k: [n for n in (75, 300, 1200) if k.format(n) in r['arms']]
+       for k in ('MMCLIP, {} pairs and films', 'MMCLIP, {} pairs', 'CLIP, {} pairs')}
+fig, ax = plt.subplots(figsize=(4.6, 2.7), dpi=75)
+for i,(k,ns) in enumerate(few.items()):
+    y = [r['arms'][k.format(n)]['auroc'] for n in ns]
+    err = [[o['value']-o['low'] for o in y], [o['high']-o['value'] for o in y]]
+    ax.errorbar([n*1.04**(i-1) for n in ns], [o['value'] for o in y], err, fmt='o-', ms=4, capsize=3,
+                label=k.format('').replace(' ,', ',').replace('  ', ' '))
+ax.set(xscale='log', xlabel='paired studies', ylabel='zero-shot AUROC')
+ax.set_xticks([75,300,1200], ['75','300','1,200'])
+ax.minorticks_off(); ax.legend(fontsize=7); plt.tight_layout(); plt.show()
+name = {'MMCLIP': 'over MMCLIP on pairs alone', 'CLIP': 'over CLIP on pairs alone'}
+table(['pairs', 'gain of 1,200 films', 'zero-shot AUROC', 'p', 'trainings'],
+      [[n, name.get(k, k), span(v), f"{v['p']:.3f}", v['seeds']] for n,o in r['gains'].items() for k,v in o.items()])
+
+# %% [43] Few and many pairs
+g = r['gains']; assert all(stands(o['MMCLIP']) == 'ahead' for o in g.values())
+test_eq([round(o['MMCLIP']['value'], 2) for o in g.values()], [.12,.06,.15])
+assert all(g[n]['more than with 1200']['value'] < 0 for n in ('75','300'))
+test_eq([round(r['arms'][f'MMCLIP, {n} pairs']['auroc']['value'], 2) for n in (75,300,1200)], [.59,.64,.56])
+
+# %% [45] How hard each term pulls
+g = {k: o['gradients'][0] for k,o in main.items()}
 table(['run', 'glob', 'mim', 'mlm'], [[k, *(f"{o[t]:.4f}" if t in o else '-' for t in ('glob','mim','mlm'))]
                                       for k,o in g.items()])
 
-# %% [43] What comes back of hidden words
+# %% [47] What comes back of hidden words
 kinds, rows = ('side','finding','severity'), []
-for k,o in r['arms'].items():
+for k,o in main.items():
     for kind in kinds if o['recovered'] else ():
         m = {how: sum(x[kind][how] for x in o['recovered'])/len(o['recovered']) for how in ('own','another','none')}
         rows.append([k, kind, o['recovered'][0][kind]['words'], *(f'{v:.3f}' for v in m.values())])
 table(['run', 'words', 'number', 'own film', "another patient's", 'no film'], rows)
 
-# %% [45] Wordings
-names = list(next(iter(r['arms'].values()))['wordings'])
+# %% [49] Wordings
+names = list(next(iter(main.values()))['wordings'])
 table(['run', *names, 'spread'], [[k, *(f"{o['wordings'][w]:.3f}" for w in names),
-      f"{max(o['wordings'].values())-min(o['wordings'].values()):.3f}"] for k,o in r['arms'].items()])
+      f"{max(o['wordings'].values())-min(o['wordings'].values()):.3f}"] for k,o in main.items()])
 
-# %% [46] Wordings
-n = len(r['arms']); print(f"{len(r['flips'])} of {n*(n-1)//2} pairs of runs change their order with the wording:")
-for f in r['flips']: print(f"  {f['a']} / {f['b']}: the first is ahead with {', '.join(f['a_ahead'])}")
-more = {k for k in r['arms'] if 'x' in k.split(', ')[-1] or 'disease' in k}
-assert all((f['a'] in more) == (f['b'] in more) for f in r['flips'])
-spread = {k: max(w.values())-min(w.values()) for k,o in r['arms'].items() for w in [o['wordings']]}
+# %% [50] Wordings
+n, turned = len(main), [f for f in r['flips'] if {f['a'], f['b']} <= main.keys()]
+print(f"{len(turned)} of {n*(n-1)//2} pairs of runs change their order with the wording:")
+for f in turned: print(f"  {f['a']} / {f['b']}: the first is ahead with {', '.join(f['a_ahead'])}")
+more = {k for k in main if 'x' in k.split(', ')[-1] or 'disease' in k}
+assert all((f['a'] in more) == (f['b'] in more) for f in turned)
+spread = {k: max(w.values())-min(w.values()) for k,o in main.items() for w in [o['wordings']]}
 assert spread['CLIP, 16x'] < spread['CLIP, 16x, disease-v1']
 
-# %% [48] Results on real films
+# %% [52] Zero-shot and fine-tuned on five sets
+sets = saved('mmclip_sets'); S = sets['sets']
+def spans(v): return span(v) if v['low'] is not None and v['low'] == v['low'] else f"{v['value']:.3f}"
+def films(o): return f"{o['splits']['test']['films']} ({o['splits']['test']['patients']})"
+who = ['MMCLIP, 16x','CLIP, 16x','CLIP']
+def words(o, k): w = o['zero']['wordings'][k].values(); return f"{max(w)-min(w):.3f}"
+table(['set', 'test films (patients)', 'findings', *who, 'spread over wordings'],
+      [[k, films(o), len(o['findings']), *(spans(o['zero']['auroc'][w]) for w in who),
+        ' / '.join(words(o, w) for w in who)] for k,o in S.items()])
+
+# %% [54] Zero-shot and fine-tuned on five sets
+def four(o, w):
+    v = o['zero']['lineage'][w]; return ['-' if v[m] is None else f'{v[m]:.3f}' for m in v]
+table(['set', 'towers', 'highest F1', 'accuracy there', 'F1, threshold of validation', 'accuracy there'],
+      [[k, w, *four(o, w)] for k,o in S.items() for w in who])
+
+# %% [56] Zero-shot and fine-tuned on five sets
+def rows(how, names):
+    return [[k, f'{float(p):.0%}', ', '.join(map(str, x['films'])), x['trainings'],
+             *(spans(x['auroc'][w]) if w in x['auroc'] else '-' for w in names)]
+            for k,o in S.items() for p,x in o.get(how, {}).items()]
+four_of = [*who, 'random weights']
+table(['linear probe', 'labels', 'films', 'trainings', *four_of], rows('linear', four_of))
+
+# %% [57] Zero-shot and fine-tuned on five sets
+table(['fine-tuned', 'labels', 'films', 'trainings', *who], rows('full', who))
+
+# %% [58] Zero-shot and fine-tuned on five sets
+for k,o in S.items():
+    lost = [', '.join(x) or 'none' for x in o['linear']['0.01']['without_an_example']]
+    print(f"{k}: without an example in 1 %, by draw: {'; '.join(lost)}")
+
+# %% [60] Zero-shot and fine-tuned on five sets
+def zero_of(k, pair): return stands(S[f'phantom as {k}']['zero']['differences'][pair])
+a, b, c = 'MMCLIP, 16x - CLIP', 'CLIP, 16x - CLIP', 'MMCLIP, 16x - CLIP, 16x'
+test_eq([zero_of('CheXpert', a), zero_of('CheXpert', b), zero_of('ChestX-ray14', b)], ['ahead']*3)
+rest = [o for k,o in S.items() if k not in ('phantom as CheXpert', 'phantom as ChestX-ray14')]
+same = 'not distinguishable'; assert all(stands(v) == same for o in rest for v in o['zero']['differences'].values())
+assert all(stands(x['differences'][c]) == same for o in S.values() for x in (o['zero'], *o['linear'].values()))
+def near(v, *want): test_eq([round(x, 2) for x in v], list(want))
+o = S['phantom as CheXpert']; z, p = o['zero'], o['linear']
+near([z['auroc'][w]['value'] for w in who], .82, .82, .65)
+near([p['1']['auroc'][w]['value'] for w in who], .85, .85, .83)
+near([f(z['wordings'][w].values()) for w in ('CLIP','CLIP, 16x') for f in (min, max)], .24, .73, .7, .82)
+near([p['0.1']['auroc'][w]['value']-p['0.1']['auroc']['random weights']['value'] for w in who], .12, .12, .09)
+for k in ('RSNA','COVIDx'):
+    o = S[f'phantom as {k}']
+    assert all(v['low'] < .5 for x in (o['zero'], *o['linear'].values()) for v in x['auroc'].values())
+near([S['real ChestX-ray14, 64 px']['zero']['auroc'][w]['value'] for w in who], .56, .58, .46)
+near([S['paediatric pneumonia']['linear']['1']['auroc']['random weights']['value']], .93)
+o = S['phantom as ChestX-ray14']; near([o[h]['1']['auroc'][who[0]]['value'] for h in ('full','linear')], .62, .77)
+test_eq([k for k,o in S.items() if 'full' in o], ['phantom as ChestX-ray14'])
+
+# %% [62] Results on real films
 q = saved('mmclip_real')
 def num(v): return f'{v:.3f}' if isinstance(v, float) else ', '.join(f'{x:.3f}' for x in v)
 def real(q):
@@ -231,18 +309,18 @@ def real(q):
     return table(head, [[k, *(num(o[m]) for m in keys)] for k,o in q['runs'].items()])
 real(q)
 
-# %% [50] Results on real films
+# %% [64] Results on real films
 p, u = (q['runs'][k] for k in ('pairs','unpaired'))
 assert all(b > a for a,b in zip(p['nih'], u['nih'])) and not all(b > a for a,b in zip(p['covid'], u['covid']))
 test_eq([round(sum(o['nih'])/5, 2) for o in (p, u)], [.48,.63])
 assert all(stands(o) == 'not distinguishable' for o in q['differences'].values())
 
-# %% [52] What a step costs
+# %% [66] What a step costs
 w = saved('mmclip_step')['ways']
 table(['', "time, CLIP's = 1", "multiply-adds, CLIP's = 1"],
       [[k, f"{o['times']:.2f}", f"{o['work']:.2f}"] for k,o in w.items()])
 
-# %% [55] Checks at length
+# %% [69] Checks at length
 m, b = made(), six; s = m.sides(b); score = m.scores_of(s)
 test_eq(score.requires_grad, False); test_eq(top_patches(score, .5)[1].sum(1).tolist(), [8]*6)
 m.train();
@@ -254,7 +332,7 @@ assert ((labels == -100) | (b['term'] >= 0))[:4].all()
 for kw in (dict(stage='input'), dict(guide='random'), dict(entities=False), dict(score='shared')):
     test_eq(all(v.isfinite() for v in made(**kw)(b).terms.values()), True)
 
-# %% [57] Checks at length
+# %% [71] Checks at length
 text_only = {k: b[k][:4] for k in ('txt','txt_msk','word','term')}
 test_eq(m(text_only).n, dict(glob=0, prompt=0, mim=0, mlm=4))
 test_eq(m(dict(img=b.img, img_msk=b.img_msk)).n, dict(glob=0, prompt=0, mim=6, mlm=0))
@@ -264,7 +342,7 @@ test_fail(lambda: m({k: v for k,v in b.items() if k != 'term'}), contains="MMCLI
 test_fail(lambda: made(stage='late'), contains="stage is 'late'")
 test_fail(lambda: made(text=bert | dict(hidden_size=48))(b), contains='need a common space')
 
-# %% [59] Checks at length
+# %% [73] Checks at length
 from dataclasses import replace
 from medvl.data.report import Mention
 said = 'The heart is normal. Small left effusion.'
@@ -277,14 +355,14 @@ for how in ({}, dict(train=True, shuffle_sentences=True)):
     words = [tok.decode(t[h]) for t,h in zip(x.txt, hide)]; print(words)
     test_eq(words[0], 'effusion'); assert 'left' in words[1] and 'small' in words[1].lower()
 
-# %% [61] Checks at length
+# %% [75] Checks at length
 off = made(weights=dict(prompt=0, mim=0, mlm=0))
 torch.manual_seed(0); clip = CLIP(vision=vit, text=bert, size=32, dim=16)
 logs = [train_toy(o, b, 10, 1e-3, bs=6) for o in (off, clip)]
 test_eq(logs[0], logs[1]); test_eq(off.state_dict().keys(), clip.state_dict().keys())
 assert all(torch.equal(a, c) for a,c in zip(off.state_dict().values(), clip.state_dict().values()))
 
-# %% [63] Checks at length
+# %% [77] Checks at length
 import tempfile
 from dataclasses import asdict
 from medvl.data.batch import dataloaders

@@ -46,7 +46,7 @@ for k in SUITE:
     assert test and not {s.group for s in test} & {s.group for s in val}
 with quiet: test_eq(parts_of('chestxray14', dirs['chestxray14'])[0][0].labels.keys() >= set(NIH14), True)
 one = next(s for s in made if s.split == 'test' and s.frontals)
-test, _, how = parts_of('rsna', [replace(one, labels={'No Finding': 1.})])       # no finding: none of those asked
+test, _, how = parts_of('rsna', [replace(one, labels={'No Finding': 1.})])       # no finding: all are absent
 test_eq((test[0].labels['Pneumonia'], how), (0., 'none'))
 test_fail(lambda: parts_of('mimic', root), contains="no set 'mimic' in the suite; there are chestxray14")
 test_fail(lambda: parts_of('covidx', [replace(one, labels={'Edema': 1.})]),
@@ -75,5 +75,5 @@ from medvl.run.suite import (flips)
 test_eq(flips(dict(x=dict(p=.7, q=.5), y=dict(p=.6, q=.6), z=dict(p=.1, q=.1))),
         [dict(a='x', b='y', a_ahead=['p'], b_ahead=['q'])])
 test_eq(flips(dict(x=dict(p=.7, q=.5), y=dict(p=.6, q=.4))), [])
-test_fail(lambda: flips(dict(x=dict(p=1), y=dict(q=1))), contains='not asked with the same wordings')
+test_fail(lambda: flips(dict(x=dict(p=1), y=dict(q=1))), contains='not scored with the same wordings')
 tmp.cleanup()

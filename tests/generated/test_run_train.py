@@ -79,7 +79,7 @@ from medvl.run.train import (sources_of, annotated, with_sources, work_of)
 from medvl.run.train import (chooser, chosen)
 
 # %% [24] One training
-from medvl.run.train import (accumulated, in_words)
+from medvl.run.train import (accumulated, LEFT_OUT, in_words)
 
 # %% [25] One training
 from medvl.run.train import (train)
