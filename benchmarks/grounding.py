@@ -64,8 +64,10 @@ SYSTEMS = {'GLoRIA': (GLoRIA, dict(mean=True, cls_word=False)), 'PLAN K=0': (PLA
            'PLAN K=2': (PLAN, dict(FAIR, K=2))}
 SWEEP = {'PLAN K=1': (PLAN, dict(FAIR, K=1)), 'PLAN K=3': (PLAN, dict(FAIR, K=3))}
 READ = {'three_looks': dict(K=3), 'no_importance': dict(how='none'), 'mean_importance': dict(how='mean')}
+READS = 'product', 'cosine', 'attention'  # of GLoRIA
 SHOWN = ('cnr','miou','pointing','near')
 PROTO = Protocol('phantom', sigma=.75)
+MADE = provenance()  # before the result files change the working tree
 CLEAR = dict(variety=.5, subtle=0., co=.3, photons=2., pose=.5, typo=0., noise=0.)  # as 'easy', mild findings as well
 AIR = ('opacity','consolidation','pneumonia')  # words for the same shadow
 FINDINGS = ('pleural effusion','edema','airspace','cardiomegaly','atelectasis','pneumothorax','mass','nodule',
@@ -247,14 +249,28 @@ def row(name, g, look=-1, by='macro'):
     t = g.looks[look][by]
     return f"  {name:34s}" + ''.join(f"{str(t[k]):34s}" for k in SHOWN)
 
-def score(systems, records, tok, page=PAGE, proto=PROTO, reads=('product','cosine','attention'), **kw):
-    "Each system, pooled over its seeds; GLoRIA in each of the read-outs `reads`."
+def kept(f, make):
+    "A result from its file, or made now and written, without its maps."
+    if not f.exists():
+        g = make(); part = f.with_suffix('.part'); f.parent.mkdir(exist_ok=True)
+        part.write_text(json.dumps(dict(info=g.info, rows=g.rows))); part.replace(f)
+        return g
+    r = json.loads(f.read_text())
+    return Grounding(r['info'], [summarise(o, 0, 0, (*METRICS,'area')) for o in r['rows']], r['rows'])
+
+def score(systems, records, tok, page=PAGE, proto=PROTO, reads=READS, at=None, **kw):
+    """Each system, pooled over its seeds; GLoRIA in each of the read-outs `reads`. With `at`, a folder for the results
+    of each training, an interrupted run goes on."""
     out = {}
     for name,models in systems.items():
         for read in reads if name.startswith('GLoRIA') else ('',):
-            for m in models: m.read = read
-            runs = [grounding(m, tok, records, page, proto, 64, max_len=64, n_boot=0, progress=False, **kw)
-                    for m in models]
+            runs = []
+            for i,m in enumerate(models):
+                m.read = read
+                def make():
+                    return grounding(m, tok, records, page, proto, 64, max_len=64, n_boot=0, progress=False, **kw)
+                f = re.sub('[^a-z0-9]+', '-', f"{name} {read} {i} {kw.get('control', 'own')}".lower())
+                runs.append(kept(at/f'{f}.json', make) if at else make())
             out[f'{name} {read}'.strip()] = pooled(runs)
     return out
 
@@ -295,7 +311,8 @@ def against(res):
     best, plan = dict.fromkeys((ahead('cnr'), ahead('near'))), [k for k in res if re.match(r'PLAN K=\d$', k)]
     pairs = [(k, o) for k in plan for o in ('PLAN K=0', *best) if k != o]
     pairs += [(k, 'PLAN K=2') for k in res if k.startswith('PLAN K=2,')]
-    equal = 'GLoRIA, equal steps product'
+    sharp, equal = 'GLoRIA, s1=8 product', 'GLoRIA, equal steps product'
+    pairs += [('PLAN K=2', sharp)] if sharp in res else []
     pairs += [(k, equal) for k in res if equal in res and k.startswith('GLoRIA, ') and len(res[k].trainings) == 1]
     def gaps(x, y):
         both = list(zip(res[x].trainings, res[y].trainings))
@@ -325,7 +342,7 @@ def write(a, res, extra, seeds, data, what='grounding', fewer=()):
             **{f'{t}_seeds': each(r[k]) for t,r in extra.items() if k in r and hasattr(r[k], 'trainings')},
             **{f'{t}_unmatched': u for t,r in extra.items() if k in r and (u := r[k].info['unmatched'])},
             args={n: v for n,v in vars(a).items() if n not in ('out','results','figure','name')},
-            provenance=provenance()))
+            provenance=MADE))
 
 def keep(a, name, systems, res, extra, tok, studies, used):
     "The first training of a system, scored as a stage of the demo, as a folder for tools/ship.py."
@@ -380,13 +397,17 @@ def main():
     again = 0 if a.brief else a.noise_seeds
     rough = {k: [train(k, i, dirty, '-noise') for i in range(again)] for k in ('GLoRIA', 'PLAN K=2')}
     if a.train_only: return
-    res = score(systems, records, tok); res |= early(res)
+    kw = dict(at=a.out/'scores')
+    res = score(systems, records, tok, **kw); res |= early(res)
     show(f"{a.seeds} seeds, clean", res, log); compare(res, log)
     for c in res['PLAN K=2'].table['n']:
         log(f"{c} ({res['PLAN K=2'].table['n'][c]})")
         for k,g in res.items(): log(row(k, g, by=c))
-    best = max(res, key=lambda k: res[k].table['macro']['near'].value)
-    if a.figure: log(f'figure: {best}'); grid(res[best].trainings[0], a.figure)
+    best = max((k for k in res if ',' not in k), key=lambda k: res[k].table['macro']['near'].value)
+    if a.figure:  # with maps, which the kept results lack
+        k, read = best.split() if best.startswith('GLoRIA') else (best, '')
+        log(f'figure: {best}')
+        grid(score({k: systems[k][:1]}, records, tok, reads=(read,))[best].trainings[0], a.figure)
     extra, data = {}, f"phantom, {a.difficulty}, {a.train} patients to train, {a.test} to test"
     def more(name, title, got):
         extra[name] = got; show(title, got, log)
@@ -394,18 +415,18 @@ def main():
         if a.results: write(a, res, extra, a.seeds, data, a.name, dict.fromkeys(SWEEP, swept))
     plain = [visible(r) >= a.faint for r in records]
     more('plain', f"{sum(plain)} phrases whose finding shows", {k: part(g, plain) for k,g in res.items()})
-    more('control', "control: the film of another patient", score(systems, records, tok, control=True))
-    more('elsewhere', 'control: nothing in its place', score(systems, records, tok, control='elsewhere'))
+    more('control', "control: the film of another patient", score(systems, records, tok, control=True, **kw))
+    more('elsewhere', 'control: nothing in its place', score(systems, records, tok, control='elsewhere', **kw))
     if a.keep: keep(a, a.keep, systems, res, extra, tok, studies, len(px))
     if a.brief: return
     first = {k: v[:1] for k,v in systems.items()}
     more('first_seed', 'clean, first seed', score(first, records, tok))
     more('film_noise', f"films with grain of {a.film_noise}, first seed",
          score(first, noised(records, a.film_noise), tok))
-    for name,kw in READ.items():
-        for m in systems['PLAN K=2']: vars(m).update(kw)
-        more(name, f"PLAN K=2, read with {kw}", score({'PLAN K=2': systems['PLAN K=2']}, records, tok))
-        for m in systems['PLAN K=2']: vars(m).update({k: m.config[k] for k in kw})
+    for name,change in READ.items():
+        for m in systems['PLAN K=2']: vars(m).update(change)
+        more(name, f"PLAN K=2, read with {change}", score({'PLAN K=2': systems['PLAN K=2']}, records, tok))
+        for m in systems['PLAN K=2']: vars(m).update({k: m.config[k] for k in change})
     if again:
         more('report_noise', f"trained on reports with noise {a.noise}, {a.noise_seeds} seeds",
              score(rough, records, tok))

@@ -128,7 +128,7 @@ def scored(r:dict # a result file
     known = any(f(r) for f in (retrieved, grounded, labelled, probed, counted))
     return {f"{r.get('method', '?')}, {r.get('task', '?')}": r['metrics']} if r.get('metrics') and not known else {}
 
-# %% ../../nbs/eval/50_results.ipynb #b0f11bdd
+# %% ../../nbs/eval/50_results.ipynb #198fabbc
 @dataclass
 class Question:
     "A question about result files, and how its answer is shown."
@@ -160,8 +160,8 @@ QUESTIONS = {
         '*GLoRIA*: the map is the attention of the words, their cosine with the cells, or the product of both. *PLAN* '
         'looks at the film *K* more times; *read at look 0* is trained in the same way and read at the first look. '
         '*Marks* are easily visible shapes, where all systems have the same processor time and those with *equal '
-        'steps* the same number of steps. *Wide cells* see 51 of 64 pixels; *cells as they are* keep the component '
-        'shared by all films.',
+        'steps* the same number of steps. *s1=8* has sharper attention over the cells. *Wide cells* see 51 of 64 '
+        'pixels; *cells as they are* keep the component shared by all films.',
         'methods/21_plan.ipynb', {'cnr': 'CNR', 'miou': 'mIoU', 'pointing': 'pointing', 'near': 'near'}, grounded),
     'labels': Question('Labels read from reports.',
         'The labels are compared with the true state of each phantom patient, all findings together.',
@@ -180,6 +180,7 @@ MORE = {'coverage': 'eval/15_coverage.ipynb',
         'local_loss': 'losses/20_local.ipynb',
         'phantom_calibration': 'phantom/52_calibration.ipynb', 'phantom_speed': 'phantom/50_set.ipynb',
         'reports_phantom': 'eval/65_generate.ipynb', 'place_transfer': 'methods/40_place.ipynb',
+        'place_heads': 'methods/40_place.ipynb', 'fine_tune': 'eval/61_classify.ipynb',
         'temporal': 'eval/33_temporal.ipynb', 'temporal_towers': 'eval/33_temporal.ipynb',
         'mmclip': 'methods/41_mmclip.ipynb', 'mmclip_real': 'methods/41_mmclip.ipynb',
         'mmclip_step': 'methods/41_mmclip.ipynb',
