@@ -2,11 +2,12 @@
 
     OMP_NUM_THREADS=1 python benchmarks/place_transfer.py runs/place --results results/place_transfer.json
 
-Trains each tower of `SYSTEMS` with each seed, and one with the labels of the same films and as many steps. The towers,
-and those of random weights from which supervised training began, are frozen and encode each film once. Heads of one
-size learn each task on the training patients, and are scored on patients that none has seen. Each training and each
-scored task is a file, so a run that was stopped goes on; `--seconds` stops it. Intervals are over patients and seeds,
-differences paired by film and seed."""
+Each of `systems` is trained with each seed, from scratch or, with `--start phantom-mrm`, from the towers of a shipped
+model; and one tower with the labels of the same films in as many passes. They, the start, and towers of random weights
+are frozen and encode each film once. Cells are standardised over the training films. Heads of one size learn each task
+on the training patients, in one cycle of the learning rate, and are scored on patients that none has seen. Each
+training and each scored task is a file, so a run that was stopped goes on; `--seconds` stops it, `--only` and
+`--tasks` do a part. Intervals are over patients and seeds, differences paired by film and seed."""
 import argparse, time
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from scipy.stats import rankdata
 from medvl.core import CHEXPERT, SLOTS, seed_everything
 from medvl.data.batch import sample_loader
 from medvl.data.cache import ImageCache
+from medvl.data.regions import rle_encode
 from medvl.data.tokens import load_tokenizer, train_tokenizer
 from medvl.eval.boxes import find_all, map_of, matches, mean_ap, padded, square_boxes
 from medvl.eval.classify import fine_tune, linear_probe
@@ -26,42 +28,48 @@ from medvl.eval.generate import fit_reports, nearest_reports
 from medvl.eval.metrics import OneClass, seed_interval, units_of
 from medvl.eval.precision import by_finding, labels_of
 from medvl.eval.retrieval import embed
-from medvl.eval.segment import dice, draw_masks, focal_dice, square_masks
+from medvl.eval.segment import CellMaps, cell_scale, dice, draw_masks, focal_dice, square_masks, start_rare
 from medvl.eval.transfer import Tower, features, label_table, random_tower, subset
 from medvl.eval.wording import METRICS, report_counts
 from medvl.files import jsonable, provenance, save_json
 from medvl.models.checkpoint import from_pretrained
 from medvl.models.decoder import ReportDecoder
-from medvl.models.dense import SETRPUP, BoxFinder, as_map
+from medvl.models.dense import SETRPUP, BoxFinder
 from medvl.run.data import units
-from medvl.run.folder import found
+from medvl.run.folder import found, shipped
 from medvl.run.run import Run
-from medvl.run.stages import ALIGNED, FILMS, REPORTS, SAME, chances, hits_of, patients
+from medvl.run.stages import ALIGNED, FILMS, REPORTS, SAME, chances, hits_of, patients, unseen
 from medvl.train.fitting import Pairs, fit_head
 
-TOWERS = dict(vision=FILMS, text=REPORTS, preset='alta-pocket')
-PARTS = dict(TOWERS, width=128, heads=4, hidden=256, positives=True)
-def part(**w): return dict(PARTS, weights=dict(glob=0., pcma=0., alike=0., cce=0.) | w)
-SYSTEMS = {'PLACE': Run('place', model=PARTS, **ALIGNED),
-           'instance loss alone': Run('place', model=part(glob=1.), **ALIGNED),
-           'PCMA alone': Run('place', model=part(pcma=1., alike=.05), **ALIGNED),
-           'correlations alone': Run('place', model=part(cce=1.), **ALIGNED),
-           'CLIP': Run('clip', model=dict(TOWERS, positives=True, film_norm=True), **ALIGNED),
-           'MAE': Run('mrm', per='film', slots='current', **SAME,
-                      model=dict(vision=FILMS, text=REPORTS, decoder=dict(width=128, depth=1, heads=4), zoom=1,
-                                 mask=.75, film_norm=True, weights=dict(img=1., txt=0.), preset='mrm-pocket'))}
-NAMES = [*SYSTEMS, 'supervised', 'random weights']
+SEED = 7  # of the patients; phantom-mrm has seen those of another
+def systems(start=None):
+    "What is compared; name -> Run."
+    towers = dict({} if start else dict(vision=FILMS), text=REPORTS, preset='alta-pocket', positives=True)
+    parts = dict(towers, width=128, heads=4, hidden=256)
+    mae = dict(vision=FILMS, text=REPORTS, decoder=dict(width=128, depth=1, heads=4), zoom=1, mask=.75, film_norm=True,
+               weights=dict(img=1., txt=0.), preset='mrm-pocket')
+    def part(**w): return dict(parts, weights=dict(glob=0., pcma=0., alike=0., cce=0.) | w)
+    def aligned(method, model): return Run(method, report=bool(start), model=model, **ALIGNED)
+    return {'PLACE': aligned('place', parts), 'instance loss alone': aligned('place', part(glob=1.)),
+            'PCMA alone': aligned('place', part(pcma=1., alike=.05)),
+            'correlations alone': aligned('place', part(cce=1.)),
+            'CLIP': aligned('clip', dict(towers, film_norm=True)),
+            'MAE': Run('mrm', per='film', slots='current', **SAME, model=mae)}
+NAMES = [*systems(), 'supervised', 'random weights', 'the start']
 MARKED = ('Pleural Effusion','Consolidation','Cardiomegaly','Edema','Pneumothorax')  # masks and boxes
 SHARES = (.01, .1, 1.)
-HEADS = dict(segmentation=dict(epochs=6, lr=2e-3, bs=32, patience=6),
-             detection=dict(epochs=8, lr=2e-3, bs=32, patience=8),
-             reports=dict(epochs=10, lr=2e-3, bs=32, patience=4, max_len=60))
+HEADS = dict(segmentation=dict(epochs=8, lr=5e-3, bs=32, cycle=True),
+             detection=dict(epochs=8, lr=5e-3, bs=32, cycle=True),
+             reports=dict(epochs=8, lr=2e-3, bs=32, max_len=60, cycle=True))
+BEFORE = dict(epochs=6, lr=2e-3, bs=32, patience=6)  # cells as they are, a bias of zero, a constant rate
 SPLITS = ('train','val','test')
 
 class Bench:
     "Films, labels, masks and boxes of the patients, which all towers share."
     def __init__(self, a):
-        self.a, self.data = a, patients(dict(train=a.patients, val=60, test=a.test), a.film, 7, masks=SPLITS)
+        self.a, self.data = a, patients(dict(train=a.patients, val=60, test=a.test), a.film, SEED, masks=SPLITS)
+        if a.start: unseen(a.start, SEED)
+        self.systems = systems(a.start); self.names = [n for n in NAMES if a.start or n != 'the start']
         self.smp = {k: units(self.data[k], text='impression', need_text=True) for k in SPLITS}
         self.views = {k: [s.slots[0] for s in o] for k,o in self.smp.items()}
         self.group = {k: [s.group for s in o] for k,o in self.smp.items()}
@@ -73,10 +81,22 @@ class Bench:
 
     def tower(self, name, seed):
         "A trained tower, frozen."
-        if name in SYSTEMS: return Tower(from_pretrained(self.dir(name, seed)/'model'), name=name)
-        t = random_tower(self.tower('PLACE', seed), seed)
+        if name in self.systems: return Tower(from_pretrained(self.dir(name, seed)/'model'), name=name)
+        if self.a.start: t = Tower(from_pretrained(shipped()[self.a.start]).vision, 'alta-pocket', name)
+        else: t = self.tower('PLACE', seed)
+        if name == 'random weights' or not self.a.start: t = random_tower(t, seed)
         if name == 'supervised': t.net.load_state_dict(load_file(self.dir(name, seed)/'tower.safetensors'))
         return t
+
+    def start(self, name):
+        "What a training starts from; MRM's method takes a file as MAE has it."
+        if not self.a.start: return None
+        if self.systems[name].aligns(): return str(shipped()[self.a.start])
+        at = self.a.out/'start.safetensors'
+        if not at.exists():
+            net = from_pretrained(shipped()[self.a.start]).vision.net
+            save_file({k: v.contiguous() for k,v in net.state_dict().items()}, at)
+        return at
 
     def dir(self, name, seed): return self.a.out/f"{name.replace(' ', '-')}.{seed}"
     def film_cache(self, tower): return ImageCache(self.a.out/'films', tower.preset.decode)
@@ -88,19 +108,24 @@ class Bench:
                                       square_boxes(v, self.classes, preset)[0]) for k,v in self.views.items()}
         return self.dense[preset]
 
-    def encode(self, tower, name, seed):
-        "Global features and cells of all films, each encoded once."
-        cache, out = self.film_cache(tower), {}
-        for k,v in self.views.items():
-            f = features(tower, v, True, self.a.out/'maps'/f'{name}.{seed}', cache=cache, progress=False)
-            out[k] = f.glob, torch.from_numpy(f.loc[np.arange(len(v))]).flatten(1, 2)
-        return out
+    def shown(self, preset, n=4):
+        "Rows of the first test films of different patients that have two of the masks."
+        several = (self.marks(preset)['test'][0].flatten(2).any(2).sum(1) > 1).nonzero()[:,0].tolist()
+        return list({self.group['test'][i]: i for i in reversed(several)}.values())[::-1][:n]
+
+    def encode(self, tower, name, seed, scaled=True):
+        "Vectors and standardised cells of all films, each encoded once."
+        cache = self.film_cache(tower)
+        got = {k: features(tower, v, True, self.a.out/'maps'/f'{name}.{seed}', cache=cache, progress=False)
+               for k,v in self.views.items()}
+        scale = cell_scale(got['train'].loc) if scaled else None
+        return {k: (f.glob, CellMaps(f.loc, scale)[range(len(f))]) for k,f in got.items()}
 
 def supervised(b, seed):
-    "A tower trained with the labels, from the weights of 'random weights'."
+    "A tower trained with the labels."
     at = b.dir('supervised', seed)/'tower.safetensors'
     if at.exists(): return
-    start = random_tower(b.tower('PLACE', seed), seed)
+    start = b.tower('the start' if b.a.start else 'random weights', seed)
     _, log, m = fine_tune(start, b.smp, b.y, 'full', epochs=b.a.epochs, lr=1e-2, bs=32, patience=b.a.epochs,
                             seed=seed, cache=b.film_cache(start))
     at.parent.mkdir(parents=True, exist_ok=True)
@@ -119,25 +144,26 @@ def classification(b, tower, x, seed):
 
 def retrieval(b, tower, x, seed):
     "What each film finds among the reports, and each report among the films; None for a tower without texts."
-    if tower.name not in SYSTEMS or not SYSTEMS[tower.name].aligns(): return None
+    if tower.name not in b.systems or not b.systems[tower.name].aligns(): return None
     tok, smp = load_tokenizer(b.dir(tower.name, seed)/'model'), b.smp['test']
     dl = sample_loader(smp, tok, tower.preset, 64, b.film_cache(tower), max_len=128, slots=SLOTS[:1])
     return {k: h for k,h in hits_of(embed(tower.net, dl, progress=False), labels_of(smp)).items() if '_T@' not in k}
 
-def maps(x, tower): return {k: as_map(o[1], tower.grid) for k,o in x.items()}
+def maps(x): return {k: o[1] for k,o in x.items()}
 
 def segmentation(b, tower, x, seed):
     "Dice of each test film and finding, by SETR-PUP at half the film's size."
-    x, y = maps(x, tower), {k: o[0] for k,o in b.marks(tower.preset).items()}
-    head = SETRPUP(tower.width_loc, tower.encoder.patch//2, len(MARKED), (32,16,8))
+    x, y = maps(x), {k: o[0] for k,o in b.marks(tower.preset).items()}
+    head = start_rare(SETRPUP(tower.width_loc, tower.encoder.patch//2, len(MARKED), (32,16,8)), y['train'])
     log = fit_head(head, focal_dice, Pairs(x['train'], y['train']), Pairs(x['val'], y['val']), seed=seed,
                    **HEADS['segmentation'])
     drawn = draw_masks(head, x['test'])
-    return dict(dice=np.stack([dice(drawn[:,j], y['test'][:,j]) for j in range(len(MARKED))], 1).round(6), log=log)
+    return dict(dice=np.stack([dice(drawn[:,j], y['test'][:,j]) for j in range(len(MARKED))], 1).round(6), log=log,
+                shown=[[rle_encode(m) for m in drawn[i].numpy()] for i in b.shown(tower.preset)])
 
 def detection(b, tower, x, seed):
     "Boxes of the test films, by FCOS."
-    x, y = maps(x, tower), {k: o[1] for k,o in b.marks(tower.preset).items()}
+    x, y = maps(x), {k: o[1] for k,o in b.marks(tower.preset).items()}
     head = BoxFinder(tower.width_loc, tower.preset.size, tower.encoder.patch, len(MARKED), 32, 1)
     pairs = {k: Pairs(x[k], *padded(y[k])) for k in ('train','val')}
     log = fit_head(head, head.loss, pairs['train'], pairs['val'], seed=seed, **HEADS['detection'])
@@ -148,7 +174,7 @@ def reports(b, tower, x, seed):
     text = {k: [s.text for s in o] for k,o in b.smp.items()}
     tok = train_tokenizer(text['train'], 600)
     def make(d, vocab, **kw): return ReportDecoder(d, vocab, d=96, layers=1, heads=4, ff=192, encoder=1, **kw)
-    def tokens(k): return lambda rows: x[k][1][list(rows)]
+    def tokens(k): return lambda rows: x[k][1][list(rows)].flatten(2).mT
     gen = fit_reports(tokens('train'), text['train'], tokens('val'), text['val'], tok, make, seed=seed,
                       **HEADS['reports'])
     return dict(written=gen.write(tokens('test'), len(text['test']), 64, beam=1), log=gen.log, n_cut=gen.n_cut,
@@ -160,16 +186,17 @@ TASKS = dict(classification=classification, retrieval=retrieval, segmentation=se
 def run(b, until):
     "Train and score what isn't there yet, until the time is over; whether all is done."
     a = b.a; studies = [s for o in b.data.values() for s in o]
-    tok = train_tokenizer([s.text for s in b.smp['train']], 600)
+    tok = load_tokenizer(shipped()[a.start]) if a.start else train_tokenizer([s.text for s in b.smp['train']], 600)
     for seed in a.seeds:
-        for name in NAMES if a.only is None else a.only:
+        for name in b.names if a.only is None else a.only:
             if time.time() > until: return False
-            if name in SYSTEMS:
+            if name in b.systems:
                 seed_everything(seed)
-                r = replace(SYSTEMS[name], data=studies, seed=seed, epochs=a.epochs, cache=a.out/'films')
+                r = replace(b.systems[name], init=b.start(name), data=studies, seed=seed, epochs=a.epochs, lr=a.lr,
+                            cache=a.out/'films')
                 if not (b.dir(name, seed)/'stage.json').exists(): r.train(b.dir(name, seed), tok)
             if name == 'supervised': supervised(b, seed)
-            files = {k: a.out/'scored'/f'{name}.{seed}.{k}.json' for k in TASKS}
+            files = {k: a.out/'scored'/f'{name}.{seed}.{k}.json' for k in a.tasks}
             if all(f.exists() for f in files.values()): continue
             tower = b.tower(name, seed); tower.name = name; x = b.encode(tower, name, seed)
             for k,f in files.items():
@@ -234,7 +261,7 @@ def numbers(b, name, seed):
 def scored(b):
     "Each system's scores with intervals, and the differences to CLIP and PLACE."
     a, num, mgca = b.a, {}, {}                                      # system -> score -> seed: value, without each
-    for name in NAMES:
+    for name in b.names:
         for seed in a.seeds:
             own = numbers(b, name, seed); mgca.setdefault(name, []).append(own['mgca'])
             for k,o in own['scores'].items(): num.setdefault(name, {}).setdefault(k, []).append(o)
@@ -255,6 +282,55 @@ def scored(b):
                 x['written over it'] = vars(seed_interval(w-v, without_w-jack, None))
     return res
 
+def head_seeds(b, names=('random weights',), seed=0):
+    "Dice of films with the mask by two heads on one tower: as they are trained here, and as they were before."
+    out = {}
+    for name in names:
+        tower = b.tower(name, seed); cells = b.encode(tower, name, seed, scaled=False), b.encode(tower, name, seed)
+        y = {k: o[0] for k,o in b.marks(tower.preset).items()}; has = y['test'].flatten(2).any(2).numpy()
+        for how,x in zip(('before','now'), map(maps, cells)):
+            def one(s):
+                torch.manual_seed(s); head = SETRPUP(tower.width_loc, tower.encoder.patch//2, len(MARKED), (32,16,8))
+                if how == 'now': start_rare(head, y['train'])
+                fit_head(head, focal_dice, *(Pairs(x[k], y[k]) for k in ('train','val')), seed=s,
+                         **(HEADS['segmentation'] if how == 'now' else BEFORE))
+                d = draw_masks(head, x['test'])
+                return marked_alone(np.stack([dice(d[:,j], y['test'][:,j]) for j in range(len(MARKED))], 1), has)
+            at = b.a.out/'scored'/f'{name}.{seed}.heads.{how}.json'
+            if not at.exists(): save_json(at, [one(0), one(1)])
+            out.setdefault(name, {})[how] = found(at)
+    return out
+
+def pictures(b, names=('PLACE','CLIP','random weights'), seed=0, least=.3):
+    "What heads drew and found on a few test films, and the truth, on squares of half the film's size and whole."
+    preset = b.tower(names[0], seed).preset; rows = b.shown(preset); masks, boxes = b.marks(preset)['test']
+    def found_on(name, i):
+        o = found(b.a.out/'scored'/f'{name}.{seed}.detection.json')['found'][i]
+        return [[MARKED[c], s, *x] for c,s,x in zip(o['labels'], o['scores'], o['boxes']) if s >= least]
+    drawn = {n: found(b.a.out/'scored'/f'{n}.{seed}.segmentation.json')['shown'] for n in names}
+    return dict(seed=seed, least=least, films=[dict(
+        id=b.views['test'][i].id, true=dict(masks=[rle_encode(m) for m in masks[i].numpy()],
+            boxes=[[MARKED[c], 1., *x] for c,x in zip(boxes[i]['labels'].tolist(), boxes[i]['boxes'].tolist())]),
+        systems={n: dict(masks=drawn[n][k], boxes=found_on(n, i)) for n in names}) for k,i in enumerate(rows)])
+
+def by_seed(b):
+    "Dice of films with the mask and mAP of each system and seed, with intervals over patients."
+    out, dices, (inv, c) = {}, {}, units_of(len(b.smp['test']), b.group['test'])
+    for name in b.names:
+        masks, boxes = b.marks(b.tower(name, b.a.seeds[0]).preset)['test']; has = masks.flatten(2).any(2).numpy()
+        for seed in b.a.seeds:
+            d, o = (found(b.a.out/'scored'/f'{name}.{seed}.{k}.json') for k in ('segmentation','detection'))
+            d = np.array(d['dice']); ap = map_of(matches([tensors(x) for x in o['found']], boxes), len(boxes))
+            v = marked_alone(d, has), np.array([marked_alone(d[inv != i], has[inv != i]) for i in range(c)])
+            dices[name, seed] = v; at = out.setdefault(name, {'Dice, positives': [], 'mAP': []})
+            at['Dice, positives'].append(vars(seed_interval([v[0]], [v[1]])))
+            at['mAP'].append(float(ap(np.arange(len(boxes)))))
+    for (name, seed), (v, jack) in dices.items():
+        w, other = dices['CLIP', seed]
+        if name != 'CLIP':
+            out[name].setdefault('Dice over CLIP', []).append(vars(seed_interval([v-w], [jack-other], None)))
+    return out
+
 def chance(b):
     "What a random order would retrieve."
     t, smp = b.tower('CLIP', b.a.seeds[0]), b.smp['test']
@@ -262,19 +338,27 @@ def chance(b):
     dl = sample_loader(smp, tok, t.preset, 64, b.film_cache(t), max_len=128, slots=SLOTS[:1])
     return chances(embed(t.net, dl, progress=False), labels_of(smp))
 
+def said_of(a):
+    return {k: getattr(a, k) for k in ('patients','test','epochs','film','lr','start')} | dict(seeds=len(a.seeds))
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0]); p.add_argument('out', type=Path)
     for k,n in (('patients', 400), ('test', 300), ('epochs', 8), ('film', 128)):
         p.add_argument(f'--{k}', type=int, default=n)
     p.add_argument('--seeds', type=int, nargs='+', default=[0,1,2]); p.add_argument('--only', nargs='+', choices=NAMES)
+    p.add_argument('--tasks', nargs='*', choices=TASKS, default=list(TASKS), help='none: only train')
+    p.add_argument('--lr', type=float, default=1e-3); p.add_argument('--start', help='a shipped model; none: scratch')
     p.add_argument('--seconds', type=float, default=float('inf'), help='begin nothing new after so many seconds')
-    p.add_argument('--results', type=Path)
+    p.add_argument('--results', type=Path); p.add_argument('--heads', type=Path, help='gets masks and boxes by seed')
     a = p.parse_args(); until = time.time()+a.seconds; b = Bench(a)
-    if not run(b, until) or not a.results: return
-    said = {k: getattr(a, k) for k in ('patients','test','epochs','film')} | dict(seeds=len(a.seeds))
+    if not run(b, until): return
+    if a.heads: save_json(a.heads, jsonable(dict(
+        data='phantom, lifelike-easy', arguments=said_of(a), provenance=provenance(), heads=HEADS, before=BEFORE,
+        head_seeds=head_seeds(b), systems=by_seed(b), pictures=pictures(b))))
+    if not a.results: return
     films = {k: len(o) for k,o in b.smp.items()}
     save_json(a.results, jsonable(dict(
-        data='phantom, lifelike-easy', arguments=said, provenance=provenance(), films=films, findings=b.findings,
+        data='phantom, lifelike-easy', arguments=said_of(a), provenance=provenance(), films=films, findings=b.findings,
         marked=MARKED, heads=HEADS, chance=chance(b), systems=scored(b))))
 
 if __name__ == '__main__': torch.set_num_threads(1); main()

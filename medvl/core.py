@@ -122,13 +122,14 @@ class Out:
     txt: Feat|None = None  # text features in the shared space
     n: dict[str, int|Tensor] = field(default_factory=dict)  # samples that a term is a mean of; not named: the batch
 
-# %% ../nbs/00_core.ipynb #c1cc87ce
+# %% ../nbs/00_core.ipynb #8b553e99
 class Aligner(nn.Module):
     "Base of every method: two encoders into one space, and a `forward` that returns named loss terms."
     weights: dict[str, float] = {}  # weight of each term; a term that is not named weighs 1
     fields: tuple[str, ...] = ('img','txt')  # what a loader has to put into a batch, see `data.batch`
     variants: dict[str, tuple[Any, str]] = {}  # keyword arguments beyond the paper: name -> (default, meaning)
     grounds_by: str = 'glob'  # what stands for a phrase on the film: its 'glob', or the mean over its 'words'
+    glob_sides: int = 1  # 2 where `glob` is the sum of both directions, whose chance is twice ln b; 1: the mean
 
     def encode_image(self,
                      img:Float[Tensor, 'b ...'], # `[b c h w]`, or `[b s c h w]` with slots
@@ -173,8 +174,7 @@ class Aligner(nn.Module):
              ):
         "Other weights than the paper's. Raises `MedvlError` for a term that the method does not have."
         if bad := set(weights or {})-set(self.weights):
-            raise MedvlError(f"{type(self).__name__} has no term {sorted(bad)[0]!r}; its terms: "
-                             f"{', '.join(self.weights)}")
+            raise MedvlError(f"{type(self).__name__} has no term {min(bad)!r}; its terms: {', '.join(self.weights)}")
         self.weights = {**self.weights, **(weights or {})}
 
     def loss(self,

@@ -24,7 +24,7 @@ from ..run.score import (Scoring, ask_retrieval, ask_scores, ask_zeroshot, boxed
 # %% ../../nbs/commands/30_eval.ipynb #64acb9f2
 app = typer.Typer(help='Score a trained model.', **LOOK)
 
-# %% ../../nbs/commands/30_eval.ipynb #0eacc230
+# %% ../../nbs/commands/30_eval.ipynb #f4422a46
 EVAL_DOCS = ('medvl.run.score:Scoring', 'medvl.eval.retrieval:retrieval_report', 'medvl.eval.retrieval:embed',
              'medvl.data.batch:dataloaders', 'medvl.run.data:units', 'medvl.run.data:read')
 
@@ -42,6 +42,7 @@ def eval_retrieval(model:Path=..., # run or folder of the model
     a = settled(opts)
     args = dict(model=model, data=data, out=out, ks=ks, ties=ties, pool=pool, rows=rows)
     said = open_run(out, 'eval retrieval', args|vars(a))
+    from medvl.eval.metrics import explained
     from medvl.eval.retrieval import film_to_text, text_to_film
     m, studies = loaded(model), read(data, a.source, a.splits)[0]
     got = ask_retrieval(m, lambda split: units(studies, a.per, a.text, True, split), a, ks, ties, pool)
@@ -49,7 +50,7 @@ def eval_retrieval(model:Path=..., # run or folder of the model
     chance = ', '.join(f'{k} {x:.3f}' for k, x in rep['chance'].items())
     n = [rep[k] for k in ('n_pairs','n_texts','n_units')]
     typer.echo('{}: {} pairs, {} different texts, {} patients; chance {}'.format(a.split, *n, chance))
-    for k, i in rep['interval'].items(): typer.echo(f"  {k:28s} {i}")
+    typer.echo(explained('\n'.join(f'  {k:28s} {i}' for k, i in rep['interval'].items())))
     if a.embeddings: emb.save(out/'embeddings.npz')
     first = [smp.index(s) for s in {s.text: s for s in reversed(smp)}.values()][::-1] # one query a text
     pick = [first[i*len(first)//min(rows, len(first))] for i in range(min(rows, len(first)))]
@@ -60,7 +61,7 @@ def eval_retrieval(model:Path=..., # run or folder of the model
         save_figure(film_to_text(**show), out/'film_to_text.png')
     close_run(out, 'eval retrieval', said, **facts_of(m[2], dl), retrieval=rep)
 
-# %% ../../nbs/commands/30_eval.ipynb #b4dcca56
+# %% ../../nbs/commands/30_eval.ipynb #a0a64f68
 @command(app, 'zeroshot', 'medvl.eval.zeroshot:zeroshot', *EVAL_DOCS)
 def eval_zeroshot(model:Path=..., # run or folder of the model
                   data:Path=..., # manifest, folder with one, or a known public layout; it is only read
@@ -78,11 +79,12 @@ def eval_zeroshot(model:Path=..., # run or folder of the model
     a, how = settled(opts), dict(protocol=protocol, task=task, tau=tau, uncertain=uncertain, blank=blank)
     args = dict(model=model, data=data, out=out, prompts=prompts, label_column=label_column, **how)
     said = open_run(out, 'eval zeroshot', args|vars(a))
+    from medvl.eval.metrics import explained
     m = loaded(model); ps = prompts_of(m[2], prompts)
     studies = read(data, a.source, a.splits)[0]
     got = ask_zeroshot(m, lambda split: units(studies, a.per, a.text, split=split), a, ps, label_column,
                        val=any(s.split == 'val' for s in studies), **how)
-    typer.echo(str(got.result))
+    typer.echo(explained(str(got.result)))
     for k, x in got.left_out.items(): typer.echo(f"  {k}: {x or 'every film has a label'}")
     if a.embeddings: got.emb.save(out/'embeddings.npz')
     save_figure(got.result.figure(), out/('roc.png' if task == 'multilabel' else 'confusion.png'))

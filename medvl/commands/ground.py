@@ -64,7 +64,7 @@ def ground_film(film:Path=ARG, # DICOM, PNG or JPEG of one film
     save_figure(fig, out); close(fig)
     typer.echo(f"wrote {out}")
 
-# %% ../../nbs/commands/31_ground.ipynb #b0a9fa0c
+# %% ../../nbs/commands/31_ground.ipynb #9ffc02e5
 @command(eval_app, 'grounding')
 def eval_grounding(model:Path=..., # a shipped model, a run, or the folder of one
                    data:Path=..., # manifest, folder with one, or a known public layout; it is only read
@@ -92,6 +92,7 @@ def eval_grounding(model:Path=..., # a shipped model, a run, or the folder of on
     from medvl.data.regions import phrases
     from medvl.eval.gallery import gallery_page
     from medvl.eval.grounding import PROTOCOLS, gallery, grounding, versus
+    from medvl.eval.metrics import explained
     proto = PROTOCOLS[protocol] if sigma is None else replace(PROTOCOLS[protocol], sigma=sigma)
     recs = phrases(read(data, source)[0], None if split == 'all' else split, str.lower if names else None)
     recs = [r for r in recs if r.label not in leave_out and r.view.kind == 'frontal']
@@ -99,7 +100,7 @@ def eval_grounding(model:Path=..., # a shipped model, a run, or the folder of on
     kw = dict(preset=cfg['extra']['preset'], protocol=proto, side=side or None, region=region, bs=bs, n_boot=n_boot,
               max_len=cfg['extra'].get('max_len', 128), seed=seed)
     res = grounding(m, tok, recs, **kw)
-    typer.echo(str(res)); extra = {}
+    typer.echo(explained(str(res))); extra = {}
     if control:
         other = grounding(m, tok, recs, control=True, **kw)
         gain = {k: versus(res, other, k, n_boot=n_boot, seed=seed) for k in ('cnr','miou','pointing')}

@@ -68,7 +68,7 @@ def transfer_classify(model:str=..., # run, shipped name, authors' file, 'random
     close_run(out, 'transfer classify', said, tower=dict(name=tower.name, key=tower.key(), width=tower.width),
               data=f.facts, labels=lab.counts, classification=res)
 
-# %% ../../nbs/commands/33_transfer.ipynb #1d57a55c
+# %% ../../nbs/commands/33_transfer.ipynb #414ba68a
 @command(app, 'report', *TRANSFER_DOCS, 'medvl.run.reporting:Reporting', 'medvl.run.data:read')
 def transfer_report(model:str=..., # run, shipped name, authors' file, 'random', or 'random:' and any of these
                     data:Path=..., # manifest, folder with one, or a known public layout; it is only read
@@ -91,6 +91,8 @@ def transfer_report(model:str=..., # run, shipped name, authors' file, 'random',
     got, views = ask_reports(tower, f, opts, a, own, Steps(out, tower, opts.force)), f.views('test')
     for share, r in got.items():
         typer.echo(f'{float(share):.0%} of the training patients, true reports raw:\n{report_table(r).to_string()}')
+    typer.echo('not computed: METEOR, which needs Java, and RadGraph-F1, which needs the package radeval; see '
+               'medvl.eval.wording')
     true, wrote = reports_of(f, 'test', a), {k: o[0] for k,o in r['reports'].items()}
     write_table(pd.DataFrame(dict(film=[v.id for v in views], true=true) | wrote), out/'reports.csv')
     save_figure(show_reports(views, true, wrote, range(min(4, len(views)))), out/'reports.png')

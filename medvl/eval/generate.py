@@ -9,8 +9,8 @@ Docs: https://medvl.github.io/medvl/eval/generate.html.md"""
 __all__ = ['cached_tokens', 'live_tokens', 'Generator', 'report_ids', 'fit_reports', 'nearest_reports', 'commonest_report',
            'said_and_missed', 'show_reports']
 
-# %% ../../nbs/eval/65_generate.ipynb #21e7ea1b
-import copy, textwrap
+# %% ../../nbs/eval/65_generate.ipynb #0dfa4a11
+import copy, math, textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -96,7 +96,7 @@ def _mean_loss(dec, tokens, ids, bs):
         got = [_loss(dec, tokens, ids, range(i, min(len(ids), i+bs))) for i in range(0, len(ids), bs)]
     return sum(float(x)*n for x,n in got)/sum(n for _,n in got)
 
-# %% ../../nbs/eval/65_generate.ipynb #906db820
+# %% ../../nbs/eval/65_generate.ipynb #0f7eecbf
 def fit_reports(tokens:Callable, # rows -> tokens of the training films
                 texts:Sequence[str], # their reports
                 val_tokens:Callable, val_texts:Sequence[str], # of the validation films
@@ -104,14 +104,15 @@ def fit_reports(tokens:Callable, # rows -> tokens of the training films
                 make:Callable=ReportDecoder.small, # (width, vocabulary, max_len=) -> decoder
                 max_len:int=100, # tokens of a report, marks included
                 epochs:int=60, # at most
-                patience:int=6, # epochs without a better validation loss
+                patience:int=6, # epochs without a better validation loss; with `cycle` all are run
                 bs:int=16, # reports of a step
                 lr:float=1e-3, # rate of the decoder
                 warm:int=50, # steps over which it rises
                 wd:float=.01, # weight decay
                 tower:Tower|None=None, # trained, too (with `live_tokens`); None: frozen
                 tower_lr:float=1e-5, # its rate
-                seed:int=0 # of weights and order
+                seed:int=0, # of weights and order
+                cycle:bool=False # the rates fall to zero over all epochs, as half a cosine
                ) -> Generator:
     "Train a decoder. Raises `MedvlError` for empty reports."
     (ids, n_cut), (val, _) = (report_ids(tok, t, max_len) for t in (texts, val_texts))
@@ -123,7 +124,9 @@ def fit_reports(tokens:Callable, # rows -> tokens of the training films
         if tower is not None: groups.append(dict(params=list(tower.parameters()), lr=tower_lr))
         both = torch.nn.ModuleList([dec, *([] if tower is None else [tower])])
         opt = torch.optim.AdamW(groups, weight_decay=wd)
-        rate = torch.optim.lr_scheduler.LambdaLR(opt, lambda s: min(1., (s+1)/warm))
+        steps = epochs*-(-len(ids)//bs)
+        def factor(s): return min(1., (s+1)/warm)*((1+math.cos(math.pi*s/steps))/2 if cycle else 1.)
+        rate = torch.optim.lr_scheduler.LambdaLR(opt, factor)
         log, best, state = [], 0, None
         for epoch in range(epochs):
             both.train(); seen = []
@@ -135,7 +138,7 @@ def fit_reports(tokens:Callable, # rows -> tokens of the training films
             both.eval()
             log.append(dict(train=float(np.mean(seen)), val=_mean_loss(dec, val_tokens, val, bs)))
             if log[-1]['val'] <= min(o['val'] for o in log): best, state = epoch, copy.deepcopy(both.state_dict())
-            if epoch-best >= patience: break
+            if epoch-best >= patience and not cycle: break
         both.load_state_dict(state)
     return Generator(dec, tok, log, best, n_cut)
 

@@ -203,7 +203,7 @@ class Placed:
         try: return [own | score_map(o, mask, self.protocol) for o in m]
         except OneClass as e: return [own | dict.fromkeys((*METRICS,'area'), np.nan) | dict(reason=str(e))]*len(m)
 
-# %% ../../nbs/eval/21_grounding.ipynb #578c60a0
+# %% ../../nbs/eval/21_grounding.ipynb #7cc29823
 @dataclass
 class Grounding:
     "A grounding result: what was measured, how, and on what."
@@ -225,10 +225,11 @@ class Grounding:
         if i['left_out']: head += f"; {i['left_out']} not computable"
         if i['empty']: head += f"; {i['empty']} empty predictions counted as 0"
         if i['unmatched']: head += f"; {len(i['unmatched'])} without a film for the control left out"
-        lines = [head, f"  {'':26s}{'n':>5s}  " + ''.join(f'{k:24s}' for k in names)]
+        wide = {k: 2+max(len(str(self.table[c][k])) for c in ('macro','mean',*self.table['n'])) for k in names}
+        lines = [head, f"  {'':26s}{'n':>5s}  " + ''.join(f'{k:{wide[k]}s}' for k in names)]
         for c in ('macro','mean',*self.table['n']):
             n = i['phrases'] if c in ('macro','mean') else self.table['n'][c]
-            lines.append(f"  {c[:26]:26s}{n:5d}  " + ''.join(f'{str(self.table[c][k]):24s}' for k in names))
+            lines.append(f"  {c[:26]:26s}{n:5d}  " + ''.join(f'{str(self.table[c][k]):{wide[k]}s}' for k in names))
         if len(self.looks) > 1:
             lines += [f"  look {j}: " + ', '.join(f"{k} {s['macro'][k].value:.3f}" for k in names)
                       for j,s in enumerate(self.looks)]

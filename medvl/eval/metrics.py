@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/eval/metrics.html.md"""
 # %% auto #0
 __all__ = ['TIES', 'FEW', 'MetricError', 'OneClass', 'finite', 'tie_rank', 'ranks', 'recall_at', 'median_rank', 'mrr',
            'chance_recall', 'precision_at', 'edge_hits', 'auroc', 'auprc', 'accuracy', 'f1', 'best_threshold',
-           'cv_threshold', 'Interval', 'resamples', 'units_of', 'jackknife', 'mean_interval', 'bootstrap',
+           'cv_threshold', 'Interval', 'explained', 'resamples', 'units_of', 'jackknife', 'mean_interval', 'bootstrap',
            'auroc_without', 'hanley_mcneil', 'auroc_interval', 'auprc_draws', 'auprc_interval', 'draw_counts',
            'auroc_draws', 'paired_bootstrap', 'seed_bootstrap', 'seed_interval', 'seed_mean']
 
@@ -222,7 +222,7 @@ def cv_threshold(score:Float[np.ndarray, 'n'], # in [0,1]
     acc, fs, thrs = zip(*got)
     return dict(accuracy=float(np.mean(acc)), f1=float(np.mean(fs)), thresholds=list(thrs))
 
-# %% ../../nbs/eval/10_metrics.ipynb #c0eb6f93
+# %% ../../nbs/eval/10_metrics.ipynb #27b61481
 FEW = 10  # units that a score rests on, below which the interval says so
 
 @dataclass
@@ -254,6 +254,12 @@ class Interval:
         p = '' if self.p is None else f" p={self.p:.3f}"
         span = '[no interval]' if np.isnan(self.low) else f"[{self.low:.3f}, {self.high:.3f}]"
         return f"{self.value:.3f} {span}{p}" + ('' if self.few is None else f" few:{self.few:.0f}")
+
+def explained(said:str # what is printed of intervals
+             ) -> str:
+    "The same, and below it what `few` means where it occurs."
+    note = f"  few:N: the score rests on N patients or films, fewer than {FEW}, and its interval is rough"
+    return f'{said}\n{note}' if ' few:' in said else said
 
 def resamples(n:int, # rows
               group:Sequence|None=None, # [n] patient or group of each row; None: rows are independent

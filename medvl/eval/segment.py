@@ -6,7 +6,7 @@ Docs: https://medvl.github.io/medvl/eval/segment.html.md"""
 
 # %% auto #0
 __all__ = ['EMPTY', 'film_mask', 'marked', 'on_square', 'square_masks', 'dice', 'Overlap', 'overlap', 'focal_dice',
-           'as_many_empty', 'Pictures', 'CellMaps', 'draw_masks']
+           'as_many_empty', 'Pictures', 'CellMaps', 'cell_scale', 'start_rare', 'draw_masks']
 
 # %% ../../nbs/eval/62_segment.ipynb #e7b4c615
 from collections.abc import Mapping, Sequence
@@ -137,7 +137,7 @@ def as_many_empty(has:Bool[np.ndarray, 'n'], # whether each training film has a 
     if not len(yes): raise MedvlError(f"none of {len(has)} training films has a mask")
     return np.sort(np.concatenate([yes, np.random.default_rng(seed).permutation(no)[:len(yes)]]))
 
-# %% ../../nbs/eval/62_segment.ipynb #0e2b4475
+# %% ../../nbs/eval/62_segment.ipynb #1000f5dd
 class Pictures:
     "Films as a tower wants them, by batch, for `train.fitting.Pairs`."
     def __init__(self,
@@ -152,11 +152,35 @@ class Pictures:
 
 class CellMaps:
     "Kept cells as pictures, by batch, for `train.fitting.Pairs`."
-    def __init__(self, cells:Any): self.cells = cells # `eval.transfer.Cells`: [n h w d]
+    def __init__(self,
+                 cells:Any, # `eval.transfer.Cells`: [n h w d]
+                 scale:tuple|None=None # of `cell_scale`; None: as they are
+                ): self.cells, self.scale = cells, scale
     def __len__(self) -> int: return len(self.cells)
     def __getitem__(self, i:Sequence[int]) -> Float[Tensor, 'b d h w']:
         "Cells of some films."
-        return torch.from_numpy(np.ascontiguousarray(self.cells[list(i)])).permute(0, 3, 1, 2)
+        x = self.cells[list(i)]
+        if self.scale is not None: x = (x-self.scale[0])/self.scale[1]
+        return torch.from_numpy(np.ascontiguousarray(x)).permute(0, 3, 1, 2)
+
+def cell_scale(cells:Any, # `eval.transfer.Cells` of the training films
+               bs:int=256 # films at a time
+              ) -> tuple[Float[np.ndarray, 'd'], Float[np.ndarray, 'd']]: # mean and deviation of each channel
+    "What makes the channels of a tower's cells equally large, for `CellMaps`; constant channels get deviation 1."
+    n, s1, s2 = 0, 0., 0.
+    for i in range(0, len(cells), bs):
+        x = np.asarray(cells[list(range(i, min(i+bs, len(cells))))], np.float64).reshape(-1, cells.shape[-1])
+        n, s1, s2 = n+len(x), s1+x.sum(0), s2+np.square(x).sum(0)
+    m = s1/n; sd = np.sqrt(np.maximum(s2/n-m**2, 0))
+    return m.astype(np.float32), np.where(sd > 1e-6, sd, 1).astype(np.float32)
+
+def start_rare(net:nn.Module, # a head of `models.dense`, or a `Drawer`
+               masks:Bool[Tensor, 'n c h w'] # of the training films
+              ) -> nn.Module: # the same
+    "Set the last bias so that a head begins with each class's share of pixels, not with a half."
+    p = masks.double().mean((0,2,3)).clamp(1e-4, 1-1e-4)
+    with torch.no_grad(): getattr(net, 'head', net).out.bias.copy_(p.logit())
+    return net
 
 @torch.no_grad()
 def draw_masks(net:nn.Module, # a head, or a `Drawer`

@@ -358,11 +358,12 @@ class WordTower(nn.Module):
 
     def config_dict(self) -> dict: return self.net.config_dict()
 
-# %% ../../nbs/methods/01_dual.ipynb #e9ec7683
+# %% ../../nbs/methods/01_dual.ipynb #0c9bcee5
 class CellsAndWords(DualEncoder):
     "Base of methods that align the words of a report with the cells of a film (GLoRIA, PLAN). Terms: `glob`, `local`."
     weights = {'glob': 1., 'local': 1.}
     fields, cell_norm = ('img','txt','word'), False  # `cell_norm`: see `CellTower`
+    glob_sides = 2
     twins = False  # see `twin_term`
     small_args = DualEncoder.small_args | dict(up=None, layers=2, vision='vit_small_cpu')
 

@@ -88,13 +88,13 @@ def explained(pred:Float[Tensor, 'b n n'], # of the remainder
     "R2 of a prediction against the position mean."
     return 1 - ((rest-pred).square()*keep).sum()/(rest.square()*keep).sum().clamp(min=1e-8)
 
-# %% ../../nbs/methods/40_place.ipynb #ecfd777d
+# %% ../../nbs/methods/40_place.ipynb #ca6629ba
 TARGETS = ('pixel', 'feature')
 
 class PLACE(DualEncoder):
     "PLACE (arXiv 2506.10573), re-implemented from its abstract. Terms: `glob`, `pcma`, `alike`, `cce`; see `weights`."
     weights = {'glob': 1., 'pcma': 1., 'alike': .05, 'cce': 1., 'within': .5, 'cos': 0., 'r2': 0.}
-    fields = ('img','txt','sent')
+    fields, glob_sides = ('img','txt','sent'), 2
     small_args = DualEncoder.small_args | dict(width=192, hidden=512, heads=3)
     variants = dict(pairing=('soft', "sentences and V-PORs: 'soft' or 'hungarian'"),
                     within=(False, 'also contrast the sentences of one report, term `within`'),
@@ -255,7 +255,7 @@ def visible(self,
     full = self.hidden_patch.to(seen.dtype).expand_as(cells)
     return full.scatter(1, idx[...,None].expand_as(seen), seen)
 
-# %% ../../nbs/methods/40_place.ipynb #b2367ae8
+# %% ../../nbs/methods/40_place.ipynb #f644bb97
 @patch_to(PLACE)
 def cce_terms(self,
               film:Float[Tensor, 'b c h w'], # one film a sample
@@ -273,6 +273,11 @@ def cce_terms(self,
     return dict(cce=loss*(self.steps > self.wait), r2=explained(pred, rest, keep).detach())
 
 @patch_to(PLACE)
+def counts(self, *terms:str) -> bool: # whether any of these terms has a weight
+    "Terms without a weight are not computed, except those that are logged beside one that has."
+    return any(self.weights.get(k, 1) for k in terms)
+
+@patch_to(PLACE)
 def forward(self,
             batch:Mapping # img, img_msk, txt, txt_msk, sent; txt_id for `positives`
            ) -> Out: # see `weights`
@@ -282,9 +287,9 @@ def forward(self,
     film, target = first_film(p.img, p.img_msk), self.target(p.txt_id)
     (v, f), (t, g) = self.film_vector(film), self.text_vector(p.txt, p.txt_msk)
     v, t, x = F.normalize(v, dim=-1), F.normalize(t, dim=-1), self.cells(f)
-    os, msk = self.statements(g, sent)
-    terms = dict(glob=self.glob_term(v, t, target)) | self.set_terms(self.observations(x), os, msk, target)
-    terms |= self.cce_terms(film, x, g)
+    (os, msk), terms = self.statements(g, sent), dict(glob=self.glob_term(v, t, target))
+    if self.counts('pcma','alike','within'): terms |= self.set_terms(self.observations(x), os, msk, target)
+    if self.counts('cce'): terms |= self.cce_terms(film, x, g)
     return Out(terms, Feat(v, x, grid=f.grid), Feat(t, os, msk), dict.fromkeys(terms, len(v)))
 
 # %% ../../nbs/methods/40_place.ipynb #e9e782d5

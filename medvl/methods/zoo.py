@@ -300,7 +300,7 @@ def text_vector(self,
     if self.text is None: raise MedvlError(f"{self.name} is a model of films alone: it reads no text")
     return DualEncoder.text_vector(self, txt, msk, word)
 
-# %% ../../nbs/methods/50_zoo.ipynb #188cb0c5
+# %% ../../nbs/methods/50_zoo.ipynb #f1b4d111
 WEIGHTS = '*.pt|*.pth|*.ckpt|*.tar|*.bin|*.safetensors'
 
 @dataclass(frozen=True)
@@ -308,7 +308,7 @@ class Recipe:
     "How a published model is built, read and fed."
     what: str  # in a line
     where: str  # a repository on the hub, or where else the file is
-    licence: str  # of the weights
+    licence: str  # of the weights, or of the code where that is all that is stated
     preset: Preset  # how films are prepared
     parts: Callable = field(repr=False)  # **sizes -> dict of vision, text, head_v, head_t and what else there is
     rules: tuple = field(repr=False)  # for `load_state(rename=...)`
@@ -475,7 +475,7 @@ zoo['medclip-swin'] = Recipe(
     'MedCLIP: Swin-T and ClinicalBERT', parts=_clip(_swin, 'mean', False, MixedBERT), rules=(*_med,
     (r'vision_model\.projection_head\.', 'head_v.'), *swin_names(r'vision_model\.model\.', 'vision.net.')), **_medclip)
 
-# %% ../../nbs/methods/50_zoo.ipynb #07cd48b7
+# %% ../../nbs/methods/50_zoo.ipynb #a26df0f6
 _square = dict(size=224, resize=256, decode=256, mean=.5, std=.5, fit='pad')
 _gloria = r'(?:gloria\.)?'
 zoo['gloria'] = Recipe(
@@ -500,7 +500,7 @@ _mgca_rules = [(r'(prototype_layer|patch_local_atten_layer|word_local_atten_laye
                *((rf'{s}_encoder_q\.{w}_embed\.head\.{i}\.', f'head_{h}.{k}.') for s,o in (('img','v'), ('text','t'))
                  for w,h in (('global', o), ('local', o+'s'))
                  for i,k in ((0,'hidden'), (1,'norm'), (3,'out'), (4,'norm_out')))]
-_mgca_all = dict(where='in files linked in HKU-MedAI/MGCA', licence='Apache-2.0', preset=Preset('mgca', **_square),
+_mgca_all = dict(where='in files linked in HKU-MedAI/MGCA', licence='none stated', preset=Preset('mgca', **_square),
                  tokenizer=BIO, max_len=112, hub=False,
                  fix=partial(_flat, names=r'.*local_embed\.head\.'))
 zoo['mgca-vit'] = Recipe(

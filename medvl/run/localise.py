@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from .downstream import Films, Steps, Transfer, films_of, tower_of
 
-# %% ../../nbs/run/83_localise.ipynb #7dbabdae
+# %% ../../nbs/run/83_localise.ipynb #7580bd3e
 @dataclass
 class Head:
     "Options of a head and its training; defaults as in MGCA's code."
@@ -26,6 +26,7 @@ class Head:
     wd:float = .05  # weight decay
     batch:int = 16  # films of a step
     patience:int = 10  # epochs without a better validation loss
+    cycle:bool = False  # the rate rises and falls to zero over all epochs, and patience ends nothing
     without:Literal['empty','drop'] = 'empty'  # a film without any of the marks is 'empty', or not used: 'drop'
 
 def classes_of(names:Sequence[str] # NAME, or NAME=mark|mark
@@ -56,7 +57,7 @@ def encoder(model:str, # see `tower_of`, or 'scratch:' and a network of timm: ra
         torch.manual_seed(seed); net = VisionTower(arch, size=Preset.of(t.preset).size, in_chans=1)
     return Tower(net.to(default_device()), t.preset, str(model))
 
-# %% ../../nbs/run/83_localise.ipynb #8a0c1a58
+# %% ../../nbs/run/83_localise.ipynb #3f342a7f
 def inputs(tower:Any, # `eval.transfer.Tower`
            films:Films, # of `films_of`
            head:Any, # a module of `models.dense`
@@ -65,17 +66,18 @@ def inputs(tower:Any, # `eval.transfer.Tower`
           ) -> tuple[dict,Any]: # split -> what the head reads, by batch; rows of seeds -> the module that is trained
     "Kept cells and heads, or films and towers with heads."
     import copy
-    from medvl.eval.segment import CellMaps, Pictures
+    from medvl.eval.segment import CellMaps, Pictures, cell_scale
     from medvl.eval.transfer import features
     from medvl.models.dense import Drawer, UNet
     splits = ('train','val','test')
     if not h.whole and not isinstance(head, UNet):
         kw = dict(local=True, bs=t.bs, cache=films.cache, num_workers=t.num_workers)
-        return {k: CellMaps(features(tower, films.views(k), **kw).loc) for k in splits}, lambda net: net
+        cells = {k: features(tower, films.views(k), **kw).loc for k in splits}; scale = cell_scale(cells['train'])
+        return {k: CellMaps(o, scale) for k,o in cells.items()}, lambda net: net
     x = {k: Pictures(films.views(k), tower.preset, films.cache) for k in splits}
     return x, lambda net: Drawer(copy.deepcopy(tower.encoder), net, not h.whole)
 
-# %% ../../nbs/run/83_localise.ipynb #b1a75a2b
+# %% ../../nbs/run/83_localise.ipynb #cfb530b5
 def _films(data, tower, t, h, has):
     return films_of(data, tower, t, keep=None if h.without == 'empty' else lambda s: has(s.slots[0]))
 
@@ -86,7 +88,7 @@ def _taught(make, loss, x, y, rows, h, seed):
     with torch.random.fork_rng(devices=[]): torch.manual_seed(seed); net = make()
     pick = [Part(o, rows) for o in (x['train'], *y['train'])]
     val = Pairs(x['val'], *y['val'])
-    log = fit_head(net, loss(net), Pairs(*pick), val, h.epochs, h.lr, h.wd, h.batch, h.patience, seed)
+    log = fit_head(net, loss(net), Pairs(*pick), val, h.epochs, h.lr, h.wd, h.batch, h.patience, seed, cycle=h.cycle)
     return net, log
 
 def _no_truth(n, what, names):
@@ -117,7 +119,7 @@ def _shares(what, films, names, present, t, one):
             res.setdefault(f'{share:g}', []).append(row)
     return res
 
-# %% ../../nbs/run/83_localise.ipynb #32d5abb0
+# %% ../../nbs/run/83_localise.ipynb #3bf8dbb8
 @dataclass
 class Task:
     "What a transfer task gave."
@@ -143,7 +145,8 @@ def segment(tower:Any, # of `encoder`
            ) -> Task:
     "Train heads that draw, and score the masks of the test films. Raises `MedvlError` for masks that don't fit."
     from medvl.core import MedvlError
-    from medvl.eval.segment import as_many_empty, dice, draw_masks, focal_dice, marked, overlap, square_masks
+    from medvl.eval.segment import (as_many_empty, dice, draw_masks, focal_dice, marked, overlap, square_masks,
+                                    start_rare)
     from medvl.models.dense import seg_head
     every = [m for k in classes.values() for m in k]
     films = _films(data, tower, t, h, lambda v: marked(v, every, boxes))
@@ -159,7 +162,8 @@ def segment(tower:Any, # of `encoder`
         if balanced: rows = rows[as_many_empty(present[rows].any(1), seed)]
         def run():
             goal = {k: [v] for k,v in y.items()}
-            net, log = _taught(lambda: whole(make()), lambda n: focal_dice, x, goal, rows, h, seed)
+            begun = lambda: start_rare(whole(make()), y['train'][rows])
+            net, log = _taught(begun, lambda n: focal_dice, x, goal, rows, h, seed)
             last['masks'] = d = draw_masks(net, x['test'], bs=t.bs)
             each = {c: overlap(d[:,j], y['test'][:,j], group, empty) for j,c in enumerate(classes)}
             rows_of = {c: dice(d[:,j], y['test'][:,j], empty).round(6).tolist() for j,c in enumerate(classes)}

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from .downstream import Films, Steps, Transfer
 
-# %% ../../nbs/run/82_reporting.ipynb #a4c54f7c
+# %% ../../nbs/run/82_reporting.ipynb #f8dde8cf
 @dataclass
 class Reporting:
     "Options of report generation."
@@ -27,6 +27,7 @@ class Reporting:
     vocab:int = 4000  # word pieces at most
     epochs:int = 60  # at most
     patience:int = 6  # epochs without a better validation loss
+    cycle:bool = False  # the rates fall to zero over all epochs, and patience ends nothing
     batch:int = 16  # reports of a training step
     lr:float = 1e-3  # learning rate of the decoder
     beam:int = 3  # width of the search; 1: greedy
@@ -72,7 +73,7 @@ def report_vectors(model:Any, # `run.model.Model`
             got.append(m.encode_text(*part).glob.float().cpu())
     return torch.cat(got)
 
-# %% ../../nbs/run/82_reporting.ipynb #964dde84
+# %% ../../nbs/run/82_reporting.ipynb #6b64badc
 def tokenizer_for(texts:Sequence[str], # training reports
                   a:Reporting # words, rules, vocab
                  ) -> tuple[Any, Callable[[str],str]]: # tokenizer; how a report is prepared for it
@@ -107,7 +108,8 @@ def write_reports_of(tower:Any, # `eval.transfer.Tower`; with `tune` a copy of i
     train, val = ([ready(o) for o in text[k]] for k in ('train','val'))
     make = dict(small=ReportDecoder.small, r2gen=ReportDecoder)[a.size]
     gen = fit_reports(tokens('train'), train, tokens('val'), val, tok, make, a.max_len, a.epochs, a.patience, a.batch,
-                      a.lr, tower=tower if a.tune else None, tower_lr=a.tower_lr, seed=seed)
+                      a.lr, tower=tower if a.tune else None, tower_lr=a.tower_lr, seed=seed,
+                      cycle=a.cycle)
     return dict(reports=gen.write(tokens('test'), len(views['test']), t.bs, beam=a.beam, length=a.length), log=gen.log,
                 best=gen.best, n_cut=gen.n_cut, vocabulary=len(tok), train=len(part.rows), patients=part.patients,
                 decoder=sum(p.numel() for p in gen.dec.parameters()))

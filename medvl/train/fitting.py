@@ -7,7 +7,7 @@ Docs: https://medvl.github.io/medvl/train/fitting.html.md"""
 # %% auto #0
 __all__ = ['Pairs', 'batches', 'KeepBestCB', 'fit_head']
 
-# %% ../../nbs/train/12_fitting.ipynb #b6553ce3
+# %% ../../nbs/train/12_fitting.ipynb #496f3e5d
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from ..core import MedvlError, default_device
 
 from fastai.callback.core import CancelFitException, Callback
 from fastai.callback.progress import ProgressCallback
+from fastai.callback.schedule import ParamScheduler, combined_cos
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
@@ -49,7 +50,7 @@ def batches(data:Any, # `Pairs`, or what indexes alike
     order = RandomSampler(data, generator=g) if shuffle else SequentialSampler(data)
     return DataLoader(data, batch_size=None, sampler=BatchSampler(order, bs, drop))
 
-# %% ../../nbs/train/12_fitting.ipynb #393d5f8a
+# %% ../../nbs/train/12_fitting.ipynb #b46f2e8e
 class KeepBestCB(Callback):
     "Keeps the weights of the lowest validation loss, puts them back at the end, and stops when patience is over."
     order = 65  # after fastai's Recorder
@@ -75,22 +76,24 @@ def fit_head(model:nn.Module, # trained in place; ends in evaluation mode with t
              train:Any, # `Pairs`
              valid:Any, # `Pairs`; its loss decides
              epochs:int=50, # at most
-             lr:float=5e-4, # learning rate, constant: an early end is no other schedule then
+             lr:float=5e-4, # learning rate: constant, as the end may come early; with `cycle` the highest
              wd:float=.05, # weight decay
              bs:int=16, # films of a step
-             patience:int=10, # epochs without a better validation loss
+             patience:int=10, # epochs without a better validation loss; with `cycle` all are run
              seed:int=0, # of the order
-             device:Any=None # where to; None: a GPU where there is one
+             device:Any=None, # where to; None: a GPU where there is one
+             cycle:bool=False # the rate rises and falls to zero over all epochs
             ) -> list[dict]: # epoch, train, valid
-    "Train with AdamW at a constant rate. Raises `MedvlError` for an empty set, or a loss that is not finite."
+    "AdamW at a constant rate, or in one cycle. Raises `MedvlError` for an empty set, or a loss that is not finite."
     for d,what in ((train,'train on'), (valid,'validate on')):
         if not len(d): raise MedvlError(f"no film to {what}")
     model.to(device := torch.device(device or default_device()))
     dls = DataLoaders(batches(train, bs, True, seed, drop=len(train) > bs), batches(valid, bs), device=device)
-    dls.n_inp, keep = 1, KeepBestCB(patience)
+    dls.n_inp, keep = 1, KeepBestCB(epochs if cycle else patience)
     opt = partial(OptimWrapper, opt=torch.optim.AdamW)
     learn = Learner(dls, model, loss, opt, lr, wd=wd, cbs=[keep], path='.')
     learn.remove_cb(ProgressCallback)
     with torch.random.fork_rng(devices=[]), learn.no_logging():
-        torch.manual_seed(seed); learn.fit(epochs)
+        torch.manual_seed(seed)
+        learn.fit(epochs, cbs=[ParamScheduler(dict(lr=combined_cos(.2, lr/25, lr, lr/1e5)))] if cycle else [])
     return keep.rows

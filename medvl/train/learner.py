@@ -244,7 +244,7 @@ def shared_loss(model:Aligner, # not wrapped
     share = dist.get_world_size()*n/total.clamp(min=1)
     return model.loss(replace(out, terms={k: v*o for (k,v),o in zip(out.terms.items(), share)}))
 
-# %% ../../nbs/train/11_learner.ipynb #9f838b7d
+# %% ../../nbs/train/11_learner.ipynb #a5394dc4
 class ChanceCB(Callback):
     "Says once that the term `glob` has stayed at chance, the logarithm of the batch; or, at the end, near it."
     order = 81
@@ -258,7 +258,7 @@ class ChanceCB(Callback):
     def after_epoch(self):
         loss, n = self.terms_cb.train_mean.get('glob'), self.dls.train.bs*world_size()
         if loss is None or rank_distrib() or not bare(self.model).weights.get('glob', 1): return  # not trained on
-        self.last = loss, n
+        loss /= bare(self.model).glob_sides; self.last = loss, n
         self.stuck = self.stuck+1 if loss > math.log(n)-self.margin else 0
         if self.said or self.stuck < self.epochs or self.learn.train_iter < self.steps: return
         self.said = True; self.bar_cb.bar.write(self.says(loss, n))
@@ -270,14 +270,15 @@ class ChanceCB(Callback):
     def unfinished(self, loss:float, n:int, share:float=.8) -> str|None:
         "Said of a contrast that ends above `share` of chance."
         if loss < share*math.log(n): return None
-        return (f"glob ended at {loss:.2f}, with chance at ln {n} = {math.log(n):.2f}: even the training pairs are "
-                "hardly distinguishable. Train longer, and check in log.csv whether another term began far above "
-                "chance")
+        return (f"glob ended at {loss:.2f} a direction, with chance at ln {n} = {math.log(n):.2f}: even the training "
+                "pairs are hardly distinguishable. Train longer, and check in log.csv whether another term began "
+                "far above chance")
 
     def says(self, loss:float, n:int) -> str:
         "What is the matter, and what to try."
         lr = self.opt.hypers[0]['lr']
-        return (f"glob has been at chance for {self.stuck} epochs ({loss:.3f}; ln {n} = {math.log(n):.3f}): "
+        return (f"glob has been at chance for {self.stuck} epochs ({loss:.3f} a direction; ln {n} = "
+                f"{math.log(n):.3f}): "
                 "the model tells no pair from another. Usually the learning rate "
                 f"({lr:.1e} now) is too high at the start and "
                 "all embeddings became alike: try a third of it, or a longer warm-up")

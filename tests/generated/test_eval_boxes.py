@@ -25,7 +25,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from fastcore.test import *
 from medvl.data.study import Box
-from medvl.eval.segment import CellMaps
+from medvl.eval.segment import CellMaps, cell_scale
 from medvl.eval.transfer import Tower, features, random_tower
 from medvl.models.dense import BoxFinder
 from medvl.phantom.fields import with_fields
@@ -88,9 +88,11 @@ goal = {k: square_boxes(o, classes, tower.preset)[0] for k,o in films.items()}
 patients = [s.patient for s in part['test']]
 tmp = tempfile.TemporaryDirectory()
 def boxes_by(t):
-    x = {k: CellMaps(features(t, o, local=True, dir=Path(tmp.name)/t.name).loc) for k,o in films.items()}
+    cells = {k: features(t, o, local=True, dir=Path(tmp.name)/t.name).loc for k,o in films.items()}
+    scale = cell_scale(cells['train']); x = {k: CellMaps(o, scale) for k,o in cells.items()}
     torch.manual_seed(0); net = BoxFinder(t.width_loc, t.preset.size, 16, 3, 32, 1)
-    fit_head(net, net.loss, *(Pairs(x[k], *padded(goal[k])) for k in ('train','val')), 12, 3e-3, device='cpu')
+    both = (Pairs(x[k], *padded(goal[k])) for k in ('train','val'))
+    fit_head(net, net.loss, *both, 12, 5e-3, device='cpu', cycle=True)
     return find_all(net, x['test'])
 found, dull = boxes_by(tower), boxes_by(random_tower(tower)); tmp.cleanup()
 for name,f in (('phantom-mrm', found), ('random', dull)):

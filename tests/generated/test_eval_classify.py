@@ -35,6 +35,7 @@ from medvl.run.downstream import films_of, tower_of
 from medvl.toy import square_sample, toy_vit
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 import json, tempfile, time, warnings
+import pandas as pd
 from pathlib import Path
 
 # %% [7] Probes
@@ -102,10 +103,23 @@ again, _, m = fine_tune(small, take(smp), take(big), 'adapters', epochs=12, lr=5
 test_close(again['test'], out['test'], eps=1e-5); test_ne(m.tower.key(), was)               # the copy is trained
 test_close(label_loss(torch.zeros(2, 2), torch.tensor([[1, np.nan], [0, 1.]])), np.log(2), eps=1e-6)
 
-# %% [22] Scores
+# %% [22] Fine-tuning
+tuned = json.loads(Path('../../results/fine_tune.json').read_text())
+def auroc_of(o, p): return '{value:.3f} [{low:.3f}, {high:.3f}]'.format(**o['shares'][p]['macro']['auroc'])
+pd.DataFrame({k: {'parameters trained': f"{o['trained']:,}", 'seconds': round(o['seconds'], 1),
+                  'AUROC, 10 % of the labels': auroc_of(o, '0.1'), 'AUROC, all labels': auroc_of(o, '1')}
+              for k,o in tuned['how'].items()}).T
+
+# %% [24] Fine-tuning
+ways = {k: [o['shares'][p]['macro']['auroc']['value'] for p in ('0.1','1')] for k,o in tuned['how'].items()}
+assert all(a > b for k,v in ways.items() if k != 'linear' for a,b in zip(ways['linear'], v))
+spent = {k: o['seconds'] for k,o in tuned['how'].items()}; assert 1.5 < spent['full']/spent['head'] < 2.5
+assert all(ways[k][1] < ways['head'][1] for k in ('lora','adapters','layerwise','full'))
+
+# %% [26] Scores
 from medvl.eval.classify import (_without, score_findings, _over, _accuracy)
 
-# %% [24] Scores
+# %% [28] Scores
 rng = np.random.default_rng(0); worst = 0
 for i in range(12):
     n, k = int(rng.integers(12, 60)), 3
@@ -127,7 +141,7 @@ r = score_findings(p[None], np.eye(3)[c], 'abc', range(60), p[None], np.eye(3)[c
 test_close(r['macro']['auroc'].value, roc_auc_score(c, p, multi_class='ovr'))
 test_close(r['macro']['accuracy'].value, (p.argmax(1) == c).mean())
 
-# %% [26] Scores
+# %% [30] Scores
 y = (rng.random((120, 2)) < .4).astype(float); g = np.repeat(np.arange(40), 3)
 s = rng.normal(size=(3, 120, 2))*.6+rng.normal(size=(120, 2))+y
 apart, alike = (score_findings(o, y, 'ab', g, o, y)['macro']['auroc'] for o in (s, s[[0, 0, 0]])); print(apart, alike)
@@ -138,23 +152,23 @@ o = seed_interval([one.value], ref[None]); test_close([one.low, one.high], [o.lo
 y[:,1] = 0; r = score_findings(s, y, 'ab', g, s, y); print(r['not_computable']); test_eq(list(r['findings']), ['a'])
 test_fail(lambda: score_findings(s[...,1:], y[:,1:], 'b', g, s, y), contains='0 patients with it and 40 without')
 
-# %% [28] The whole task
+# %% [32] The whole task
 from medvl.eval.classify import (TUNES, Labels, labelled)
 
-# %% [29] The whole task
+# %% [33] The whole task
 from medvl.eval.classify import (classify, _train, _lost)
 
-# %% [30] The whole task
+# %% [34] The whole task
 from medvl.eval.classify import (efficiency)
 
-# %% [32] Published splits
+# %% [36] Published splits
 from medvl.eval.classify import (Lineage, LINEAGES, lineage)
 
-# %% [33] Published splits
+# %% [37] Published splits
 test_eq(lineage('mgca-rsna').films, (18_678, 4_003, 4_003)); test_fail(lambda: lineage('mgca'), contains='mrm-nih')
 test_eq(lineage('mgca-chexpert').uncertain, dict(zip(CHEXPERT5, ('ones','zeros','zeros','ones','ones'))))
 
-# %% [35] On phantom films
+# %% [39] On phantom films
 saved = json.loads(Path('../../results/place_transfer.json').read_text())['systems']
 def at(k, p): return saved[k][f'AUROC at {p:.0%}']
 curve = {k: {f'{p:g}': dict(macro=dict(auroc=at(k, p))) for p in (.01, .1, 1)}
@@ -162,13 +176,13 @@ curve = {k: {f'{p:g}': dict(macro=dict(auroc=at(k, p))) for p in (.01, .1, 1)}
 ax = efficiency(curve)
 for k in curve: print(f"{k:15}", '  '.join(f"{p:4.0%} {at(k, p)['value']:.3f}" for p in (.01, .1, 1)))
 
-# %% [37] On phantom films
+# %% [41] On phantom films
 def over(n, other, p): o = at(n, p)[f'over {other}']; return (o['low'] > 0)-(o['high'] < 0)
 for p in (.01, .1, 1):
     test_eq([over(n, 'CLIP', p) for n in ('PLACE','supervised','random weights')], [0, 0, -1])
     test_eq([over(n, 'PLACE', p) for n in ('supervised','random weights')], [0, -1])
 
-# %% [39] On phantom films
+# %% [43] On phantom films
 studies = phantom_studies(80, seed=77, size=128, difficulty='easy')
 three = ['Cardiomegaly','Pleural Effusion','Edema','Pneumothorax']; runs = {}
 for name in ('phantom-clip','phantom-mrm','random'):
@@ -178,7 +192,7 @@ for k,r in runs.items(): print(f"{k:13}", '  '.join(f"{float(p):.0%} {o['macro']
 print('trainings of two without an example, at 10 %:', runs['random 0']['0.1']['not_learned'])
 print('Edema in train:', lab.counts['train']['Edema'])
 
-# %% [40] On phantom films
+# %% [44] On phantom films
 assert runs['phantom-clip']['1']['macro']['auroc'].value > runs['random 0']['1']['macro']['auroc'].value
 other = dict(runs, other={'1': dict(lineage='mgca-rsna')})
 test_fail(lambda: efficiency(other), contains='different splits: own, mgca-rsna')

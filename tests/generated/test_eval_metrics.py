@@ -149,7 +149,7 @@ print(f"accuracy on noise, 60 films: threshold from validation {honest:.3f}, fro
 assert abs(honest-.5) < .02 and flattered > .55
 
 # %% [40] Intervals: films of one patient are not independent
-from medvl.eval.metrics import (FEW, Interval, resamples, units_of)
+from medvl.eval.metrics import (FEW, Interval, explained, resamples, units_of)
 
 # %% [42] Intervals: films of one patient are not independent
 from medvl.eval.metrics import (_spread, jackknife, _mean_without, mean_interval)
@@ -162,6 +162,7 @@ ci = mean_interval(x); s = x.std(ddof=1)/np.sqrt(20)*student.ppf(.975, 19)      
 test_close([ci.low, ci.high], [.4-s, .4+s])
 print('8 of 20:', mean_interval(x, bounds=(0,1)), '| 20 of 20:', mean_interval(np.ones(20), bounds=(0,1)))
 one = mean_interval([.1,.9], ['a','a']); test_eq((one.n_units, str(one)), (1, '0.500 [no interval] few:1'))
+test_eq(explained('a 0.5 few:1').count('\n'), 1); test_eq(explained('a 0.5'), 'a 0.5')
 rare = mean_interval(np.r_[np.ones(3), np.zeros(297)], bounds=(0,1)); test_close(rare.few, 3, eps=.1)   # three hits
 test_eq(mean_interval(np.random.default_rng(0).random(300)).few, None)
 test_fail(lambda: mean_interval([1,2], ['a']), contains='group has 1 entries, the data 2 rows')

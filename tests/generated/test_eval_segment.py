@@ -104,9 +104,17 @@ assert {1,4} < set(as_many_empty([0,1,0,0,1,0])); test_eq(len(as_many_empty([0,1
 test_eq(as_many_empty([1,0,1]), [0,1,2]); test_fail(lambda: as_many_empty([0,0]), contains='none of 2 training films')
 
 # %% [23] Films by batch
-from medvl.eval.segment import (Pictures, CellMaps, draw_masks)
+from medvl.eval.segment import (Pictures, CellMaps, cell_scale, start_rare, draw_masks)
 
-# %% [25] Lungs of phantom patients
+# %% [25] Films by batch
+cells = np.stack([np.full((3,2,2), 7.), np.arange(12.).reshape(3,2,2)], -1); mean, sd = cell_scale(cells)
+test_close((mean, sd), ([7,5.5], [1,np.arange(12).std()]), eps=1e-6)
+scaled = CellMaps(cells, (mean, sd))[[0,1,2]]; test_close(scaled.mean((0,2,3)), torch.zeros(2), eps=1e-6)
+test_close(scaled[:,1].std(unbiased=False).item(), 1., eps=1e-6)
+eighth = torch.zeros(4, 1, 4, 4).bool(); eighth[:2,:,:2,:2] = True
+test_close(start_rare(SETRPUP(2, 2, 1, (4,)), eighth).out.bias.sigmoid().item(), .125, eps=1e-6)
+
+# %% [27] Lungs of phantom patients
 S = with_fields(phantom_studies(60, seed=0, size=128, difficulty='lifelike-easy'), 'lifelike-easy')
 part = {k: [s for s in S if s.split == k] for k in ('train','val','test')}
 films = {k: [s.views[0] for s in o] for k,o in part.items()}
@@ -115,16 +123,18 @@ classes = dict(right=['right_lung'], left=['left_lung'])
 masks = {k: square_masks(o, classes, tower.preset) for k,o in films.items()}
 tmp = tempfile.TemporaryDirectory()
 def lungs(t):
-    data = {k: CellMaps(features(t, o, local=True, dir=Path(tmp.name)/t.name).loc) for k,o in films.items()}
-    torch.manual_seed(0); head = SETRPUP(t.width_loc, 16, 2, (32,16,16,8))
-    fit_head(head, focal_dice, *(Pairs(data[k], masks[k]) for k in ('train','val')), 12, 3e-3, device='cpu')
+    cells = {k: features(t, o, local=True, dir=Path(tmp.name)/t.name).loc for k,o in films.items()}
+    scale = cell_scale(cells['train']); data = {k: CellMaps(o, scale) for k,o in cells.items()}
+    torch.manual_seed(0); head = start_rare(SETRPUP(t.width_loc, 16, 2, (32,16,16,8)), masks['train'])
+    both = (Pairs(data[k], masks[k]) for k in ('train','val'))
+    fit_head(head, focal_dice, *both, 10, 5e-3, device='cpu', cycle=True)
     return draw_masks(head, data['test'])
 drawn, dull = lungs(tower), lungs(random_tower(tower))
 patients = [s.patient for s in part['test']]
 for name,d in (('phantom-mrm', drawn), ('random', dull)):
     for j,k in enumerate(classes): print(f'{name:12}{k:6}', overlap(d[:,j], masks['test'][:,j], patients))
 
-# %% [26] Lungs of phantom patients
+# %% [28] Lungs of phantom patients
 fig, axs = plt.subplots(1, 6, figsize=(10,1.9), dpi=75, layout='constrained')
 for i,ax in enumerate(axs):
     ax.imshow(films['test'][i].px, cmap='gray'); ax.axis('off')
@@ -132,18 +142,18 @@ for i,ax in enumerate(axs):
     for m,c in ((masks['test'][i], '#27e0b3'), (drawn[i], '#d55e00')):
         ax.contour(m.any(0), [.5], colors=c, linewidths=1)
 
-# %% [28] Lungs of phantom patients
+# %% [30] Lungs of phantom patients
 test_close(overlap(drawn.flatten(1,2), masks['test'].flatten(1,2)).dice.value, dice(drawn, masks['test']).mean())
-assert dice(drawn, masks['test']).mean() > .6
+assert min(dice(d, masks['test']).mean() for d in (drawn, dull)) > .8
 
-# %% [30] Few films with a mask: what the rule is worth
+# %% [32] Few films with a mask: what the rule is worth
 eff = square_masks(films['test'], dict(e=['Pleural Effusion']), tower.preset)[:,0]; never = torch.zeros_like(eff)
 for rule in EMPTY: print(f'{rule:5}', overlap(never, eff, patients, rule))
 
-# %% [31] Few films with a mask: what the rule is worth
+# %% [33] Few films with a mask: what the rule is worth
 o = overlap(never, eff, patients); test_close(o.dice.value, 1-o.with_mask/o.films); test_eq(o.positives.value, 0.)
 
-# %% [33] Checked
+# %% [35] Checked
 from importlib.util import find_spec
 if find_spec('torchmetrics'):
     from torchmetrics.functional.classification import binary_f1_score, binary_jaccard_index

@@ -24,6 +24,7 @@ from medvl.models.vision import sincos_2d
 # %% [4] PLACE
 import json
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from fastcore.test import *
 from medvl.core import SLOTS
@@ -114,6 +115,10 @@ for kw in ({}, *ways):
     test_eq([k for k,p in x.named_parameters() if p.requires_grad and p.grad is None], [])
     test_eq(all(p.grad.isfinite().all() for p in x.parameters() if p.grad is not None), True)
     test_eq('within' in o.terms, x.within)
+none = dict.fromkeys(('glob','pcma','alike','cce','within'), 0.)
+def terms_of(**w): return set(PLACE.small(**tiny, weights=none | w)(b).terms)
+test_eq([terms_of(glob=1.), terms_of(pcma=1.), terms_of(cce=1.)],
+        [{'glob'}, {'glob','pcma','alike','cos'}, {'glob','cce','r2'}])                  # `glob` is always logged
 late = PLACE.small(**tiny, wait=1).train()
 test_eq([late(b).terms['cce'].item() > 0 for _ in range(2)], [False, True])
 slow = PLACE.small(**tiny, corr_of='feature', momentum=.5).train()
@@ -259,3 +264,51 @@ test_eq({n for n,o in systems.items() if (x := o['Dice, positives']['seeds'])[1]
 for o in systems.values():
     test_eq(stands(o['CIDEr-D, nearest film']['written over it']), 'ahead')
     assert stands(o['macro F1, nearest film']['written over it']) != 'ahead'
+
+# %% [63] Longer heads
+better = json.loads(Path('../../results/place_heads.json').read_text())
+pd.DataFrame(better['head_seeds']['random weights'], index=['seed 0','seed 1']).round(3)
+
+# %% [64] Longer heads
+before, now = (better['head_seeds']['random weights'][k] for k in ('before','now'))
+assert abs(before[0]-before[1]) > .2 > .01 > abs(now[0]-now[1]) and min(now) > max(before)
+
+# %% [66] Longer heads
+def three(o): return f"{o['value']:.3f} [{o['low']:.3f}, {o['high']:.3f}]"
+def line(o):
+    more = {f'Dice, seed {i}': three(x) for i,x in enumerate(o['Dice, positives'])}
+    more |= {f'over CLIP, seed {i}': three(x) for i,x in enumerate(o.get('Dice over CLIP', []))}
+    return more | {f'mAP, seed {i}': f'{x:.3f}' for i,x in enumerate(o['mAP'])}
+pd.DataFrame({n: line(o) for n,o in better['systems'].items()}).T.fillna('')
+
+# %% [68] Longer heads
+def by_clip(n): return [stands(o) for o in better['systems'][n]['Dice over CLIP']]
+alone, same = ['instance loss alone','PCMA alone','correlations alone'], 'not distinguishable'
+for n in alone: test_eq(by_clip(n), ['behind']*2)
+for n in ('PLACE','MAE','supervised'): test_eq(by_clip(n), ['behind', same])
+test_eq(by_clip('random weights'), [same]*2)
+maps = {n: o['mAP'] for n,o in better['systems'].items()}
+for i in (0,1): test_eq(min(maps, key=lambda n: maps[n][i]), 'correlations alone')
+
+# %% [70] Longer heads
+from medvl.data.regions import rle_decode
+from medvl.run.stages import patients as phantom_patients
+shown, side = better['pictures'], better['arguments']['film']
+views = {v.id: v for s in phantom_patients(dict(test=40), side, 7, bar=False)['test'] for v in s.views}
+films, names, at = shown['films'][:3], ('PLACE','CLIP'), np.arange(1, side, 2)
+def union(o): return np.any([rle_decode(m, (side//2,)*2) for m in o['masks']], 0)
+def draw(ax, o, boxes, what, c):
+    if what == 'masks' and union(o).any(): ax.contour(at, at, union(o), [.5], colors=c, linewidths=1)
+    for l,t,r,b in boxes if what == 'boxes' else ():
+        ax.add_patch(plt.Rectangle((l, t), r-l, b-t, fill=False, ec=c, lw=1))
+rows = [(n, what) for n in names for what in ('masks','boxes')]
+fig, axs = plt.subplots(len(rows), 3, figsize=(4.4, 5.6), dpi=60, layout='constrained')
+for j,o in enumerate(films):
+    true = [x for _,_,*x in o['true']['boxes']]; own = {k for k,*_ in o['true']['boxes']}
+    for i,(n,what) in enumerate(rows):
+        ax = axs[i,j]; ax.imshow(views[o['id']].film().px[0], cmap='gray', extent=(0,side,side,0))
+        best = {k: x for k,_,*x in reversed(o['systems'][n]['boxes']) if k in own}  # the surest of each finding
+        ax.set(xticks=[], yticks=[])
+        draw(ax, o['true'], true, what, '#27e0b3'); draw(ax, o['systems'][n], best.values(), what, '#d55e00')
+        if not j: ax.set_ylabel(f'{n}, {what}', fontsize=7)
+plt.show()

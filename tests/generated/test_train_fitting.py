@@ -9,6 +9,7 @@ import torch
 from medvl.core import MedvlError, default_device
 from fastai.callback.core import CancelFitException, Callback
 from fastai.callback.progress import ProgressCallback
+from fastai.callback.schedule import ParamScheduler, combined_cos
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
@@ -50,6 +51,8 @@ best = min(rows, key=lambda r: r['valid']); test_eq(len(rows), best['epoch']+1+8
 x, y = line(200, 1)[range(200)]
 with torch.no_grad(): test_close(mse(net(x), y).item(), best['valid'], eps=1e-4)
 assert not net.training
+short = fit_head(net, mse, line(40, 0), line(200, 1), 12, 3e-3, 0, 8, patience=1, device='cpu', cycle=True)
+test_eq(len(short), 12)                                                       # patience does not end a cycle
 test_fail(lambda: fit_head(net, mse, line(0, 0), line(9, 1)), contains='no film to train on')
 test_fail(lambda: fit_head(net, lambda a,b: a.mean()*torch.nan, line(9, 0), line(9, 1), device='cpu'),
           contains='loss is nan')

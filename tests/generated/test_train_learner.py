@@ -133,6 +133,11 @@ class Alike(Toy):
 
 with redirect_stdout(io.StringIO()) as said: toy_run(epochs=30, make=Alike, quiet=True)
 test_eq(said.getvalue().count('at chance for 25 epochs'), 1); print(said.getvalue())  # of 4 steps each
+class Both(Toy):                                        # as in GLoRIA, PLAN and PLACE: both directions are added
+    glob_sides = 2
+    def forward(self, batch): return replace(o := super().forward(batch), terms=dict(glob=2*o.terms['glob']))
+with redirect_stdout(io.StringIO()) as said: toy_run(epochs=30, make=Both, quiet=True)
+test_eq(said.getvalue(), '')
 class Aside(Alike): weights = Alike.weights | {'glob': 0.}                        # a term that is only logged
 with redirect_stdout(io.StringIO()) as said: toy_run(epochs=30, make=Aside, quiet=True)
 test_eq(said.getvalue(), '')
