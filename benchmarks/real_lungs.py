@@ -7,12 +7,11 @@ As `medvl transfer segment`, `detect` and `classify` do. Heads learn in one cycl
 for each system; intervals are over patients and seeds. Only numbers are written. Each training of a head is a file, so
 a run that was stopped goes on."""
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 
-from medvl.data.batch import label_names
 from medvl.eval.classify import classify, labelled
 from medvl.files import jsonable, provenance, save_json
 from medvl.run.downstream import Transfer, films_of, tower_of
@@ -20,6 +19,7 @@ from medvl.run.localise import Head, classes_of, detect, encoder, segment
 
 CLASSES = ['lungs=lung|left_lung|right_lung', 'right_lung', 'left_lung']
 UNET = 'scratch:resnet10t'
+FINDINGS = ['Effusion','Infiltration','Atelectasis','Cardiomegaly']  # of ChestX-ray14's films
 MASKS = Head(small=True, epochs=30, lr=5e-3, batch=16, without='drop', cycle=True)
 BOXES = Head(small=True, epochs=20, lr=5e-3, batch=16, without='drop', cycle=True)
 WHOLE = Head(small=True, epochs=15, lr=3e-3, batch=16, without='drop', cycle=True, whole=True)
@@ -41,7 +41,8 @@ def main():
         r = detect(tower, a.data, classes_of(CLASSES[1:]), t=own, h=BOXES, out=a.out/'boxes'/name)
         row |= dict(boxes=asdict(BOXES), box_films=r.films.facts['splits'], map=r.result['shares']['1']['mean'])
         print(name, row['map'], flush=True)
-        f = films_of(a.data, tower, own); lab = labelled(f.samples, f.rows, label_names(f.samples))
+        f = films_of(a.data, tower, replace(own, source='nih-cxr14-64px'))
+        lab = labelled(f.samples, f.rows, FINDINGS)
         r = classify(tower, lab, 'linear', (.1, 1.), (0,1,2), cache=f.cache, progress=False)
         row['labels'] = {k: dict(macro=o['macro'], auroc=o['auroc']) for k,o in r.items()}
         print(name, {k: str(o['macro']['auroc']) for k,o in r.items()}, flush=True)

@@ -253,7 +253,7 @@ def settle(y:Float[np.ndarray, 'n k'], # of `label_table`
         if blank == 'zeros': c[none] = 0
     return y, stay, n
 
-# %% ../../nbs/eval/60_transfer.ipynb #590a0a0d
+# %% ../../nbs/eval/60_transfer.ipynb #8e0b5b6e
 def parts(samples:Sequence[Sample], # with splits
           val_fold:int=10 # without val: one in so many training patients is for validation
          ) -> tuple[dict[str,np.ndarray], bool]: # train, val, test -> rows; True: val was made here
@@ -310,6 +310,7 @@ def subset(y:Float[np.ndarray, 'n k'], # settled labels
           ) -> Share:
     "The first patients of `label_order`, at least one, with all their films. A smaller share lies within a larger."
     if not 0 < share <= 1: raise MedvlError(f"a share of {share}; expected a number above 0 and at most 1")
+    if not len(names): raise MedvlError('no finding to learn: none of these films has a label')
     order = label_order(y, group, seed); own = set(order[:max(1, round(share*len(order)))])
     rows = np.flatnonzero([str(g) in own for g in group]); y = np.asarray(y)[rows]
     lack = [k for j,k in enumerate(names) if not (y[:,j] == 1).any() or not (y[:,j] == 0).any()]

@@ -147,6 +147,7 @@ test_eq(subset(y, three, group, .1, 3).rows, b.rows); assert len(c.rows) == len(
 test_eq(len(set(label_order(y, group))), 700); assert not np.array_equal(subset(y, three, group, .1, 4).rows, b.rows)
 lone = y*[1, 1, 0]; test_eq(subset(lone, three, group, .01).absent[-1], 'rare')       # a stated outcome, not a crash
 test_fail(lambda: subset(y, three, group, 0), contains='above 0')
+test_fail(lambda: subset(y[:,:0], [], group), contains='none of these films has a label')
 made = [replace(s, split=('train','val','test')[i%3]) for i,s in enumerate(smp)]
 test_eq({k: len(v) for k,v in parts(made)[0].items()}, dict(train=40, val=40, test=40))
 test_eq(parts([replace(s, split='test' if s.split == 'val' else 'train') for s in smp])[1], True)
