@@ -253,7 +253,7 @@ def settle(y:Float[np.ndarray, 'n k'], # of `label_table`
         if blank == 'zeros': c[none] = 0
     return y, stay, n
 
-# %% ../../nbs/eval/60_transfer.ipynb #8e0b5b6e
+# %% ../../nbs/eval/60_transfer.ipynb #29f686db
 def parts(samples:Sequence[Sample], # with splits
           val_fold:int=10 # without val: one in so many training patients is for validation
          ) -> tuple[dict[str,np.ndarray], bool]: # train, val, test -> rows; True: val was made here
@@ -289,6 +289,7 @@ def label_order(y:Float[np.ndarray, 'n k'], # 1 present; anything else is not
         place[rows] = (np.arange(len(rows))+rng.random())/max(len(rows), 1)
     return names[np.argsort(place, kind='stable')].tolist()
 
+# %% ../../nbs/eval/60_transfer.ipynb #1e02f124
 @dataclass
 class Share:
     "A part of the labels."

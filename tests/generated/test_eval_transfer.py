@@ -123,9 +123,12 @@ test_eq(label_table(some, ['square']), np.ones((3, 1)))
 test_fail(lambda: label_table(some, ['Edema']), contains='there are square')            # a label file with other names
 
 # %% [26] Patients, splits, subsets
-from medvl.eval.transfer import (parts, label_order, Share, subset)
+from medvl.eval.transfer import (parts, label_order)
 
-# %% [28] Patients, splits, subsets
+# %% [27] Patients, splits, subsets
+from medvl.eval.transfer import (Share, subset)
+
+# %% [29] Patients, splits, subsets
 rng = np.random.default_rng(1); sick = rng.random((700, 3)) < [.3, .1, .01]
 group = np.repeat(np.arange(700), rng.integers(1, 6, 700)).astype(str)
 y = (sick[group.astype(int)] & (rng.random((len(group), 3)) < .8)).astype(float); three = ['common','less','rare']
@@ -140,7 +143,7 @@ ax.axhline(y[:,1].mean(), c='k', lw=.8); ax.legend()
 ax.set(xscale='log', xlabel='share of the patients', ylabel='prevalence of "less"')
 assert np.ptp(ours, 0)[3] < np.ptp(plain, 0)[3]
 
-# %% [29] Patients, splits, subsets
+# %% [30] Patients, splits, subsets
 a, b, c = (subset(y, three, group, p, 3) for p in (.01, .1, 1)); print(a, b, c, sep='\n')
 assert set(a.rows) < set(b.rows) < set(c.rows) and not set(group[a.rows]) & set(np.delete(group, a.rows))  # whole
 test_eq(subset(y, three, group, .1, 3).rows, b.rows); assert len(c.rows) == len(y) and not c.absent
@@ -154,7 +157,7 @@ test_eq(parts([replace(s, split='test' if s.split == 'val' else 'train') for s i
 test_fail(lambda: parts([replace(s, group='p', patient='p') for s in made]), contains='in several splits')
 test_fail(lambda: parts([replace(s, split='train') for s in smp]), contains='no film in test')
 
-# %% [32] On real films
+# %% [33] On real films
 import json
 from pathlib import Path
 from IPython.display import Markdown
@@ -167,13 +170,13 @@ rows = [[names[k], t, share, o['splits']['test']['patients'], span(v['macro']['a
         for k,o in real.items() if k in names for t,each in o['towers'].items() for share,v in each.items()]
 table(['labels', 'tower', 'share of the labels', 'test patients', 'AUROC, mean'], rows)
 
-# %% [33] On real films
+# %% [34] On real films
 lungs = saved('real_lungs')['systems']
 table(['', 'score', 'trainings', 'test films', 'test patients'],
       [[k, ('Dice ' if 'dice' in o else 'mAP ')+span(o.get('dice') or o['map']), o['seeds'],
         *(o['films']['test'][n] for n in ('films','patients'))] for k,o in lungs.items()])
 
-# %% [34] On real films
+# %% [35] On real films
 def apart(a, b): return a['low'] > b['high'] or b['low'] > a['high']
 for k in names:
     for share in (t := real[k]['towers'])['phantom-clip']:
@@ -182,10 +185,10 @@ for k in names:
 dice = [o['dice'] for o in lungs.values() if 'dice' in o]; boxes = [o['map'] for o in lungs.values() if 'map' in o]
 assert not any(apart(a, b) for o in (dice, boxes) for a in o for b in o)
 
-# %% [36] On real films
+# %% [37] On real films
 kept = saved('transfer_cache'); n = kept['ratio']
 print(f"{kept['films']} films: features {n['features']:.1f} times as fast, features and probe {n['whole']:.1f} times")
 assert n['features'] > 10
 
-# %% [37] On real films
+# %% [38] On real films
 tmp.cleanup()
