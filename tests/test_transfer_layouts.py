@@ -196,7 +196,7 @@ def test_uncertain_labels(at, tmp_path):
     ('rsna', ['--mask', 'Pneumonia', '--boxes', '--split', 'gloria'], (16, 4, 4)),
     ('objectcxr', ['--mask', 'Foreign Object'], (14, 4, 8))])
 def test_segment(at, tmp_path, data, more, films):
-    go('segment', at/data, tmp_path, *more); r = results(tmp_path)
+    go('segment', at/data, tmp_path, *more, '--epochs', 20, '--lr', 1e-2); r = results(tmp_path)
     one, = r['shares']['1']['mean'].values()
     assert tuple(films_in(tmp_path).values()) == films
     assert 0 < one['positives']['value'] <= 1 and one['dice']['n_units'] == films[2]
