@@ -143,7 +143,7 @@ class PriorPool(nn.Module):
         for b in self.blocks: x = b(x, place, keep)
         return self.norm_post(x)[:,:n]
 
-# %% ../../nbs/methods/50_zoo.ipynb #437c60e4
+# %% ../../nbs/methods/50_zoo.ipynb #a1fe8b7c
 class PriorCells(LastCells):
     "BioViL-T's tower: cells of the current film, beside what has changed since the prior one."
     takes_prior = True
@@ -168,11 +168,11 @@ class PriorCells(LastCells):
         "Encode films with their priors."
         x = self.to_vit(self.maps(img)); grid = tuple(x.shape[-2:])
         x = x.flatten(2).transpose(1,2)                                             # b n dim
-        change = self.missing.flatten(2).transpose(1,2).expand_as(x)
+        change = self.missing.flatten(2).transpose(1,2).to(x.dtype).expand_as(x)
         if prior is not None and (has is None or has.any()):
             has = torch.ones(len(img), dtype=torch.bool, device=img.device) if has is None else has
             old = self.to_vit(self.maps(prior[has])).flatten(2).transpose(1,2)
-            change = change.clone(); change[has] = self.pool(x[has], old, has[has])
+            change = change.clone(); change[has] = self.pool(x[has], old, has[has]).to(x.dtype)
         x = torch.cat([x, change], -1)
         return Feat(x.mean(1), x, grid=grid)
 

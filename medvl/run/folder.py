@@ -77,7 +77,7 @@ def save_text(text:str, # of a page
     from medvl.files import written
     with written(path) as part: part.write_text(text, encoding='utf-8')
 
-# %% ../../nbs/run/11_folder.ipynb #10a092c5
+# %% ../../nbs/run/11_folder.ipynb #40dbb6c5
 def found(path:Path # a JSON file
          ) -> Any: # None: there is none
     "What a file says, if it is there."
@@ -103,7 +103,7 @@ def published_dir(name:str # in `methods.zoo`
 
 def named_model(name:str|Path # of a shipped or a published model
                ) -> Path|None: # its folder; None: there is no model of that name
-    "Where a model that is asked for by its name lies. A file or folder of that name goes first."
+    "Where a model that is named lies. A file or folder goes before a published model of its name."
     if str(name) in (own := shipped()): return own[str(name)]
     if Path(name).exists() or not re.fullmatch('[a-z0-9-]+', str(name)): return None
     from medvl.methods.zoo import zoo

@@ -183,14 +183,15 @@ class Model:
         return f'{self.name}: {type(self.aligner).__name__}, {size}'
     def _repr_markdown_(self): return self.card or f'`{self!r}`'
 
-# %% ../../nbs/run/80_model.ipynb #330950c5
+# %% ../../nbs/run/80_model.ipynb #bc818a70
 @patch_to(Model)
 def words(self,
           texts:Sequence[str] # sentences
          ) -> torch.Tensor: # [n d], unit length
     "Sentences in the shared space. Raises `MedvlError` for a model without a tokenizer."
     if self.tok is None:
-        raise MedvlError(f"{self.name} has no tokenizer, so it can't read words; give load(..., tokenizer=FOLDER)")
+        raise MedvlError(f"{self.name} has no tokenizer, so it can't read words; unless it knows films "
+                         "alone, give load(..., tokenizer=FOLDER)")
     return normalize(embed_texts(self.aligner, self.tok, texts), dim=-1)
 
 @patch_to(Model)

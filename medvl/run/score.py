@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from .folder import model_dir
 
-# %% ../../nbs/run/30_score.ipynb #2325c007
+# %% ../../nbs/run/30_score.ipynb #9d39b805
 def loaded(model:Path, # a run, or the folder of its model
           ): # model on the device, its tokenizer, and what its config.json says
     "A trained model and what belongs to it; raises `MedvlError` when it does not say how its films were prepared."
@@ -30,6 +30,8 @@ def loaded(model:Path, # a run, or the folder of its model
     cfg = read_config(dir)
     if 'preset' not in (cfg.get('extra') or {}):
         raise MedvlError(f"{dir}/config.json does not say how films were prepared (extra.preset)")
+    if not any(dir.glob('tokenizer*')):
+        raise MedvlError(f"{dir} has no tokenizer, so no words can be scored; `medvl transfer` takes films alone")
     return open_model(dir).to(default_device()), load_tokenizer(dir), cfg
 
 @dataclass

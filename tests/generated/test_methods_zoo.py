@@ -28,8 +28,6 @@ from medvl.methods.dual import CellTower, DualEncoder, first_film
 
 # %% [4] Published models
 import tempfile
-from contextlib import redirect_stdout
-from io import StringIO
 import pandas as pd
 from fastcore.test import *
 from torch import tensor
@@ -66,6 +64,8 @@ alone, both = t(x), t(x, old, has)
 test_eq((both.glob.shape, both.grid), ((2,32), (2,2)))
 test_close(both.glob[1], alone.glob[1]); assert (both.glob[0]-alone.glob[0]).abs().max() > .01
 assert (t(x, torch.zeros_like(old)).glob-alone.glob).abs().max() > .01
+with torch.no_grad(), torch.autocast('cpu', torch.bfloat16): low = t(x, old, has).glob
+assert (low.float()-both.glob).abs().max() < .1*both.glob.abs().max()  # in half precision, too
 test_close(sines(2, 8)[0,1,:4], sines(2, 8)[0,0,:4])  # the same row
 
 # %% [16] Film towers
