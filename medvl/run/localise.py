@@ -119,7 +119,7 @@ def _shares(what, films, names, present, t, one):
             res.setdefault(f'{share:g}', []).append(row)
     return res
 
-# %% ../../nbs/run/83_localise.ipynb #3bf8dbb8
+# %% ../../nbs/run/83_localise.ipynb #6dab4260
 @dataclass
 class Task:
     "What a transfer task gave."
@@ -165,6 +165,8 @@ def segment(tower:Any, # of `encoder`
             begun = lambda: start_rare(whole(make()), y['train'][rows])
             net, log = _taught(begun, lambda n: focal_dice, x, goal, rows, h, seed)
             last['masks'] = d = draw_masks(net, x['test'], bs=t.bs)
+            if none := [c for j,c in enumerate(classes) if y['test'][:,j].any() and not d[:,j].any()]:
+                print(f"no {' or '.join(none)} is drawn on any test film, seed {seed}: more epochs may help")
             each = {c: overlap(d[:,j], y['test'][:,j], group, empty) for j,c in enumerate(classes)}
             rows_of = {c: dice(d[:,j], y['test'][:,j], empty).round(6).tolist() for j,c in enumerate(classes)}
             return dict(trained_on=len(rows), epochs=len(log), classes=each, per_film=rows_of)
