@@ -11,7 +11,7 @@ from fastcore.basics import patch_to
 from medvl.run.data import FILMS_OF, counts, read
 from medvl.run.folder import close_run, found, open_run, shipped
 from medvl.run.score import TASKS, Scoring, loaded, settled
-from medvl.run.train import build, samples_of, train as train_one, value_of
+from medvl.run.train import build, chooser, samples_of, train as train_one, value_of
 
 # %% [4] A run
 import tempfile
