@@ -33,7 +33,7 @@ from medvl.run.score import loaded
 from medvl.run.tuning import (SETTLED, RATES, Tune)
 
 # %% [8] What a run settles, and what its model has settled
-from medvl.run.tuning import (KEEP)
+from medvl.run.tuning import (KEEP, FEW)
 
 # %% [10] What a run settles, and what its model has settled
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
@@ -115,10 +115,14 @@ assert torch.equal(loaded(root/'bad')[0].log_scale, same['log_scale'])
 from medvl.run.tuning import (merged)
 
 # %% [31] Adapters alone
-d = merged(root/'lora/model/adapters', root/'merged')
-a, b = (loaded(o)[0].state_dict() for o in (d, root/'lora'))
+for s in studies: s.split = 'train' if s.split == 'train' else 'test'
+blind = trained('blind', init='phantom-clip', data=write_manifest(studies, root/'blind.csv'), epochs=1)
+d = merged(root/'blind/model/adapters', root/'merged')
+a, b, base = (loaded(o)[0].state_dict() for o in (d, root/'blind', 'phantom-clip'))
 for k in b: test_close(a[k].float(), b[k].float(), eps=1e-6)
-print(sorted(p.name for p in d.iterdir())); test_eq(load(d).card, load(root/'lora').card)
+changed = [k for k in b if not torch.equal(b[k], base[k])]
+assert changed and all(k.endswith(('qkv.weight','query.weight','value.weight')) for k in changed)
+print(sorted(p.name for p in d.iterdir())); test_eq(load(d).card, load(root/'blind').card)
 assert not (root/'bad/model/adapters').exists()                                             # everything was trained
 for args, want in [((root/'lora/model/adapters', root/'x', 'phantom-alta'), 'does not fit CLIP'),
                    ((root/'lora/model', root/'x'), 'holds no adapters of `medvl tune`'),
