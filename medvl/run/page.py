@@ -284,7 +284,7 @@ def against_pairs(res:Mapping # results of the demo
     fig.legend(*axs[0,0].get_legend_handles_labels(), fontsize=8, frameon=False, ncols=4, loc='outside upper center')
     return fig
 
-# %% ../../nbs/run/70_page.ipynb #2a65b798
+# %% ../../nbs/run/70_page.ipynb #98f2da6a
 INTRO = '''<p>A chest X-ray (a film, below) and its report describe the same findings, in a picture and in words.
 <b>Alignment</b> trains two networks, one for films and one for texts, to map both into one shared space: a film and
 its own report close together, films and reports of different patients apart. No boxes or labels are needed; the
@@ -313,6 +313,7 @@ findings. R@10, distinct texts: in how many of 100 queries the right text (or a 
 ten; each different text counts once. Zero-shot AUROC: films with a finding against films without it, by the name of
 the finding alone. Brackets are 95 % intervals over patients and seeds.</p>'''
 
+# %% ../../nbs/run/70_page.ipynb #4ef8983b
 def stands(d:Mapping # difference with low and high
           ) -> str: # 'ahead of', 'behind', 'not distinguishable from', or 'compared with', where there is no interval
     "What an interval of a difference says."

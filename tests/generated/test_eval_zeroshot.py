@@ -150,7 +150,8 @@ test_eq(tab['classes']['Lower']['reason'], 'all 200 labels are 0')
 test_eq(tab['macro']['classes'], ['Upper','Middle'])
 test_eq(tab['macro']['not_computable'], {'Lower': 'all 200 labels are 0'})
 test_close(tab['macro']['auroc'].value, np.mean([tab['classes'][c]['auroc'].value for c in ('Upper','Middle')]))
-value, left = macro_auroc(s, y); test_close(value, tab['macro']['auroc'].value, 1e-9)  # the class without positives is out
+value, left = macro_auroc(s, y)
+test_close(value, tab['macro']['auroc'].value, 1e-9)                     # the class without positives is left out
 test_close(left[7], macro_auroc(np.delete(s.numpy(), 7, 0), np.delete(y, 7, 0))[0], 1e-9)
 test_fail(lambda: macro_auroc(s, y*0), contains='none of 3 classes')
 test_close(tab['classes']['Upper']['f1'].value, f1(s[:,0].numpy() >= best_threshold(sv[:,0], ev.lbl[:,0]), y[:,0]))

@@ -155,9 +155,12 @@ test_eq([len(ax.containers) for ax in fig.axes], [3, 3])                # three 
 test_close(fig.axes[0].containers[0].lines[0].get_ydata(), [50, 50])
 
 # %% [30] The text of the page
-from medvl.run.page import (INTRO, HOW, STARTS, COST, SCORED, stands, turned, points_of, verdicts)
+from medvl.run.page import (INTRO, HOW, STARTS, COST, SCORED)
 
 # %% [31] The text of the page
+from medvl.run.page import (stands, turned, points_of, verdicts)
+
+# %% [32] The text of the page
 print(*verdicts(res), sep='\n')
 scratch, start = verdicts(res)
 assert 'ALTA is <b>ahead of</b> CLIP from scratch (+4.5 points, +0.5 to +8.5)' in scratch
@@ -169,13 +172,13 @@ none = {'alta': one(.5, 0), 'clip': one(.4, -.1)}; none['clip']['P@10']['minus_a
 assert '<b>compared with</b> CLIP from scratch (+10.0 points)' in verdicts(dict(compared={}, together=none))[0]
 test_eq(verdicts(dict(compared={})), [])
 
-# %% [33] The whole page
+# %% [34] The whole page
 from medvl.run.page import (STYLE, section, others, made_by)
 
-# %% [34] The whole page
+# %% [35] The whole page
 from medvl.run.page import (ask_more, caption, page)
 
-# %% [35] The whole page
+# %% [36] The whole page
 both = text_rows(e, lambda i: px[i], lambda i: words[i], [0], 2), h
 res |= dict(opening=dict(run='alta.50.1', pairs=100, right=3, shown=5, share=.25, clear=5, points=at))
 doc = page(res, dict(curves='<svg></svg>', opening=uri), dict(alta=both), ask_more('runs/demo', 'alta.50.1'))
@@ -187,5 +190,5 @@ test_eq(doc.count('<section>'), doc.count('</section>'))
 more = others(dict(stages={'alta.9.1': cost, 'gloria.9.1': cost, 'gloria.9.2': cost})); print(more)
 assert more.startswith('<b>GLoRIA from scratch</b>: ') and more.count('GLoRIA from') == 1 and others(res) == ''
 
-# %% [37] From the folder of a demo
+# %% [38] From the folder of a demo
 from medvl.run.page import (shown_of, open_with, draw_page)
