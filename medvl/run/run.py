@@ -67,7 +67,7 @@ class Options:
     log:Literal['csv','wandb'] = 'csv'
     seed:int = 0  # of weights, masks, order and augmentation
 
-# %% ../../nbs/run/40_run.ipynb #270dcade
+# %% ../../nbs/run/40_run.ipynb #1e98dfa9
 FREE_OF = {'data','out','source','splits','errors','cache','num_workers','save_every','log'}  # how, not what
 
 @dataclass
@@ -127,13 +127,16 @@ class Run(Options):
         "Samples of some splits, as the run wants them."
         return samples_of(self.studies(), self.recipe(), parts)
 
-    def metric(self, r:Any, tok:Any, model:Any, dls:Any, bs:int, precision:str) -> Any: # for `fit`
-        "What chooses the best epoch (`chooser`); None: nothing does."
-        return chooser(self, r, tok, model, bs, precision)
+# %% ../../nbs/run/40_run.ipynb #df14811c
+@patch_to(Run)
+def metric(self, r:Any, tok:Any, model:Any, dls:Any, bs:int, precision:str) -> Any: # for `fit`
+    "What chooses the best epoch (`chooser`); None: nothing does."
+    return chooser(self, r, tok, model, bs, precision)
 
-    def fit(self, out:Path|None, resume:bool=False, **kw) -> dict: # kw: tok, quiet, work, cbs
-        "The training itself, of `run.train`, with all that it gives."
-        return train_one(self, out, resume=resume, **kw)
+@patch_to(Run)
+def fit(self, out:Path|None, resume:bool=False, **kw) -> dict: # kw: tok, quiet, work, cbs
+    "The training itself, of `run.train`, with all that it gives."
+    return train_one(self, out, resume=resume, **kw)
 
 # %% ../../nbs/run/40_run.ipynb #9e96f86b
 def as_plan(saved:Mapping|None # what plan.json says

@@ -9,10 +9,10 @@ Docs: https://medvl.github.io/medvl/run/tuning.html.md"""
 __all__ = ['SETTLED', 'RATES', 'KEEP', 'FEW', 'Tune', 'mrr_metric', 'whole_loss', 'compared', 'verdict', 'films_seen', 'overlap',
            'say_overlap', 'table_of', 'card_of', 'merged']
 
-# %% ../../nbs/run/45_tuning.ipynb #e26cfa4e
+# %% ../../nbs/run/45_tuning.ipynb #6bdd10ed
 import contextlib, io, os, shutil, sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 

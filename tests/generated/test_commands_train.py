@@ -150,8 +150,9 @@ code, said = run('merge', root/'tuned/model/adapters', '--out', root/'merged'); 
 assert (model_dir(root/'merged')/'card.md').exists()
 twice = ['tune', root/'tuned', '--data', data, '--out', root/'twice', *TUNED]
 test_eq(run(*twice)[0], 0); print(json.loads((root/'twice/results.json').read_text())['seen_by_base'])
-for args, want in [(['phantom-clip','--rank',0], 'rank of a low-rank part is 0'), (['phantom-mrm'], 'has no temperature'),
-                   ([root/'merged/none'], 'holds no model'), (['phantom-alta','--how','adapters'], 'adapters already')]:
+for args, want in [(['phantom-clip','--rank',0], 'rank of a low-rank part is 0'),
+                   (['phantom-mrm'], 'has no temperature'), ([root/'merged/none'], 'holds no model'),
+                   (['phantom-alta','--how','adapters'], 'adapters already')]:
     code, said = run('tune', *args, '--data', data, '--out', root/'bad', *TUNED, '--force')
     print(next(o for o in said.splitlines() if o.startswith('Error'))); test_eq(code, 2); assert want in said, said
 assert 'No such option: --tokenizer' in run('tune', 'phantom-clip', '--tokenizer', 'x')[1]

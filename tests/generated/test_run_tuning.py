@@ -4,7 +4,7 @@
 # %% [3] Tune a model on one's own pairs
 import contextlib, io, os, shutil, sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 from fastcore.basics import patch_to
@@ -17,6 +17,7 @@ from medvl.run.score import Scoring, eval_loader, loaded
 import json, tempfile
 import pandas as pd
 import torch
+from dataclasses import replace
 from unittest import mock
 from fastcore.test import *
 from medvl.data.manifest import write_manifest
@@ -91,7 +92,8 @@ print((root/'lora/model/card.md').read_text().split('### phantom-clip')[0])
 log = pd.read_csv(root/'lora/log.csv').query("split == 'select'")
 test_eq(log.epoch.tolist(), [-1,0,1]); test_eq(res['tuned']['epoch'], int(log.epoch[log.val_MRR.idxmax()])+1)
 x = read_config(root/'lora/model')['extra']
-test_eq((x['tuned']['start'], x['tuned']['rank'], x['args']['data']['slots']), ('phantom-clip', 8, ['current_frontal']))
+test_eq([x['tuned'][k] for k in ('start','how','rank')], ['phantom-clip', 'lora', 8])
+test_eq(x['args']['data']['slots'], ['current_frontal'])
 test_eq(x['tuned']['id'], read_config(shipped()['phantom-clip'])['id'])
 
 # %% [26] The run
