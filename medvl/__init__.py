@@ -64,7 +64,8 @@
 - `medvl.run.score`: Load a trained model with its tokenizer and preset, and score it on retrieval, zero-shot classification and other tasks.
 - `medvl.run.stages`: Several trainings on the same phantom patients, each with its own folder, scored together; finished stages are not repeated.
 - `medvl.run.suite`: Zero-shot classification on ChestX-ray14, CheXpert, RSNA, SIIM, COVIDx and PadChest by name, with several wordings of every finding.
-- `medvl.run.tuning`: A published, shipped or own model trained further on the films and reports of one's hospital, compared with the model that was given, and never replaced by a worse one in silence."""
+- `medvl.run.tuning`: A published, shipped or own model trained further on the films and reports of one's hospital, compared with the model that was given, and never replaced by a worse one in silence.
+- `medvl.run.vectors`: The vectors of films that a model has seen before are read from disk, so that a second search does not encode the films again."""
 
 import warnings
 from importlib.metadata import PackageNotFoundError, version as _v

@@ -6,7 +6,7 @@ Docs: https://medvl.github.io/medvl/models/checkpoint.html.md"""
 
 # %% auto #0
 __all__ = ['Rules', 'FAMILIES', 'CheckpointError', 'read_state', 'rename_keys', 'fold_names', 'say_names', 'LoadReport',
-           'compare_state', 'load_state', 'save_pretrained', 'read_config', 'from_pretrained']
+           'compare_state', 'load_state', 'state_hash', 'save_pretrained', 'read_config', 'from_pretrained']
 
 # %% ../../nbs/models/10_checkpoint.ipynb #7b0b2646
 import argparse, importlib, json, pickle, re, struct
@@ -236,9 +236,10 @@ def _why(rep, missing, unexpected) -> str:
                    "tie_word_embeddings=False in its configuration.")
     return ' '.join(why) or 'They have no tensor in common.'
 
-# %% ../../nbs/models/10_checkpoint.ipynb #b5e366fb
-def _hash(state) -> str:
-    "Content of tensors and their names."
+# %% ../../nbs/models/10_checkpoint.ipynb #77112b2b
+def state_hash(state:Mapping[str,Tensor] # of a model
+              ) -> str: # 32 hex digits
+    "Hash of tensors and their names."
     h = xxhash.xxh3_128()
     for k in sorted(state):
         v = state[k].detach().cpu().contiguous()
@@ -252,7 +253,7 @@ def _split(model) -> tuple[dict, dict]:
     frozen = {k: v for k,v in own.items() if k in params and not params[k].requires_grad}
     return {k: v for k,v in own.items() if k not in frozen}, frozen
 
-# %% ../../nbs/models/10_checkpoint.ipynb #19db4589
+# %% ../../nbs/models/10_checkpoint.ipynb #f25ecf32
 def save_pretrained(model:nn.Module, # its `config` rebuilds it: type(model)(**model.config)
                     dir:str|Path, # a directory, made if absent
                     extra:Mapping|None=None, # anything JSON-able to keep: the run's arguments, scores
@@ -265,7 +266,7 @@ def save_pretrained(model:nn.Module, # its `config` rebuilds it: type(model)(**m
     state = {k: v.detach().cpu().contiguous() for k,v in (trained if adapters_only else {**trained, **frozen}).items()}
     dir, name = Path(dir), 'adapters.safetensors' if adapters_only else 'model.safetensors'
     info = jsonable({'class': f'{type(model).__module__}:{type(model).__qualname__}', 'config': cfg, 'weights': name,
-        'id': _hash(state), 'base': _hash(frozen) if adapters_only else None, 'extra': extra or {},
+        'id': state_hash(state), 'base': state_hash(frozen) if adapters_only else None, 'extra': extra or {},
         'parameters': sum(v.numel() for v in state.values()), 'made_by': provenance()})
     if added := getattr(model, 'adapted', None): info['adapted'] = jsonable(added)
     meta = dict(format='pt', id=info['id'], medvl=json.dumps(info))
@@ -292,7 +293,7 @@ def _class(name, cls) -> type:
     if mod.split('.')[0] != 'medvl': raise CheckpointError(f"{name} is not a class of medvl: give it as cls=")
     return getattr(importlib.import_module(mod), attr)
 
-# %% ../../nbs/models/10_checkpoint.ipynb #89ce6e27
+# %% ../../nbs/models/10_checkpoint.ipynb #fc132d66
 def from_pretrained(dir:str|Path, # a directory written by `save_pretrained`
                     cls:type|None=None, # class to build; None: the one that was saved, if it is medvl's
                     base:Mapping|str|Path|Callable|None=None # adapters: the frozen rest (tensors, file, or f(model))
@@ -305,7 +306,7 @@ def from_pretrained(dir:str|Path, # a directory written by `save_pretrained`
         if 'medvl' not in meta: raise CheckpointError(f"{cfg['weights']} and config.json in {dir} are not of one save")
         print(f"{dir}: config.json is of another save than {cfg['weights']} (interrupted?); its own copy is used")
         cfg = json.loads(meta['medvl'])
-    if (got := _hash(state)) != cfg['id']:
+    if (got := state_hash(state)) != cfg['id']:
         raise CheckpointError(f"{dir/cfg['weights']} is damaged: its hash is {got}, that of the saved {cfg['id']}")
     model = _class(cfg['class'], cls)(**cfg['config'])
     for o in cfg.get('adapted', ()): _class(o['by'], None)(model, **o['with'])
@@ -321,5 +322,5 @@ def _load_base(model, adapters, base, want):
     else: load_state(model, base, allow_missing=list(adapters), allow_unexpected=list(adapters), verbose=False)
     first = _first_names(model)
     rest = {k: v for k,v in model.state_dict().items() if k not in adapters and first.get(k, k) == k}
-    if (got := _hash(rest)) != want:
+    if (got := state_hash(rest)) != want:
         raise CheckpointError(f"these adapters were trained on another base: {want}, and this one is {got} (its hash)")

@@ -161,7 +161,7 @@ assert torch.equal(lora.net.blocks[0].attn.qkv.base_layer.weight, good['net.bloc
 test_eq(len(rep.missing), 4); merge_lora(lora); assert set(lora.state_dict()) == set(good)
 
 # %% [34] Saving
-from medvl.models.checkpoint import (_hash, _split)
+from medvl.models.checkpoint import (state_hash, _split)
 
 # %% [35] Saving
 from medvl.models.checkpoint import (save_pretrained)
