@@ -9,13 +9,13 @@ __all__ = ['LEFT_OUT', 'value_of', 'settings', 'takes_of', 'text_dir', 'report_t
            'samples_of', 'loaders_of', 'sources_of', 'annotated', 'with_sources', 'work_of', 'chooser', 'chosen',
            'accumulated', 'in_words', 'train']
 
-# %% ../../nbs/run/20_train.ipynb #d209cd8a
+# %% ../../nbs/run/20_train.ipynb #f4fa43af
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .data import read, read_rsna_set, shown, slots_of, units
+from .data import read_rsna_set, shown, slots_of, units
 from .folder import model_dir
 from .sources import open_source
 
@@ -230,7 +230,7 @@ def chosen(run:dict # what `fit` gave
     return (f"best epoch {b['at']+1} (best/): {b['by']} {b['value']:.3f}; last epoch {last['epoch']+1} (model/): "
             f"{last[b['by']]:.3f}. RSNA is a test, too: report both")
 
-# %% ../../nbs/run/20_train.ipynb #dd7a82a8
+# %% ../../nbs/run/20_train.ipynb #cad7cf9c
 def accumulated(r:Any, # a Recipe
                 step:dict # of `one_step`
                ) -> list[str]: # no line for a single batch
@@ -254,7 +254,7 @@ def in_words(a:Any, # a Run
             ) -> str:
     "Model, recipe and data in three lines; a warning in a fourth."
     n, text = counted(model), facts['with_text']
-    lines = [f"{a.method}, {a.size}: {n['trainable']:,} of {n['total']:,} parameters train",
+    lines = [f"{a.title()}: {n['trainable']:,} of {n['total']:,} parameters train",
              f"recipe ({r.origin}): {step['samples']} samples a step, here {step['accum']} x {step['bs']}; "
              f"learning rate {step['lr']:.4g}, {r.stop_at or r.epochs} of {r.epochs} epochs",
              *accumulated(r, step),
@@ -269,7 +269,7 @@ def in_words(a:Any, # a Run
                      "--set text=DIR the text tower)")
     return '\n'.join(lines)
 
-# %% ../../nbs/run/20_train.ipynb #c0859b07
+# %% ../../nbs/run/20_train.ipynb #07824250
 def train(a:Any, # a Run
           out:Path|None, # folder; None: nothing is written
           tok:Any=None, # a tokenizer; None: see `tokenizer`
@@ -286,14 +286,14 @@ def train(a:Any, # a Run
     from medvl.train.step import check_pairs
     r = a.recipe(); step = one_step(r, world_size())
     init = a.init if a.init is None or Path(a.init).is_file() else model_dir(Path(a.init))
-    studies, facts = read(a.data, a.source, a.splits)
+    studies, facts = a.read()
     smp = samples_of(studies, r)
     facts |= dict(with_text={k: sum(s.split == k and bool(s.text) for s in smp) for k in ('train','val')})
     smp, sources, log = annotated(a, smp, sources_of(a, r, studies))
     words = [s.text for s in smp if s.split == 'train' and s.text] + [t for s in sources for t in s.words()]
     tok = tok or tokenizer(a.tokenizer, [text_dir(a.model), init], words, r.vocab, r.max_len)
     seed_everything(a.seed)
-    model = build(a.method, a.size, a.model, tok, init, a.report)
+    model = a.build(tok)
     whole = step['bs']*step['accum'] if r.accum_exact else step['bs'] # samples of one contrast and process
     check_pairs(model, whole*world_size())
     dls = loaders_of(a, r, smp, tok, model.config['preset'], whole, model.fields)
@@ -308,7 +308,8 @@ def train(a:Any, # a Run
                           clip=r.clip, out=out, log=a.log, seed=a.seed, cbs=cbs)
     more = dict(work=work_of(model, dls.train)) if work else {}
     run = fit(learn, r.epochs, schedule=r.schedule, warmup=r.warmup, stop_at=r.stop_at, resume=resume, quiet=quiet,
-              save_every=a.save_every, patience=a.patience, metric=chooser(a, r, tok, model, step['bs'], precision))
-    if a.select and run['best'] and not quiet: print(chosen(run))
+              save_every=a.save_every, patience=a.patience, start=a.further,
+              metric=a.metric(r, tok, model, dls, step['bs'], precision))
+    if a.select and run['best'] and not (quiet or a.further): print(chosen(run))
     return dict(data=facts, step=step|dict(processes=world_size(), precision=precision), parameters=counted(model),
                 run=run, **more)
