@@ -137,7 +137,7 @@ def score_retrieval(S:Float[Tensor, 'n m'], # a square of scores
         fits = np.zeros((len(film), len(ids)), bool); np.logical_or.at(fits, at, right)
     return both_ways((ranks(s[:,text], right[:,text], ties, near), ranks(s[film].T, fits.T, ties, near)), ks)
 
-# %% ../../nbs/eval/30_scores.ipynb #c9848dd2
+# %% ../../nbs/eval/30_scores.ipynb #3ac8e334
 def prompt_scores(model:Aligner, # with `scores`
                   img:Feat, # of `n` films
                   tok:Any, # the model's tokenizer
@@ -164,13 +164,15 @@ def score_zeroshot(model:Aligner, # with `scores`
                    names:Sequence[str], # of the label columns
                    how:str='z', # see `combine`
                    uncertain:str='drop', # label -1: 'drop', 'positive' or 'negative'
-                   n_boot:int=1000 # bootstrap draws
+                   n_boot:int=1000, # 0: no intervals
+                   group:Sequence|None=None # [n] patient of each film, for the intervals
                   ) -> dict: # of `multilabel_table`, and `how`
     "Zero-shot by the method's own scores: AUROC of each finding. Raises `MedvlError` where labels are missing."
     if f.lbl is None: raise MedvlError('the features hold no labels')
     have = [c for c in classes if c in names]
     if not have:
         raise MedvlError(f"no class of the prompts ({', '.join(classes)}) is a label column ({', '.join(names)})")
-    y = binary_labels(f.lbl[:, [list(names).index(c) for c in have]].numpy(), uncertain)
+    lbl, known = f.lbl[:, [list(names).index(c) for c in have]].numpy(), ~f.lbl.isnan().all(1).numpy()
+    y = binary_labels(lbl, uncertain, known=known)
     s = prompt_scores(model, f.img, tok, {c: classes[c] for c in have}, how)
-    return dict(multilabel_table(s, y, have, n_boot=n_boot), how=how, transductive=how == 'z')
+    return dict(multilabel_table(s, y, have, group=group, n_boot=n_boot), how=how, transductive=how == 'z')
