@@ -23,7 +23,7 @@ app = typer.Typer(help='Downstream tasks on a pre-trained tower.', **LOOK)
 
 TRANSFER_DOCS = ('medvl.run.downstream:Transfer',)
 
-# %% ../../nbs/commands/33_transfer.ipynb #0fe4bab3
+# %% ../../nbs/commands/33_transfer.ipynb #4acd9012
 @command(app, 'classify', *TRANSFER_DOCS, 'medvl.run.data:read', 'medvl.eval.classify:fine_tune')
 def transfer_classify(model:str=..., # run, shipped name, authors' file, 'random', or 'random:' and any of these
                       data:Path=..., # manifest, folder with one, or a known public layout; it is only read
@@ -58,7 +58,8 @@ def transfer_classify(model:str=..., # run, shipped name, authors' file, 'random
         if isinstance(n, dict): typer.echo(line.format(k, **n) + f" ({n['blank']})")
     kw = dict(epochs=epochs, lr=lr, patience=patience) if how in TUNES else {}
     seeds = range(opts.seed, opts.seed+opts.seeds)
-    res = classify(tower, lab, how, opts.share, seeds, one, Steps(out, tower, opts.force, f.key()), f.cache, opts.bs, **kw)
+    steps = Steps(out, tower, opts.force, f.key())
+    res = classify(tower, lab, how, opts.share, seeds, one, steps, f.cache, opts.bs, **kw)
     for p, r in res.items():
         lost, mean = ', '.join(f'{k} ({n})' for k,n in r['not_learned'].items()), r['macro']
         typer.echo(f"{float(p):.0%} of the labels: macro AUROC {mean['auroc']}, AUPRC {mean['auprc']}"

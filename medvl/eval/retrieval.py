@@ -70,7 +70,7 @@ class Embeddings:
         "Read them back."
         with np.load(path, allow_pickle=False) as z: return cls(**{k: torch.from_numpy(z[k]) for k in z.files})
 
-# %% ../../nbs/eval/11_retrieval.ipynb #223d9a1e
+# %% ../../nbs/eval/11_retrieval.ipynb #ed7780d9
 def _unit(x, what, ids):
     "Rows of `x` in fp32 with length one; a row that is not finite or zero is an error."
     x = x.float(); norm = x.norm(dim=-1)
@@ -114,7 +114,6 @@ def embed(model:Aligner, # put into eval mode, and back
     "Encode a data set without gradients; raises `MetricError` for an embedding that is not finite or zero."
     if slots not in ('all','current'): raise MedvlError(f"slots must be 'all' or 'current', got {slots!r}")
     device = torch.device(device or next((p.device for p in model.parameters()), 'cpu'))
-    kind = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     amps = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
     amp = best_precision(device) if amp == 'auto' else amp or 'fp32'
     if amp not in amps: raise MedvlError(f"amp must be 'auto', 'bf16', 'fp16' or 'fp32', got {amp!r}")
@@ -125,12 +124,12 @@ def embed(model:Aligner, # put into eval mode, and back
             for b, ids in tqdm(dl, desc='embed', disable=None if progress is None else not progress, leave=False):
                 b, ids = Batch.of(b), torch.as_tensor(ids)
                 film = film_ids(b.img, b.img_msk, slots); b = b.to(device)
-                b['img'] = b.img.to(kind) # of a model in half precision
+                b['img'] = b.img.to(next((p.dtype for p in model.parameters()), torch.float32))
                 v, t, has = _encode(model, b, ids.to(device), text, slots)
                 parts = (v, t, has, None if has is None else b.txt_id, ids, b.lbl, film)
                 got.append([None if x is None else x.cpu() for x in parts])
     finally: model.train(was)
-    if not got: raise MedvlError("the data set gave no batch")
+    if not got: raise MedvlError('the data set gave no batch')
     return Embeddings(*[None if xs[0] is None else torch.cat(xs) for xs in zip(*got)])
 
 # %% ../../nbs/eval/11_retrieval.ipynb #c3f19c2f

@@ -137,13 +137,13 @@ def score_retrieval(S:Float[Tensor, 'n m'], # a square of scores
         fits = np.zeros((len(film), len(ids)), bool); np.logical_or.at(fits, at, right)
     return both_ways((ranks(s[:,text], right[:,text], ties, near), ranks(s[film].T, fits.T, ties, near)), ks)
 
-# %% ../../nbs/eval/30_scores.ipynb #3ac8e334
+# %% ../../nbs/eval/30_scores.ipynb #f2a02cbd
 def prompt_scores(model:Aligner, # with `scores`
                   img:Feat, # of `n` films
                   tok:Any, # the model's tokenizer
                   classes:Mapping[str,Mapping[str,Sequence[str]]], # class -> {'pos': texts, 'neg': texts or absent}
                   how:str='z', # see `combine`
-                  max_len:int=128, # tokens of a wording
+                  max_len:int|None=None, # tokens of a wording; None: 128, or what the tokenizer allows
                   block:int=64 # films at a time
                  ) -> Float[np.ndarray, 'n k']: # higher: more likely present
     "Score of every film for every finding. Raises `MedvlError` for a class without a positive wording."
@@ -151,7 +151,8 @@ def prompt_scores(model:Aligner, # with `scores`
         if not o.get('pos'): raise MedvlError(f"class {c!r} has no positive prompt")
     keys = [(c, k) for c,o in classes.items() for k in ('pos','neg') for _ in o.get(k) or ()]
     texts = [t for o in classes.values() for k in ('pos','neg') for t in o.get(k) or ()]
-    asked = join_feats(phrase_feats(model, tok, texts, max_len))
+    most = max_len or min(128, getattr(tok, 'model_max_length', 128))
+    asked = join_feats(phrase_feats(model, tok, texts, most))
     S = combine(pair_scores(model, img, asked, block, progress=False), how)
     def best(c, k): return S[:, [i for i,o in enumerate(keys) if o == (c, k)]].amax(1)
     gap = [best(c,'pos') - (best(c,'neg') if o.get('neg') else 0) for c,o in classes.items()]

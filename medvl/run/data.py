@@ -208,7 +208,7 @@ def with_films(studies:list, # of a reader
     for s, v in gone: s.views.remove(v); log.leave('film is not there', v.path or v.id)
     return [s for s in studies if s.views]
 
-# %% ../../nbs/run/10_data.ipynb #437bb84a
+# %% ../../nbs/run/10_data.ipynb #62715e55
 def make_manifest(folder:Path, # films in any subfolders, or a public set; only read
                   out:Path, # .csv or .parquet
                   kind:str|None=None, # layout of a public set, or 'scan'; None: found out
@@ -225,12 +225,14 @@ def make_manifest(folder:Path, # films in any subfolders, or a public set; only 
     from medvl.files import provenance, save_json
     from medvl.data.manifest import read_manifest, write_manifest
     from medvl.data.table import ReadLog
-    from medvl.readers.find import readers
+    from medvl.readers.find import manifest_in, readers
     if out.suffix not in ('.csv','.parquet'): raise MedvlError(f"{out}: a manifest is .csv or .parquet")
     if out.exists() and not force: raise MedvlError(f"{out} exists already; --force replaces it")
     own = [k for k, v in dict(reports=reports, pattern=pattern, view=view or None).items() if v is not None]
     what = layout_of(folder, kind, [f'--{k}' for k in own])
     log = ReadLog(f'{what} of {folder}')
+    if what == 'scan' and (table := manifest_in(folder)) and table.resolve() != out.resolve():
+        log.lines.append(f"{table} is there: other commands read it as this folder's manifest, and this scan does not")
     if what == 'scan': scan(folder, out, log, reports=reports, pattern=pattern, view=view, chest=chest)
     else:
         studies = with_films(readers[what](folder, log=log, **reading(folder, what, missing, images)), missing, log)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from .data import named_in, read, units
 from .folder import found
 
-# %% ../../nbs/run/81_downstream.ipynb #6daf23c1
+# %% ../../nbs/run/81_downstream.ipynb #544ba9d0
 @dataclass
 class Transfer:
     "Options that all transfer tasks share."
@@ -35,6 +35,11 @@ class Transfer:
     num_workers:int = 0  # processes that decode; 0: this one
     force:bool = False  # write into a folder with other content
 
+    def __post_init__(self):
+        if self.seeds > 0 < self.bs: return
+        from medvl.core import MedvlError
+        raise MedvlError(f"seeds={self.seeds}, bs={self.bs}; expected 1 or more")
+
 def tower_of(model:str|Path, # run, shipped name, authors' file, 'random', or 'random:' and any of these
              preset:str|None=None, # see `Transfer`
              space:str='tower', # see `Transfer`
@@ -51,7 +56,7 @@ def tower_of(model:str|Path, # run, shipped name, authors' file, 'random', or 'r
     if preset: check_preset(m.preset, preset)
     return Tower(m.aligner, m.preset, name, space)
 
-# %% ../../nbs/run/81_downstream.ipynb #d6f47e1a
+# %% ../../nbs/run/81_downstream.ipynb #58aa3219
 @dataclass
 class Films:
     "Films of a set, ready for a task."
@@ -92,7 +97,7 @@ def films_of(data:Path|Sequence, # a set, see `run.data.read`; or studies
             ) -> Films:
     "Films by patient. Raises `MedvlError` where a split is empty, a patient is in two, or no film has the column."
     from dataclasses import replace
-    from medvl.core import MedvlError, SLOTS
+    from medvl.core import SLOTS
     from medvl.data.batch import readable
     from medvl.data.cache import ImageCache
     from medvl.eval.transfer import parts
@@ -104,6 +109,7 @@ def films_of(data:Path|Sequence, # a set, see `run.data.read`; or studies
     cache = ImageCache(t.cache or cache_dir('films'), tower.preset.decode)
     smp = readable(smp, SLOTS[:1], cache, t.errors, bad := {})
     rows, made = parts(smp)
+    if made: print(f"no val split: {len(rows['val'])} training films of a tenth of the patients are for validation")
     where = {k: dict(films=len(i), patients=len({smp[j].group for j in i})) for k,i in rows.items()}
     return Films(smp, rows, cache, dict(facts, splits=where, val_made_here=made, not_used=n-len(smp), films=bad))
 

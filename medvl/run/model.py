@@ -9,7 +9,7 @@ Docs: https://medvl.github.io/medvl/run/model.html.md"""
 __all__ = ['as_studies', 'check_listed', 'by_header', 'scanned', 'Films', 'Hits', 'Heat', 'Opened', 'opened', 'note_unused',
            'Model', 'load']
 
-# %% ../../nbs/run/80_model.ipynb #1f27a89a
+# %% ../../nbs/run/80_model.ipynb #1a6108d6
 import difflib, html, io, textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +31,7 @@ from ..data.dicom import view_kind
 from ..data.manifest import plain, read_manifest
 from ..data.pixels import ImageError
 from ..data.preset import Preset, decode_film
-from ..data.prompts import DEFAULT, load_prompts
+from ..data.prompts import DEFAULT, PromptSet, load_prompts
 from ..data.scan import UNKNOWN_VIEW, as_logged, scan_dicom, scan_file
 from ..data.show import Rows, cards
 from ..data.study import Sample, Study, View, samples, share_bits
@@ -211,7 +211,7 @@ def note_unused(studies:list[Study], smp:list[Sample], # all of them; made of th
     for v in (v for s in studies for v in s.views if id(v) not in used):
         log.leave(f'not a frontal film ({v.kind})', v.id)
 
-# %% ../../nbs/run/80_model.ipynb #b8bdc933
+# %% ../../nbs/run/80_model.ipynb #12ffbdd4
 class Model:
     "A trained `Aligner` with its preset and tokenizer."
     def __init__(self,
@@ -240,7 +240,8 @@ class Model:
         log = ReadLog(f'films for {self.name}'); studies = as_studies(films, log)
         smp, got, kept = samples(studies, per='image', say=None), [], []
         note_unused(studies, smp, self.slots, log)
-        for i in tqdm(range(0, len(smp), bs), 'embed', disable=None if progress is None else not progress, leave=False):
+        off = None if progress is None else not progress
+        for i in tqdm(range(0, len(smp), bs), 'embed', disable=off, leave=False):
             some, px = opened(smp[i:i+bs], self.preset.decode, self.slots, log, errors)
             if not some: continue
             dl = sample_loader(some, None, self.preset, bs, px, slots=self.slots)
@@ -301,23 +302,26 @@ def search(self,
         notes.append(f'the text has {n} tokens; the model was trained on at most {self.max_len}')
     return Hits(text, films, order, score[order].tolist(), notes)
 
-# %% ../../nbs/run/80_model.ipynb #caf191e5
+# %% ../../nbs/run/80_model.ipynb #1487074a
 @patch_to(Model)
 def zeroshot(self,
              films:Any=None, # `Films`, or anything that `embed` takes; None: those embedded last
              findings:Sequence[str]|None=None, # names; None: all of the prompt set
-             prompts:str|None=None # a prompt set: wordings of the findings and of a normal film; None: `self.prompts`
+             prompts:Any=None # a prompt set, its id or file: wordings of the findings and of a normal film; None: own
             ) -> pd.DataFrame: # a row a film, a column a finding: the margin above
     """Findings without labels. A name that the prompt set lacks is put against the set's words of a normal film, which
     `attrs['notes']` of the table says."""
     films = self.chosen(films, 'no films')
-    ps = load_prompts(prompts or self.prompts); own = {plain(k): k for k in ps.names}
+    ps = prompts if isinstance(prompts, PromptSet) else load_prompts(prompts or self.prompts)
+    own = {plain(k): k for k in ps.names}
     findings = [findings] if isinstance(findings, str) else list(findings or ps.names)
     normal = ps.classes.get('No Finding', {}).get('pos') or next(iter(ps.classes.values()))['neg']
     asked = {f: ps.classes.get(own.get(plain(f))) or dict(pos=[f.lower()], neg=normal) for f in findings}
     near = {f: difflib.get_close_matches(plain(f), own, 1) for f in asked if plain(f) not in own}
     notes = [f'{f!r} is not in {ps.id}: its name is compared with the words of a normal film'
              + (f'; did you mean {own[o[0]]!r}?' if o else '') for f,o in near.items()]
+    if bare := [f for f,o in asked.items() if not o.get('neg')]:
+        notes.append(f"{ps.id} has no words against {', '.join(bare)}: the scores are similarities, not margins")
     def mean(texts): return normalize(self.words(texts).mean(0), dim=0)
     way = {f: mean(o['pos'])-(mean(o['neg']) if o.get('neg') else 0) for f,o in asked.items()}
     out = pd.DataFrame({f: (films.emb.v @ w).numpy() for f,w in way.items()},
@@ -337,7 +341,7 @@ def heat(self,
     if view is not film and (pos := view.film().info.get('view_position')): view.kind = view_kind(pos)
     others = [] if clear is None else as_studies(clear, ReadLog('films without a finding'))
     known = any(s.labels or s.report for s in others)
-    controls = clear_views(others) if known else [v for s in others for v in s.views]
+    controls = clear_views(others) if known else [v for s in others for v in s.of(view.kind)]
     kinds = sorted({o.split('_')[1] for o in self.slots})
     asker = Asker(self.aligner, self.tok, self.preset, self.max_len, sigma, controls, kinds)
     fig, said = heats(asker, view, [phrase], False, dpi=64)

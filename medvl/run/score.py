@@ -19,7 +19,7 @@ from typing import Any, Literal
 from .data import named_in
 from .folder import model_dir
 
-# %% ../../nbs/run/30_score.ipynb #9d39b805
+# %% ../../nbs/run/30_score.ipynb #5bb217e3
 def loaded(model:Path, # a run, or the folder of its model
           ): # model on the device, its tokenizer, and what its config.json says
     "A trained model and what belongs to it; raises `MedvlError` when it does not say how its films were prepared."
@@ -53,6 +53,11 @@ class Scoring:
     num_workers:int = 0
     seed:int = 0  # of the bootstrap
     force:bool = False  # write into a folder with other content
+
+    def __post_init__(self):
+        if self.bs > 0 <= self.n_boot: return
+        from medvl.core import MedvlError
+        raise MedvlError(f"bs={self.bs}, n_boot={self.n_boot}; expected a positive bs, and no negative n_boot")
 
 def settled(a:Scoring # as given
            ) -> Scoring: # with the precision that 'auto' stands for
