@@ -25,9 +25,9 @@ from medvl.data.cache import ImageCache
 from medvl.data.mix import Source, one_side
 from medvl.data.report import mentions
 from medvl.data.tokens import load_tokenizer
-from medvl.eval.metrics import Interval, auroc, auroc_without, seed_bootstrap, units_of
+from medvl.eval.metrics import Interval, seed_bootstrap
 from medvl.eval.retrieval import Embeddings, embed
-from medvl.eval.zeroshot import zeroshot
+from medvl.eval.zeroshot import macro_auroc, zeroshot
 from medvl.files import jsonable, provenance, save_json
 from medvl.methods.mmclip import MMCLIP
 from medvl.models.checkpoint import from_pretrained
@@ -180,21 +180,12 @@ def answers(a, name, seed, smp, tok, lab, some, cache):
                                                 gradients=pulls(m, some))))
     return found(dir/'answers.json')
 
-def macro(s, y):
-    "Mean AUROC over findings of one training."
-    return float(np.mean([auroc(s[k,j], y[k,j]) for j in range(s.shape[1]) if (k := ~np.isnan(y[:,j])).any()]))
-
-def without(s, y, inv, c):
-    "Macro AUROC without each patient `[patient]`."
-    return np.mean([auroc_without(s[k,j], y[k,j].astype(int), inv[k], c) for j in range(s.shape[1])
-                    if (k := ~np.isnan(y[:,j])).any()], 0)
-
 def over_both(parts, y, group):
     """Mean AUROC over trainings of a sum of `parts` (sign, scores `[seed film finding]`): interval over patients and
     trainings."""
-    inv, c = units_of(len(y), group)
-    each = sum(w*np.array([macro(o, y) for o in x]) for w,x in parts)
-    jack = sum(w*np.mean([without(o, y, inv, c) for o in x], 0) for w,x in parts)
+    got = [(w, [macro_auroc(o, y, group) for o in x]) for w,x in parts]
+    each = sum(w*np.array([v for v,_ in x]) for w,x in got)
+    jack = sum(w*np.mean([o for _,o in x], 0) for w,x in got); c = len(jack)
     v, n = (c-1)/c*((jack-jack.mean())**2).sum(), len(each)
     w = each.var(ddof=1)/n if n > 1 else 0.
     df = (v+w)**2/(v*v/(c-1)+(w*w/(n-1) if w else 0)); h = student.ppf(.975, df)*np.sqrt(v+w)
@@ -206,9 +197,10 @@ def of_arm(a, k, o, w, y, group):
     ran, o = [found(dir_of(a, k, i)/'scored.json') for i in o], list(o.values())
     zero = np.stack([x['zero'][w] for x in o])
     return dict(recovered=[x['recovered'] for x in o if x['recovered']], gradients=[x['gradients'] for x in o],
-                auroc=over_both([(1, zero)], y, group), seeds=[macro(s, y) for s in zero], steps=ran[0]['steps'],
+                auroc=over_both([(1, zero)], y, group), seeds=[macro_auroc(s, y)[0] for s in zero],
+                steps=ran[0]['steps'],
                 seconds=float(np.mean([r['seconds'] for r in ran])), mask=[r['mask'] for r in ran],
-                wordings={w: float(np.mean([macro(x['zero'][w], y) for x in o])) for w in wordings()},
+                wordings={w: float(np.mean([macro_auroc(x['zero'][w], y)[0] for x in o])) for w in wordings()},
                 **{f'{w}_R@10': seed_bootstrap(np.mean, np.array([x['hits'][w] for x in o]), group=group)
                    for w in o[0]['hits']})
 

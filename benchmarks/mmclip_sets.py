@@ -19,9 +19,9 @@ import torch
 
 from medvl.data.splits import fold_of
 from medvl.eval.classify import classify, labelled
-from medvl.eval.metrics import seed_interval, units_of
+from medvl.eval.metrics import seed_interval
 from medvl.eval.retrieval import embed
-from medvl.eval.zeroshot import zeroshot
+from medvl.eval.zeroshot import macro_auroc, zeroshot
 from medvl.files import jsonable, provenance, save_json
 from medvl.readers.find import read_studies, readers
 from medvl.readers.rehearsal import WRITERS
@@ -31,8 +31,6 @@ from medvl.run.folder import found
 from medvl.run.score import Scoring, eval_loader, loaded
 from medvl.run.stages import patients
 from medvl.run.suite import NIH14, SUITE, at_best, flips, prompt_set, wordings
-
-from mmclip import macro, without
 
 SYSTEMS = {'MMCLIP, 16x': 'MMCLIP_16x', 'CLIP': 'CLIP', 'CLIP, 16x': 'CLIP_16x', 'random weights': 'random:CLIP'}
 PAIRS = [('MMCLIP, 16x','CLIP'), ('MMCLIP, 16x','CLIP, 16x'), ('CLIP, 16x','CLIP')]
@@ -121,14 +119,13 @@ def summary(got, lab):
     keep = [j for j,(p,q) in enumerate(zip(folk(1), folk(0))) if min(p, q) >= 5]
     y, out, main = y[:,keep], {}, next(iter(wordings()))
     def scores(rows): return np.array([r['scores'] for r in rows])[...,keep]
-    inv, c = units_of(len(y), group)
-    def parts(s): return np.array([macro(o, y) for o in s]), np.array([without(o, y, inv, c) for o in s])
+    def parts(s): return tuple(np.array(o) for o in zip(*[macro_auroc(o, y, group) for o in s]))
     def table(x): return {k: seed_interval(*parts(s)) for k,s in x.items()}
     def pairs(x):
         p = {k: parts(s) for k,s in x.items()}
         return {f'{a} - {b}': seed_interval(p[a][0]-p[b][0], p[a][1]-p[b][1], None) for a,b in PAIRS if {a, b} <= {*x}}
     zero = {w: {k: scores([r[w] for r in o]) for k,o in got['zero'].items()} for w in wordings()}
-    words = {k: {w: float(np.mean([macro(o, y) for o in x[k]])) for w,x in zero.items()} for k in zero[main]}
+    words = {k: {w: float(np.mean([macro_auroc(o, y)[0] for o in x[k]])) for w,x in zero.items()} for k in zero[main]}
     def mean(o, m): v = [r[main][m] for r in o if r[main][m] is not None]; return float(np.mean(v)) if v else None
     out['zero'] = dict(auroc=table(zero[main]), differences=pairs(zero[main]), wordings=words, flips=flips(words),
         lineage={k: {m: mean(o, m) for m in ('best_f1','accuracy_there','f1','accuracy')}

@@ -7,7 +7,7 @@
 - `medvl.commands.eval`: `medvl eval` scores a trained model: retrieval, zero-shot classification, local scores, boxes, change between visits, published tests.
 - `medvl.commands.ground`: `medvl ground` draws where a model sees a phrase on a film. `medvl eval grounding` scores such maps on a set with drawn regions.
 - `medvl.commands.study`: `medvl demo` runs everything on phantom patients, `medvl ablate` changes one thing at a time, and `medvl crossval` tests every patient once.
-- `medvl.commands.train`: `medvl pretrain` and `medvl align` train a model on a set of chest X-rays and write a folder with weights, log and settings.
+- `medvl.commands.train`: `medvl pretrain` and `medvl align` train a model on a set of chest X-rays and write a folder with weights, log and settings; `medvl tune` trains a finished model further on one's own pairs.
 - `medvl.commands.use`: `medvl search` finds films for a sentence and `medvl predict` findings on films, with a trained model and without code.
 - `medvl.commands.zoo`: `medvl zoo list` says which published models there are, and `medvl zoo get` turns the authors' files into a folder that every other command takes.
 - `medvl.data.dicom`: Reading a DICOM file step by step: is it a film, which bits are its picture, what do its greys mean, which window applies, and which value is white?
@@ -31,9 +31,11 @@
 - `medvl.methods.alta`: A vision model pretrained with masked records and a radiology BERT stay frozen, and small adapters align them, with up to four films per report.
 - `medvl.methods.clip`: The plain dual encoder, from ConVIRT to CLIP: an encoder for films, one for reports, and a contrastive loss over the pairs of a batch.
 - `medvl.methods.gloria`: A dual encoder with a second, local loss: every word of a report attends to the cells of the film, and a pair fits if its words resemble what they attend to.
+- `medvl.methods.mmclip`: CLIP that also restores what film and report have in common: the patches that match the text, and the entities of the report; films without a report take part through prompts.
 - `medvl.methods.mrm`: Pretraining by masked record modeling: three quarters of a film and half of its report's words are hidden, and both are reconstructed.
 - `medvl.methods.place`: Visual observations of a film are aligned with the sentences of its report, and the report helps to predict which patches of the film resemble each other.
 - `medvl.methods.siglip`: CLIP with a sigmoid instead of a softmax: each pair of a film and a report is classified by itself as matching or not.
+- `medvl.methods.tune`: A finished model, one's own or a published one, is trained further on other pairs of films and reports, as a whole or in a small part.
 - `medvl.models.decoder`: A small transformer that writes a report from a tower's tokens: teacher forcing, greedy and beam search with a key-value cache.
 - `medvl.models.heads`: Projections into the shared space, removal of the component shared by all films, one vector for several films, and queries over patches.
 - `medvl.models.norm`: Batch norm whose mean and variance are those of all rows of a batch that several processes share, forward and in the gradient.
@@ -62,7 +64,8 @@
 - `medvl.run.run`: One object for a training: method, start, recipe, arguments, data and seed. It builds, trains and scores a model, and does not repeat finished work.
 - `medvl.run.score`: Load a trained model with its tokenizer and preset, and score it on retrieval, zero-shot classification and other tasks.
 - `medvl.run.stages`: Several trainings on the same phantom patients, each with its own folder, scored together; finished stages are not repeated.
-- `medvl.run.suite`: Zero-shot classification on ChestX-ray14, CheXpert, RSNA, SIIM, COVIDx and PadChest by name, with several wordings of every finding."""
+- `medvl.run.suite`: Zero-shot classification on ChestX-ray14, CheXpert, RSNA, SIIM, COVIDx and PadChest by name, with several wordings of every finding.
+- `medvl.run.tuning`: A published, shipped or own model trained further on the films and reports of one's hospital, compared with the model that was given, and never replaced by a worse one in silence."""
 
 import warnings
 from importlib.metadata import PackageNotFoundError, version as _v

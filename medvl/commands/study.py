@@ -18,7 +18,7 @@ import typer
 from ..command import LOOK, command
 from ..run.folder import close_run, open_run, save_figure, save_text
 
-# %% ../../nbs/commands/40_study.ipynb #8091663d
+# %% ../../nbs/commands/40_study.ipynb #f4853787
 app = typer.Typer(**LOOK)
 
 def is_ours(out:Path # folder of the demo
@@ -39,11 +39,11 @@ def begun(out:Path, # folder
 
 @command(app, 'demo')
 def demo(out:Path=Path('runs/demo'), # folder for the runs, results.json and index.html
-         patients:list[int]=[50, 200], # phantom patients to train on; may be repeated, for few pairs and more
-         seeds:int=3, # trainings of each stage with each number of patients
+         patients:list[int]=[25, 100], # phantom patients to train on; may be repeated, for few pairs and more
+         seeds:int=5, # trainings of each stage with each number of patients
          from_nothing:bool=False, # train MRM here instead of taking the shipped one
          val:int=10, # patients for the validation loss
-         test:int=200, # patients that are scored
+         test:int=300, # patients that are scored
          film:int=128, # pixels a side of the films
          difficulty:str='lifelike-easy', # of the phantom: a key of `phantom.set.DIFFICULTY`
          only:str='', # stages, joined by commas; none: alta, clip, clip_mrm; also mrm, x and x_mrm of any method x
@@ -114,7 +114,7 @@ def tokenizer_of(out:Path, # folder of the demo
     if start: return load_tokenizer(model_dir(Path(start)))
     return shared_tokenizer(out/'tokenizer', [s.report for s in data['train']], vocab, max_len)
 
-# %% ../../nbs/commands/40_study.ipynb #78901969
+# %% ../../nbs/commands/40_study.ipynb #977c5fdf
 def finish(c:Any, # the demo's `Stages`
            ran:dict, # name -> what `train` gave
            scored:dict, # name -> what `score` gave
@@ -128,15 +128,15 @@ def finish(c:Any, # the demo's `Stages`
     size = {k: counts(c.part(k))['train'] for k in ran}
     cost = {k: dict(r, patients=size[k]['patients'], pairs=size[k]['frontals'],
                     multiply_adds_all=whole_cost(c.runs, ran, k)) for k, r in ran.items()}
-    compared, luck = at_each_size(c, scored, said['n_boot'])
+    compared, together, luck = at_each_size(c, list(scored), said['n_boot'])
     res = jsonable(dict(settings=said, data=counts(c.data), plans={k: c.runs[k].record() for k in ran}, stages=cost,
-                        scored=scored, compared=compared, chance=luck, provenance=provenance()))
+                        scored=scored, compared=compared, together=together, chance=luck, provenance=provenance()))
     write_manifest(c.data['test'], c.out/'test'/'manifest.csv')
     save_text(draw_page(c, res), c.out/'index.html')
     close_run(c.out, 'demo', said, **{k: v for k, v in res.items() if k not in ('settings','provenance')})
     typer.echo(f"wrote {c.out/'index.html'}: open it in a browser")
 
-# %% ../../nbs/commands/40_study.ipynb #53e10c68
+# %% ../../nbs/commands/40_study.ipynb #d0978ddb
 @command(app, 'ablate')
 def ablate(out:Path=Path('runs/ablate'), # folder for the stages and results.json
            only:str='', # variants or stages, joined by commas; none: all variants (ALTA is always among them)
@@ -174,13 +174,13 @@ def ablate(out:Path=Path('runs/ablate'), # folder for the stages and results.jso
     tok = (load_tokenizer(start/'model') if start else
            shared_tokenizer(out/'tokenizer', [s.report for s in data['train']], vocab, max_len))
     c = Stages(out, data, tok, runs, seed, max_len, films, typer.echo, f'{film} px, seed {seed}, {difficulty}')
-    ran, scored = c.go(todo, 0, workers)
+    ran, _ = c.go(todo, 0, workers)
     cost = {n: {k: ran[key(n, 0)][k] for k in ('trainable','parameters','multiply_adds_per_sample','samples')}
             for n in names}
     below = {k: ran[k] for k in todo if k in ('mrm','apart')}
     if start: below['mrm'] = dict(found(start/'stage.json'), plan=found(start/'plan.json'))
     res = dict(data=counts(data), plans={k: runs[k].record() for k in todo}, below=below,
-               cost=cost, variants=compare(c, names, seeds, scored, n_boot))
+               cost=cost, variants=compare(c, names, seeds, n_boot))
     close_run(out, 'ablate', said, **jsonable(res))
     typer.echo(ablation_table(res['variants'], cost))
 

@@ -6,7 +6,7 @@ Docs: https://medvl.github.io/medvl/eval/zeroshot.html.md"""
 
 # %% auto #0
 __all__ = ['PROTOCOLS', 'embed_texts', 'embed_prompts', 'class_scores', 'finding_scores', 'binary_labels', 'multilabel_table',
-           'multiclass_table', 'ZeroShot', 'zeroshot', 'roc_figure', 'confusion_figure']
+           'macro_auroc', 'multiclass_table', 'ZeroShot', 'zeroshot', 'roc_figure', 'confusion_figure']
 
 # %% ../../nbs/eval/13_zeroshot.ipynb #470c4775
 import html, inspect
@@ -198,6 +198,20 @@ def multilabel_table(scores:Float[np.ndarray, 'n k'], # higher: more likely pres
                 macro[k] = float(np.mean([res[c][k].value for c in left]))
     else: macro |= dict(auroc=Interval(np.nan, np.nan, np.nan), reason='no class can be computed')
     return dict(classes=res, macro=macro)
+
+# %% ../../nbs/eval/13_zeroshot.ipynb #a8660c44
+def macro_auroc(scores:Float[np.ndarray, 'n k'], # higher: more likely present
+                labels:Float[np.ndarray, 'n k'], # 1, 0, NaN (left out)
+                group:Sequence|None=None # [n] patient of each film
+               ) -> tuple[float,np.ndarray]: # value; [c] the same without each patient
+    """Mean AUROC of the classes that have both kinds: what `seed_interval` takes to compare systems over several
+    trainings. Raises `OneClass` where no class has both."""
+    s, y = np.asarray(scores, dtype=float), np.asarray(labels, dtype=float); inv, c = units_of(len(y), group)
+    known = ~np.isnan(y); both = [j for j, k in enumerate(known.T) if len(np.unique(y[k,j])) == 2]
+    if not both: raise OneClass(f"none of {y.shape[1]} classes has positive and negative films")
+    cols = [(s[known[:,j],j], y[known[:,j],j], inv[known[:,j]]) for j in both]
+    return (float(np.mean([auroc(a, b) for a, b, _ in cols])),
+            np.mean([auroc_without(a, b, i, c) for a, b, i in cols], 0))
 
 # %% ../../nbs/eval/13_zeroshot.ipynb #4108d086
 def multiclass_table(scores:Float[np.ndarray, 'n k'], # higher: more likely

@@ -1,4 +1,5 @@
-"""CLIP that also restores what film and report have in common: the patches that match the text, and the entities of the report; films without a report take part through prompts.
+"""CLIP that also restores what film and report have in common: the patches that match the text, and the entities of the
+report; films without a report take part through prompts.
 
 Docs: https://medvl.github.io/medvl/methods/mmclip.html.md"""
 

@@ -252,7 +252,7 @@ def _split(model) -> tuple[dict, dict]:
     frozen = {k: v for k,v in own.items() if k in params and not params[k].requires_grad}
     return {k: v for k,v in own.items() if k not in frozen}, frozen
 
-# %% ../../nbs/models/10_checkpoint.ipynb #4a538860
+# %% ../../nbs/models/10_checkpoint.ipynb #19db4589
 def save_pretrained(model:nn.Module, # its `config` rebuilds it: type(model)(**model.config)
                     dir:str|Path, # a directory, made if absent
                     extra:Mapping|None=None, # anything JSON-able to keep: the run's arguments, scores
@@ -267,6 +267,7 @@ def save_pretrained(model:nn.Module, # its `config` rebuilds it: type(model)(**m
     info = jsonable({'class': f'{type(model).__module__}:{type(model).__qualname__}', 'config': cfg, 'weights': name,
         'id': _hash(state), 'base': _hash(frozen) if adapters_only else None, 'extra': extra or {},
         'parameters': sum(v.numel() for v in state.values()), 'made_by': provenance()})
+    if added := getattr(model, 'adapted', None): info['adapted'] = jsonable(added)
     meta = dict(format='pt', id=info['id'], medvl=json.dumps(info))
     with written(dir/name) as part: save_file(state, part, metadata=meta)
     save_json(dir/'config.json', info)
@@ -291,7 +292,7 @@ def _class(name, cls) -> type:
     if mod.split('.')[0] != 'medvl': raise CheckpointError(f"{name} is not a class of medvl: give it as cls=")
     return getattr(importlib.import_module(mod), attr)
 
-# %% ../../nbs/models/10_checkpoint.ipynb #0dd0e6a7
+# %% ../../nbs/models/10_checkpoint.ipynb #89ce6e27
 def from_pretrained(dir:str|Path, # a directory written by `save_pretrained`
                     cls:type|None=None, # class to build; None: the one that was saved, if it is medvl's
                     base:Mapping|str|Path|Callable|None=None # adapters: the frozen rest (tensors, file, or f(model))
@@ -307,6 +308,7 @@ def from_pretrained(dir:str|Path, # a directory written by `save_pretrained`
     if (got := _hash(state)) != cfg['id']:
         raise CheckpointError(f"{dir/cfg['weights']} is damaged: its hash is {got}, that of the saved {cfg['id']}")
     model = _class(cfg['class'], cls)(**cfg['config'])
+    for o in cfg.get('adapted', ()): _class(o['by'], None)(model, **o['with'])
     if cfg['base']: _load_base(model, state, base, cfg['base'])
     elif base is not None: raise CheckpointError(f"{dir} holds a whole model; base= is for adapters")
     load_state(model, state, allow_missing=['*'] if cfg['base'] else (), verbose=False)

@@ -69,18 +69,17 @@ def ablation_stages(only:Sequence[str], # names of variants, or of stages; none:
             out[k] = one if one.init else replace(one, model={**bare, **one.model})
     return out
 
-# %% ../../nbs/run/51_ablation.ipynb #695723dc
+# %% ../../nbs/run/51_ablation.ipynb #55935839
 SCORES = {k: COMPARED[k] for k in ('image_to_text_P@10', 'text_to_image_P@10',
                                    'image_to_text_R@10', 'text_to_image_R@10')}
 
 def compare(c:Any, # `Stages`
             names:list[str], # variants, ALTA among them
             seeds:int, # of each
-            scored:dict, # stage -> what `score` gave
             n_boot:int=1000 # 0: no intervals
            ) -> dict: # variant -> score -> value, interval, seeds, difference from ALTA
     "Means over seeds with intervals over patients and seeds, and paired differences from ALTA."
-    return compare_runs(c, {n: [key(n, i) for i in range(seeds)] for n in names}, scored, 'ALTA', n_boot)
+    return compare_runs(c, {n: [key(n, i) for i in range(seeds)] for n in names}, 'ALTA', n_boot)
 
 # %% ../../nbs/run/51_ablation.ipynb #eafdc28c
 def ablation_table(variants:dict, # of `compare`

@@ -8,8 +8,8 @@ Docs: https://medvl.github.io/medvl/run/page.html.md"""
 __all__ = ['PALETTE', 'SENTENCE', 'SOUGHT', 'PLACES', 'COLUMNS', 'INTRO', 'HOW', 'STARTS', 'COST', 'SCORED', 'STYLE', 'png',
            'svg', 'name_of', 'color_of', 'curves', 'rocs', 'queries', 'short', 'text_rows', 'film_rows', 'found_by',
            'points', 'opening', 'span', 'ends', 'rows_of', 'in_order', 'table', 'costs', 'against_pairs', 'stands',
-           'verdicts', 'section', 'others', 'made_by', 'ask_more', 'caption', 'page', 'shown_of', 'open_with',
-           'draw_page']
+           'turned', 'points_of', 'verdicts', 'section', 'others', 'made_by', 'ask_more', 'caption', 'page', 'shown_of',
+           'open_with', 'draw_page']
 
 # %% ../../nbs/run/70_page.ipynb #1f5b7ca8
 import base64, functools, html, io, re, textwrap
@@ -284,7 +284,7 @@ def against_pairs(res:Mapping # results of the demo
     fig.legend(*axs[0,0].get_legend_handles_labels(), fontsize=8, frameon=False, ncols=4, loc='outside upper center')
     return fig
 
-# %% ../../nbs/run/70_page.ipynb #7fcaa3c5
+# %% ../../nbs/run/70_page.ipynb #98f2da6a
 INTRO = '''<p>A chest X-ray (a film, below) and its report describe the same findings, in a picture and in words.
 <b>Alignment</b> trains two networks, one for films and one for texts, to map both into one shared space: a film and
 its own report close together, films and reports of different patients apart. No boxes or labels are needed; the
@@ -311,33 +311,43 @@ it, unless it was trained here.</p>'''
 SCORED = '''<p>P@10: of the ten that come first for a query with a finding, how many of 100 have it, mean over the
 findings. R@10, distinct texts: in how many of 100 queries the right text (or a film with that text) is among the first
 ten; each different text counts once. Zero-shot AUROC: films with a finding against films without it, by the name of
-the finding alone. Brackets are 95 % intervals over patients and seeds; for the AUROC, the lowest and highest
-seed.</p>'''
+the finding alone. Brackets are 95 % intervals over patients and seeds.</p>'''
 
+# %% ../../nbs/run/70_page.ipynb #4ef8983b
 def stands(d:Mapping # difference with low and high
-          ) -> str: # 'ahead', 'behind' or 'not distinguishable'
+          ) -> str: # 'ahead of', 'behind', 'not distinguishable from', or 'compared with', where there is no interval
     "What an interval of a difference says."
-    if d['low'] > 0: return 'ahead'
-    return 'behind' if d['high'] < 0 else 'not distinguishable'
+    if d['low'] is None: return 'compared with'
+    if d['low'] > 0: return 'ahead of'
+    return 'behind' if d['high'] < 0 else 'not distinguishable from'
+
+def turned(d:Mapping # another system minus the first
+          ) -> dict: # the first minus the other
+    "A difference the other way round."
+    less = {k: None if d[k] is None else -d[k] for k in ('value','low','high')}
+    return {'value': less['value'], 'low': less['high'], 'high': less['low']}
+
+def points_of(d:Mapping # difference, perhaps with low and high
+             ) -> str:
+    "A difference in points, with its interval."
+    more = '' if d['low'] is None else f", {100*d['low']:+.1f} to {100*d['high']:+.1f}"
+    return f"{100*d['value']:+.1f} points{more}"
 
 def verdicts(res:Mapping # results of the demo
-            ) -> list[str]: # HTML, a sentence for each comparison
-    "How the first system compares with each of the others, by the number of pairs."
-    out, order = [], in_order(res)
-    if not order: return out
-    first, *rest = order[0][1]
-    of = next(k for k in ('P@10','text_to_image_T@10','text_to_image_R@10') if k in order[0][1][first])
+            ) -> list[str]: # HTML, a sentence for each comparison and score
+    "How the first system compares with each of the others over all trainings, and what the differences are by pairs."
+    order, every, out = in_order(res), res.get('together') or {}, []
+    if not every: return out
+    first, *rest = every
+    known = ['AUROC', next(k for k in ('P@10','text_to_image_T@10','text_to_image_R@10') if k in every[first])]
     for k in rest:
-        said = []
-        for n, o in order:
-            d = o[k][of]['minus_alta']
-            d = {'value': -d['value'], 'low': -d['high'], 'high': -d['low']} # the first minus the other
-            word = 'by' if stands(d) != 'not distinguishable' else 'difference'
-            said.append(f"<b>{stands(d)}</b> with {n:,} pairs ({word} {100*d['value']:+.1f} points, "
-                        f"{100*d['low']:+.1f} to {100*d['high']:+.1f})")
-        said = ' and '.join([', '.join(said[:-1])]*(len(said) > 1)+said[-1:])
-        out.append(f"<p>Against {name_of(k)}, {name_of(first)} is {said}.</p>")
-    return out and [f'<p>In {SCORES[of]}:</p>', *out]
+        for of in known:
+            if not (d := every[k][of].get('minus_alta')): continue
+            d, each = turned(d), [f"{n:,} pairs: {points_of(turned(o[k][of]['minus_alta']))}" for n, o in order]
+            more = f" <small>{'; '.join(each)}</small>" if len(each) > 1 else ''
+            out.append(f"<p>In {COLUMNS[of]}, {name_of(first)} is <b>{stands(d)}</b> {name_of(k)} "
+                       f"({points_of(d)}).{more}</p>")
+    return out
 
 # %% ../../nbs/run/70_page.ipynb #f0ef66d8
 STYLE = '''body{font:16px/1.55 system-ui,sans-serif;color:#1b1b1b;background:#fff;margin:0 auto;padding:1.5rem;

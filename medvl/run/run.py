@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/run/run.html.md"""
 # %% auto #0
 __all__ = ['FREE_OF', 'Options', 'Run', 'as_plan', 'differs', 'epochs_cb', 'change', 'needed', 'train_as']
 
-# %% ../../nbs/run/40_run.ipynb #e9177b62
+# %% ../../nbs/run/40_run.ipynb #86055b50
 import contextlib, io, json, os, shutil, time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -18,9 +18,9 @@ from typing import Any, Literal
 from fastcore.basics import patch_to
 
 from .data import FILMS_OF, counts, read
-from .folder import alone, close_run, found, open_run, shipped
+from .folder import close_run, found, open_run, shipped
 from .score import TASKS, Scoring, loaded, settled
-from .train import build, samples_of, train as train_one, value_of
+from .train import build, chooser, samples_of, train as train_one, value_of
 
 # %% ../../nbs/run/40_run.ipynb #06140c0d
 @dataclass(kw_only=True)
@@ -67,7 +67,7 @@ class Options:
     log:Literal['csv','wandb'] = 'csv'
     seed:int = 0  # of weights, masks, order and augmentation
 
-# %% ../../nbs/run/40_run.ipynb #06d77fca
+# %% ../../nbs/run/40_run.ipynb #1e98dfa9
 FREE_OF = {'data','out','source','splits','errors','cache','num_workers','save_every','log'}  # how, not what
 
 @dataclass
@@ -79,12 +79,19 @@ class Run(Options):
     model: dict = field(default_factory=dict)  # arguments of the method
     report: bool = False  # the report tower starts from `init`, too
     out: Path|None = None  # folder; set by `train`
+    further = False  # whether it trains a finished model, which then competes with itself
+
+    def own_recipe(self) -> Any: # a Recipe
+        "The method's recipe of this size."
+        from medvl.core import methods
+        from medvl.methods.recipe import recipe_of
+        return recipe_of(methods[self.method], self.size)
 
     def recipe(self) -> Any: # a Recipe
-        "The method's recipe of this size, with what the run says in its place. Raises `MedvlError`."
-        from medvl.core import MedvlError, methods
-        from medvl.methods.recipe import but, recipe_of
-        base = recipe_of(methods[self.method], self.size)
+        "The same, with what the run says in its place. Raises `MedvlError`."
+        from medvl.core import MedvlError
+        from medvl.methods.recipe import but
+        base = self.own_recipe()
         r = but(base, **{f.name: getattr(self, f.name, None) for f in fields(base)})
         if r.slots not in FILMS_OF: raise MedvlError(f"slots {r.slots!r}; expected {', '.join(FILMS_OF)}")
         return r
@@ -112,13 +119,24 @@ class Run(Options):
         "The model before the first step; `tok`: a tokenizer."
         return build(self.method, self.size, self.model, tok, self.init, self.report)
 
-    def studies(self) -> list:
-        "Of the set, with splits."
-        return read(self.data, self.source, self.splits)[0]
+    def title(self) -> str: return f'{self.method}, {self.size}'
+    def read(self) -> tuple[list,dict]: return read(self.data, self.source, self.splits)  # studies, and facts on them
+    def studies(self) -> list: return self.read()[0]  # of the set, with splits
 
     def draw(self, *parts:str) -> list:
         "Samples of some splits, as the run wants them."
         return samples_of(self.studies(), self.recipe(), parts)
+
+# %% ../../nbs/run/40_run.ipynb #df14811c
+@patch_to(Run)
+def metric(self, r:Any, tok:Any, model:Any, dls:Any, bs:int, precision:str) -> Any: # for `fit`
+    "What chooses the best epoch (`chooser`); None: nothing does."
+    return chooser(self, r, tok, model, bs, precision)
+
+@patch_to(Run)
+def fit(self, out:Path|None, resume:bool=False, **kw) -> dict: # kw: tok, quiet, work, cbs
+    "The training itself, of `run.train`, with all that it gives."
+    return train_one(self, out, resume=resume, **kw)
 
 # %% ../../nbs/run/40_run.ipynb #9e96f86b
 def as_plan(saved:Mapping|None # what plan.json says
@@ -160,7 +178,7 @@ def epochs_cb(name:str, # of the run
             say(f"{name}: epoch {done} of {epochs}, {time.perf_counter()-self.start:.0f} s")
     return EpochsCB()
 
-# %% ../../nbs/run/40_run.ipynb #8e84055e
+# %% ../../nbs/run/40_run.ipynb #88d88521
 @patch_to(Run)
 def plan(self, **more:Any) -> dict: # JSON-ready
     "The plan of a run by itself; `more`: what else decides it."
@@ -185,7 +203,7 @@ def train(self, out:str|Path, tok:Any=None, plan:dict|None=None, anew:bool=False
         say(f"{name}: its settings changed, begun anew"); shutil.rmtree(self.out)
     save_json(self.out/'plan.json', plan)
     cbs = [epochs_cb(name, self.recipe().epochs, say)]
-    got = train_one(self, self.out, tok, resume=True, quiet=True, work=True, cbs=cbs)
+    got = self.fit(self.out, True, tok=tok, quiet=True, work=True, cbs=cbs)
     run, work = got['run'], got['work']
     res = dict(name=name, trainable=run['trainable'], parameters=run['parameters'], steps=run['steps'],
                samples=run['samples'], seconds=run['seconds'], seconds_per_step=run['seconds']/max(run['steps'], 1),
@@ -250,7 +268,7 @@ def needed(runs:Mapping[str,Run], # all of them, in order
                              "has been trained (model/config.json is not in it)")
     return [k for k in runs if k in want]
 
-# %% ../../nbs/run/40_run.ipynb #b4239bd4
+# %% ../../nbs/run/40_run.ipynb #d5c3514d
 @patch_to(Run)
 def arguments(self) -> dict: # method, data, out, init, every option, set
     "A run as the options of `medvl align`, with the values of its recipe in the place of None."
@@ -268,6 +286,6 @@ def train_as(run:Run, # with data and out
             ):
     "Train as a command does. Raises `MedvlError` for a folder with another run."
     hush = contextlib.redirect_stdout(io.StringIO()) if int(os.environ.get('RANK', 0)) else contextlib.nullcontext()
-    with hush, alone(run.out):
+    with hush:
         args = open_run(run.out, name, run.arguments() | dict(resume=resume, force=force) | said, again=False)
-        close_run(run.out, name, args, **train_one(run, run.out, resume=resume))
+        close_run(run.out, name, args, **run.fit(run.out, resume))

@@ -8,9 +8,9 @@ Docs: https://medvl.github.io/medvl/run/stages.html.md"""
 # %% auto #0
 __all__ = ['FILMS', 'REPORTS', 'SAME', 'ALIGNED', 'STAGES', 'EPOCHS_AT', 'BATCH', 'SHIPPED', 'SCORES', 'stages', 'epochs_at',
            'grid', 'start_of', 'patients', 'trained_on', 'unseen', 'shared_tokenizer', 'Stages', 'hits', 'hits_of',
-           'by_text', 'mean_of', 'chances', 'compare', 'at_each_size', 'whole_cost']
+           'by_text', 'mean_of', 'chances', 'zeros_of', 'compare', 'at_each_size', 'whole_cost']
 
-# %% ../../nbs/run/50_stages.ipynb #692b16c2
+# %% ../../nbs/run/50_stages.ipynb #1353be4d
 import multiprocessing, os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -23,11 +23,11 @@ from ..data.batch import Preset, sample_loader
 from ..data.cache import ImageCache
 from ..data.prompts import load_prompts
 from ..data.tokens import load_tokenizer, train_tokenizer
-from ..eval.metrics import chance_recall, seed_bootstrap
+from ..eval.metrics import Interval, chance_recall, seed_bootstrap, seed_interval
 from ..eval.precision import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
 from ..eval.retrieval import (WAYS, Embeddings, candidates, embed, pair_ranks, retrieval_report,
                                   right_candidates)
-from ..eval.zeroshot import zeroshot
+from ..eval.zeroshot import macro_auroc, zeroshot
 from ..files import jsonable, save_json, written
 from ..models.checkpoint import from_pretrained, read_config
 from ..phantom.set import fingerprint, iter_phantom
@@ -268,7 +268,7 @@ def mean_of(score:str # of SCORES
     if 'T@' in score: return by_text
     return (lambda x, ids: by_finding(x)) if 'P@' in score else lambda x, ids: float(x.mean())
 
-# %% ../../nbs/run/50_stages.ipynb #77bf0ce0
+# %% ../../nbs/run/50_stages.ipynb #927d9267
 def chances(emb:Embeddings, # of any run, on the test patients
             lab:np.ndarray # [n f] of `labels_of`
            ) -> dict[str,float]: # of SCORES
@@ -280,45 +280,60 @@ def chances(emb:Embeddings, # of any run, on the test patients
     p = float((lab[:,cols] == 1).mean()) if cols else None
     return ({k: p for k in SCORES if 'P@' in k} if cols else {}) | out
 
+def zeros_of(c:Stages, # with runs that were scored
+             runs:Sequence[str], # of one system
+             group:Sequence # [n] patient of each test film
+            ) -> tuple[np.ndarray,np.ndarray]|None: # [s] zero-shot AUROC, [s patients] without each; None: no finding
+    "What each training of a system reaches in zero-shot classification, over the findings with enough films."
+    out = []
+    for r in runs:
+        with np.load(c.out/r/'zeroshot.npz', allow_pickle=False) as z: s, y = z['scores'], z['labels']
+        if not (cols := enough(y)): return None
+        out.append(macro_auroc(s[:,cols], y[:,cols], group))
+    return tuple(np.array(o) for o in zip(*out))
+
 def compare(c:Stages, # with runs that were scored
-            runs:Mapping[str,Sequence[str]], # system -> its runs, one a seed
-            scored:Mapping[str,dict], # run -> what `score` gave
+            runs:Mapping[str,Sequence[str]], # system -> its runs, one a training
             against:str='', # a system: differences from it; '' or one that is not there: none
             n_boot:int=1000, # 0: no intervals
             key:str='minus_alta' # what the differences are called
            ) -> dict: # system -> score -> value, interval, seeds, difference
-    "Means over seeds with intervals over patients and seeds, and paired differences from one of them."
-    smp = units(c.data['test'], need_text=True)
-    lab, said = labels_of(smp), dict(group=[s.group for s in smp], n_boot=n_boot, seed=c.seed)
+    "Means over trainings with intervals over patients and trainings, and paired differences from one of them."
+    smp = units(c.data['test'], need_text=True); group = [s.group for s in smp]
+    lab, said = labels_of(smp), dict(group=group, n_boot=n_boot, seed=c.seed)
     emb = {k: [Embeddings.load(c.out/r/'embeddings.npz') for r in o] for k, o in runs.items()}
     got = {k: [hits_of(e, lab) for e in o] for k, o in emb.items()}
+    zero = {k: zeros_of(c, o, group) for k, o in runs.items()}
     ids, out = next(iter(emb.values()))[0].txt_id.numpy() if emb else None, {}
+    def auc(v, jack, **kw): # with its interval
+        return asdict(seed_interval(v, jack, **kw) if n_boot else Interval(float(v.mean()), np.nan, np.nan))
     for k, o in got.items():
-        auc = [scored[r]['zeroshot']['macro']['auroc']['value'] for r in runs[k]]
-        known = [a for a in auc if a is not None]
-        out[k] = {'AUROC': dict(value=float(np.mean(known)) if known else None, seeds=auc)}
+        z, paired = zero[k], k != against and against in got
+        out[k] = {'AUROC': dict(value=None, seeds=[None]*len(o)) if z is None else auc(*z) | dict(seeds=z[0].tolist())}
+        if z and paired: out[k]['AUROC'][key] = auc(*(a-b for a, b in zip(z, zero[against])), bounds=None)
         for s in o[0]:
             x, mean = [h[s] for h in o], mean_of(s)
             out[k][s] = dict(asdict(seed_bootstrap(mean, x, None, ids, **said)), seeds=[mean(h, ids) for h in x])
-            if k == against or against not in got: continue
-            out[k][s][key] = asdict(seed_bootstrap(mean, x, [h[s] for h in got[against]], ids, **said))
+            if paired: out[k][s][key] = asdict(seed_bootstrap(mean, x, [h[s] for h in got[against]], ids, **said))
     return out
 
-# %% ../../nbs/run/50_stages.ipynb #34e9c0de
+# %% ../../nbs/run/50_stages.ipynb #adfba973
 def at_each_size(c:Stages, # with runs of `grid` that were scored
-                 scored:Mapping[str,dict], # run -> what `score` gave
+                 scored:Sequence[str], # their names
                  n_boot:int=1000 # 0: no intervals
-                ) -> tuple[dict,dict]: # patients -> patients, pairs, systems; chance
-    "What `compare` says for each number of patients; differences from the first stage."
-    sizes = {}
-    for r in scored: sizes.setdefault(c.few[r], {}).setdefault(r.split('.')[0], []).append(r)
-    out = {}
+                ) -> tuple[dict,dict,dict]: # patients -> patients, pairs, systems; the systems over all; chance
+    "What `compare` says for each number of patients, and for all of them; differences from the first stage."
+    sizes, every, out = {}, {}, {}
+    for r in scored:
+        k = r.split('.')[0]
+        sizes.setdefault(c.few[r], {}).setdefault(k, []).append(r); every.setdefault(k, []).append(r)
     for n, runs in sizes.items():
         pairs = counts(c.part(next(iter(runs.values()))[0]))['train']['frontals']
-        out[str(n)] = dict(patients=n, pairs=pairs, systems=compare(c, runs, scored, next(iter(runs)), n_boot))
-    if not scored: return out, {}
+        out[str(n)] = dict(patients=n, pairs=pairs, systems=compare(c, runs, next(iter(runs)), n_boot))
+    if not every: return out, {}, {}
     lab = labels_of(units(c.data['test'], need_text=True))
-    return out, chances(Embeddings.load(c.out/next(iter(scored))/'embeddings.npz'), lab)
+    luck = chances(Embeddings.load(c.out/scored[0]/'embeddings.npz'), lab)
+    return out, compare(c, every, next(iter(every)), n_boot), luck
 
 # %% ../../nbs/run/50_stages.ipynb #261522fb
 def whole_cost(runs:Mapping[str,Run], # all

@@ -9,9 +9,10 @@ __all__ = ['MAY_CHANGE', 'random_state', 'set_random_state', 'signature', 'save_
            'flat', 'check_run', 'load_checkpoint', 'ResumeCB', 'BestCB', 'init_processes', 'DistCB', 'shared_loss',
            'ChanceCB', 'align_learner', 'save_run', 'write_results', 'begin', 'fit']
 
-# %% ../../nbs/train/11_learner.ipynb #1394eeb1
+# %% ../../nbs/train/11_learner.ipynb #721c7465
 import json, math, os, random, shutil, time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
@@ -174,7 +175,7 @@ class ResumeCB(Callback):
             self._save(self.epoch, self.batches)
     def after_epoch(self): self._save(self.epoch+1, 0)
 
-# %% ../../nbs/train/11_learner.ipynb #37a46c0e
+# %% ../../nbs/train/11_learner.ipynb #e93fcfb8
 class BestCB(Callback):
     "Keeps the model of the best epoch, and stops early if asked."
     order = 75
@@ -182,34 +183,42 @@ class BestCB(Callback):
                  metric:Callable[[AlignLearner],float]|None=None, # value of an epoch; None: the validation loss
                  out:str|Path|None=None, # gets the folder `best`; None: nothing is saved
                  mode:str|None=None, # 'max' or 'min'; None: 'max', but 'min' for the validation loss
-                 patience:int|None=None # epochs without a better one before the run stops; None: never
+                 patience:int|None=None, # epochs without a better one before the run stops; None: never
+                 start:bool=False # the model before its first step is a candidate, as epoch 0; it needs a metric
                 ):
-        self.metric, self.out, self.patience = metric, out and Path(out), patience
+        self.metric, self.out, self.patience, self.start = metric, out and Path(out), patience, start
         self.mode = mode or ('max' if metric else 'min')
         if self.mode not in ('max','min'): raise MedvlError(f"mode={mode!r}; expected 'max' or 'min'")
         self.value, self.at, self.enough = None, None, False
+        if start and not metric: raise MedvlError("the model before its first step has no validation: give a metric")
 
     @property
     def asks(self) -> str: return getattr(self.metric, 'name', 'metric') if self.metric else 'validation loss'
     def state(self) -> dict: return dict(value=self.value, at=self.at, stop=self.enough, by=self.asks)
     def put_back(self, s:Mapping): self.value, self.at, self.enough = s['value'], s['at'], s['stop']
 
-    def ask(self) -> float:
+    def ask(self, epoch:int) -> float:
         "The metric, of the first process, logged as a row of its own; `MedvlError` for NaN."
         got = [None if rank_distrib() else float(self.metric(self.learn))]
         if dist.is_initialized(): dist.broadcast_object_list(got)
-        if not math.isfinite(got[0]): raise MedvlError(f"{self.asks} is {got[0]} after epoch {self.epoch+1}")
-        self.terms_cb.add({'split': 'select', 'step': self.opt_step, 'epoch': self.epoch, self.asks: got[0]})
+        if not math.isfinite(got[0]): raise MedvlError(f"{self.asks} is {got[0]} after epoch {epoch+1}")
+        self.terms_cb.add({'split': 'select', 'step': self.opt_step, 'epoch': epoch, self.asks: got[0]})
         return got[0]
+
+    def keep_better(self, v:float, epoch:int): # value of an epoch; -1: before the first one
+        "Save the model if this is the best value so far."
+        if self.value is None or (v > self.value if self.mode == 'max' else v < self.value):
+            self.value, self.at = v, epoch
+            if self.out: save_run(self.learn, self.out/'best')
+
+    def before_fit(self):
+        if self.start and self.value is None: self.keep_better(self.ask(-1), -1)
 
     def after_validate(self):
         row = next(iter(self.terms_cb.rows[-1:]), {})
         if self.metric is None and row.get('split') != 'val':
             raise MedvlError("no best epoch without a validation: the val split is empty")
-        v = row['loss'] if self.metric is None else self.ask()
-        if self.value is None or (v > self.value if self.mode == 'max' else v < self.value):
-            self.value, self.at = v, self.epoch
-            if self.out: save_run(self.learn, self.out/'best')
+        self.keep_better(row['loss'] if self.metric is None else self.ask(self.epoch), self.epoch)
         self.learn.stop_early = self.enough = self.patience is not None and self.epoch-self.at >= self.patience
 
 # %% ../../nbs/train/11_learner.ipynb #f5408d6e
@@ -328,15 +337,15 @@ def align_learner(dls:StudyLoaders, # of `data.batch.dataloaders`
     if chunk: learn.args['exact'] = True
     return learn
 
-# %% ../../nbs/train/11_learner.ipynb #ea47cb42
+# %% ../../nbs/train/11_learner.ipynb #d290e99b
 def save_run(learn:AlignLearner, # with a model that has a `config`
              dir:str|Path # gets model.safetensors, config.json and the tokenizer's files
             ):
     "The model as `from_pretrained` wants it, with the preset and the tokenizer that belong to it."
     if rank_distrib(): return
-    d = learn.args['data']
-    save_pretrained(bare(learn.model), dir, extra=dict(preset=d['preset'], max_len=d['max_len'], args=learn.args,
-                                                       step=learn.opt_step))
+    d, m = learn.args['data'], bare(learn.model)
+    getattr(m, 'save', partial(save_pretrained, m))(dir, extra=dict(preset=d['preset'], max_len=d['max_len'],
+                                                                    args=learn.args, step=learn.opt_step))
     if learn.dls.tok is not None: learn.dls.tok.save_pretrained(str(dir))
 
 def write_results(learn:AlignLearner, # after `fit`
@@ -356,7 +365,7 @@ def write_results(learn:AlignLearner, # after `fit`
         save_json(learn.out/'results.json', res)
     return res
 
-# %% ../../nbs/train/11_learner.ipynb #79e9f145
+# %% ../../nbs/train/11_learner.ipynb #9420b5ce
 def begin(learn:AlignLearner, # before `fit`
           resume:bool # look for a checkpoint
          ) -> dict|None: # its state
@@ -385,6 +394,7 @@ def fit(learn:AlignLearner, # of `align_learner`
         metric:Callable[[AlignLearner],float]|None=None, # see `BestCB`
         mode:str|None=None, # 'max' or 'min'
         patience:int|None=None, # epochs without a better one; None: never stop early
+        start:bool=False, # the model before the first step may be the best one, see `BestCB`
         quiet:bool=False # no line per epoch
        ) -> dict: # what stands in results.json
     "Train, and leave a whole run in `learn.out`. Raises `MedvlError` if the checkpoint there belongs to another run."
@@ -397,7 +407,7 @@ def fit(learn:AlignLearner, # of `align_learner`
     learn.step_cb.lr_of = lambda step: lr_at(step, peak, epochs*per, round(warmup*per), schedule)
     learn.bar_cb.lines, cbs, best = not quiet, [], None
     if metric or patience:
-        best = BestCB(metric, learn.out, mode, patience); cbs.append(best)
+        best = BestCB(metric, learn.out, mode, patience, start); cbs.append(best)
         if state and state.get('best'): best.put_back(state['best']); learn.stop_early = best.enough
     if learn.out: cbs.append(ResumeCB(learn.out/'checkpoints', save_every, keep, state))
     try: learn.fit(stop, cbs=cbs)

@@ -2,13 +2,14 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Train
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, make_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 import typer
 from medvl.command import ARG, LOOK, command
 from medvl.run.run import Options, Run, train_as
 from medvl.run.train import settings, takes_of
+from medvl.run.tuning import SETTLED, Tune, merged
 
 # %% [4] Train
 import json, os, tempfile
@@ -135,4 +136,24 @@ for args, want in [([*ann,'--resume'], 'annotated.hash was'),
     code, said = run(*args); said = said.replace(f'{os.getcwd()}/', '')
     print(next(o for o in said.splitlines() if o.startswith('Error')))
     test_eq(code, 2); assert want in said, said
+
+# %% [21] Tuning a finished model
+from medvl.commands.train import (Further, tune, merge)
+
+# %% [22] Tuning a finished model
+TUNED = '--bs 4 --epochs 1 --warmup 0 --precision fp32'.split()
+code, said = run('tune', 'phantom-clip', '--data', data, '--out', root/'tuned', '--how', 'head', *TUNED)
+print('\n'.join(o for o in said.splitlines() if 'train' in o or o.startswith('|'))); test_eq(code, 0)
+res = json.loads((root/'tuned/results.json').read_text())
+test_eq((res['command'], res['arguments']['how'], res['parameters']['trainable']), ('tune', 'head', 2*128*128))
+code, said = run('merge', root/'tuned/model/adapters', '--out', root/'merged'); test_eq(code, 0)
+assert (model_dir(root/'merged')/'card.md').exists()
+twice = ['tune', root/'tuned', '--data', data, '--out', root/'twice', *TUNED]
+test_eq(run(*twice)[0], 0); print(json.loads((root/'twice/results.json').read_text())['seen_by_base'])
+for args, want in [(['phantom-clip','--rank',0], 'rank of a low-rank part is 0'),
+                   (['phantom-mrm'], 'has no temperature'), ([root/'merged/none'], 'holds no model'),
+                   (['phantom-alta','--how','adapters'], 'adapters already')]:
+    code, said = run('tune', *args, '--data', data, '--out', root/'bad', *TUNED, '--force')
+    print(next(o for o in said.splitlines() if o.startswith('Error'))); test_eq(code, 2); assert want in said, said
+assert 'No such option: --tokenizer' in run('tune', 'phantom-clip', '--tokenizer', 'x')[1]
 env.stop(); os.chdir(home); tmp.cleanup()

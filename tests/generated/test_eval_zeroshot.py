@@ -136,6 +136,9 @@ from medvl.eval.zeroshot import (_one_class, _macro)
 from medvl.eval.zeroshot import (multilabel_table)
 
 # %% [25] A table with reasons
+from medvl.eval.zeroshot import (macro_auroc)
+
+# %% [26] A table with reasons
 e, ev = embed(m, toy_dl(200), text=False), embed(m, toy_dl(80, seed=1), text=False)
 s, sv = finding_scores(e.v, P), finding_scores(ev.v, P)
 y = e.lbl.numpy().copy(); y[:,2] = 0                                                    # nobody has a lower opacity
@@ -148,6 +151,10 @@ test_eq(tab['classes']['Lower']['reason'], 'all 200 labels are 0')
 test_eq(tab['macro']['classes'], ['Upper','Middle'])
 test_eq(tab['macro']['not_computable'], {'Lower': 'all 200 labels are 0'})
 test_close(tab['macro']['auroc'].value, np.mean([tab['classes'][c]['auroc'].value for c in ('Upper','Middle')]))
+value, left = macro_auroc(s, y)
+test_close(value, tab['macro']['auroc'].value, 1e-9)                     # the class without positives is left out
+test_close(left[7], macro_auroc(np.delete(s.numpy(), 7, 0), np.delete(y, 7, 0))[0], 1e-9)
+test_fail(lambda: macro_auroc(s, y*0), contains='none of 3 classes')
 test_close(tab['classes']['Upper']['f1'].value, f1(s[:,0].numpy() >= best_threshold(sv[:,0], ev.lbl[:,0]), y[:,0]))
 assert 'in_test_cv' in tab['classes']['Upper']
 test_eq('f1' in multilabel_table(s, y, ZONES, n_boot=0)['classes']['Upper'], False)
@@ -157,10 +164,10 @@ lone = multilabel_table(s[:,2:], y[:,2:], ['Lower'], n_boot=10)['macro']
 test_eq((np.isnan(lone['auroc'].value), lone['reason']), (True, 'no class can be computed'))
 test_fail(lambda: multilabel_table(s, y[:,:2], ZONES), contains='do not fit')
 
-# %% [27] One of several: arg-max
+# %% [28] One of several: arg-max
 from medvl.eval.zeroshot import (multiclass_table)
 
-# %% [28] One of several: arg-max
+# %% [29] One of several: arg-max
 s3 = np.array([[.9,.1,0],[.2,.8,0],[.6,.5,.4],[0,0,1],[1,0,0]])
 y3 = np.array([[1,0,0],[0,1,0],[0,1,0],[1,0,1],[0,0,0]])
 t3 = multiclass_table(s3, y3, ['a','b','c'], n_boot=50)
@@ -171,16 +178,16 @@ test_eq(t3['confusion'], [[1,0,0],[1,1,0],[0,0,0]]); test_close(t3['majority'], 
 test_fail(lambda: multiclass_table(s3, y3*0, ['a','b','c']),
           contains='none of 5 films has exactly one of a, b, c', exc=OneClass)
 
-# %% [30] The evaluation
+# %% [31] The evaluation
 from medvl.eval.zeroshot import (ZeroShot, _pick)
 
-# %% [31] The evaluation
+# %% [32] The evaluation
 from medvl.eval.zeroshot import (zeroshot)
 
-# %% [33] The evaluation
+# %% [34] The evaluation
 from medvl.eval.zeroshot import (roc_figure, confusion_figure)
 
-# %% [34] The evaluation
+# %% [35] The evaluation
 @dataclass
 class Set: id:str; version:str; hash:str; classes:dict
 ps = Set('toy', '1', 'a1b2c3d4e5', PROMPTS | {'Hernia': {'pos': ['hernia']}})
@@ -196,7 +203,7 @@ test_eq(again.table['macro']['auroc'].value, r.table['macro']['auroc'].value)
 assert len(repr(r)) < 1000 and r._repr_html_().count('<tr>') == 2+len(r.names); r.figure(dpi=60); plt.show()
 r
 
-# %% [36] The evaluation
+# %% [37] The evaluation
 import json
 d = json.loads(json.dumps(r.to_dict()))
 test_eq((d['protocol'], d['transductive'], d['seed'], d['n']), ('mean-embedding', False, 0, 200))
@@ -207,7 +214,7 @@ assert str(mc.table['accuracy']) in mc._repr_html_()
 assert mc.table['accuracy'].value > mc.table['majority']
 test_eq(mc.table['n']+mc.table['n_left_out'], 200)
 
-# %% [38] The evaluation
+# %% [39] The evaluation
 test_fail(lambda: zeroshot(m, dl, tok, ps, names=['a','b','c']),
           contains='no class of the prompts (Upper, Middle, Lower, Hernia) is a label column (a, b, c)')
 test_fail(lambda: zeroshot(m, dl, tok, ps), contains='labels have 3 columns, 14 names were given')
@@ -219,7 +226,7 @@ test_fail(lambda: zeroshot(m, dl, tok, ps, protocol='median', names=ZONES), cont
 test_fail(lambda: zeroshot(Unit(), dl, tok, ps, protocol='mean-projected', names=ZONES),
           contains='before normalisation')
 
-# %% [40] How much the protocol moves the number
+# %% [41] How much the protocol moves the number
 print(f"{'protocol':16s} macro AUROC  accuracy of arg-max")
 for o in PROTOCOLS:
     a, b = (zeroshot(m, e, tok, Set('toy','1','-',PROMPTS), o, task=k, names=ZONES, n_boot=0, cv=False)

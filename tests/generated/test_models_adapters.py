@@ -152,7 +152,7 @@ test_eq(trainable(late), 0)
 unfreeze(late, '*.adapter.*'); test_eq(trainable(late), 12*trainable(late.net.blocks[0].attn.adapter))
 
 # %% [32] LoRA
-from medvl.models.adapters import (_lora_layers, add_lora, merge_lora)
+from medvl.models.adapters import (ATTENTION, _lora_layers, add_lora, merge_lora)
 
 # %% [33] LoRA
 for k,t in plain.items():
@@ -174,4 +174,31 @@ with torch.device('meta'): big = VisionTower('alta'); add_lora(big)
 test_eq(trainable(big), 12*8*(768 + 3*768))  # A is 8 x 768, B is 2304 x 8, in twelve blocks: 294,912
 test_fail(lambda: add_lora(plain['vision'], targets=['q_proj']), contains="'q_proj' matches no linear layer")
 test_fail(lambda: merge_lora(plain['text']), contains='no low-rank part')
+test_fail(lambda: add_lora(VisionTower('resnet10t', 64)), contains='a ResNet has none')
+test_fail(lambda: add_lora(VisionTower('vit_small_cpu', depth=1), r=0), contains='is 0; expected 1 or more')
 test_fail(lambda: add_adapters(VisionTower('resnet50')), contains='holds ResNet')
+
+# %% [36] A whole model
+from medvl.models.adapters import (TOWERS, TUNES, inner_tower, adapt)
+
+# %% [38] A whole model
+from medvl.models.adapters import (merge_adapted)
+
+# %% [39] A whole model
+both = lambda: nn.ModuleDict(dict(vision=VisionTower('vit_small_cpu', depth=2), head_v=nn.Linear(192, 8, bias=False),
+    text=TextTower('bert-small', vocab_size=50, num_hidden_layers=1), head_t=nn.Linear(192, 8, bias=False)))
+names = {how: adapt(m, how, rank=2) for how in TUNES if (m := both())}
+test_eq(names['head'], ['head_v.weight','head_t.weight'])
+test_eq({k.split('.')[0] for k in names['lora']+names['adapters']}, {'vision','text'})
+test_eq(len(names['lora']), 2*2+2*2); assert all('lora_' in k for k in names['lora'])     # A and B of each matrix
+test_eq(len(names['adapters']), 4*(2*2+2)); test_eq(len(names['full']), len(list(both().parameters()))-1)  # positions
+more = both(); names = adapt(more, 'lora', 'vision', also=['head_*'])
+test_eq([k.split('.')[0] for k in names], ['vision']*4+['head_v','head_t'])
+test_eq({k for k,p in more.named_parameters() if p.requires_grad}, set(names)); print(more.adapted)
+test_eq((set(merge_adapted(more).state_dict()), more.adapted), (set(both().state_dict()), []))
+for kw, want in [(dict(how='prompt'), "how is 'prompt'; expected one of lora"), (dict(towers='left'), "'left'"),
+                 (dict(rank=0), 'vision tower: the rank of a low-rank part is 0'), (dict(also=['gate*']), "'gate*'")]:
+    test_fail(lambda: adapt(both(), **kw), contains=want)
+no_attention = nn.ModuleDict(dict(vision=VisionTower('resnet10t', 64), text=both().text))
+test_fail(lambda: adapt(no_attention, 'lora'), contains='vision tower: LoRA changes the attention of a tower')
+test_fail(lambda: adapt(no_attention, 'head'), contains='no head of this ModuleDict has weights')

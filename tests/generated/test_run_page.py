@@ -136,7 +136,9 @@ few = dict(patients=20, pairs=40, systems=dict(alta=one(.5, 0), clip=one(.4, -.1
 many = dict(patients=50, pairs=100, systems=dict(alta=one(.5, 0), clip=one(.51, .01), clip_mrm=one(.6, .1)))
 cost = dict(trainable=1234567, parameters=2000000, samples=640, steps=10, seconds=66., seconds_per_step=6.6,
             multiply_adds=2e12, pairs=40)
-res = dict(compared={'50': many, '20': few}, chance={'P@10': .1}, stages={'alta.20.1': cost, 'alta.20.2': cost},
+every = dict(alta=one(.5, 0), clip=one(.455, -.045), clip_mrm=one(.53, .03))
+res = dict(compared={'50': many, '20': few}, together=every, chance={'P@10': .1},
+           stages={'alta.20.1': cost, 'alta.20.2': cost},
            data=dict(test=dict(patients=5, frontals=10)), settings=dict(seed=0), scored={},
            provenance=dict(date='2000-01-01', commit='abc', threads=1, versions={}))
 test_eq(span(few['systems']['alta']['P@10']), '50.0 <small>(45.0 to 55.0)</small>')
@@ -153,22 +155,30 @@ test_eq([len(ax.containers) for ax in fig.axes], [3, 3])                # three 
 test_close(fig.axes[0].containers[0].lines[0].get_ydata(), [50, 50])
 
 # %% [30] The text of the page
-from medvl.run.page import (INTRO, HOW, STARTS, COST, SCORED, stands, verdicts)
+from medvl.run.page import (INTRO, HOW, STARTS, COST, SCORED)
 
 # %% [31] The text of the page
+from medvl.run.page import (stands, turned, points_of, verdicts)
+
+# %% [32] The text of the page
 print(*verdicts(res), sep='\n')
-assert 'scratch, ALTA is <b>ahead</b> with 40 pairs (by +10.0 points, +6.0 to +14.0)' in verdicts(res)[1]
-assert '<b>not distinguishable</b> with 100 pairs (difference -1.0 points, -5.0 to +3.0)' in verdicts(res)[1]
-assert '<b>not distinguishable</b> with 40 pairs' in verdicts(res)[2] and '<b>behind</b> with 100' in verdicts(res)[2]
+scratch, start = verdicts(res)
+assert 'ALTA is <b>ahead of</b> CLIP from scratch (+4.5 points, +0.5 to +8.5)' in scratch
+assert '40 pairs: +10.0 points, +6.0 to +14.0; 100 pairs: -1.0 points, -5.0 to +3.0' in scratch
+assert 'ALTA is <b>not distinguishable from</b> CLIP from MRM (-3.0 points, -7.0 to +1.0)' in start
+alone = verdicts(dict(compared={'50': many}, together=many['systems']))
+assert alone[1].endswith('<b>behind</b> CLIP from MRM (-10.0 points, -14.0 to -6.0).</p>')
+none = {'alta': one(.5, 0), 'clip': one(.4, -.1)}; none['clip']['P@10']['minus_alta'] |= dict(low=None, high=None)
+assert '<b>compared with</b> CLIP from scratch (+10.0 points)' in verdicts(dict(compared={}, together=none))[0]
 test_eq(verdicts(dict(compared={})), [])
 
-# %% [33] The whole page
+# %% [34] The whole page
 from medvl.run.page import (STYLE, section, others, made_by)
 
-# %% [34] The whole page
+# %% [35] The whole page
 from medvl.run.page import (ask_more, caption, page)
 
-# %% [35] The whole page
+# %% [36] The whole page
 both = text_rows(e, lambda i: px[i], lambda i: words[i], [0], 2), h
 res |= dict(opening=dict(run='alta.50.1', pairs=100, right=3, shown=5, share=.25, clear=5, points=at))
 doc = page(res, dict(curves='<svg></svg>', opening=uri), dict(alta=both), ask_more('runs/demo', 'alta.50.1'))
@@ -180,5 +190,5 @@ test_eq(doc.count('<section>'), doc.count('</section>'))
 more = others(dict(stages={'alta.9.1': cost, 'gloria.9.1': cost, 'gloria.9.2': cost})); print(more)
 assert more.startswith('<b>GLoRIA from scratch</b>: ') and more.count('GLoRIA from') == 1 and others(res) == ''
 
-# %% [37] From the folder of a demo
+# %% [38] From the folder of a demo
 from medvl.run.page import (shown_of, open_with, draw_page)

@@ -13,11 +13,11 @@ from medvl.data.batch import Preset, sample_loader
 from medvl.data.cache import ImageCache
 from medvl.data.prompts import load_prompts
 from medvl.data.tokens import load_tokenizer, train_tokenizer
-from medvl.eval.metrics import chance_recall, seed_bootstrap
+from medvl.eval.metrics import Interval, chance_recall, seed_bootstrap, seed_interval
 from medvl.eval.precision import ASKED, by_finding, enough, finding_hits, finding_precision, labels_of
 from medvl.eval.retrieval import (WAYS, Embeddings, candidates, embed, pair_ranks, retrieval_report,
                                   right_candidates)
-from medvl.eval.zeroshot import zeroshot
+from medvl.eval.zeroshot import macro_auroc, zeroshot
 from medvl.files import jsonable, save_json, written
 from medvl.models.checkpoint import from_pretrained, read_config
 from medvl.phantom.set import fingerprint, iter_phantom
@@ -152,7 +152,7 @@ test_eq(labels_of(c.run('alta').draw('test')).shape, (rep['n_pairs'], 12))
 from medvl.run.stages import (SCORES, hits, hits_of, by_text, mean_of)
 
 # %% [33] Who is ahead, and by how much
-from medvl.run.stages import (chances, compare)
+from medvl.run.stages import (chances, zeros_of, compare)
 
 # %% [35] Who is ahead, and by how much
 from medvl.run.stages import (at_each_size)
@@ -173,10 +173,10 @@ luck = chances(ten, lab); print(luck)
 test_eq((luck['P@10'], luck['image_to_text_T@10']), (.5, .5))           # ten of twenty, both
 
 # %% [37] Who is ahead, and by how much
-some = compare(c, dict(alta=['alta'], clip_mrm=['clip_mrm']), scores, 'alta')
+some = compare(c, dict(alta=['alta'], clip_mrm=['clip_mrm']), 'alta')
 a, b = (some[k]['image_to_text_R@10'] for k in ('alta','clip_mrm'))
 test_close(b['minus_alta']['value'], b['value']-a['value'], 1e-9); assert 'minus_alta' not in a
-both = compare(c, dict(two=['alta','clip_mrm']), scores)['two']['image_to_text_T@10']   # as if they were two seeds
+both = compare(c, dict(two=['alta','clip_mrm']))['two']['image_to_text_T@10']   # as if they were two seeds
 test_close(np.mean(both['seeds']), both['value'], 1e-9); test_eq(len(both['seeds']), 2)
 test_close(a['value'], scores['alta']['retrieval']['full']['image_to_text_R@10'], 1e-9)
 luck = chances(Embeddings.load('demo/alta/embeddings.npz'), labels_of(c.run('alta').draw('test')))

@@ -4,6 +4,7 @@
 # %% [3] Learner
 import json, math, os, random, shutil, time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 from medvl.core import Aligner, MedvlError, Out, best_precision, default_device, seed_everything
@@ -157,6 +158,12 @@ test_eq(learn.table.epoch.max(), 3)  # the best was 1; two more without a better
 test_eq(read_config(work/'best/best')['extra']['step'], 8)
 _, res2 = toy_run(work/'best', 6, fit_kw=kw); test_eq(res2['steps'], res['steps'])
 test_fail(lambda: BestCB(mode='largest'), contains="expected 'max' or 'min'")
+worse = dict(metric=lambda l: -float(l.opt_step), start=True, patience=2)                 # every step does harm
+learn, res = toy_run(work/'start', 6, fit_kw=worse)
+test_eq(res['best'], dict(value=0., at=-1, stop=True, by='metric'))
+test_eq(learn.table.query("split == 'select'").epoch.tolist(), [-1, 0, 1])
+test_eq(read_config(work/'start/best')['extra']['step'], 0)
+test_fail(lambda: BestCB(start=True, patience=1), contains='give a metric')
 nan = lambda l: float('nan') if l.epoch else .5
 test_fail(lambda: toy_run(work/'no number', 6, fit_kw=dict(metric=nan)), contains='metric is nan after epoch 2')
 
