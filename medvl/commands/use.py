@@ -28,7 +28,7 @@ def free(out:Path|None, # file to write
     from medvl.core import MedvlError
     if out is not None and out.exists() and not force: raise MedvlError(f"{out} exists already; --force replaces it")
 
-# %% ../../nbs/commands/32_use.ipynb #bd3c1f12
+# %% ../../nbs/commands/32_use.ipynb #ddb0d96a
 @command(app, 'search', 'medvl.run.model:load')
 def search(text:str=ARG, # the sentence to search for, in quotes
            data:Path=..., # a folder of films, a film, a manifest, or a public set; it is only read
@@ -36,7 +36,8 @@ def search(text:str=ARG, # the sentence to search for, in quotes
            tokenizer:Path|None=None, # folder of a tokenizer; none: the model's own
            k:int=5, # films to show
            out:Path|None=None, # figure of the films found, .png; none: only print
-           force:bool=False # replace a figure that is there
+           force:bool=False, # replace a figure that is there
+           keep:bool=True # keep the vectors of films below $MEDVL_CACHE, and read those that are there
           ):
     "The films that fit a sentence best."
     from medvl.core import MedvlError
@@ -44,15 +45,16 @@ def search(text:str=ARG, # the sentence to search for, in quotes
     if out is not None and out.suffix.lower() != '.png': raise MedvlError(f"{out}: the figure is a PNG")
     free(out, force)
     m = load(model, tokenizer)
-    films = m.embed(data)
+    films = m.embed(data, keep=keep)
     for line in str(films.log).splitlines(): typer.echo(line)
+    if films.kept: typer.echo(f'  {films.kept} of {len(films)} films were encoded before')
     hits = m.search(text, k)
     for o in hits.notes: typer.secho(f'warning: {o}', fg='yellow', err=True)
     typer.echo(hits.table.to_string(float_format='{:+.3f}'.format))
     if out is not None: save_figure(hits.figure(), out); typer.echo(f'wrote {out}')
     typer.echo(WARNING)
 
-# %% ../../nbs/commands/32_use.ipynb #a2ac7e2a
+# %% ../../nbs/commands/32_use.ipynb #0acf9343
 @command(app, 'predict', 'medvl.run.model:load')
 def predict(films:list[Path]=ARG, # DICOM, PNG or JPEG files, a folder of them, a manifest, or a public set
             model:str='phantom-clip', # a shipped or published model, a run's folder, or an authors' file
@@ -60,7 +62,8 @@ def predict(films:list[Path]=ARG, # DICOM, PNG or JPEG files, a folder of them, 
             findings:str='', # names joined by commas; none: all of the prompt set
             prompts:str|None=None, # id of a prompt set, or a JSON file; none: the model's, or chexpert14-normal-v1
             out:Path|None=None, # table to write, .csv; none: only print
-            force:bool=False # replace a table that is there
+            force:bool=False, # replace a table that is there
+            keep:bool=True # keep the vectors of films below $MEDVL_CACHE, and read those that are there
            ):
     "Findings of films, without labels. Positive: closer to the finding than to a normal report."
     from medvl.core import MedvlError
@@ -69,8 +72,9 @@ def predict(films:list[Path]=ARG, # DICOM, PNG or JPEG files, a folder of them, 
     if out is not None and out.suffix != '.csv': raise MedvlError(f"{out}: the table is a .csv")
     free(out, force)
     m = load(model, tokenizer)
-    got = m.embed(films[0] if len(films) == 1 else films)
+    got = m.embed(films[0] if len(films) == 1 else films, keep=keep)
     for line in str(got.log).splitlines(): typer.echo(line)
+    if got.kept: typer.echo(f'  {got.kept} of {len(got)} films were encoded before')
     table = m.zeroshot(findings=[o.strip() for o in findings.split(',') if o.strip()] or None, prompts=prompts)
     for o in table.attrs['notes']: typer.secho(f'warning: {o}', fg='yellow', err=True)
     typer.echo(table.T.to_string(float_format='{:+.3f}'.format) if len(table) < 5 else

@@ -25,17 +25,20 @@ from medvl.commands.use import (search)
 from medvl.commands.use import (predict)
 
 # %% [11] Predict
-tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name)
+tmp = tempfile.TemporaryDirectory(); d = Path(tmp.name)/'films'; d.mkdir()
+env = mock.patch.dict(os.environ, MEDVL_CACHE=str(d.parent/'cache')); env.start()
 films = [s.frontals[0].px for s in phantom_studies(4, seed=5, size=128)]
 for i,px in enumerate(films[:4]): Image.fromarray(px).save(d/f'{i}.png')
 (d/'broken.png').write_bytes(b'\x89PNG\r\n\x1a\n')
 def run(*args):
     got = CliRunner().invoke(app, [str(o) for o in args])
     return got.exit_code, got.output
-code, said = run('search', 'left pleural effusion', '--data', d, '--k', 2, '--out', d/'hits.png')
+code, said = run('search', 'left pleural effusion', '--data', d, '--k', 2, '--out', d.parent/'hits.png')
 print(said.replace(str(d), 'FILMS'))
-test_eq(code, 0); assert (d/'hits.png').stat().st_size > 1000
+test_eq(code, 0); assert (d.parent/'hits.png').stat().st_size > 1000
 assert 'not for clinical use' in said and 'broken.png' in said
+test_eq('encoded before' in said, False)
+assert '4 of 4 films were encoded before' in run('search', 'cardiomegaly', '--data', d)[1]
 two = 'Pleural Effusion, Cardiomegaly'
 code, said = run('predict', d/'0.png', d/'1.png', '--findings', two, '--out', d/'p.csv')
 print(said.replace(str(d), 'FILMS'))
@@ -53,4 +56,4 @@ for args, want in [(('search', 'x', '--data', d/'none'), 'no such file or folder
                    (('search', 'x', '--data', d, '--k', 0), 'k=0; expected 1 or more'),
                    (('predict', d/'0.png', '--out', d/'x.xls'), 'is a .csv')]:
     code, said = run(*args); test_eq(code, 2); assert want in said, said
-tmp.cleanup()
+env.stop(); tmp.cleanup()

@@ -21,7 +21,7 @@ from medvl.data.dicom import view_kind
 from medvl.data.manifest import plain, read_manifest
 from medvl.data.pixels import ImageError
 from medvl.data.preset import Preset, decode_film
-from medvl.data.prompts import DEFAULT, load_prompts
+from medvl.data.prompts import DEFAULT, PromptSet, load_prompts
 from medvl.data.scan import UNKNOWN_VIEW, as_logged, scan_dicom, scan_file
 from medvl.data.show import Rows, cards
 from medvl.data.study import Sample, Study, View, samples, share_bits
@@ -31,10 +31,12 @@ from medvl.data.words import sections
 from medvl.eval.maps import Asker, clear_views, heats
 from medvl.eval.retrieval import Embeddings, embed
 from medvl.eval.zeroshot import embed_texts
+from medvl.files import cache_dir
 from medvl.models.authors import open_model
 from medvl.models.checkpoint import read_config
 from medvl.readers.find import find_layouts, manifest_in, read_studies
 from medvl.run.folder import named_model, shipped
+from medvl.run.vectors import Vectors, model_key, sample_key
 
 # %% [4] Using a trained model
 import tempfile
@@ -89,7 +91,7 @@ from medvl.run.model import (Hits)
 from medvl.run.model import (Heat)
 
 # %% [15] The model
-from medvl.run.model import (Opened, opened, note_unused)
+from medvl.run.model import (Opened, opened, Disk, note_unused)
 
 # %% [16] The model
 from medvl.run.model import (Model)
@@ -114,6 +116,7 @@ z = m.zeroshot(findings=['Pleural Effusion','Pneumothorax','bowel gas'])
 print(z.attrs['notes'])
 test_eq(m.zeroshot(findings='pleural effusion').iloc[:,0].tolist(), z['Pleural Effusion'].tolist())
 assert 'did you mean' in m.zeroshot(findings=['Plural Effusion']).attrs['notes'][0]
+assert 'no words against Edema' in m.zeroshot(findings='Edema', prompts='chexpert5-cross-v1').attrs['notes'][0]
 truth = np.array([s.labels.get('Pleural Effusion') == 1 for s in films.samples])
 assert z['Pleural Effusion'][truth].mean() > z['Pleural Effusion'][~truth].mean()
 z.head(3).round(2)
@@ -155,9 +158,24 @@ print(str(some.log).replace(str(few)+'/', ''))
 assert 'a colour picture' in str(some.log) and '1 left out' in repr(some)
 test_fail(lambda: m.embed(few, errors='raise', progress=False), contains='a colour picture')
 side = replace(studies[0].views[0], kind='lateral', id='side')
-both = m.embed([films.view(0), side], progress=False); test_eq(both.log.left, [('not a frontal film (lateral)', 'side')])
+both = m.embed([films.view(0), side], progress=False)
+test_eq(both.log.left, [('not a frontal film (lateral)', 'side')])
 half = load('phantom-clip'); half.aligner.half()
 test_close(half.embed(films.view(0), progress=False).emb.v, films.emb.v[:1], .01)
 one = m.embed(d/'film0.png', progress=False); test_eq(len(one), 1)
+
+# %% [32] Heat maps
+(few/'colour.png').unlink(); n = len(list(few.iterdir()))
+first = m.embed(few, keep=d/'kept', progress=False); test_eq((len(first), first.kept), (n, 0))
+same = load('phantom-clip').embed(few, keep=d/'kept', progress=False); print(same)
+test_eq((same.kept, [s.id for s in same.samples]), (n, [s.id for s in first.samples]))
+assert same.emb.v.equal(first.emb.v)
+shutil.copy(d/'film1.png', few/'film0.png')                             # another film under the old name
+test_eq((again := m.embed(few, keep=d/'kept', progress=False)).kept, n-1)
+test_eq([s.id for s in again.samples], [s.id for s in first.samples]); assert not again.emb.v[0].equal(first.emb.v[0])
+test_eq(half.embed(few, keep=d/'kept', progress=False).kept, 0)         # other weights
+(d/'full').write_text('')                                               # a folder that can't be made
+late = m.embed(few, keep=d/'full', progress=False); test_eq(len(late), n)
+assert 'vectors are not kept' in str(late.log)
 test_eq(m.search('effusion', 3).table.columns.tolist(), ['film','patient','score'])
 tmp.cleanup()
