@@ -66,7 +66,8 @@ from medvl.run.data import (VALUES, named_in)
 def with_word(*words):
     views = [View(id=str(i), info=dict(finding=w)) for i,w in enumerate(words)]
     return [Sample((v,None,None,None), '', v.id, 'p', 'p', 'test', {}, Study('p', v.id, views=[v])) for v in views]
-test_eq([list(o) for o in named_in(with_word('edema', 'Pleural effusion; tuberculosis', '', 'Tuberculosis'), 'finding')],
+four = with_word('edema', 'Pleural effusion; tuberculosis', '', 'Tuberculosis')
+test_eq([list(o) for o in named_in(four, 'finding')],
         [['Edema'], ['Pleural Effusion','tuberculosis'], [], ['tuberculosis']])
 test_fail(lambda: named_in(with_word('Edema'), 'findings'), contains="'findings'; further columns are: finding")
 for o in (('ja','nein'), ('0','1'), ('1.0','0.0')):

@@ -26,6 +26,7 @@ test_eq((clip.name, blank.name, clip.width, blank.width), ('phantom-clip', 'rand
 assert clip.key() != blank.key() == tower_of('random:phantom-clip').key() != tower_of('random', seed=1).key()
 test_eq(tower_of('phantom-mrm').preset.name, 'mrm-pocket')                               # an image-only tower
 test_fail(lambda: tower_of('phantom-clap'), contains='phantom-clip')
+test_fail(lambda: Transfer(seeds=0), contains='seeds=0, bs=32; expected 1 or more')
 test_fail(lambda: tower_of('phantom-clip', preset='imagenet'), contains='size 128 against 224')
 
 # %% [9] The films

@@ -21,7 +21,7 @@ from medvl.data.dicom import view_kind
 from medvl.data.manifest import plain, read_manifest
 from medvl.data.pixels import ImageError
 from medvl.data.preset import Preset, decode_film
-from medvl.data.prompts import DEFAULT, load_prompts
+from medvl.data.prompts import DEFAULT, PromptSet, load_prompts
 from medvl.data.scan import UNKNOWN_VIEW, as_logged, scan_dicom, scan_file
 from medvl.data.show import Rows, cards
 from medvl.data.study import Sample, Study, View, samples, share_bits
@@ -114,6 +114,7 @@ z = m.zeroshot(findings=['Pleural Effusion','Pneumothorax','bowel gas'])
 print(z.attrs['notes'])
 test_eq(m.zeroshot(findings='pleural effusion').iloc[:,0].tolist(), z['Pleural Effusion'].tolist())
 assert 'did you mean' in m.zeroshot(findings=['Plural Effusion']).attrs['notes'][0]
+assert 'no words against Edema' in m.zeroshot(findings='Edema', prompts='chexpert5-cross-v1').attrs['notes'][0]
 truth = np.array([s.labels.get('Pleural Effusion') == 1 for s in films.samples])
 assert z['Pleural Effusion'][truth].mean() > z['Pleural Effusion'][~truth].mean()
 z.head(3).round(2)
@@ -155,7 +156,8 @@ print(str(some.log).replace(str(few)+'/', ''))
 assert 'a colour picture' in str(some.log) and '1 left out' in repr(some)
 test_fail(lambda: m.embed(few, errors='raise', progress=False), contains='a colour picture')
 side = replace(studies[0].views[0], kind='lateral', id='side')
-both = m.embed([films.view(0), side], progress=False); test_eq(both.log.left, [('not a frontal film (lateral)', 'side')])
+both = m.embed([films.view(0), side], progress=False)
+test_eq(both.log.left, [('not a frontal film (lateral)', 'side')])
 half = load('phantom-clip'); half.aligner.half()
 test_close(half.embed(films.view(0), progress=False).emb.v, films.emb.v[:1], .01)
 one = m.embed(d/'film0.png', progress=False); test_eq(len(one), 1)

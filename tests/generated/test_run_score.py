@@ -52,6 +52,7 @@ say_cut(dl); assert long
 test_fail(lambda: loaded(root/'set'), contains='holds no model')
 assert settled(Scoring()).precision in ('bf16','fp16','fp32')
 test_eq(settled(Scoring(precision='bf16')).precision, 'bf16')
+for kw in (dict(bs=0), dict(n_boot=-3)): test_fail(lambda: Scoring(**kw), contains='expected a positive bs')
 
 # %% [12] A model and its films
 path = root/'clip/model/config.json'; was = path.read_text()
@@ -71,8 +72,10 @@ ps = PromptSet('t', 1, {k: {'pos': [k], 'neg': []} for k in ('Viral','Bacterial'
 got, n = set_labels([one('SARS'), one('Klebsiella'), one('ARDS'), one(''), one('SARS|Klebsiella')], ps, 'finding')
 test_eq([list(s.labels.values()) for s in got], [[1,0], [0,1], [], [], [1,1]])
 test_eq(n, {'left out: ARDS': 1, 'without a label': 1})
-got, n = set_labels([one('edema'), one('Herzinsuffizienz')], PromptSet('t', 1, {'Edema': dict(pos=['a'], neg=[])}), 'finding')
-test_eq(([s.labels for s in got], n), ([{'Edema': 1}, {'Herzinsuffizienz': 1}], {'no class of the prompts: Herzinsuffizienz': 1}))
+edema = PromptSet('t', 1, {'Edema': dict(pos=['edema'], neg=[])})
+got, n = set_labels([one('edema'), one('Herzinsuffizienz')], edema, 'finding')
+test_eq([s.labels for s in got], [{'Edema': 1}, {'Herzinsuffizienz': 1}])
+test_eq(n, {'no class of the prompts: Herzinsuffizienz': 1})
 
 # %% [18] Tasks
 from medvl.run.score import (prompts_of)
