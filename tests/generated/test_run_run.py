@@ -11,7 +11,7 @@ from fastcore.basics import patch_to
 from medvl.run.data import FILMS_OF, counts, read
 from medvl.run.folder import alone, close_run, found, open_run, shipped
 from medvl.run.score import TASKS, Scoring, loaded, settled
-from medvl.run.train import build, samples_of, train as train_one, value_of
+from medvl.run.train import build, chooser, samples_of, train as train_one, value_of
 
 # %% [4] A run
 import tempfile
@@ -26,7 +26,7 @@ from medvl.run.run import (Options)
 # %% [7] The fields of a run
 from medvl.run.run import (FREE_OF, Run)
 
-# %% [8] The fields of a run
+# %% [9] The fields of a run
 run = Run('alta', size='full', epochs=50); r = run.recipe(); print(run)
 test_eq(repr(run), 'Run of alta: no data, size=full, epochs=50')
 test_eq(repr(Run('clip', [1]*1500, init=Path('mrm'))), 'Run of clip: 1,500 studies in memory, init=mrm')
@@ -42,10 +42,10 @@ test_fail(lambda: Run('blip').recipe(), contains="unknown method 'blip'")
 test_eq({k: v for k, v in Run('clip', lr=.1).record().items() if k in ('method','lr','epochs','seed')},
         dict(method='clip', lr=.1, epochs=100, seed=0))
 
-# %% [10] A plan
+# %% [11] A plan
 from medvl.run.run import (as_plan, differs)
 
-# %% [11] A plan
+# %% [12] A plan
 old = dict(stage=dict(method='clip', init='mrm', per='image', slots='current', text='impression', epochs=8, warmup=1,
                       bs=32, lr=.001, wd=.05, seed=None, model=dict(film_norm=True)),
            data=dict(train=dict(patients=8)), films='x', seed=3, max_len=64, vocab=300, below=None)
@@ -57,17 +57,17 @@ test_eq(as_plan(as_plan(old)), as_plan(old))
 test_eq(differs(as_plan(old), as_plan(old | dict(stage=old['stage'] | dict(lr=.1)))), ['stage.lr was 0.001, is 0.1'])
 test_eq((as_plan(None), as_plan(dict(old, below=old))['below']), (None, as_plan(old)))
 
-# %% [13] Training and scoring
+# %% [14] Training and scoring
 from medvl.run.run import (epochs_cb)
 
-# %% [14] Training and scoring
+# %% [15] Training and scoring
 lines = []
 cb = epochs_cb('mrm', 10, lines.append); cb.before_fit()
 for e in range(10):
     cb.learn = type('', (), dict(epoch=e))(); cb.after_epoch()
 print(lines); test_eq([o.split(',')[0] for o in lines], [f'mrm: epoch {k} of 10' for k in (2,4,6,8)])
 
-# %% [17] Training and scoring
+# %% [18] Training and scoring
 tmp, home, root = tempfile.TemporaryDirectory(), os.getcwd(), Path()
 os.chdir(tmp.name); env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
 studies = phantom_studies(12, size=64, cache=False)
@@ -76,7 +76,7 @@ run = Run('clip', studies, slots='current', epochs=1, warmup=0, bs=4, vocab=200,
 run.train(root/'clip')
 print(run.score('retrieval', ks=[1,5], pool=10)['interval']['image_to_text_R@5'])
 
-# %% [18] Training and scoring
+# %% [19] Training and scoring
 lines = []
 done = replace(run).train(root/'clip', say=lines.append)
 print(lines); assert len(lines) == 1 and 'done before' in lines[0]
@@ -90,15 +90,15 @@ test_fail(lambda: run.train(root/'mine'), contains='holds files, no run')
 test_fail(lambda: Run('clip', studies).score(), contains='clip has no folder yet')
 test_fail(lambda: run.score('riddles'), contains="no task 'riddles'; there are: retrieval, zeroshot")
 
-# %% [20] Training and scoring
+# %% [21] Training and scoring
 gloria = Run('gloria', studies, init=root/'clip', epochs=1, warmup=0, bs=4, max_len=24, precision='fp32')
 test_eq(gloria.plan()['below']['stage']['lr'], .1)
 test_fail(lambda: Run('clip', studies, init=root/'mine').train(root/'x'), contains='holds no model')
 
-# %% [22] Many runs by name
+# %% [23] Many runs by name
 from medvl.run.run import (change, needed)
 
-# %% [23] Many runs by name
+# %% [24] Many runs by name
 two = dict(mrm=Run('mrm'), alta=Run('alta', init='mrm', model=dict(mask=.5)), clip=Run('clip'))
 s = change(two, ['alta.lr=2e-3', 'alta.model.mode=faithful', '*.bs=16'], epochs=3, seed=1)
 test_eq((s['alta'].lr, s['alta'].model, two['alta'].model), (2e-3, dict(mask=.5, mode='faithful'), dict(mask=.5)))
@@ -114,10 +114,10 @@ far = change(two, ['alta.init=runs/long/mrm'])
 test_fail(lambda: needed(far, ['alta']), contains="alta is to start from 'runs/long/mrm', which is neither a stage")
 test_eq(needed(change(two, ['alta.init=phantom-mrm']), ['alta']), ['alta'])
 
-# %% [25] A run of the command line
+# %% [26] A run of the command line
 from medvl.run.run import (train_as)
 
-# %% [26] A run of the command line
+# %% [27] A run of the command line
 align = replace(run, data=root/'set/manifest.csv', out=root/'align', model=dict(dim=16, text_pool='mean'))
 a = align.arguments()
 test_eq((a['set'], a['epochs'], a['lr'], a['per']), (['dim=16','text_pool=mean'], 1, .0003, 'image'))

@@ -6,7 +6,7 @@ import json, re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from medvl.run.data import read, read_rsna_set, shown, slots_of, units
+from medvl.run.data import read_rsna_set, shown, slots_of, units
 from medvl.run.folder import model_dir
 from medvl.run.sources import open_source
 
@@ -18,6 +18,7 @@ from unittest import mock
 from fastcore.test import *
 from medvl.core import MedvlError, methods
 from medvl.methods.recipe import one_step, recipe_of
+from medvl.run.run import Run
 from medvl.phantom.set import phantom_studies
 
 # %% [6] Values by name
@@ -99,7 +100,7 @@ from medvl.run.train import (train)
 
 # %% [28] One training
 with torch.device('meta'): m = build('alta', tok=tok)
-a = SimpleNamespace(method='alta', size='small'); r = recipe_of(m, 'small')
+a = Run('alta'); r = recipe_of(m, 'small')
 lines = in_words(a, r, one_step(r), m, dict(samples=dict(train=9), with_text=dict(train=9))).split('\n')
 print('\n'.join(lines))
 test_eq(len(lines), 4); assert 'never trained: vision, text' in lines[3]
