@@ -28,11 +28,11 @@ def free(out:Path|None, # file to write
     from medvl.core import MedvlError
     if out is not None and out.exists() and not force: raise MedvlError(f"{out} exists already; --force replaces it")
 
-# %% ../../nbs/commands/32_use.ipynb #ddb0d96a
+# %% ../../nbs/commands/32_use.ipynb #95b0a9e2
 @command(app, 'search', 'medvl.run.model:load')
 def search(text:str=ARG, # the sentence to search for, in quotes
            data:Path=..., # a folder of films, a film, a manifest, or a public set; it is only read
-           model:str='phantom-clip', # a shipped or published model, a run's folder, or an authors' file
+           model:str='phantom-clip', # a name, a run's folder, or an authors' file; phantom-*: not for real films
            tokenizer:Path|None=None, # folder of a tokenizer; none: the model's own
            k:int=5, # films to show
            out:Path|None=None, # figure of the films found, .png; none: only print
@@ -54,10 +54,10 @@ def search(text:str=ARG, # the sentence to search for, in quotes
     if out is not None: save_figure(hits.figure(), out); typer.echo(f'wrote {out}')
     typer.echo(WARNING)
 
-# %% ../../nbs/commands/32_use.ipynb #0acf9343
+# %% ../../nbs/commands/32_use.ipynb #ed944a47
 @command(app, 'predict', 'medvl.run.model:load')
 def predict(films:list[Path]=ARG, # DICOM, PNG or JPEG files, a folder of them, a manifest, or a public set
-            model:str='phantom-clip', # a shipped or published model, a run's folder, or an authors' file
+            model:str='phantom-clip', # a name, a run's folder, or an authors' file; phantom-*: not for real films
             tokenizer:Path|None=None, # folder of a tokenizer; none: the model's own
             findings:str='', # names joined by commas; none: all of the prompt set
             prompts:str|None=None, # id of a prompt set, or a JSON file; none: the model's, or chexpert14-normal-v1

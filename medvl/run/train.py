@@ -63,7 +63,7 @@ def check_given(method:str, # a name of `core.methods`
         word = {bool: 'true or false', int: 'a whole number', float: 'a number'}[type(want)]
         raise MedvlError(f"{method}: {k} is {v!r}; expected {word}, as in {k}={json.dumps(want)}")
 
-# %% ../../nbs/run/20_train.ipynb #9d51a610
+# %% ../../nbs/run/20_train.ipynb #5efe85c9
 def text_dir(given:Mapping # arguments of a method
             ) -> str|None:
     "The folder of a text tower with a tokenizer, given as `text`."
@@ -96,6 +96,8 @@ def build(method:str, # a name of `core.methods`
     if bad := sorted(given.keys()-takes):
         raise MedvlError(f"{method} takes no {bad[0]!r}; it takes {', '.join(sorted(takes))}")
     check_given(method, given)
+    along = report or getattr(cls, 'reports_of_init', False) and size == 'small' and 'text' not in given
+    if tok is not None: check_words(tok, [text_dir(given), init if along else None])
     own = dict(vocab=None if tok is None or text_dir(given) else len(tok), mask_id=tok and tok.mask_token_id,
                init=init and str(init))
     kw = {k: v for k, v in own.items() if k in takes and v is not None} | given
@@ -299,7 +301,7 @@ def in_words(a:Any, # a Run
                      "--set text=DIR the text tower)")
     return '\n'.join(lines)
 
-# %% ../../nbs/run/20_train.ipynb #396f28ca
+# %% ../../nbs/run/20_train.ipynb #07824250
 def train(a:Any, # a Run
           out:Path|None, # folder; None: nothing is written
           tok:Any=None, # a tokenizer; None: see `tokenizer`
@@ -309,7 +311,7 @@ def train(a:Any, # a Run
           cbs:Sequence=() # more callbacks
          ) -> dict: # data, step, parameters, run; work
     "Train a run: what the commands, the demo and cross-validation share."
-    from medvl.core import best_precision, default_device, methods, seed_everything
+    from medvl.core import best_precision, default_device, seed_everything
     from medvl.data.batch import world_size
     from medvl.methods.recipe import one_step
     from medvl.train.learner import align_learner, fit
@@ -322,8 +324,6 @@ def train(a:Any, # a Run
     smp, sources, log = annotated(a, smp, sources_of(a, r, studies))
     words = [s.text for s in smp if s.split == 'train' and s.text] + [t for s in sources for t in s.words()]
     tok = tok or tokenizer(a.tokenizer, [text_dir(a.model), init], words, r.vocab, r.max_len)
-    own = getattr(methods[a.method], 'reports_of_init', False) and a.size == 'small' and 'text' not in a.model
-    check_words(tok, [text_dir(a.model), init if a.report or own else None])
     seed_everything(a.seed)
     model = a.build(tok)
     whole = step['bs']*step['accum'] if r.accum_exact else step['bs'] # samples of one contrast and process
