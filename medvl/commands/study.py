@@ -18,7 +18,7 @@ import typer
 from ..command import LOOK, command
 from ..run.folder import close_run, open_run, save_figure, save_text
 
-# %% ../../nbs/commands/40_study.ipynb #f4853787
+# %% ../../nbs/commands/40_study.ipynb #1e175d39
 app = typer.Typer(**LOOK)
 
 def is_ours(out:Path # folder of the demo
@@ -39,8 +39,8 @@ def begun(out:Path, # folder
 
 @command(app, 'demo')
 def demo(out:Path=Path('runs/demo'), # folder for the runs, results.json and index.html
-         patients:list[int]=[25, 100], # phantom patients to train on; may be repeated, for few pairs and more
-         seeds:int=5, # trainings of each stage with each number of patients
+         patients:list[int]=[25, 100], # phantom patients of a training; may be repeated, for few pairs and more
+         seeds:int=4, # trainings of each stage, each on patients of its own, with each number of patients
          from_nothing:bool=False, # train MRM here instead of taking the shipped one
          val:int=10, # patients for the validation loss
          test:int=300, # patients that are scored
@@ -64,8 +64,9 @@ def demo(out:Path=Path('runs/demo'), # folder for the runs, results.json and ind
     runs, few = grid(base, names, patients, range(seed, seed+seeds), scale=epochs is None)
     said['pretrained'] = known_of(start, seed)
     begun(out, 'demo', said)
-    typer.echo(f"drawing {max(patients)+val+test} phantom patients (kept for the next time)")
-    data = drawn(dict(train=max(patients), val=val, test=test), film, seed, workers, difficulty=difficulty,
+    n = dict(train=seeds*max(patients), val=val, test=test)
+    typer.echo(f"drawing {sum(n.values())} phantom patients (kept for the next time)")
+    data = drawn(n, film, seed, workers, difficulty=difficulty,
                  masks=('test',))
     for k, o in counts(data).items(): typer.echo(f"  {k}: " + ', '.join(f'{v} {w}' for w, v in o.items()))
     tok = tokenizer_of(out, start, data, vocab, max_len)

@@ -284,7 +284,7 @@ def against_pairs(res:Mapping # results of the demo
     fig.legend(*axs[0,0].get_legend_handles_labels(), fontsize=8, frameon=False, ncols=4, loc='outside upper center')
     return fig
 
-# %% ../../nbs/run/70_page.ipynb #98f2da6a
+# %% ../../nbs/run/70_page.ipynb #a7bc7cd1
 INTRO = '''<p>A chest X-ray (a film, below) and its report describe the same findings, in a picture and in words.
 <b>Alignment</b> trains two networks, one for films and one for texts, to map both into one shared space: a film and
 its own report close together, films and reports of different patients apart. No boxes or labels are needed; the
@@ -297,9 +297,10 @@ HOW = '''<p><b>MRM</b> is the pretraining: half of a film and nine of ten words 
 the networks learn to predict them. {start} <b>ALTA</b> keeps MRM's film network frozen and trains small adapters in
 it, and the whole report network, since there is no radiology BERT of this size; it also uses laterals and the visit
 before. <b>CLIP from MRM</b> starts from the same weights and trains all of them with the plain contrast of films
-and reports. <b>CLIP from scratch</b> does so from random weights. {others}All saw the same training pairs, and are
-scored on the same {test[patients]} patients ({test[frontals]} frontal films) that none of them has seen, MRM included.
-Each was trained from {seeds} seeds.</p>'''
+and reports. <b>CLIP from scratch</b> does so from random weights. {others}All are scored on
+the same {test[patients]} patients ({test[frontals]} frontal films) that none of them has seen, MRM included. Each was
+trained {seeds} times with each number of pairs, each time from another seed and on other patients, the same for all
+systems. So the intervals include the choice of patients.</p>'''
 
 STARTS = {True: 'It ships with medvl and has read the films and reports of {patients:,} other patients.',
           False: 'It was trained here, on the films and reports of all training patients.'}

@@ -70,7 +70,7 @@ def stages() -> dict[str,Run]:
         out |= {m: Run(m, model=given, **ALIGNED), f'{m}_mrm': Run(m, init='mrm', report=True, model=given, **ALIGNED)}
     return out
 
-# %% ../../nbs/run/50_stages.ipynb #7dcfd34b
+# %% ../../nbs/run/50_stages.ipynb #cef5e22c
 EPOCHS_AT, BATCH = 80, 16  # patients for which a stage's epochs hold; samples of a step
 
 def epochs_at(epochs:int, # of a stage
@@ -84,17 +84,17 @@ def grid(base:Mapping[str,Run], # stages
          sizes:Sequence[int], # training patients
          seeds:Sequence[int], # of the trainings
          scale:bool=True # more epochs for fewer patients
-        ) -> tuple[dict[str,Run],dict[str,int]]: # runs by name; how many training patients each has
-    "A run for each stage, number of patients and seed, those with the most patients first."
-    out = {'mrm': base['mrm']} if 'mrm' in names else {}
-    few = {'mrm': max(sizes)} if out else {}
+        ) -> tuple[dict[str,Run],dict[str,range]]: # runs by name; places of their patients among the training patients
+    "A run for each stage, number of patients and seed, those with the most patients first; MRM sees all patients."
+    out, few = {'mrm': base['mrm']} if 'mrm' in names else {}, {}
     for n in sorted({*sizes}, reverse=True):
         for k in (o for o in names if o != 'mrm'):
-            for s in seeds:
+            for i, s in enumerate(seeds):
                 r, name = base[k], f'{k}.{n}.{s}'
                 init = f'{r.init}.{n}.{s}' if r.init in names and r.init != 'mrm' else r.init
                 epochs = epochs_at(r.recipe().epochs, n) if scale else r.epochs
-                out[name], few[name] = replace(r, init=init, seed=s, epochs=epochs, model=dict(r.model)), n
+                out[name] = replace(r, init=init, seed=s, epochs=epochs, model=dict(r.model))
+                few[name] = range(i*max(sizes), i*max(sizes)+n)
     return out, few
 
 def start_of(base:Mapping[str,Run], # stages
@@ -150,7 +150,7 @@ def shared_tokenizer(dir:str|Path, # where it is kept
     tok.save_pretrained(str(dir)); save_json(dir/'made.json', made)
     return tok
 
-# %% ../../nbs/run/50_stages.ipynb #7125ee79
+# %% ../../nbs/run/50_stages.ipynb #bbecc546
 @dataclass
 class Stages:
     "Several runs on the same patients, in folders side by side."
@@ -163,12 +163,15 @@ class Stages:
     films: Path|None = None  # folder of decoded films; None: `out`/films
     say: Callable = print  # gets one line a stage
     films_are: str = ''  # what else decides how the films look: their side, the set's seed and difficulty
-    few: dict = field(default_factory=dict)  # name -> training patients, the first of them; not named: all
+    few: dict = field(default_factory=dict)  # name -> places of its training patients; not named: all
 
     def part(self, name:str) -> dict: # studies of each split
         "What a run sees of the patients."
-        first = dict.fromkeys(s.patient for s in self.data['train'])
-        keep = {*list(first)[:self.few.get(name, len(first))]}
+        if name not in self.few: return self.data
+        every = list(dict.fromkeys(s.patient for s in self.data['train']))
+        if self.few[name].stop > len(every):
+            raise MedvlError(f"{name} has training patients up to place {self.few[name].stop}; there are {len(every)}")
+        keep = {every[i] for i in self.few[name]}
         return self.data | dict(train=[s for s in self.data['train'] if s.patient in keep])
 
     def run(self, name:str) -> Run:
@@ -184,10 +187,11 @@ class Stages:
         if r.init in self.runs: below = self.plan(r.init)
         elif r.init in (own := shipped()): below = dict(shipped=r.init, id=read_config(own[r.init])['id'])
         else: below = r.init and as_plan(found(Path(r.init)/'plan.json'))
-        made = replace(r, max_len=self.max_len).record()
+        made, where = replace(r, max_len=self.max_len).record(), self.few.get(name)
+        places = {} if where is None else dict(places=[where.start, where.stop])
         return jsonable(dict(stage=made, data=counts(self.part(name)), seed=r.seed,
                              films=f'{fingerprint()} {self.films_are}', max_len=self.max_len, vocab=len(self.tok),
-                             below=below))
+                             below=below, **places))
 
     def train(self, name:str) -> dict: # what is in stage.json
         "Train a stage, go on with it, or find it done."
@@ -317,7 +321,7 @@ def compare(c:Stages, # with runs that were scored
             if paired: out[k][s][key] = asdict(seed_bootstrap(mean, x, [h[s] for h in got[against]], ids, **said))
     return out
 
-# %% ../../nbs/run/50_stages.ipynb #adfba973
+# %% ../../nbs/run/50_stages.ipynb #3b5d86af
 def at_each_size(c:Stages, # with runs of `grid` that were scored
                  scored:Sequence[str], # their names
                  n_boot:int=1000 # 0: no intervals
@@ -326,10 +330,10 @@ def at_each_size(c:Stages, # with runs of `grid` that were scored
     sizes, every, out = {}, {}, {}
     for r in scored:
         k = r.split('.')[0]
-        sizes.setdefault(c.few[r], {}).setdefault(k, []).append(r); every.setdefault(k, []).append(r)
+        sizes.setdefault(len(c.few[r]), {}).setdefault(k, []).append(r); every.setdefault(k, []).append(r)
     for n, runs in sizes.items():
-        pairs = counts(c.part(next(iter(runs.values()))[0]))['train']['frontals']
-        out[str(n)] = dict(patients=n, pairs=pairs, systems=compare(c, runs, next(iter(runs)), n_boot))
+        pairs = np.mean([counts(c.part(r))['train']['frontals'] for r in next(iter(runs.values()))])
+        out[str(n)] = dict(patients=n, pairs=round(pairs), systems=compare(c, runs, next(iter(runs)), n_boot))
     if not every: return out, {}, {}
     lab = labels_of(units(c.data['test'], need_text=True))
     luck = chances(Embeddings.load(c.out/scored[0]/'embeddings.npz'), lab)

@@ -53,7 +53,8 @@ from medvl.run.stages import (EPOCHS_AT, BATCH, epochs_at, grid, start_of)
 # %% [10] Few pairs and more, from several seeds
 runs, few = grid(start_of(STAGES, 'phantom-mrm'), ['alta','clip'], [40, 10], [1, 2])
 print(*runs)
-test_eq((runs['alta.10.2'].init, runs['alta.10.2'].seed, few['alta.10.2']), ('phantom-mrm', 2, 10))
+test_eq((runs['alta.10.2'].init, runs['alta.10.2'].seed), ('phantom-mrm', 2))
+test_eq([few[f'alta.{o}'] for o in ('40.1','40.2','10.2')], [range(40), range(40, 80), range(40, 50)])
 test_eq((runs['clip.40.1'].init, 'mrm' in runs), (None, False))
 test_eq([epochs_at(8, n) for n in (20, 80, 320, 10**6)], [16, 8, 4, 1])
 test_eq([grid(STAGES, ['clip'], [20], [1], o)[0]['clip.20.1'].epochs for o in (True, False)], [16, 8])
@@ -130,11 +131,12 @@ alone = replace(again, out=Path('far'), runs=dict(alta=far['alta'])).train('alta
 test_eq(alone['train']['loss'], ran['alta']['train']['loss'])
 
 # %% [27] Training the stages
-runs, few = grid(start_of(tiny, 'phantom-mrm'), ['clip_mrm'], [8, 3], [1])
+runs, few = grid(start_of(tiny, 'phantom-mrm'), ['clip_mrm'], [4, 3], [1, 2])
 small = replace(c, runs=runs, few=few, tok=load_tokenizer(shipped()['phantom-mrm']))
-some = [{s.patient for s in small.part(f'clip_mrm.{n}.1')['train']} for n in (3, 8)]
-test_eq((len(some[0]), len(some[1]), some[0] < some[1]), (3, 8, True))
-test_eq(small.plan('clip_mrm.3.1')['data']['train']['patients'], 3)
+some = {k: {s.patient for s in small.part(f'clip_mrm.{k}')['train']} for k in ('3.1','4.1','4.2')}
+test_eq([len(o) for o in some.values()], [3, 4, 4]); assert some['3.1'] < some['4.1'] and not some['4.1'] & some['4.2']
+test_eq([small.plan(f'clip_mrm.{k}')['places'] for k in ('3.1','4.2')], [[0, 3], [4, 8]])
+test_fail(lambda: replace(small, few=dict(x=range(5, 9))).part('x'), contains='up to place 9; there are 8')
 test_eq(small.plan('clip_mrm.3.1')['below'], dict(shipped=SHIPPED, id=read_config(shipped()[SHIPPED])['id']))
 own, at = small.run('clip_mrm.3.1').build(small.tok), 'vision.net.blocks.0.attn.qkv.weight'
 test_close(own.state_dict()[at], from_pretrained(shipped()[SHIPPED]).state_dict()[at].float())
