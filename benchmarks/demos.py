@@ -3,9 +3,9 @@
     for s in 1 2 3 4 5; do medvl demo --seed $s --out runs/demos/$s; done
     python benchmarks/demos.py runs/demos/* --results results
 
-Each demo draws its own patients and gives the difference of ALTA from the other systems over its ten trainings. Here
-the demos are the units: the mean of their differences, with an interval by Student's t over the demos, which includes
-the chance of which patients were trained on and tested."""
+Each demo draws its own patients and gives the difference of ALTA from the other systems over its trainings. Here the
+demos are the units: the mean of their differences, with an interval by Student's t over the demos, and how often a
+demo's own interval leaves out zero. `--name` is that of the result file."""
 import argparse, json
 from pathlib import Path
 
@@ -34,6 +34,7 @@ def read(dirs):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('demos', nargs='+', type=Path); p.add_argument('--results', type=Path, default=Path('results'))
+    p.add_argument('--name', default='demos')
     a = p.parse_args(); res, out = read(a.demos), {}
     first, *rest = res[0]['together']
     for k in rest:
@@ -50,7 +51,7 @@ def main():
     each = [dict(seed=r['arguments']['seed'], commit=r['provenance']['commit'],
                  pairs=[o['pairs'] for o in r['compared'].values()]) for r in res]
     said = dict(res[0]['arguments'], seed=[o['seed'] for o in each])
-    save_json(a.results/'demos.json', jsonable(dict(arguments=said,
-              demos=each, differences=out, provenance=provenance())))
+    save_json(a.results/f'{a.name}.json', jsonable(dict(arguments=said, demos=each,
+              differences=out, provenance=provenance())))
 
 if __name__ == '__main__': main()
