@@ -356,6 +356,7 @@ assert m(dict(text_only, term=torch.full_like(text_only['term'], -1))).terms['ml
 test_fail(lambda: m(dict(txt=b.txt, txt_msk=b.txt_msk & False)), contains='this batch has neither')
 test_fail(lambda: m({k: v for k,v in b.items() if k != 'term'}), contains="MMCLIP needs batch['term']")
 test_fail(lambda: made(stage='late'), contains="stage is 'late'")
+test_fail(lambda: made(heads=5), contains='heads=5 does not divide')
 test_fail(lambda: made(text=bert | dict(hidden_size=48))(b), contains='need a common space')
 
 # %% [73] Checks at length
