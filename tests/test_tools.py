@@ -162,6 +162,15 @@ def test_finish_links(tree):
     assert f'"{blob}/nbs/data/01_toy.ipynb"' in page and '<link rel="icon" href="data:' in page
 
 
+def test_links_of_plain_words():
+    "A word in backticks leads to what its page defines or imports, not to any function of that name."
+    links = make_docs.Links({'losses/sets.html#alike', 'data/splits.html#alike', 'models/guided.html#patch_scores'})
+    md, code = '`alike` by `patch_scores`', 'from medvl.losses.sets import (pair_up,\n   alike)\n'
+    assert links(md, 'methods/place', code).startswith('[`alike`](/losses/sets.html#alike) by [`patch_scores`](')
+    assert links(md, 'methods/place').startswith('`alike` by [')
+    assert links(md, 'data/splits').startswith('[`alike`](/data/splits.html#alike) by')
+
+
 def test_what_a_page_shows():
     "A progress bar's last state; tables of sentences set as text; a space beside a function's name."
     assert make_docs.settled('10%\r50%\r     \rdone\nnext\r\n9%\r          end') == 'done\nnext\r\nend'
@@ -190,7 +199,7 @@ def test_staged(tree):
     (tree/'medvl'/'data').mkdir(parents=True)
     (tree/'medvl'/'data'/'toy.py').write_text('import math\n\ndef area(r): return math.pi*r*r\n\n'
                                                    '@patch_to(Disc)\ndef edge(self): return 1\n')
-    src = [c['source'] for c in make_docs.staged(p, lambda md: md)['cells']]
+    src = [c['source'] for c in make_docs.staged(p, lambda md, **_: md)['cells']]
     assert src[0] == '---\ndescription: A page.\ntitle: Toy\n---\n'
     assert 'More, and [a link](/data/toy.ipynb#use).' in src[1]
     assert 'toy.py#L3' in src[2] and '#### area {#area}' in src[2] and src[3].startswith('def area')

@@ -43,9 +43,18 @@ class Links:
         cfg = get_config(ROOT)
         self.lookup, self.base, self.anchors = NbdevLookup(), cfg.doc_host + cfg.doc_baseurl + '/', anchors
 
-    def __call__(self, md: str) -> str:
+    def __call__(self, md: str, page: str = '', code: str = '') -> str:
         md = re.sub(re.escape(self.base) + r'([\w/]+\.html)(#[\w.]+)?', self.local, self.lookup.linkify(md))
+        md = re.sub(r'\[`([a-z]+)`\]\((/[\w/]+\.html)#\w+\)', lambda m: self.meant(m, page, code), md)
         return re.sub(r'\[(`[^`\]]+`)\]\(nowhere\)', r'\1', md)
+
+    def meant(self, m, page: str, code: str) -> str:
+        "A plain word may be an argument or a value: it leads to what the page defines or imports, else nowhere."
+        word, to = m[1], m[2]
+        if to == f'/{page}.html': return m[0]
+        found = re.search(rf'^from medvl\.([\w.]+) import (?:\([^)]*|[^(\n]*)\b{word}\b', code, re.M)
+        at = f"{found[1].replace('.', '/')}.html#{word}" if found else ''
+        return f'[`{word}`](/{at})' if at in self.anchors else f'`{word}`'
 
     def local(self, m) -> str:
         "An address of ours from the root of the site; a method leads to its class, a private name nowhere."
@@ -119,10 +128,12 @@ def staged(path: Path, links: Links) -> dict:
     "The notebook as the site shows it."
     nb = json.loads(path.read_text(encoding='utf-8'))
     mod, out = module(path), []
+    code_of = '\n'.join(joined(c['source']) for c in nb['cells'] if c['cell_type'] == 'code')
+    linked = functools.partial(links, page=page_path(path), code=code_of)
     for c in nb['cells']:
         c['source'] = joined(c['source'])
         if c['cell_type'] != 'code':
-            if c['cell_type'] == 'markdown': c['source'] = links(renamed(c['source'], path))
+            if c['cell_type'] == 'markdown': c['source'] = linked(renamed(c['source'], path))
             out.append(c); continue
         dirs, code = split(c['source'])
         if dirs.keys() & {'hide', 'default_exp'} or not code.strip(): continue
@@ -134,7 +145,7 @@ def staged(path: Path, links: Links) -> dict:
         c['source'] = ''.join(f'#| {k}: {v}\n' for k, v in kept.items()) + code
         for o in c.get('outputs', []):
             data = o.get('data', {})
-            if md := joined(data.get('text/markdown', '')): data['text/markdown'] = links(renamed(md, path))
+            if md := joined(data.get('text/markdown', '')): data['text/markdown'] = linked(renamed(md, path))
             if page := joined(data.get('text/html', '')): data['text/html'] = worded(page)
             if 'text' in o: o['text'] = settled(joined(o['text']))
         out.append(c)

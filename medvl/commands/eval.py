@@ -24,7 +24,7 @@ from ..run.score import (Scoring, ask_retrieval, ask_scores, ask_zeroshot, boxed
 # %% ../../nbs/commands/30_eval.ipynb #64acb9f2
 app = typer.Typer(help='Score a trained model.', **LOOK)
 
-# %% ../../nbs/commands/30_eval.ipynb #f4422a46
+# %% ../../nbs/commands/30_eval.ipynb #a1ed8755
 EVAL_DOCS = ('medvl.run.score:Scoring', 'medvl.eval.retrieval:retrieval_report', 'medvl.eval.retrieval:embed',
              'medvl.data.batch:dataloaders', 'medvl.run.data:units', 'medvl.run.data:read')
 
@@ -56,7 +56,7 @@ def eval_retrieval(model:Path=..., # run or folder of the model
     pick = [first[i*len(first)//min(rows, len(first))] for i in range(min(rows, len(first)))]
     def film(i): return dl.dataset.film(next(v for v in smp[i].slots if v is not None))
     show = dict(emb=emb, film=film, text=lambda i: smp[i].text, rows=pick)
-    if rows:
+    if pick:
         save_figure(text_to_film(**show, k=min(5, len(smp))), out/'text_to_film.png')
         save_figure(film_to_text(**show), out/'film_to_text.png')
     close_run(out, 'eval retrieval', said, **facts_of(m[2], dl), retrieval=rep)
@@ -155,7 +155,7 @@ def eval_detect(model:Path=..., # run or folder of the model
     close_run(out, 'eval detect', said, model={k: cfg[k] for k in ('class','id','parameters')}, label=label, **n,
               scores=res)
 
-# %% ../../nbs/commands/30_eval.ipynb #4479867b
+# %% ../../nbs/commands/30_eval.ipynb #fee50382
 @command(app, 'temporal', 'medvl.run.score:Scoring', 'medvl.run.data:read', 'medvl.eval.retrieval:embed',
          'medvl.data.batch:dataloaders', 'medvl.eval.temporal:temporal')
 def eval_temporal(model:Path=..., # run or folder of the model
@@ -180,7 +180,7 @@ def eval_temporal(model:Path=..., # run or folder of the model
     said = open_run(out, 'eval temporal', args)
     from medvl.data.table import read_table
     from medvl.eval.temporal import change_labels, temporal
-    from medvl.run.change import changes_of, film_features, pairs_of
+    from medvl.run.change import changes_of, film_features, pairs_of, readable_pairs
     given = None
     if labels.endswith('.csv') and 'previous_dicom_id' in (t := read_table(labels, ['dicom_id'])):
         given = dict(zip(t['dicom_id'], t['previous_dicom_id']))
@@ -189,13 +189,16 @@ def eval_temporal(model:Path=..., # run or folder of the model
     known = [i for i in range(len(smp)) if any(w[i] for w in words.values())]  # nothing is said of the others
     smp, words = [smp[i] for i in known], {k: [w[i] for i in known] for k, w in words.items()}
     m, a = loaded(model), settled(Scoring(bs=bs, precision='fp32', errors=errors, cache=cache, seed=seed))
+    whole = readable_pairs(m, smp, a)
+    smp, words = [smp[i] for i in whole], {k: [w[i] for i in whole] for k, w in words.items()}
     now, then = (film_features(m, smp, k, features, a) for k in (0, 2))
     res = temporal(now, then, {k: change_labels(v) for k, v in words.items()}, [str(s.split) for s in smp],
                    [s.group for s in smp], how, folds, n_boot=n_boot, seed=seed)
     typer.echo(f"{len(smp)} pairs of {len({s.group for s in smp})} patients; macro accuracy, chance in brackets")
     for k, r in res['findings'].items():
         x, n = r['macro_accuracy'], ', '.join(f'{v} {c}' for c, v in r['n'].items())
-        typer.echo(f"  {k:24s} {x['value']:.3f} [{x['low']:.3f}, {x['high']:.3f}]  ({r['chance']:.2f}); {n}")
+        low = 'no interval' if x['low'] is None else f"{x['low']:.3f}, {x['high']:.3f}"
+        typer.echo(f"  {k:24s} {x['value']:.3f} [{low}]  ({r['chance']:.2f}); {n}")
     for k, why in res['not_computable'].items(): typer.echo(f"  {k:24s} not computable: {why}")
     if res['mean'] is not None: typer.echo(f"  {'mean':24s} {res['mean']:.3f}")
     close_run(out, 'eval temporal', said, model={k: m[2][k] for k in ('class','id','parameters')}, temporal=res)
@@ -236,7 +239,7 @@ def eval_protocol(name:str=ARG, # chexpert5x200, chexpert8x200 or rsna; or one i
         done.append(ask(p, s, m, a)); typer.echo(in_line(done[-1]))
     close_run(out, 'eval protocol', said, model={k: m[2][k] for k in ('class','id','parameters')}, protocols=done)
 
-# %% ../../nbs/commands/30_eval.ipynb #15471d9e
+# %% ../../nbs/commands/30_eval.ipynb #e14c56e0
 @command(app, 'suite', 'medvl.run.score:Scoring', 'medvl.eval.retrieval:embed', 'medvl.data.batch:dataloaders')
 def eval_suite(model:list[Path]=..., # run or folder of the model; several are compared
                set:list[str]=..., # name=folder, with a name of chestxray14, chexpert, rsna, siim, covidx, padchest
@@ -256,6 +259,8 @@ def eval_suite(model:list[Path]=..., # run or folder of the model; several are c
     from medvl.run.suite import ask_suite, flips, prompt_set, suite_lines
     named = dict(o.split('=', 1) if '=' in o else (o, '') for o in set)
     if bad := [o for o in set if not o.partition('=')[2]]: raise MedvlError(f"--set {bad[0]!r}: expected name=folder")
+    for k, given in (('--set', [o.partition('=')[0] for o in set]), ('--model', [str(o) for o in model])):
+        if twice := [o for o in given if given.count(o) > 1]: raise MedvlError(f"{k}: {twice[0]} is given twice")
     for w in wording: prompt_set(w, ())
     a = settled(Scoring(slots='current', n_boot=n_boot, bs=bs, precision=precision, errors=errors, cache=cache,
                         num_workers=num_workers, seed=seed))

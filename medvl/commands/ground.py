@@ -64,7 +64,7 @@ def ground_film(film:Path=ARG, # DICOM, PNG or JPEG of one film
     save_figure(fig, out); close(fig)
     typer.echo(f"wrote {out}")
 
-# %% ../../nbs/commands/31_ground.ipynb #9ffc02e5
+# %% ../../nbs/commands/31_ground.ipynb #c79ca6ca
 @command(eval_app, 'grounding')
 def eval_grounding(model:Path=..., # a shipped model, a run, or the folder of one
                    data:Path=..., # manifest, folder with one, or a known public layout; it is only read
@@ -89,12 +89,16 @@ def eval_grounding(model:Path=..., # a shipped model, a run, or the folder of on
     said = open_run(out, 'eval grounding', dict(locals()))
     from dataclasses import replace
     from matplotlib.pyplot import close
+    from medvl.core import MedvlError
     from medvl.data.regions import phrases
     from medvl.eval.gallery import gallery_page
     from medvl.eval.grounding import PROTOCOLS, gallery, grounding, versus
     from medvl.eval.metrics import explained
     proto = PROTOCOLS[protocol] if sigma is None else replace(PROTOCOLS[protocol], sigma=sigma)
     recs = phrases(read(data, source)[0], None if split == 'all' else split, str.lower if names else None)
+    if odd := {*leave_out}-{r.label for r in recs}:
+        there = ', '.join(sorted({r.label for r in recs}))
+        raise MedvlError(f"--leave-out {min(odd)!r} is no category here; there are: {there}")
     recs = [r for r in recs if r.label not in leave_out and r.view.kind == 'frontal']
     m, tok, cfg = loaded(model)
     kw = dict(preset=cfg['extra']['preset'], protocol=proto, side=side or None, region=region, bs=bs, n_boot=n_boot,

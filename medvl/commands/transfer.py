@@ -23,7 +23,7 @@ app = typer.Typer(help='Downstream tasks on a pre-trained tower.', **LOOK)
 
 TRANSFER_DOCS = ('medvl.run.downstream:Transfer',)
 
-# %% ../../nbs/commands/33_transfer.ipynb #42ba513b
+# %% ../../nbs/commands/33_transfer.ipynb #4acd9012
 @command(app, 'classify', *TRANSFER_DOCS, 'medvl.run.data:read', 'medvl.eval.classify:fine_tune')
 def transfer_classify(model:str=..., # run, shipped name, authors' file, 'random', or 'random:' and any of these
                       data:Path=..., # manifest, folder with one, or a known public layout; it is only read
@@ -58,7 +58,8 @@ def transfer_classify(model:str=..., # run, shipped name, authors' file, 'random
         if isinstance(n, dict): typer.echo(line.format(k, **n) + f" ({n['blank']})")
     kw = dict(epochs=epochs, lr=lr, patience=patience) if how in TUNES else {}
     seeds = range(opts.seed, opts.seed+opts.seeds)
-    res = classify(tower, lab, how, opts.share, seeds, one, Steps(out, tower, opts.force), f.cache, opts.bs, **kw)
+    steps = Steps(out, tower, opts.force, f.key())
+    res = classify(tower, lab, how, opts.share, seeds, one, steps, f.cache, opts.bs, **kw)
     for p, r in res.items():
         lost, mean = ', '.join(f'{k} ({n})' for k,n in r['not_learned'].items()), r['macro']
         typer.echo(f"{float(p):.0%} of the labels: macro AUROC {mean['auroc']}, AUPRC {mean['auprc']}"
@@ -68,7 +69,7 @@ def transfer_classify(model:str=..., # run, shipped name, authors' file, 'random
     close_run(out, 'transfer classify', said, tower=dict(name=tower.name, key=tower.key(), width=tower.width),
               data=f.facts, labels=lab.counts, classification=res)
 
-# %% ../../nbs/commands/33_transfer.ipynb #414ba68a
+# %% ../../nbs/commands/33_transfer.ipynb #ecf67474
 @command(app, 'report', *TRANSFER_DOCS, 'medvl.run.reporting:Reporting', 'medvl.run.data:read')
 def transfer_report(model:str=..., # run, shipped name, authors' file, 'random', or 'random:' and any of these
                     data:Path=..., # manifest, folder with one, or a known public layout; it is only read
@@ -88,7 +89,7 @@ def transfer_report(model:str=..., # run, shipped name, authors' file, 'random',
     f = films_of(data, tower, opts, keep=with_report)
     if f.facts['not_used']: typer.echo(f"{f.facts['not_used']} films without a report are left out")
     own = None if model.startswith('random') else load(model, preset=opts.preset)
-    got, views = ask_reports(tower, f, opts, a, own, Steps(out, tower, opts.force)), f.views('test')
+    got, views = ask_reports(tower, f, opts, a, own, Steps(out, tower, opts.force, f.key())), f.views('test')
     for share, r in got.items():
         typer.echo(f'{float(share):.0%} of the training patients, true reports raw:\n{report_table(r).to_string()}')
     typer.echo('not computed: METEOR, which needs Java, and RadGraph-F1, which needs the package radeval; see '

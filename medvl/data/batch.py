@@ -137,7 +137,7 @@ def check_samples(samples:Sequence[Sample], # rows
             raise MedvlError(f"films would be mirrored (flip=True), but the text of sample {i} ({s.id!r}) says "
                              f"{word!r}; use flip=False, or sided='allow' if this is meant")
 
-# %% ../../nbs/data/42_batch.ipynb #0c1ae968
+# %% ../../nbs/data/42_batch.ipynb #c29d39bc
 class StudyData:
     "Samples as tensors. Raises `MedvlError` on samples without a film, and on mirrored films with sided texts."
     templates = None  # sentences of labels, of `data.disease`; None: its own
@@ -158,6 +158,7 @@ class StudyData:
                  text_only:bool=False # texts without a film may be among them
                 ):
         self.samples, self.tok, self.p, self.train = list(samples), tok, Preset.of(preset), train
+        if tok is not None and max_len < 3: raise MedvlError(f"max_len={max_len}; expected 3 or more tokens of a text")
         self.max_len, self.slots, self.classes = max_len, tuple(slots), tuple(classes)
         self.cache, self.seed, self.epoch = cache, seed, 0
         check_samples(self.samples, self.slots, self.p.flip and train and not sided_ok, text_only)
@@ -245,7 +246,7 @@ def collate(items:Sequence[tuple[dict,int]], # what `StudyData` gave
     for k in data.fields: b[k] = FIELDS[k](data, ids, b)
     return b, torch.tensor(ids)
 
-# %% ../../nbs/data/42_batch.ipynb #deb61a08
+# %% ../../nbs/data/42_batch.ipynb #991e73dc
 def world_size() -> int:
     "Number of processes that `torchrun` announces; 1 without it."
     return max(1, num_distrib())
@@ -259,6 +260,7 @@ class StudyDL(DataLoader):
                  alone:bool=False, # every process sees all samples, not its share
                  **kw # of fastai's DataLoader: shuffle, drop_last, num_workers, device
                 ):
+        if bs < 1: raise MedvlError(f"bs={bs}; expected 1 or more")
         super().__init__(dataset, bs=bs, pin_memory=torch.cuda.is_available(), **kw)
         self.start, self.pad, self.alone = 0, pad, alone
 
@@ -326,7 +328,7 @@ def leave_out(samples:Sequence[Sample], # rows
     print('\n'.join([f"{len(hit)} films can't be read; {n} of {len(out)} samples are left out:", *lines]))
     return kept
 
-# %% ../../nbs/data/42_batch.ipynb #c1131f5e
+# %% ../../nbs/data/42_batch.ipynb #3feec535
 class StudyLoaders(DataLoaders):
     "fastai's `DataLoaders` that remember how they were made: `train`, `valid`, and `loader(name)` for any split."
     n_inp = 1
@@ -352,12 +354,21 @@ class StudyLoaders(DataLoaders):
         "Move on order and augmentation; the learner calls it."
         for dl in self.loaders: dl.dataset.epoch = epoch
 
+    def content(self) -> str: # 16 hex digits
+        "Hash of all samples in their order: films by name, patients, texts, labels. Files are not opened."
+        h = xxhash.xxh64()
+        for name,dl in zip(self.names, self.loaders):
+            for s in dl.dataset.samples:
+                films = [v and v.id for v in s.slots]
+                h.update(repr((name, films, s.group, s.text, sorted(s.labels.items()))).encode())
+        return h.hexdigest()
+
     def config(self) -> dict: # JSON-able
         "What a run has to know of its data."
         d = self.train.dataset
         return dict(preset=asdict(self.preset), bs=self.train.bs, max_len=d.max_len, slots=d.slots, seed=d.seed,
                     classes=self.classes, shuffle_sentences=d.shuffle, one_sentence=d.one, pad=self.train.pad,
-                    vocab=len(self.tok) if self.tok else None,
+                    vocab=len(self.tok) if self.tok else None, content=self.content(),
                     n={k: len(dl.dataset) for k,dl in zip(self.names, self.loaders)}, **self.train.facts())
 
     def show_batch(self, n:int=3, name:str='train') -> plt.Figure: return show_batch(self, n, name)
@@ -366,7 +377,7 @@ class StudyLoaders(DataLoaders):
         said = ''.join(f'<p>{o}</p>' for o in repr(self).split('\n'))
         return said+Rows(self.train.dataset.samples)._repr_html_()
 
-# %% ../../nbs/data/42_batch.ipynb #a815d4bc
+# %% ../../nbs/data/42_batch.ipynb #ecfab4e9
 def readable(samples:Sequence[Sample], # rows
              slots:Sequence[str]=SLOTS, # the slots that are used
              cache:Any=None, # a `data.cache.ImageCache`: decode what it doesn't have
@@ -386,9 +397,9 @@ def readable(samples:Sequence[Sample], # rows
 
 def label_names(samples:Sequence[Sample] # rows
                ) -> list[str]:
-    "Columns of `lbl`: those of CHEXPERT that occur, in its order; else all that occur, sorted."
+    "Columns of `lbl`: those of CHEXPERT that occur, in its order, then all others that occur, sorted."
     seen = {k for s in samples for k in s.labels}
-    return [c for c in CHEXPERT if c in seen] or sorted(seen)
+    return [c for c in CHEXPERT if c in seen]+sorted(seen-{*CHEXPERT})
 
 # %% ../../nbs/data/42_batch.ipynb #9e072994
 def dataloaders(data:Sequence[Sample]|Sequence[Study], # with `split` train, val, test

@@ -7,8 +7,9 @@ Docs: https://medvl.github.io/medvl/data/prompts.html.md"""
 # %% auto #0
 __all__ = ['DEFAULT', 'prompt_hash', 'PromptSet', 'prompt_sets', 'load_prompts']
 
-# %% ../../nbs/data/23_prompts.ipynb #b719f30a
+# %% ../../nbs/data/23_prompts.ipynb #fe02770f
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.resources import files
@@ -40,7 +41,7 @@ class PromptSet:
     @property
     def names(self) -> list[str]: return list(self.classes)
 
-# %% ../../nbs/data/23_prompts.ipynb #0a94af0a
+# %% ../../nbs/data/23_prompts.ipynb #1878c8b2
 def _strings(o, where):
     if not (isinstance(o, list) and o and all(isinstance(s,str) for s in o)):
         raise MedvlError(f"{where} must be a list of strings, got {o!r:.80}")
@@ -64,9 +65,17 @@ def _written(d, where):
         out |= {n: {s: [t.replace('{name}', n.lower()) for t in p[s]] for s in ('pos','neg')} for n in p['names']}
     return out
 
+def _once(pairs):
+    "An object of a JSON file; a key that is there twice would win in silence."
+    if twice := [k for k,n in Counter(k for k,_ in pairs).items() if n > 1]:
+        raise MedvlError(f"the key {twice[0]!r} is there twice")
+    return dict(pairs)
+
 def _checked(classes, where):
     "`classes`, or an error that names the class at fault."
     if not classes: raise MedvlError(f"{where} names no class: expected one of the keys 'classes', 'pairs', 'cross'")
+    if twice := [k for k,n in Counter(' '.join(k.split()).casefold() for k in classes).items() if n > 1]:
+        raise MedvlError(f"{where}: several classes are called {twice[0]!r}, in upper or lower case")
     for k,c in classes.items():
         if not c.get('pos'): raise MedvlError(f"{where}: class {k!r} has no prompts under 'pos'")
         c['neg'] = c.get('neg') or []
@@ -75,9 +84,11 @@ def _checked(classes, where):
                 raise MedvlError(f"{where}: classes.{k}.{s} holds an empty prompt")
             twice = sorted({o for o in v if v.count(o)>1})
             if twice: raise MedvlError(f"{where}: classes.{k}.{s} says {twice[0]!r} twice")
+        if both := sorted({*c['pos']} & {*c['neg']}):
+            raise MedvlError(f"{where}: classes.{k} says {both[0]!r} under 'pos' and under 'neg'")
     return classes
 
-# %% ../../nbs/data/23_prompts.ipynb #d2059caa
+# %% ../../nbs/data/23_prompts.ipynb #6a4a42d5
 DEFAULT = 'chexpert14-normal-v1'  # where neither the user nor the model says anything
 
 def prompt_sets() -> list[str]:
@@ -94,8 +105,9 @@ def load_prompts(id_or_path:str|Path # one of `prompt_sets()`, or a JSON file of
         raise MedvlError((f"no prompt file {id_or_path}" if own else f"unknown prompt set {str(id_or_path)!r}")
                          + f"; known ids: {', '.join(prompt_sets())}")
     where = path.name
-    try: d = json.loads(path.read_text(encoding='utf-8'))
+    try: d = json.loads(path.read_text(encoding='utf-8'), object_pairs_hook=_once)
     except (json.JSONDecodeError,UnicodeDecodeError) as e: raise MedvlError(f"{where} is not JSON: {e}") from e
+    except MedvlError as e: raise MedvlError(f"{where}: {e}") from e
     _object(d, where, ('id','version','note','classes','pairs','cross','values'))
     for k,t in dict(id=str, version=int, note=str, classes=dict, pairs=dict, cross=dict, values=dict).items():
         if (k in d or k in ('id','version')) and not isinstance(d.get(k), t):

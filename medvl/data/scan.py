@@ -6,9 +6,9 @@ Docs: https://medvl.github.io/medvl/data/scan.html.md"""
 
 # %% auto #0
 __all__ = ['FIRST', 'COLUMN_ORDER', 'OTHER_FILES', 'LEFTOVER', 'UNKNOWN_VIEW', 'KEYS', 'CLAIMS', 'odd_date', 'dicom_time',
-           'dicom_header', 'picture_header', 'as_logged', 'without_raw', 'shared_bits', 'scan_dicom', 'scan_file',
-           'all_files', 'note_people', 'read_reports', 'report_of', 'read_text', 'match_reports', 'goes_by',
-           'take_patients', 'own_texts']
+           'dicom_header', 'picture_header', 'as_logged', 'without_raw', 'shared_bits', 'named_groups', 'scan_dicom',
+           'scan_file', 'all_files', 'note_people', 'read_reports', 'report_of', 'read_text', 'match_reports',
+           'goes_by', 'take_patients', 'own_texts']
 
 # %% ../../nbs/data/33_scan.ipynb #6ff192c2
 import os, re, warnings
@@ -131,12 +131,24 @@ def shared_bits(rows:list[dict], # of `scan_file`
     log.lines.append(bits_text(bits, count))
     return rows
 
-# %% ../../nbs/data/33_scan.ipynb #9c2df063
+# %% ../../nbs/data/33_scan.ipynb #7bcb028f
 COLUMN_ORDER = ('image','image_id','patient_id','study_id','time','view','view_class','report','accession','study_uid',
                 'modality','body_part','photometric','spacing','width','height','sex','age','birth_date','sop_uid',
                 'series_uid','patient_from','warnings')
 OTHER_FILES = ('.csv','.txt','.json','.xml','.xlsx','.parquet','.html','.md')  # not looked into
 LEFTOVER = ('.part','.partial','.crdownload','.download','.tmp','.aria2','.filepart','.opdownload','.!qb','.!ut')
+
+def named_groups(pattern:str # regular expression on a path
+                ) -> re.Pattern:
+    "Raises `MedvlError` for no regular expression, one without named groups, and `Patient` where `patient` is meant."
+    try: rx = re.compile(pattern)
+    except re.error as e: raise MedvlError(f"pattern {pattern!r} is no regular expression: {e}") from e
+    if not rx.groupindex: raise MedvlError(f"pattern {pattern!r} has no named group, such as (?P<patient>...)")
+    for k in rx.groupindex:
+        low = k.lower().removesuffix('_id')
+        if low in ('patient','study','view','time') and k not in (low, f'{low}_id'):
+            raise MedvlError(f"pattern: the group {k!r} would be a column that nothing reads; is {low!r} meant?")
+    return rx
 
 def scan_dicom(folder:str|Path, # looked through with all its subfolders; DICOM, PNG and JPEG
                reports:str|Path|pd.DataFrame|None=None, # table, or folder of .txt files; see `match_reports`
@@ -149,7 +161,7 @@ def scan_dicom(folder:str|Path, # looked through with all its subfolders; DICOM,
     "A manifest of a folder of films; unusable files are listed in the log. Raises `MedvlError` if nothing is usable."
     folder, mine = Path(folder), log is None
     if not folder.is_dir(): raise MedvlError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
-    log, rx = ReadLog(f'scan of {folder}') if mine else log, re.compile(pattern) if pattern else None
+    log, rx = ReadLog(f'scan of {folder}') if mine else log, named_groups(pattern) if pattern else None
     files, rows, seen = all_files(folder, log), [], []
     for p in tqdm(files, 'headers', disable=not bar, leave=False, delay=1):
         if p.suffix.lower() in OTHER_FILES: log.found['other files'] += 1; continue

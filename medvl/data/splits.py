@@ -180,7 +180,7 @@ def crossings(kind:str, # goes into the rows
                              for s,n in ends[1:]]
     return [r for key,d in by.items() for r in row(key, list(d.items()))], len(by)
 
-# %% ../../nbs/data/32_splits.ipynb #8c8209e8
+# %% ../../nbs/data/32_splits.ipynb #4a9566bb
 def plain(text:str # a report
          ) -> str:
     "Lower case, letters and digits only, single spaces: what two equal reports have in common."
@@ -194,7 +194,8 @@ def leakage(units:Iterable['Study|Sample'], # with `split`
             bar:bool=True # show progress
            ) -> Leakage:
     "Everything that occurs in more than one split. A film that can't be read is listed in `skipped`, not passed over."
-    units = list(units)
+    units, every = list(units), 0
+    if any(u.split for u in units): units, every = [u for u in units if u.split], len(units)
     said = [(plain(u.text if isinstance(u, Sample) else u.report), u.split, u.id) for u in units]
     films = {id(v): (v, u.split) for u in units for v in (u.slots if isinstance(u, Sample) else u.views)
              if v is not None}.values()
@@ -202,6 +203,7 @@ def leakage(units:Iterable['Study|Sample'], # with `split`
     unsure = doubtful(units)
     out = Leakage([], {}, {}, dict(Counter(str(u.split) for u in units)),
                   unknown=sum(u.patient in unsure for u in units))
+    if every > len(units): out.skipped['no split'] = f'{every-len(units)} of {every}'
     if unsure: out.skipped['patient'] = (f'{out.unknown} of {len(units)} have an id that is no proof of one person '
                                          f'({say_doubtful(unsure)})')
     def add(kind, seen): rows, out.checked[kind] = crossings(kind, seen); out.rows += rows

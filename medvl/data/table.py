@@ -6,7 +6,7 @@ Docs: https://medvl.github.io/medvl/data/table.html.md"""
 
 # %% auto #0
 __all__ = ['MOST', 'UNSAID', 'ReadLog', 'not_utf8', 'damaged', 'read_table', 'unsaid', 'parquet_text', 'check_columns',
-           'check_quotes', 'zipped', 'form_of', 'check_swallowed', 'write_table']
+           'check_quotes', 'check_sep', 'zipped', 'form_of', 'check_swallowed', 'write_table']
 
 # %% ../../nbs/data/31_table.ipynb #91b73435
 import csv, difflib, gzip, io, json, re, zipfile, zlib
@@ -83,7 +83,7 @@ def damaged(path:Path # a file
         return f"{what} ({e}); fetch it again, or give it its right name"
     return ''
 
-# %% ../../nbs/data/31_table.ipynb #3bdcc16f
+# %% ../../nbs/data/31_table.ipynb #c6608948
 def read_table(path:str|Path, # .csv (also .csv.gz, .csv.zip) or .parquet
                need:Iterable[str]=(), # columns that must be there
                sep:str=',' # between the cells of a text file
@@ -93,7 +93,7 @@ def read_table(path:str|Path, # .csv (also .csv.gz, .csv.zip) or .parquet
     if not path.is_file(): raise MedvlError(f"{path}: no such file")
     if not path.stat().st_size: raise MedvlError(f"{path}: the file is empty (0 bytes)")
     try:
-        if path.suffix != '.parquet': check_quotes(path, sep)
+        if path.suffix != '.parquet': check_sep(path, sep); check_quotes(path, sep)
         df = parquet_text(path) if path.suffix == '.parquet' else \
             pd.read_csv(path, sep=sep, dtype=str, keep_default_na=False, encoding='utf-8-sig', header=None)
     except MedvlError: raise
@@ -140,7 +140,7 @@ def check_columns(have:Iterable[str], need:Iterable[str], path:str|Path # for th
         hint = f"; did you mean {next(h for h in have if h.lower() == near[0])!r}?" if near else ''
         raise MedvlError(f"{path}: no column {c!r}{hint or '.'} It has: {', '.join(have)}")
 
-# %% ../../nbs/data/31_table.ipynb #5a110002
+# %% ../../nbs/data/31_table.ipynb #8176cd43
 def check_quotes(path:Path, sep:str # a text file; between its cells
                 ):
     "Raises `MedvlError` with the line at which a quotation mark is out of place."
@@ -158,12 +158,26 @@ def check_quotes(path:Path, sep:str # a text file; between its cells
                          f"of place ({e}); one within a quoted cell is written twice, and each cell is closed") from e
     finally: csv.field_size_limit(before)
 
+def check_sep(path:Path, sep:str # a text file; between its cells
+             ):
+    "Raises `MedvlError` for a table as spreadsheets write it where the comma is a decimal sign, or with tabs."
+    if sep != ',': return
+    with (gzip.open if path.suffix == '.gz' else zipped if path.suffix == '.zip' else open)(path, 'rb') as f:
+        raw = f.readline(1 << 16)
+    try: line = raw.decode('utf-8-sig')
+    except UnicodeDecodeError: return                                      # which `not_utf8` explains
+    if not line.strip().replace('\t', ' ').isprintable(): return            # no text
+    if ',' not in line and (found := next((o for o in ';\t' if o in line), None)):
+        raise MedvlError(f"{path}: the cells are separated by {'tabs' if found != ';' else 'semicolons'}; "
+                         "save the table with commas")
+
 def zipped(path:Path, mode:str # .zip with one file; 'rb'
           ) -> io.BufferedIOBase:
     "The file in a zip."
     z = zipfile.ZipFile(path)
     return z.open(z.namelist()[0])
 
+# %% ../../nbs/data/31_table.ipynb #ce0fb7c9
 def form_of(cells:Iterable[str] # of a column
            ) -> Callable[[str],str]|None: # None: they have no form in common
     "How ids of a column look: digits as 9, or runs of digits as 9."

@@ -81,7 +81,7 @@ def miss(m:Float[np.ndarray, 'h w'], # map; NaN: not seen
     x, _ = _seen(m, mask)
     return float(distance_transform_edt(~np.asarray(mask))[~np.isnan(m)][x == x.max()].mean())
 
-# %% ../../nbs/eval/21_grounding.ipynb #eefb2d90
+# %% ../../nbs/eval/21_grounding.ipynb #84ea8590
 @dataclass(frozen=True)
 class Protocol:
     "How a map becomes a region."
@@ -97,6 +97,7 @@ class Protocol:
         if self.scale not in ('minmax','raw','softmax'):
             raise MedvlError(f"scale is {self.scale!r}; expected 'minmax', 'raw' or 'softmax'")
         if not self.thresholds: raise MedvlError('a protocol needs at least one threshold')
+        if self.sigma < 0: raise MedvlError(f"sigma is {self.sigma}; expected 0 or more cells")
     @classmethod
     def of(cls, p:'str|Protocol') -> 'Protocol':
         "By name, or as it is; raises `MedvlError` with the known names."
@@ -165,7 +166,7 @@ def summarise(rows:Sequence[Mapping], # of each phrase: category, patient, and M
             one.n_units = len(of); out.setdefault(name, {})[k] = one
     return out | dict(n={c: int((cats == c).sum()) for c in sorted(set(cats))})
 
-# %% ../../nbs/eval/21_grounding.ipynb #cf2011cc
+# %% ../../nbs/eval/21_grounding.ipynb #2518a8fc
 def _canvas(size, side):
     k = min(1., side/min(size)) if side else 1.
     return tuple(max(1, round(n*k)) for n in size)
@@ -174,6 +175,8 @@ def centre(shape:tuple[int,int], # rows, columns of the film
            share:float # side of the square, as a share of the shorter side
           ) -> Bool[np.ndarray, 'h w']: # True inside
     "The centre square of a film."
+    if not 0 < share <= 1:
+        raise MedvlError(f"a centre square of {share} of the shorter side; expected more than 0, at most 1")
     rows, cols = (np.abs(np.arange(n)+.5-n/2) <= min(shape)*share/2 for n in shape)
     return rows[:,None] & cols
 

@@ -70,7 +70,7 @@ class Embeddings:
         "Read them back."
         with np.load(path, allow_pickle=False) as z: return cls(**{k: torch.from_numpy(z[k]) for k in z.files})
 
-# %% ../../nbs/eval/11_retrieval.ipynb #1ef8405c
+# %% ../../nbs/eval/11_retrieval.ipynb #ed7780d9
 def _unit(x, what, ids):
     "Rows of `x` in fp32 with length one; a row that is not finite or zero is an error."
     x = x.float(); norm = x.norm(dim=-1)
@@ -124,11 +124,12 @@ def embed(model:Aligner, # put into eval mode, and back
             for b, ids in tqdm(dl, desc='embed', disable=None if progress is None else not progress, leave=False):
                 b, ids = Batch.of(b), torch.as_tensor(ids)
                 film = film_ids(b.img, b.img_msk, slots); b = b.to(device)
+                b['img'] = b.img.to(next((p.dtype for p in model.parameters()), torch.float32))
                 v, t, has = _encode(model, b, ids.to(device), text, slots)
                 parts = (v, t, has, None if has is None else b.txt_id, ids, b.lbl, film)
                 got.append([None if x is None else x.cpu() for x in parts])
     finally: model.train(was)
-    if not got: raise MedvlError("the data set gave no batch")
+    if not got: raise MedvlError('the data set gave no batch')
     return Embeddings(*[None if xs[0] is None else torch.cat(xs) for xs in zip(*got)])
 
 # %% ../../nbs/eval/11_retrieval.ipynb #c3f19c2f
@@ -319,7 +320,7 @@ def pools(emb:Embeddings, # with texts
     return {'size': size, 'seeds': list(seeds), 'mean': {k: float(np.mean([r[k] for r in res])) for k in res[0]},
             'sd': {k: float(np.std([r[k] for r in res], ddof=1)) if len(res) > 1 else 0. for k in res[0]}}
 
-# %% ../../nbs/eval/11_retrieval.ipynb #091748e3
+# %% ../../nbs/eval/11_retrieval.ipynb #2a2c9a8a
 def retrieval_report(emb:Embeddings, # samples without a text are left out, and counted
                      ks:Sequence[int]=(1,5,10), # list lengths
                      group:Sequence|None=None, # [n] patient of each sample, for the intervals; None: independent
@@ -331,6 +332,8 @@ def retrieval_report(emb:Embeddings, # samples without a text are left out, and 
                      rule:str='distinct-v2' # which candidates are ranked, see `candidates`
                     ) -> dict: # JSON-ready, with the counts and rules that the numbers depend on
     "Everything that a retrieval table needs: ranks among all candidates with intervals, pools of 1,000, chance."
+    for k,v,least in (('n_boot', n_boot, 0), ('pool', pool, 1)):
+        if v < least: raise MetricError(f"{k}={v}; expected {least} or more")
     if group is not None and len(group) != len(emb):
         raise MetricError(f"group has {len(group)} entries, the embeddings {len(emb)}")
     e = emb.paired(); kw = dict(rule=rule, ties=ties, block=block)

@@ -137,13 +137,13 @@ def score_retrieval(S:Float[Tensor, 'n m'], # a square of scores
         fits = np.zeros((len(film), len(ids)), bool); np.logical_or.at(fits, at, right)
     return both_ways((ranks(s[:,text], right[:,text], ties, near), ranks(s[film].T, fits.T, ties, near)), ks)
 
-# %% ../../nbs/eval/30_scores.ipynb #c9848dd2
+# %% ../../nbs/eval/30_scores.ipynb #f2a02cbd
 def prompt_scores(model:Aligner, # with `scores`
                   img:Feat, # of `n` films
                   tok:Any, # the model's tokenizer
                   classes:Mapping[str,Mapping[str,Sequence[str]]], # class -> {'pos': texts, 'neg': texts or absent}
                   how:str='z', # see `combine`
-                  max_len:int=128, # tokens of a wording
+                  max_len:int|None=None, # tokens of a wording; None: 128, or what the tokenizer allows
                   block:int=64 # films at a time
                  ) -> Float[np.ndarray, 'n k']: # higher: more likely present
     "Score of every film for every finding. Raises `MedvlError` for a class without a positive wording."
@@ -151,7 +151,8 @@ def prompt_scores(model:Aligner, # with `scores`
         if not o.get('pos'): raise MedvlError(f"class {c!r} has no positive prompt")
     keys = [(c, k) for c,o in classes.items() for k in ('pos','neg') for _ in o.get(k) or ()]
     texts = [t for o in classes.values() for k in ('pos','neg') for t in o.get(k) or ()]
-    asked = join_feats(phrase_feats(model, tok, texts, max_len))
+    most = max_len or min(128, getattr(tok, 'model_max_length', 128))
+    asked = join_feats(phrase_feats(model, tok, texts, most))
     S = combine(pair_scores(model, img, asked, block, progress=False), how)
     def best(c, k): return S[:, [i for i,o in enumerate(keys) if o == (c, k)]].amax(1)
     gap = [best(c,'pos') - (best(c,'neg') if o.get('neg') else 0) for c,o in classes.items()]
@@ -164,13 +165,15 @@ def score_zeroshot(model:Aligner, # with `scores`
                    names:Sequence[str], # of the label columns
                    how:str='z', # see `combine`
                    uncertain:str='drop', # label -1: 'drop', 'positive' or 'negative'
-                   n_boot:int=1000 # bootstrap draws
+                   n_boot:int=1000, # 0: no intervals
+                   group:Sequence|None=None # [n] patient of each film, for the intervals
                   ) -> dict: # of `multilabel_table`, and `how`
     "Zero-shot by the method's own scores: AUROC of each finding. Raises `MedvlError` where labels are missing."
     if f.lbl is None: raise MedvlError('the features hold no labels')
     have = [c for c in classes if c in names]
     if not have:
         raise MedvlError(f"no class of the prompts ({', '.join(classes)}) is a label column ({', '.join(names)})")
-    y = binary_labels(f.lbl[:, [list(names).index(c) for c in have]].numpy(), uncertain)
+    lbl, known = f.lbl[:, [list(names).index(c) for c in have]].numpy(), ~f.lbl.isnan().all(1).numpy()
+    y = binary_labels(lbl, uncertain, known=known)
     s = prompt_scores(model, f.img, tok, {c: classes[c] for c in have}, how)
-    return dict(multilabel_table(s, y, have, n_boot=n_boot), how=how, transductive=how == 'z')
+    return dict(multilabel_table(s, y, have, group=group, n_boot=n_boot), how=how, transductive=how == 'z')

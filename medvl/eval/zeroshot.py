@@ -113,10 +113,11 @@ def finding_scores(v:Float[Tensor, 'n d'], # films, unit length
             raise MetricError(f"{c}: at tau={tau} the softmax saturates, different films get equal scores")
     return s
 
-# %% ../../nbs/eval/13_zeroshot.ipynb #edb39729
+# %% ../../nbs/eval/13_zeroshot.ipynb #39120281
 def binary_labels(lbl:Float[np.ndarray, 'n k'], # 1, 0, -1 (uncertain), NaN (not mentioned)
                   uncertain:str='drop', # -1 becomes: 'drop', 'positive' or 'negative'
-                  blank:str='negative' # NaN becomes: 'negative' (unless the whole row is NaN) or 'drop'
+                  blank:str='negative', # NaN becomes: 'negative' (unless nothing is known of the film) or 'drop'
+                  known:Sequence[bool]|None=None # [n] films of which a label is known; None: one of these columns
                  ) -> np.ndarray: # [n k] of 1, 0 and NaN (left out)
     "Labels by a stated rule; raises `MetricError` for any other value."
     y = np.array(lbl, dtype=float)
@@ -127,8 +128,8 @@ def binary_labels(lbl:Float[np.ndarray, 'n k'], # 1, 0, -1 (uncertain), NaN (not
     if uncertain not in ('drop','positive','negative'):
         raise MetricError(f"uncertain must be 'drop', 'positive' or 'negative', got {uncertain!r}")
     if blank not in ('negative','drop'): raise MetricError(f"blank must be 'negative' or 'drop', got {blank!r}")
-    known = ~np.isnan(y).all(1, keepdims=True)
-    if blank == 'negative': y[np.isnan(y) & known] = 0
+    known = ~np.isnan(y).all(1) if known is None else np.asarray(known, bool)
+    if blank == 'negative': y[np.isnan(y) & known[:,None]] = 0
     y[y == -1] = {'drop': np.nan, 'positive': 1, 'negative': 0}[uncertain]
     return y
 
@@ -239,7 +240,7 @@ def multiclass_table(scores:Float[np.ndarray, 'n k'], # higher: more likely
                 not_computable={c: 'no film' for j, c in enumerate(names) if j not in seen},
                 recall={names[c]: float(conf[c,c]/conf[c].sum()) for c in seen}, confusion=conf.tolist())
 
-# %% ../../nbs/eval/13_zeroshot.ipynb #8f1c0c04
+# %% ../../nbs/eval/13_zeroshot.ipynb #1f52b951
 @dataclass
 class ZeroShot:
     "A zero-shot result: what was measured, and the scores that it was measured on."
@@ -256,7 +257,9 @@ class ZeroShot:
         head = f"{i['task']}, {i['n']} films, prompts {ps}, {i['protocol']}"
         if i['transductive']: head += ' (transductive)'
         if 'accuracy' in t:
-            return f"{head}\naccuracy {t['accuracy']}, macro F1 {t['macro_f1']}, majority {t['majority']:.3f}"
+            of = f"of {t['n']} films; {t['n_left_out']} don't have exactly one class"
+            return (f"{head}\naccuracy {t['accuracy']}, macro F1 {t['macro_f1']}, majority {t['majority']:.3f} "
+                    + (f"({of})" if t['n_left_out'] else ''))
         rows = [f"  {c:28s} {r['n_positive']:5d}/{r['n']:<6d} AUROC {r['auroc']}  {r.get('reason', '')}".rstrip()
                 for c, r in t['classes'].items()]
         macro = f"macro of {len(t['macro']['classes'])} classes"
@@ -288,7 +291,7 @@ def _pick(emb, classes, names, what):
         raise MedvlError(f"no class of the prompts ({', '.join(classes)}) is a label column ({', '.join(names)})")
     return emb.lbl[:, [col[c.strip().lower()] for c in have]].numpy(), have, [c for c in classes if c not in have]
 
-# %% ../../nbs/eval/13_zeroshot.ipynb #e7f612cf
+# %% ../../nbs/eval/13_zeroshot.ipynb #1b92f76c
 def zeroshot(model:Aligner, # encodes films and texts
              dl:Any, # of (Batch, ids) with labels; or `Embeddings`
              tok:Any, # the model's tokenizer
@@ -318,13 +321,14 @@ def zeroshot(model:Aligner, # encodes films and texts
     def score(v):
         if task == 'multilabel': return finding_scores(v, P, protocol, tau).numpy()
         return class_scores(v, [o['pos'] for o in P.values()], protocol).numpy()
-    s, y = score(emb.v), binary_labels(lbl, uncertain, blank)
+    def labels(lbl, e): return binary_labels(lbl, uncertain, blank, ~e.lbl.isnan().all(1).numpy())
+    s, y = score(emb.v), labels(lbl, emb)
     info = dict(task=task, prompts=dict(id=prompts.id, version=prompts.version, hash=prompts.hash), protocol=protocol,
                 tau=tau, transductive=protocol == 'gloria', uncertain=uncertain, blank=blank, slots=slots, seed=seed,
                 n=len(emb), n_boot=n_boot,
                 n_prompts={c: {k: len(x) for k, x in o.items()} for c, o in P.items()}, without_label_column=lack)
     if task == 'multiclass': return ZeroShot(info, multiclass_table(s, y, have, group, n_boot, seed), have, s, y)
-    v = None if ev is None else (score(ev.v), binary_labels(_pick(ev, have, names, 'validation')[0], uncertain, blank))
+    v = None if ev is None else (score(ev.v), labels(_pick(ev, have, names, 'validation')[0], ev))
     return ZeroShot(info, multilabel_table(s, y, have, v, group, cv, n_boot, seed), have, s, y)
 
 # %% ../../nbs/eval/13_zeroshot.ipynb #b906a702

@@ -1,4 +1,5 @@
-"""CLIP that also restores what film and report have in common: the patches that match the text, and the entities of the report; films without a report take part through prompts.
+"""CLIP that also restores what film and report have in common: the patches that match the text, and the entities of the
+report; films without a report take part through prompts.
 
 Docs: https://medvl.github.io/medvl/methods/mmclip.html.md"""
 
@@ -100,7 +101,7 @@ class TextFiller(nn.Module):
         mem = with_blank(self.blank, self.bridge(v))
         return self.blocks(t, mem, tgt_key_padding_mask=~msk, memory_key_padding_mask=pad)
 
-# %% ../../nbs/methods/41_mmclip.ipynb #b328b25b
+# %% ../../nbs/methods/41_mmclip.ipynb #738e0873
 class MMCLIP(DualEncoder):
     "CLIP with AttMIM, EntMLM and prompts (arXiv 2407.19546, from abstract and figure). Terms: `glob prompt mim mlm`."
     weights = {'glob': 1., 'prompt': 1., 'mim': 1., 'mlm': 1.}
@@ -144,6 +145,8 @@ class MMCLIP(DualEncoder):
         self.head_v, self.head_t = (make_head('linear', o.width, dim) for o in (self.vision, self.text))
         self.film_norm = BatchScale(self.vision.width) if self.film_norm else nn.Identity()
         self.log_scale, self.progress = log_scale(tau), 1.  # the learner moves `progress` from 0 to 1
+        for who, width in (('film', self.vision.width_loc), ('report', self.text.width)):
+            if width % heads: raise MedvlError(f"heads={heads} does not divide {width}, the width of the {who} tower")
         if self.on('mim'): self.filler = FilmFiller(masked_tower(self.vision, self), self.text.width, heads, decoder)
         if self.on('mlm'):
             self.reader = TextFiller(self.text.width, self.vision.width_loc, self.text.vocab_size, heads, depth)

@@ -59,7 +59,7 @@ def but(recipe:Recipe, # where to start from
         raise MedvlError(f"a recipe has no {odd[0]!r}; it has: {', '.join(_names())}")
     return replace(recipe, **{k: v for k,v in given.items() if v is not None})
 
-# %% ../../nbs/methods/00_recipe.ipynb #75c05b7b
+# %% ../../nbs/methods/00_recipe.ipynb #b798b844
 def one_step(recipe:Recipe, # which
              world:int=1 # processes
             ) -> dict: # bs, accum, samples, lr
@@ -67,6 +67,8 @@ def one_step(recipe:Recipe, # which
     bs, accum, n = recipe.bs, recipe.accum, recipe.samples
     for name, v in (('samples',n), ('bs',bs), ('accum',accum), ('world',world)):
         if v is not None and v < 1: raise MedvlError(f"{name}={v}; expected 1 or more")
+    for name, v in (('lr',recipe.lr), ('base_lr',recipe.base_lr)):
+        if v is not None and not 0 < v < float('inf'): raise MedvlError(f"{name}={v}; expected a positive number")
     if bs is None or accum is None:
         unit = world*(accum or bs or 1)
         if n % unit:

@@ -7,16 +7,16 @@ Docs: https://medvl.github.io/medvl/run/downstream.html.md"""
 # %% auto #0
 __all__ = ['Transfer', 'tower_of', 'Films', 'public_split', 'films_of', 'rules', 'lineage_films', 'Steps']
 
-# %% ../../nbs/run/81_downstream.ipynb #b8ab6225
+# %% ../../nbs/run/81_downstream.ipynb #f2526663
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from .data import read, units
+from .data import named_in, read, units
 from .folder import found
 
-# %% ../../nbs/run/81_downstream.ipynb #6daf23c1
+# %% ../../nbs/run/81_downstream.ipynb #544ba9d0
 @dataclass
 class Transfer:
     "Options that all transfer tasks share."
@@ -35,6 +35,11 @@ class Transfer:
     num_workers:int = 0  # processes that decode; 0: this one
     force:bool = False  # write into a folder with other content
 
+    def __post_init__(self):
+        if self.seeds > 0 < self.bs: return
+        from medvl.core import MedvlError
+        raise MedvlError(f"seeds={self.seeds}, bs={self.bs}; expected 1 or more")
+
 def tower_of(model:str|Path, # run, shipped name, authors' file, 'random', or 'random:' and any of these
              preset:str|None=None, # see `Transfer`
              space:str='tower', # see `Transfer`
@@ -51,7 +56,7 @@ def tower_of(model:str|Path, # run, shipped name, authors' file, 'random', or 'r
     if preset: check_preset(m.preset, preset)
     return Tower(m.aligner, m.preset, name, space)
 
-# %% ../../nbs/run/81_downstream.ipynb #ffb7009e
+# %% ../../nbs/run/81_downstream.ipynb #58aa3219
 @dataclass
 class Films:
     "Films of a set, ready for a task."
@@ -62,6 +67,15 @@ class Films:
 
     def views(self, split:str) -> list: return [self.samples[i].slots[0] for i in self.rows[split]]
     def group(self, split:str) -> list[str]: return [self.samples[i].group for i in self.rows[split]]
+    def key(self, *more:Any) -> str: # 32 hex digits
+        "Hash of films, patients, texts and labels by split, and of further arrays: the same data, the same results."
+        import numpy as np, xxhash
+        h = xxhash.xxh3_128()
+        for k in sorted(self.rows):
+            for s in (self.samples[i] for i in self.rows[k]):
+                h.update(repr((k, self.cache.key(s.slots[0]), s.group, s.text, sorted(s.labels.items()))).encode())
+        for o in more: h.update(np.ascontiguousarray(o).tobytes())
+        return h.hexdigest()
 
 def public_split(data:Path|Sequence, # folder of a public set
                  split:str # a name that its reader knows
@@ -83,21 +97,19 @@ def films_of(data:Path|Sequence, # a set, see `run.data.read`; or studies
             ) -> Films:
     "Films by patient. Raises `MedvlError` where a split is empty, a patient is in two, or no film has the column."
     from dataclasses import replace
-    from medvl.core import MedvlError, SLOTS
+    from medvl.core import SLOTS
     from medvl.data.batch import readable
     from medvl.data.cache import ImageCache
     from medvl.eval.transfer import parts
     from medvl.files import cache_dir
     studies, facts = read(public_split(data, t.split) if t.split else data, t.source, t.splits)
     smp = [replace(s, slots=(s.slots[0], None, None, None)) for s in units(studies) if s.split]
-    if column:
-        words = [[w.strip() for w in (s.slots[0].info.get(column) or '').split('|') if w.strip()] for s in smp]
-        if not any(words): raise MedvlError(f"none of {len(smp)} films has a word in the column {column!r}")
-        smp = [replace(s, labels={w: 1. for w in o}) for s,o in zip(smp, words)]
+    if column: smp = [replace(s, labels=o) for s,o in zip(smp, named_in(smp, column))]
     n, smp = len(smp), [s for s in smp if keep is None or keep(s)]
     cache = ImageCache(t.cache or cache_dir('films'), tower.preset.decode)
     smp = readable(smp, SLOTS[:1], cache, t.errors, bad := {})
     rows, made = parts(smp)
+    if made: print(f"no val split: {len(rows['val'])} training films of a tenth of the patients are for validation")
     where = {k: dict(films=len(i), patients=len({smp[j].group for j in i})) for k,i in rows.items()}
     return Films(smp, rows, cache, dict(facts, splits=where, val_made_here=made, not_used=n-len(smp), films=bad))
 
@@ -155,15 +167,16 @@ def _mgca_chexpert(studies, n=5000):
     if not any(s.split == 'train' for s in studies):
         raise MedvlError(f"mgca-chexpert takes {n:,} training films for validation; the table has {n-left:,}")
 
-# %% ../../nbs/run/81_downstream.ipynb #f8510226
+# %% ../../nbs/run/81_downstream.ipynb #a86cf00e
 class Steps:
     "Results of the parts of a run, one JSON file each."
     def __init__(self,
                  out:Path|None, # the run's folder; None: nothing is kept
                  tower:Any, # whose results they are
-                 force:bool=False # forget those that are there
+                 force:bool=False, # forget those that are there
+                 data:str='' # hash of the data
                 ):
-        self.dir = None if out is None else out/'steps'/tower.key()[:12]
+        self.dir = None if out is None else out/'steps'/f'{tower.key()[:12]}{data and "-"}{data[:12]}'
         if force and self.dir and self.dir.exists():
             for p in self.dir.glob('*.json'): p.unlink()
     def __call__(self,

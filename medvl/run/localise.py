@@ -119,7 +119,7 @@ def _shares(what, films, names, present, t, one):
             res.setdefault(f'{share:g}', []).append(row)
     return res
 
-# %% ../../nbs/run/83_localise.ipynb #6dab4260
+# %% ../../nbs/run/83_localise.ipynb #e7b8c9e1
 @dataclass
 class Task:
     "What a transfer task gave."
@@ -157,7 +157,7 @@ def segment(tower:Any, # of `encoder`
     if not y['test'].any(): raise _no_truth(len(y['test']), 'mask', every)
     make = lambda: seg_head(tower.encoder, kind, len(classes), h.small)
     x, whole = inputs(tower, films, make(), h, t)
-    keep, group = Steps(out, tower, t.force), films.group('test'); last = {}
+    keep, group = Steps(out, tower, t.force, films.key(*y.values())), films.group('test'); last = {}
     def one(step, rows, seed):
         if balanced: rows = rows[as_many_empty(present[rows].any(1), seed)]
         def run():
@@ -190,7 +190,7 @@ def _over_seeds(runs, names, has, group, empty):
         out[c] = dict(dice=mean(d, all_), positives=mean(d, has[:,j]), by_seed=d[:,all_].mean(1).round(4).tolist())
     return out
 
-# %% ../../nbs/run/83_localise.ipynb #a6a69f66
+# %% ../../nbs/run/83_localise.ipynb #3e6d6462
 def detect(tower:Any, # of `encoder`
            data:Path|Sequence, # a set, or studies
            classes:Mapping[str,Sequence[str]], # name -> labels of boxes that belong to it
@@ -214,7 +214,8 @@ def detect(tower:Any, # of `encoder`
     v = tower.encoder; kind = BoxFinder.small if h.small else BoxFinder
     make = lambda: kind(v.width_loc, tower.preset.size, v.patch, len(names))
     x, whole = inputs(tower, films, make(), h, t); y = {k: padded(o) for k,o in truth.items()}
-    keep, group, last = Steps(out, tower, t.force), films.group('test'), {}
+    key = films.key(*(v for o in truth.values() for b in o for v in b.values()))
+    keep, group, last = Steps(out, tower, t.force, key), films.group('test'), {}
     loss = lambda n: getattr(n, 'head', n).loss
     def one(step, rows, seed):
         def run():

@@ -8,7 +8,7 @@ Docs: https://medvl.github.io/medvl/run/run.html.md"""
 # %% auto #0
 __all__ = ['FREE_OF', 'Options', 'Run', 'as_plan', 'differs', 'epochs_cb', 'change', 'needed', 'train_as']
 
-# %% ../../nbs/run/40_run.ipynb #86055b50
+# %% ../../nbs/run/40_run.ipynb #9b6b661d
 import contextlib, io, json, os, shutil, time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -18,7 +18,7 @@ from typing import Any, Literal
 from fastcore.basics import patch_to
 
 from .data import FILMS_OF, counts, read
-from .folder import close_run, found, open_run, shipped
+from .folder import alone, close_run, found, open_run, shipped
 from .score import TASKS, Scoring, loaded, settled
 from .train import build, chooser, samples_of, train as train_one, value_of
 
@@ -268,7 +268,7 @@ def needed(runs:Mapping[str,Run], # all of them, in order
                              "has been trained (model/config.json is not in it)")
     return [k for k in runs if k in want]
 
-# %% ../../nbs/run/40_run.ipynb #d5c3514d
+# %% ../../nbs/run/40_run.ipynb #610d13ce
 @patch_to(Run)
 def arguments(self) -> dict: # method, data, out, init, every option, set
     "A run as the options of `medvl align`, with the values of its recipe in the place of None."
@@ -286,6 +286,6 @@ def train_as(run:Run, # with data and out
             ):
     "Train as a command does. Raises `MedvlError` for a folder with another run."
     hush = contextlib.redirect_stdout(io.StringIO()) if int(os.environ.get('RANK', 0)) else contextlib.nullcontext()
-    with hush:
+    with hush, alone(run.out):
         args = open_run(run.out, name, run.arguments() | dict(resume=resume, force=force) | said, again=False)
         close_run(run.out, name, args, **run.fit(run.out, resume))

@@ -94,7 +94,7 @@ def last_checkpoint(dir:str|Path # where checkpoints are
     "The newest checkpoint."
     return max(Path(dir).glob('step-*'), default=None)
 
-# %% ../../nbs/train/11_learner.ipynb #d568a7db
+# %% ../../nbs/train/11_learner.ipynb #6758d87d
 MAY_CHANGE = ('stop_at', 'world', 'bs')
 
 def check_weights(model:nn.Module, # what there is
@@ -123,6 +123,7 @@ def check_run(was:Mapping, # `run.json`
     if was['method'] != now['method']:
         raise MedvlError(f"{where} is a checkpoint of {was['method']}, and the model is a {now['method']}")
     a, b = (flat(dict(config=s['config'] or {})) | flat(s['args']) for s in (was, now))
+    if 'data.content' not in a: b.pop('data.content', None)                          # of an older run
     diff = [f"{k} was {a.get(k)!r}, now {b.get(k)!r}" for k in {**a, **b}
             if a.get(k) != b.get(k) and k.split('.')[-1] not in MAY_CHANGE]
     if diff: raise MedvlError(f"{where} belongs to another run: {'; '.join(diff[:6])}. "

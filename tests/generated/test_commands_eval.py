@@ -283,8 +283,9 @@ code, said = run('eval', 'suite', *two, *named, '--out', root/'suite', '--n-boot
 print('\n'.join(o for o in said.splitlines() if o.startswith(('  AUROC','rsna','siim')))); test_eq(code, 0)
 res = json.loads((root/'suite/results.json').read_text())
 test_eq([list(o) for o in res['sets'].values()], [['rsna','siim']]*2); test_eq('rsna' in res['flips'], True)
-for args, want in [(['--set','rsna'], "expected name=folder"), ([f"--set=mimic={sets['rsna']}"], "no set 'mimic'"),
+for args, want in [([named[0], named[0]], '--set: rsna is given twice'), ([two[0], named[0]], 'clip is given twice'),
+                   (['--set','rsna'], "expected name=folder"), ([f"--set=mimic={sets['rsna']}"], "no set 'mimic'"),
                    ([f"--set=rsna={sets['rsna']}", '--wording', 'loud'], "unknown wording 'loud'")]:
     code, said = run('eval', 'suite', two[0], *args, '--out', root/'bad', '--force')
-    print(error(said)); test_eq(code, 2); assert want in said, said
+    print(error(said)) if 'twice' not in want else None; test_eq(code, 2); assert want in said, said
 env.stop(); os.chdir(home); tmp.cleanup()

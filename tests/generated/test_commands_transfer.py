@@ -11,7 +11,8 @@ from medvl.run.folder import close_run, open_run, save_figure
 from medvl.run.reporting import Reporting
 
 # %% [4] Transfer
-import json, os, tempfile
+import json, os, re, tempfile
+import pandas as pd
 from fastcore.test import *
 from typer.testing import CliRunner
 from medvl.cli import app as medvl
@@ -43,6 +44,11 @@ when = {p: os.stat(f'{d}/{p}').st_mtime_ns for d,_,fs in os.walk('clip/steps') f
 code, again = run(*args, '--model','phantom-clip','--out','clip'); test_eq(code, 0)
 test_eq({p: os.stat(f'{d}/{p}').st_mtime_ns for d,_,fs in os.walk('clip/steps') for p in fs}, when)
 test_eq(json.loads(open('clip/results.json').read())['classification'], res['classification'])
+m = pd.read_csv('films/manifest.csv', dtype=str, keep_default_na=False); m.to_csv('films/was.csv', index=False)
+m['labels'] = [re.sub('Cardiomegaly=.', f'Cardiomegaly={i%2}', o) for i,o in enumerate(m.labels)]
+m.to_csv('films/manifest.csv', index=False)                               # the labels are corrected: trained anew
+code, other = run(*args, '--model','phantom-clip','--out','clip'); test_eq((code, other != again), (0, True))
+os.replace('films/was.csv', 'films/manifest.csv')
 for more, says in ((['--model','random','--out','clip'], 'holds another run'),
                    (['--model','phantom-clip','--out','x','--finding','Oedema'], "no sample has a label 'Oedema'"),
                    (['--model','phantom-clip','--out','y','--preset','imagenet'], 'size 128 against 224'),

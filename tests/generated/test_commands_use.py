@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from medvl.phantom.set import phantom_studies
 
 # %% [5] Use
-from medvl.commands.use import (app, WARNING)
+from medvl.commands.use import (app, WARNING, free)
 
 # %% [7] Search
 from medvl.commands.use import (search)
@@ -40,11 +40,17 @@ two = 'Pleural Effusion, Cardiomegaly'
 code, said = run('predict', d/'0.png', d/'1.png', '--findings', two, '--out', d/'p.csv')
 print(said.replace(str(d), 'FILMS'))
 test_eq((code, (d/'p.csv').read_text().splitlines()[0]), (0, 'film,Pleural Effusion,Cardiomegaly'))
+code, said = run('predict', d/'0.png', '--findings', 'Edma', '--out', d/'p.csv', '--force')
+assert "'Edma' is not in chexpert14-normal-v1" in said and "did you mean 'Edema'?" in said
 
 # %% [13] Predict
 for args, want in [(('search', 'x', '--data', d/'none'), 'no such file or folder'),
                    (('search', 'x', '--data', d, '--model', 'phantom-clap'), 'shipped: '),
                    (('predict', d/'9.png'), 'no such file'),
+                   (('predict', d/'0.png', d), 'is a folder among 2 films'),
+                   (('predict', d/'0.png', '--out', d/'p.csv'), 'p.csv exists already'),
+                   (('search', 'x', '--data', d, '--out', d/'0.png'), '0.png exists already'),
+                   (('search', 'x', '--data', d, '--k', 0), 'k=0; expected 1 or more'),
                    (('predict', d/'0.png', '--out', d/'x.xls'), 'is a .csv')]:
     code, said = run(*args); test_eq(code, 2); assert want in said, said
 tmp.cleanup()

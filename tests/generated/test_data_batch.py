@@ -190,7 +190,7 @@ from medvl.data.batch import (StudyLoaders)
 from medvl.data.batch import (readable, label_names)
 
 # %% [45] DataLoaders
-test_eq(label_names(smp), ['Edema']); test_eq(label_names([sample(0, '', b=1., a=0.)]), ['a','b'])
+test_eq(label_names(smp), ['Edema']); test_eq(label_names([sample(0, '', b=1., a=0., Edema=1.)]), ['Edema','a','b'])
 
 # %% [46] DataLoaders
 from medvl.data.batch import (dataloaders)

@@ -2,7 +2,7 @@
 # Made by tools/make_tests.py from the cells of the notebook. Edit the notebook, not this file.
 
 # %% [3] Manifests
-import hashlib, json, math, os, re, shutil
+import difflib, hashlib, json, math, os, re, shutil
 from collections import Counter, defaultdict
 from datetime import datetime
 from functools import lru_cache
@@ -80,7 +80,7 @@ test_fail(lambda: Row('', 0, {'label:Edema': 'yes'}).labels(),
     contains="column 'label:Edema': 'yes'; expected 1, 0 or -1")
 
 # %% [17] From rows to studies
-from medvl.data.manifest import (KNOWN, read_manifest)
+from medvl.data.manifest import (KNOWN, regions_of, note_columns, read_manifest)
 
 # %% [19] From rows to studies
 from medvl.data.manifest import (row_views, same_film)
@@ -160,6 +160,12 @@ test_eq(Counter(w for w,_ in log.noted), {"label 'edema' read as 'Edema'": 1, "l
     'one file under several image_ids: each is a film of its own': 1})
 
 # %% [34] Links
+log = ReadLog('set')
+odd = table(d, 'image,patient_id,Report,Labels,Label:Edema,finding\nfilms/a.png,p1,Clear.,Edema=0,1,x\n')
+read_manifest(odd, log=log); show(log)
+test_eq([o.split(';')[0] for w,o in log.noted if 'column' in w], ["'Report'", "'Labels'", "'Label:Edema'"])
+
+# %% [36] Links
 log = ReadLog('small')
 links = ('image,image_id,patient_id,offset_days,view,prior_image_id\nfilms/a.png,a,p,0,PA,\nfilms/b.png,b,p,3,PA,\n'
          'films/d.png,d,p,5,PA,a\nfilms/gone.png,g,p,9,PA,b\n')
@@ -173,7 +179,7 @@ show(log)
 test_eq(v.boxes, [Box('heart',1,2,3,4)]); test_eq(v.masks['lung'].endswith('films/e.png'), True)
 (d/'regions.csv').unlink()
 
-# %% [36] Doubtful ids and times
+# %% [38] Doubtful ids and times
 rows = ['a,ANONYMOUS,F,19500101,2020-01-01,nan', 'b,ANONYMOUS,M,19600101,2020-02-01,Clear.',
     'c,p3,F,1950,2020-01-01T09:30:00Z,',
         'd,p3,F,1950,2020-03-01T09:30:00,None', 'e,P3,F,1950,2020-03-01,']
@@ -192,13 +198,13 @@ log = ReadLog(); linked = read_manifest(table(d,
 test_eq([s.prior and s.prior.id for s in linked], [None,'a',None])   # the table says so of b; c is somebody else
 assert ('prior_image_id names a film of another person: not linked', 'row 4: a') in log.noted
 
-# %% [38] Writing one
+# %% [40] Writing one
 from medvl.data.manifest import (write_manifest, view_row)
 
-# %% [40] Writing one
+# %% [42] Writing one
 from medvl.data.manifest import (safe, put_file)
 
-# %% [41] Writing one
+# %% [43] Writing one
 out = Path(tmp.name)/'out'
 px = rng.integers(0, 255, (40,40), np.uint8)
 made = [Study('p1', 's1', 0., [View(id='x/1', px=px, pos='PA', boxes=[Box('heart',1.,2.,3.,4.,'big heart')],
@@ -219,13 +225,19 @@ for name in ('m.csv','m.parquet'):
     test_eq([v and v.id for v in slots(back[1].frontals[0], back[1])], ['2','3','x/1',None])
     test_eq(np.asarray(Image.open(back[0].views[0].masks['lung'])) > 0, px > 99)
 # no temporary file stays
-test_eq(sorted(o.name for o in out.iterdir()), ['images','m.csv','m.parquet','masks','regions.csv'])
+test_eq(sorted(o.name for o in out.iterdir()), ['images','m.csv','m.parquet','m.regions.csv','masks'])
+other = [Study('p9', 's9', views=[View(id='9', px=px, boxes=[Box('lung',5.,6.,7.,8.)])])]
+def boxes(name): return [b.label for s in read_manifest(out/name, log=ReadLog()) for v in s.views for b in v.boxes]
+write_manifest(other, out/'o.csv'); test_eq((boxes('m.csv'), boxes('o.csv')), (['heart'], ['lung']))
+other[0].views[0].boxes = []; write_manifest(other, out/'o.csv')
+test_eq((boxes('m.csv'), boxes('o.csv')), (['heart'], []))
+write_manifest(made, out/'all/manifest.csv'); assert (out/'all/regions.csv').is_file()
 test_fail(lambda: write_manifest(got, out/'n.csv'), contains="say outside='copy' or 'absolute'")
 test_fail(lambda: write_manifest(got, out/'n.csv', 'copies'), contains="outside is 'copies'")
 test_eq(len(read_manifest(write_manifest(got, out/'n.csv', 'copy'), log=ReadLog())), 3)
 there = read_manifest(write_manifest(got, out/'elsewhere/n.csv', 'absolute'), log=ReadLog())
 test_eq([v.path for s in there for v in s.views], [v.path for s in got for v in s.views])
-test_eq(sorted(o.name for o in (out/'elsewhere').iterdir()), ['n.csv','regions.csv'])
+test_eq(sorted(o.name for o in (out/'elsewhere').iterdir()), ['n.csv','n.regions.csv'])
 test_fail(lambda: write_manifest(made+made[:1], out/'n.csv'), contains="'x/1' is used twice")
 test_fail(lambda: write_manifest([Study('p','s',labels={'a|b': 1.},views=[View(id='1', px=px)])], out/'n.csv'),
           contains="study 's': not the name of one finding in a manifest: 'a|b'")
@@ -236,5 +248,5 @@ back = read_manifest(write_manifest(twins, out/'twins/m.csv'), log=ReadLog())
 test_eq(len({s.views[0].path for s in back} | {s.views[0].masks['lung'] for s in back}), 6)
 for s,t in zip(twins, back): test_eq(s.views[0].px, np.asarray(Image.open(t.views[0].path)))
 
-# %% [42] Writing one
+# %% [44] Writing one
 tmp.cleanup()

@@ -3,6 +3,7 @@
 
 # %% [3] Prompts
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.resources import files
@@ -21,7 +22,7 @@ from medvl.data.report import chexpert_labels
 from medvl.data.prompts import (prompt_hash, PromptSet)
 
 # %% [8] A file
-from medvl.data.prompts import (_strings, _object, _written, _checked)
+from medvl.data.prompts import (_strings, _object, _written, _once, _checked)
 
 # %% [9] A file
 from medvl.data.prompts import (DEFAULT, prompt_sets, load_prompts)
@@ -62,6 +63,8 @@ bad = [(dict(classes={'Edema': {'neg': ['no edema']}}), "class 'Edema' has no pr
        (dict(classes={'Edema': ['edema']}), 'classes.Edema must be an object'),
        (dict(classes={'Edema': {'pos': [3]}}), 'classes.Edema.pos must be a list'),
        (dict(classes={'Edema': {'pos': ['edema','edema']}}), 'twice'),
+       (dict(classes={'Edema': {'pos': ['edema'], 'neg': ['edema']}}), "'edema' under 'pos' and under 'neg'"),
+       (dict(classes={k: {'pos': [k]} for k in ('Edema','edema')}), "several classes are called 'edema'"),
        (dict(cross={'Edema': {'severity': ['mild'], 'subtype': ['edema']}}), 'cross.Edema.location'),
        (dict(pairs={'names': ['Edema']}), 'pairs.pos'), (dict(), 'names no class'),
        (dict(clases={}), 'with the keys id'),
@@ -69,6 +72,8 @@ bad = [(dict(classes={'Edema': {'neg': ['no edema']}}), "class 'Edema' has no pr
 for d,msg in bad: test_fail(lambda: load_prompts(mine(**d)), contains=msg)
 (folder/'broken.json').write_text('{"id": "x",')
 test_fail(lambda: load_prompts(folder/'broken.json'), contains='is not JSON')
+(folder/'again.json').write_text('{"id": "x", "version": 1, "classes": {"A": {"pos": ["a"]}, "A": {"pos": ["b"]}}}')
+test_fail(lambda: load_prompts(folder/'again.json'), contains="again.json: the key 'A' is there twice")
 test_fail(lambda: load_prompts('rsna'), contains='known ids: chexpert14-normal-v1')
 test_fail(lambda: load_prompts(folder/'none.json'), contains='no prompt file')
 try: load_prompts(folder/'broken.json')

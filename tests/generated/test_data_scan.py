@@ -88,7 +88,7 @@ rows = [film|dict(image='a'), film|dict(image='raw', raw=True),
 log = ReadLog(); test_eq([r['image'] for r in without_raw(rows, log)], ['a','side']); log
 
 # %% [16] The scan
-from medvl.data.scan import (COLUMN_ORDER, OTHER_FILES, LEFTOVER, scan_dicom)
+from medvl.data.scan import (COLUMN_ORDER, OTHER_FILES, LEFTOVER, named_groups, scan_dicom)
 
 # %% [17] The scan
 from medvl.data.scan import (UNKNOWN_VIEW, scan_file)
@@ -119,6 +119,9 @@ with tempfile.TemporaryDirectory() as t:
 # %% [25] The scan
 for n in ('007_v1_PA','007_v2_lateral','008_v1_AP'):
     (q := d.parent/'png').mkdir(exist_ok=True); Image.fromarray(np.full((40,40), 9, np.uint8)).save(q/f'{n}.png')
+for o,said in (('(?P<patient>', 'is no regular expression'), (r'(\d+)', 'has no named group'),
+               ('(?P<Patient>.)', "is 'patient' meant")):
+    test_fail(lambda: named_groups(o), contains=said)
 named = scan_dicom(q, pattern=r'(?P<patient>\d+)_(?P<study>v\d)_(?P<view>\w+)\.png', log=ReadLog())
 test_eq(named.patient_id.tolist(), ['007','007','008'])
 test_eq(named.study_id.tolist(), ['007/v1','007/v2','008/v1'])

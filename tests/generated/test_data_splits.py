@@ -155,3 +155,5 @@ masked = [replace(clean[0], patient='ANONYMOUS', group='ANONYMOUS'), replace(cle
 rep = leakage(masked); print(rep); test_eq((rep.ok, rep.unknown, rep.checked['patient']), (True, 2, 0))
 assert str(rep).startswith('no leak found') and 'patient not looked at: 2 of 2 have an id' in str(rep)
 test_eq('one split only' in str(leakage(clean[:2])), True)
+rep = leakage(clean+[replace(clean[0], split=None, id='none')]); print(rep)  # without a split: takes no part
+test_eq((rep.ok, rep.skipped['no split'], sum(rep.splits.values())), (True, f'1 of {len(clean)+1}', len(clean)))

@@ -35,9 +35,12 @@ from medvl.data.table import (not_utf8, damaged)
 from medvl.data.table import (read_table, UNSAID, unsaid, parquet_text, check_columns)
 
 # %% [12] Reading the table
-from medvl.data.table import (check_quotes, zipped, form_of, check_swallowed)
+from medvl.data.table import (check_quotes, check_sep, zipped)
 
-# %% [13] Reading the table
+# %% [14] Reading the table
+from medvl.data.table import (form_of, check_swallowed)
+
+# %% [15] Reading the table
 def table(folder, text, name='manifest.csv', encoding='utf-8'):
     p = Path(folder)/name; p.write_bytes(text.encode(encoding)); return p
 
@@ -54,9 +57,12 @@ test_fail(lambda: read_table(table(d, 'image,text\na.png,Größe\n', encoding='l
 test_fail(lambda: read_table(table(d, 'image,text\na.png,é\n', encoding='utf-16')), contains='this is UTF-16')
 test_fail(lambda: read_table(table(d, 'a,b,a\n1,2,3\n')), contains="column 'a' occurs 2 times")
 test_fail(lambda: read_table(table(d, 'a,b\n1,2\n1,2,3\n')), contains="can not be read as a table")
+test_fail(lambda: read_table(table(d, 'image;report\na.png;"Clear; no, no."\n')), contains='separated by semicolons')
+test_fail(lambda: read_table(table(d, 'image\treport\na.png\tClear.\n')), contains='separated by tabs')
+test_eq(list(read_table(table(d, 'image;report\na.png;b\n'), sep=';')), ['image','report'])
 test_fail(lambda: read_table(d/'no.csv'), contains='no such file')
 
-# %% [14] Reading the table
+# %% [16] Reading the table
 def quoted(*rows): return lambda: read_table(table(d, 'accession,report\nA0,Normal.\n'+'\n'.join(rows)+'\n', 'q.csv'))
 test_fail(quoted('A1,"Nail.', 'A2,Two.', 'A3,"Three."', 'A4,Four.'),
     contains='q.csv: line 3 to 5: a quotation mark is out of place')
@@ -67,7 +73,7 @@ test_fail(quoted('A1,"a 5" nail"'), contains='out of place')
 test_eq(quoted('A1,a 5" nail', 'A2,"A ""nail"", seen.\nA1, too.\nLungs, clear."')().report.tolist()[1:],
         ['a 5" nail', 'A "nail", seen.\nA1, too.\nLungs, clear.'])
 
-# %% [16] Reading the table
+# %% [18] Reading the table
 plain = ''.join(['image,text\n']+[f'film{i}.png,{i*7919%65521} and {i*104729%65537}\n' for i in range(30_000)])
 gz = bytearray(gzip.compress(plain.encode()))
 def held(name, data): (d/name).write_bytes(data); return lambda: read_table(d/name)
@@ -84,10 +90,10 @@ test_fail(held('packed.csv', gzip.compress(b'a,b\n1,2\n')), contains='its name s
 test_fail(held('long.csv', plain.encode()+'film.png,Größe\n'.encode('latin-1')), contains='line 30002, byte 11')
 test_fail(held('long.csv.gz', gzip.compress(plain.encode()+b'\xe9')), contains='line 30002, byte 0')
 
-# %% [18] Writing
+# %% [20] Writing
 from medvl.data.table import (write_table)
 
-# %% [19] Writing
+# %% [21] Writing
 write_table(df, d/'new/t.csv'); write_table(df, d/'new/t.parquet')
 for o in ('csv','parquet'): test_eq(read_table(d/f'new/t.{o}').to_dict(), df.to_dict())
 test_eq(sorted(o.name for o in (d/'new').iterdir()), ['t.csv','t.parquet'])

@@ -88,6 +88,7 @@ test_eq(score_map(row/100, top, 'mscxr-raw')['empty'], 5)  # cosines that never 
 test_fail(lambda: Protocol.of('coco'), contains='known: mscxr')
 test_fail(lambda: Protocol('x', 'log'), contains="scale is 'log'")
 test_fail(lambda: Protocol('x', thresholds=()), contains='at least one')
+test_fail(lambda: Protocol('x', sigma=-1.), contains='expected 0 or more cells')
 
 # %% [21] Protocols
 cells = np.array([[0,0],[0,.1]])
@@ -122,6 +123,7 @@ from medvl.eval.grounding import (_canvas, centre, Placed)
 
 # %% [28] A model on a set of phrases
 test_eq(_canvas((2000,1000), 512), (1024,512)); test_eq(_canvas((300,400), 512), (300,400))
+for o in (0, 7): test_fail(lambda: centre((9,9), o), contains='expected more than 0, at most 1')
 test_close(centre((512,512), .875).sum(), 448**2); test_eq(centre((100,40), .5).any(1).sum(), 20)
 v = View(id='f', px=np.zeros((100,200), np.uint8), boxes=[Box('Edema', 60, 20, 40, 40, 'edema')])
 def of(**kw):

@@ -26,7 +26,7 @@ with tempfile.TemporaryDirectory() as d:
     test_fail(lambda: result_files(d), contains='an object with names')
 
 # %% [9] A number and its source
-from medvl.eval.results import (shown, how_scored, made_of)
+from medvl.eval.results import (shown, of_its_time, how_scored, made_of)
 
 # %% [10] A number and its source
 test_eq([shown(o) for o in (None, 'x', .5, dict(value=None), dict(value=.5))], ['-', 'x', '0.500', '-', '0.500'])
@@ -47,6 +47,10 @@ old = dict(metrics={'image_to_text_R@1': dict(value=.5, low=.4, high=.6)})
 test_eq(how_scored(old), 'R@k by pairs-v1, percentile intervals')
 new = dict(rule='distinct-v2', metrics={'image_to_text_R@1': dict(value=.5, low=.4, high=.6, method='wilson')})
 test_eq(how_scored(new), 'R@k by distinct-v2, wilson intervals'); test_eq(how_scored(dict(metrics={'AUROC': .5})), '')
+bare = dict(provenance=dict(date='2026-11-30', commit='abc'), metrics=dict(cnr=dict(value=1., low=.9, high=1.1)))
+test_eq(how_scored(bare), 'jackknife intervals')
+test_eq(how_scored(dict(bare, method='labeller')), 'wilson intervals')
+test_eq(made_of(dict(bare, data='x', n_seeds=1)), 'x; 1 seed; 2026-11-30, commit abc; jackknife intervals')
 
 # %% [12] From a file to systems and scores
 from medvl.eval.results import (SPELT, spelt, retrieved, grounded, labelled)
@@ -83,9 +87,9 @@ from medvl.eval.results import (Question, HIT, WORK, QUESTIONS, MORE)
 from medvl.eval.results import (answer, summary)
 
 # %% [18] The questions
-files = dict(a=dict(two, provenance=dict(date='d', commit='c')), ablations=dict(variants={'ALTA': {}, 'LoRA': {}}))
+files = dict(a=dict(two, provenance=dict(date='2026', commit='c')), ablations=dict(variants={'ALTA': {}, 'LoRA': {}}))
 test_eq(answer('retrieval', files).split('\n')[2:], ['|  | zero-shot AUROC |', '| --- | --- |',
-        '| ALTA | 0.500 [0.400, 0.600] |', '| CLIP from MRM | - |', '', 'd, commit c; percentile intervals (`a`).'])
+        '| ALTA | 0.500 [0.400, 0.600] |', '| CLIP from MRM | - |', '', '2026, commit c; percentile intervals (`a`).'])
 test_eq(answer('grounding', files), 'not run'); test_eq(summary({}), 'not run')
 assert summary(files).startswith('**Retrieval between films and reports.** P@10')
 assert summary(files, up='../').endswith('of their own: [ablations](../tutorials/ablations.ipynb).')

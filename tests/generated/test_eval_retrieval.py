@@ -230,6 +230,8 @@ assert ci.value == rep['full']['image_to_text_R@1'] > rep['chance']['image_to_te
 how = [rep['interval'][f'image_to_text_{k}'].method for k in ('R@1','MRR','mean_rank','median_rank')]
 test_eq(how, ['wilson','wilson','t','bca'])
 test_fail(lambda: retrieval_report(e, group=patient[:5]), contains='group has 5 entries, the embeddings 90')
+for k,v in (('n_boot', -1), ('pool', 0)):
+    test_fail(lambda: retrieval_report(e, **{k: v}), contains=f'{k}={v}; expected')
 
 # %% [37] Distinct candidates, pools of 1,000, chance, and intervals
 g, p = torch.Generator().manual_seed(3), e.paired()

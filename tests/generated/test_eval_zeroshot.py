@@ -123,6 +123,7 @@ def rule(*a): return np.nan_to_num(binary_labels(y,*a), nan=9).tolist()         
 test_eq(rule(), [[1,9,0],[9,9,9]])
 test_eq(rule('positive','drop'), [[1,1,9],[9,9,9]])
 test_eq(rule('negative'), [[1,0,0],[9,9,9]])
+test_eq(rule('drop','negative',[True,True]), [[1,9,0],[0,0,0]])            # the second has a label of another finding
 test_fail(lambda: binary_labels([[.5]]), contains='got 0.5 in row 0')
 test_fail(lambda: binary_labels(y,'maybe'), contains="got 'maybe'")
 test_fail(lambda: binary_labels(y,blank='maybe'), contains="got 'maybe'")

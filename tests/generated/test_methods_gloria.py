@@ -41,11 +41,6 @@ seen, _, tok, page = toy_pairs(slots=SLOTS[:1], big=0)
 torch.manual_seed(0)
 m = GLoRIA.small(vision=toy_vit(), text=toy_bert(len(tok)), size=64, dim=64, layers=1, positives=True)
 
-# %% [15] It learns
-seen, _, tok, page = toy_pairs(slots=SLOTS[:1], big=0)
-torch.manual_seed(0)
-m = GLoRIA.small(vision=toy_vit(), text=toy_bert(len(tok)), size=64, dim=64, layers=1, positives=True)
-
 def mrr():
     "Mean reciprocal rank of an own text among all, by both kinds of score; identical texts count as correct."
     with torch.no_grad():
@@ -60,11 +55,11 @@ for when,r in (('before', before), ('after', after)):
     print(f"{seen.bs} pairs; MRR {when}", {k: round(v,3) for k,v in r.items()})
 curves(log); plt.show()
 
-# %% [16] It learns
+# %% [15] It learns
 for a,z in ends(log).values(): assert z < a
 assert after['glob'] > before['glob']
 
-# %% [18] It learns
+# %% [17] It learns
 i = int(seen.txt_msk.sum(1).lt(14).nonzero()[0])
 with torch.no_grad():
     f, t = m.encode_image(seen.img[i:i+1]), m.encode_text(seen.txt[i:i+1], seen.txt_msk[i:i+1], seen.word[i:i+1])
@@ -77,7 +72,7 @@ for ax in axs: ax.axis('off')
 plt.tight_layout(); plt.show()
 test_close(A.sum((-2,-1)), torch.ones(len(A)), eps=1e-4)
 
-# %% [20] The classic mistake: words with their padding
+# %% [19] The classic mistake: words with their padding
 small = dict(embed_dim=24, num_heads=2, depth=1, patch_size=16)
 tiny = dict(vision=toy_vit(64, **small), text=toy_bert(50, hidden_size=24, num_attention_heads=2),
             size=64, dim=16, layers=1)
@@ -92,12 +87,12 @@ with torch.no_grad():
 print(f"packed {alone[0]:.4f}; padded, without company {padded[0]:.4f}, beside a report of 31 words {padded[1]:.4f}")
 test_close(padded[0], alone[0].item(), eps=1e-4); assert abs(padded[1]-padded[0]) > 1e-4
 
-# %% [23] Results
+# %% [22] Results
 from IPython.display import Markdown
 from medvl.eval.results import answer, result_files
 Markdown(answer('grounding', result_files('../../results'), up='../'))
 
-# %% [25] Left and right
+# %% [24] Left and right
 import json
 from pathlib import Path
 def share(i): return f"{i['value']:.2f}" + (f" ({i['low']:.2f} to {i['high']:.2f})" if i['low'] is not None else '')
@@ -109,6 +104,13 @@ def sides(r, least=20):
             for k,o in sorted(of.items(), key=lambda o: -o[1]['n']) if o['n'] >= least]
     return '\n'.join([head, '|---'*6+'|', *(f"| {' | '.join(o)} |" for o in rows)])
 Markdown(sides(json.loads(Path('../../results/sides.json').read_text())))
+
+# %% [26] Left and right
+films = json.loads(Path('../../results/sides.json').read_text())['films']
+one, both = films['one side has the finding'], films['both sides have it']
+assert one['all']['own']['low'] < one['all']['swapped']['value'] < one['all']['own']['high']
+test_eq(round(1/one['all']['moved']['value']), 14); test_eq(round(1/one['Pneumothorax']['moved']['value']), 5)
+assert both['Pleural Effusion']['own']['value'] > both['Pleural Effusion']['swapped']['value']+.1
 
 # %% [28] Checks
 m.train(); out = m(b); print({k: round(v.item(),3) for k,v in out.terms.items()})

@@ -154,6 +154,7 @@ def table(head, rows):
     return Markdown('\n'.join(f"| {' | '.join(map(str, o))} |" for o in [head, ['---']*len(head), *rows]))
 def span(v): return f"{v['value']:.3f} [{v['low']:.3f}, {v['high']:.3f}]"
 r = saved('mmclip'); R = 'image_to_text_R@10', 'text_to_image_R@10'
+print(r['data'], r['provenance']['date'], r['provenance']['commit'], sep='; ')
 main = {k: o for k,o in r['arms'].items() if ' pairs' not in k}                   # those of 300 pairs
 print({len(o['seeds']) for o in main.values()}, 'trainings of each;', r['test'])
 table(['run', 'zero-shot AUROC', 'film to text R@10', 'text to film R@10', 'steps'],
@@ -192,6 +193,14 @@ same = ('MMCLIP, 16x - MMCLIP, 1x', 'MMCLIP, 16x - CLIP, 16x', 'MMCLIP - CLIP', 
 assert all(stands(diff[k]) == 'not distinguishable' for k in same)
 best = [r['arms'][k]['auroc']['value'] for k in ('MMCLIP','MMCLIP, 1x','MMCLIP, 4x','MMCLIP, 16x')]
 assert best == sorted(best); test_eq([round(v, 2) for v in best], [.57,.66,.69,.70])
+ends_at = [m[-1][1] for k,o in main.items() if k.startswith('MMCLIP') for m in o['mask']]
+begins = {round(m[0][1], 2) for k,o in main.items() if k.startswith('MMCLIP') for m in o['mask']}
+test_eq((begins, round(min(ends_at), 2), round(max(ends_at), 2)), ({.56}, .51, .65))
+def better(kind, o): return sum(x[kind]['own']-x[kind]['another'] for x in o['recovered'])/len(o['recovered'])
+told = [o for k,o in main.items() if k.startswith('MMCLIP')]
+assert all(better('side', o) < 0 and .014 < better('finding', o) < .031 for o in told)
+assert all(x['finding']['own'] > x['finding']['another'] for o in told for x in o['recovered'])
+test_eq(sum(len(o['recovered']) for o in told), 12)
 far = {(k,m) for k,o in r['differences'].items() for m in R if stands(o[m]) != 'not distinguishable'}
 test_eq(far, {(f'MMCLIP, {a}x - MMCLIP{b}', R[0]) for a,b in ((4,''), (16,''), (16,', 1x'))})
 
@@ -347,6 +356,7 @@ assert m(dict(text_only, term=torch.full_like(text_only['term'], -1))).terms['ml
 test_fail(lambda: m(dict(txt=b.txt, txt_msk=b.txt_msk & False)), contains='this batch has neither')
 test_fail(lambda: m({k: v for k,v in b.items() if k != 'term'}), contains="MMCLIP needs batch['term']")
 test_fail(lambda: made(stage='late'), contains="stage is 'late'")
+test_fail(lambda: made(heads=5), contains='heads=5 does not divide')
 test_fail(lambda: made(text=bert | dict(hidden_size=48))(b), contains='need a common space')
 
 # %% [73] Checks at length

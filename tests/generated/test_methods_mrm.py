@@ -285,3 +285,10 @@ test_eq((full_recipe.betas, full_recipe.wd, full_recipe.max_len, full_recipe.voc
 from IPython.display import Markdown
 from medvl.eval.results import answer, result_files
 Markdown(answer('towers', result_files('../../results'), up='../'))
+
+# %% [60] Results
+for k in ('probe','probe_few'):
+    t = {n: o['macro'] for n,o in result_files('../../results')[k]['towers'].items()}
+    assert t['mrm']['low'] > t['untrained']['high'], k
+    for n in ('alta.0','clip_from_scratch.0','clip_from_mrm.0'):
+        assert t['mrm']['low'] < t[n]['high'] and t[n]['low'] < t['mrm']['high']

@@ -254,7 +254,7 @@ words, cells = (F.normalize(torch.randn(*s,64,generator=g), dim=-1) for s in ((4
 l = looks(words, cells, [40], K=2)[-1]
 z = F.normalize(regions(l.A, cells, center=True), dim=-1)
 u = F.normalize(words[:,None] + .5*z, dim=-1)
-print(f"mean cosine of a region with its word {l.cos.mean():.2f}, with its question {(u*z).sum(-1).mean():.2f}")
+print(f"mean cosine of a region with its word {l.cos.mean():.2f}, with its query {(u*z).sum(-1).mean():.2f}")
 test_eq(bool((u*z).sum(-1).mean() > l.cos.mean()+.15), True)
 
 # %% [53] It learns
@@ -350,3 +350,55 @@ Markdown(tables('marks'))
 
 # %% [67] Findings
 Markdown(tables('findings'))
+
+# %% [70] What the runs say
+by = {w: {named(r): r for r in runs(w)} for w in ('marks','findings')}
+M, N = by['marks'], by['findings']; G, GF = M['gloria, product'], N['gloria, product']
+def at(r, *keys, part='metrics'): return [round(r[part][k]['value'], 2) for k in keys]
+def sign(v): return 0 if v['low'] < 0 < v['high'] else 1 if v['low'] > 0 else -1
+def gap(a, b, of):
+    found = next(o for r in of.values() for n,o in r['against'].items() if n == f'{a} minus {b}')
+    return {k: sign(v) for k,v in found.items()}
+# marks: what the text says
+test_eq([at(M[f'plan, K={k}'], 'near', 'miou') for k in range(4)], [[.98,.32],[.99,.37],[.99,.36],[.99,.36]])
+test_eq(at(M['plan, K=0, equal steps'], 'near'), [.76])
+test_eq(gap('PLAN K=2', 'PLAN K=0', M), dict(cnr=0, miou=1, pointing=0, near=0))
+test_eq(gap('PLAN K=2', 'GLoRIA, s1=8 product', M), dict(cnr=1, miou=0, pointing=0, near=0))
+test_eq(gap('PLAN K=2', 'GLoRIA product', M), dict.fromkeys(('cnr','miou','pointing','near'), 0))
+seen = [[round(l[k]['value'], 2) for k in ('near','miou')] for l in M['plan, K=2']['looks']]
+test_eq(seen, [[.99,.37],[.99,.36],[.99,.36]])
+left = {'wide cells': (.97,.30,.77,.29), 'cells as they are': (.88,.26,.75,.21), 'whole reports': (.99,.42,.79,.32)}
+for k,v in left.items():
+    test_eq([*at(M[f'plan, K=2, {k}'], 'near', 'miou'), *at(M[f'gloria, {k} product'], 'near', 'miou')], [*v])
+test_eq(at(M['gloria, CLS is a word product'], 'near', 'miou'), [.47,.20])
+for k,v in {'words drawn': [.99,.33], 'two stages': [.98,.31], 'sparsemax': [.07,.05]}.items():
+    test_eq(at(M[f'plan, K=2, {k}'], 'near', 'miou'), v)
+first = M['gloria, equal steps product']['seeds'][0]; test_eq([round(first[k], 2) for k in ('near','miou')], [.95,.39])
+span = [round(f(s[k] for s in G['seeds']), 2) for k in ('near','miou') for f in (min, max)]
+test_eq(span, [.78,1.,.31,.43])
+test_eq(at(M['plan, K=2'], 'near', part='control'), [.39])
+
+# %% [71] What the runs say
+# findings
+near = {'gloria, product': .51, 'plan, K=0': .33, 'plan, K=2': .32, 'plan, K=2, read at look 0': .35,
+        'gloria, attention': .36}
+for k,v in near.items(): test_eq(at(N[k], 'near'), [v])
+for k in ('K=0','K=2'): test_eq(gap(f'PLAN {k}', 'GLoRIA product', N)['near'], -1)
+test_eq((gap('PLAN K=0', 'GLoRIA product', N)['miou'], gap('PLAN K=2', 'GLoRIA product', N)['pointing']), (1, 0))
+test_eq(gap('PLAN K=2', 'PLAN K=0', N), dict(cnr=-1, miou=0, pointing=0, near=0))
+test_eq(gap('PLAN K=2, read at look 0', 'PLAN K=2', N)['near'], 1)
+test_eq([round(s['near'], 2) for s in N['plan, K=2']['seeds']], [.25,.34,.36])
+test_eq([at(N[f'plan, {k}'], 'near') for k in ('K=1','K=3')], [[.25],[.25]])
+test_eq([round(N[f'plan, {k}']['control_seeds'][0]['near'], 2) if n else at(N[f'plan, {k}'], 'near', part='control')[0]
+         for k,n in (('K=1', 0), ('K=2', 1), ('K=3', 0))], [.16,.19,.21])
+twice = {w: {k for k,r in N.items() if w in r and r['metrics']['near']['value'] > 2*r[w]['near']['value']}
+         for w in ('control','elsewhere')}
+three = {k for k,r in N.items() if r['n_seeds'] == 3 and 'elsewhere' in r}
+test_eq(twice['control'] & three, {'gloria, product','gloria, cosine','plan, K=0'})
+assert three <= twice['elsewhere'] and 'plan, K=3' not in twice['elsewhere']
+test_eq(len(GF['elsewhere_unmatched']), 7); assert all('edema' in o for o in GF['elsewhere_unmatched'])
+hit = {k: o['near']['value'] for k,o in GF['findings'].items()}
+test_eq({k for k,v in hit.items() if v > .5}, {'Cardiomegaly','Pleural Effusion','Edema','Atelectasis'})
+assert GF['findings']['Edema']['pointing']['value'] < .05 and round(hit['Edema'], 1) == .6
+air = {k: r['findings']['Pneumothorax']['near']['value'] for k,r in N.items() if r['n_seeds'] == 3}
+test_eq(max((k for k in air if 'read' not in k), key=air.get), 'plan, K=2'); test_eq(round(air['plan, K=2'], 2), .4)

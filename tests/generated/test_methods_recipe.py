@@ -49,6 +49,8 @@ test_eq(one_step(but(contrast, lr=1e-3))['lr'], 1e-3)
 test_fail(lambda: one_step(contrast, 5), contains='96 samples can\'t be shared by 5 processes')
 test_fail(lambda: one_step(but(masked, bs=48)), contains='batches of 48')
 test_fail(lambda: one_step(but(contrast, bs=0)), contains='bs=0')
+for v in (0., -1., float('nan')):
+    test_fail(lambda: one_step(but(contrast, lr=v)), contains=f'lr={v}; expected a positive')
 
 # %% [17] As a table
 from medvl.methods.recipe import (_FILM, recipe_table)

@@ -12,8 +12,10 @@ from medvl.run.score import Scoring, eval_loader
 # %% [4] Change between two visits
 import os, tempfile
 import numpy as np
+from dataclasses import replace
 from fastcore.test import *
 from medvl.core import MedvlError
+from medvl.data.study import View
 from medvl.phantom.export import export_set
 from medvl.phantom.set import phantom_studies
 
@@ -59,7 +61,7 @@ test_fail(lambda: changes_of('u.csv', smp), contains='no column ends in _progres
 os.chdir(home); tmp.cleanup()
 
 # %% [11] Features
-from medvl.run.change import (film_features)
+from medvl.run.change import (_side, readable_pairs, film_features)
 
 # %% [12] Features
 from medvl.data.tokens import train_tokenizer
@@ -68,4 +70,7 @@ tok = train_tokenizer([s.report for s in studies], 300); m = build('clip', given
 clip = m, tok, dict(extra=dict(preset=m.config['preset'], max_len=24))
 with tempfile.TemporaryDirectory() as d:
     now, then = (film_features(clip, smp[:6], k, 'tower', Scoring(cache=Path(d))) for k in (0, 2))
+    lost = replace(smp[1], slots=(smp[1].slots[0], None, View(id='x', path='gone.png'), None))
+    test_eq(readable_pairs(clip, [smp[0], lost, smp[2]], Scoring(errors='skip', cache=Path(d))), [0, 2])
+    test_fail(lambda: readable_pairs(clip, [lost], Scoring(cache=Path(d))), contains='no such file')
 test_eq((now.shape, then.shape), ((6, m.vision.width),)*2); test_ne(now.tolist(), then.tolist())

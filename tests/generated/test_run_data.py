@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 # %% [4] Open a set
-import os, tempfile
+import contextlib, io, os, tempfile
 from fastcore.test import *
 from medvl.core import MedvlError
 from medvl.data.manifest import write_manifest
+from medvl.data.study import Sample, Study, View
 from medvl.toy import toy_set
 
 # %% [6] Open a set
@@ -40,7 +41,9 @@ with ExceptionExpected(MedvlError, regex="no study of source 'toys'.*there are: 
 # %% [14] Reading a set
 from medvl.data.splits import write_splits
 one, two = sorted({s.group for s in made})[:2]
-kept, facts = read(path, splits=write_splits(root/'own/splits.csv', {one: 'train', two: 'test'}))
+with contextlib.redirect_stdout(io.StringIO()) as said:
+    kept, facts = read(path, splits=write_splits(root/'own/splits.csv', {one: 'train', two: 'test'}))
+assert f'names no split for {len(made)-len(kept)} of {len(made)} studies' in said.getvalue()
 test_eq({s.group: s.split for s in kept}, {one: 'train', two: 'test'})
 test_eq((facts['groups'], facts['splits_made_here']), (2, False))
 
@@ -52,18 +55,35 @@ for s in made: s.split = 'train'
 twice.split = 'test'
 facts = read(write_manifest(made, root/'leak/manifest.csv'))[1]
 test_eq(facts['groups_in_two_splits'], [twice.patient])
+twice.split = None  # a study without a split is in none of them, which is printed
+facts = read(write_manifest(made, root/'some/manifest.csv'))[1]
+test_eq((facts['groups_in_two_splits'], facts['per_split']['None']), ([], 1)); twice.split = 'test'
 
-# %% [18] Samples
+# %% [18] Findings of a column
+from medvl.run.data import (VALUES, named_in)
+
+# %% [19] Findings of a column
+def with_word(*words):
+    views = [View(id=str(i), info=dict(finding=w)) for i,w in enumerate(words)]
+    return [Sample((v,None,None,None), '', v.id, 'p', 'p', 'test', {}, Study('p', v.id, views=[v])) for v in views]
+four = with_word('edema', 'Pleural effusion; tuberculosis', '', 'Tuberculosis')
+test_eq([list(o) for o in named_in(four, 'finding')],
+        [['Edema'], ['Pleural Effusion','tuberculosis'], [], ['tuberculosis']])
+test_fail(lambda: named_in(with_word('Edema'), 'findings'), contains="'findings'; further columns are: finding")
+for o in (('ja','nein'), ('0','1'), ('1.0','0.0')):
+    test_fail(lambda: named_in(with_word(*o), 'finding'), contains='is called label:finding')
+
+# %% [21] Samples
 from medvl.run.data import (impression, units)
 
-# %% [19] Samples
+# %% [22] Samples
 fronts, sides = (sum(len(getattr(s, k)) for s in studies) for k in ('frontals','laterals'))
 n = {k: len(units(studies, k)) for k in ('study','image','film')}
 print(n, 'of', fronts, 'frontals and', sides, 'laterals')
 test_eq(n, dict(study=len(studies), image=fronts, film=fronts+sides))
 test_eq({s.split for s in units(studies, split='train')}, {'train'})
 
-# %% [21] Samples
+# %% [24] Samples
 a, b, c = (units(studies, text=k)[0].text for k in ('findings','whole','impression'))
 print(b)
 assert len(c) < len(a) < len(b) and ' '.join(c.split()) in ' '.join(b.split())
@@ -72,10 +92,10 @@ test_eq({s.text for s in units(studies, 'film')}, {''})
 test_fail(lambda: units(studies, 'film', need_text=True), contains='no film left of')
 test_fail(lambda: units(studies, need_text=True), contains='no sample left of')
 
-# %% [23] The films of a sample
+# %% [26] The films of a sample
 from medvl.run.data import (FILMS_OF, shown, slots_of, counts)
 
-# %% [24] The films of a sample
+# %% [27] The films of a sample
 smp = units(made, 'study')
 print(counts(made))
 full = next(s for s in smp if all(s.slots))
@@ -84,23 +104,23 @@ test_eq([[i for i, v in enumerate(shown([full], k)[0].slots) if v] for k in ('vi
 test_eq(counts(made)['train']['frontals']+counts(made)['test']['frontals'], fronts)
 test_fail(lambda: shown(smp, 'both'), contains="slots 'both'; expected current, views")
 
-# %% [26] Where the films are
+# %% [29] Where the films are
 from medvl.run.data import (reading)
 
-# %% [27] Where the films are
+# %% [30] Where the films are
 test_eq(reading(path, None, 'skip', None), dict(missing='skip'))
 test_fail(lambda: reading(path, None, None, root), contains='--images is for sets without films of their own')
 
-# %% [29] A manifest of any folder
+# %% [32] A manifest of any folder
 from medvl.run.data import (inside, scan)
 
-# %% [30] A manifest of any folder
+# %% [33] A manifest of any folder
 from medvl.run.data import (layout_of, with_films)
 
-# %% [31] A manifest of any folder
+# %% [34] A manifest of any folder
 from medvl.run.data import (make_manifest)
 
-# %% [33] A manifest of any folder
+# %% [36] A manifest of any folder
 shots = Path(read(path)[0][0].views[0].path).parent
 (shots/'note.png').write_bytes(b'no film')
 log, back = make_manifest(shots, root/'mine.csv', view='PA'); print(str(log).replace(str(Path().resolve()), ''))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from medvl.run.data import read, units
+from medvl.run.data import named_in, read, units
 from medvl.run.folder import found
 
 # %% [4] Downstream tasks
@@ -26,6 +26,7 @@ test_eq((clip.name, blank.name, clip.width, blank.width), ('phantom-clip', 'rand
 assert clip.key() != blank.key() == tower_of('random:phantom-clip').key() != tower_of('random', seed=1).key()
 test_eq(tower_of('phantom-mrm').preset.name, 'mrm-pocket')                               # an image-only tower
 test_fail(lambda: tower_of('phantom-clap'), contains='phantom-clip')
+test_fail(lambda: Transfer(seeds=0), contains='seeds=0, bs=32; expected 1 or more')
 test_fail(lambda: tower_of('phantom-clip', preset='imagenet'), contains='size 128 against 224')
 
 # %% [9] The films
@@ -37,6 +38,7 @@ f = films_of(own, clip); print(f.facts['splits'])
 test_eq(sum(o['films'] for o in f.facts['splits'].values()), len(f.samples))
 assert not set(f.group('train')) & set(f.group('test')) and 'Edema' in {k for s in f.samples for k in s.labels}
 some = films_of(own, clip, keep=lambda s: s.labels.get('No Finding') != 1)
+assert f.key() == films_of(own, clip).key() and len({o.key() for o in (f, some)} | {f.key([1.])}) == 3
 assert 0 < len(some.samples) < len(f.samples); test_eq(some.facts['not_used'], len(f.samples)-len(some.samples))
 test_fail(lambda: films_of(own, clip, column='nothing'), contains="column 'nothing'")
 test_fail(lambda: films_of(own, clip, Transfer(split='gloria')), contains="'gloria' is for the folder of a public set")
@@ -79,6 +81,7 @@ calls = []; make = lambda: calls.append(1) or dict(auroc=.75)
 for _ in range(2): test_eq(Steps(root/'run', clip)('share 1, seed 0', make), dict(auroc=.75))
 test_eq(len(calls), 1); Steps(root/'run', blank)('share 1, seed 0', make); test_eq(len(calls), 2)  # another tower
 Steps(root/'run', clip, force=True)('share 1, seed 0', make); test_eq(len(calls), 3)
+Steps(root/'run', clip, data=f.key())('share 1, seed 0', make); test_eq(len(calls), 4)                   # other data
 test_eq(Steps(None, clip)('x', make), dict(auroc=.75))
 
 # %% [19] Steps that are not done twice

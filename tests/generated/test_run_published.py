@@ -9,7 +9,10 @@ from medvl.run.data import read, read_rsna_set, units
 from medvl.run.score import Scoring, eval_loader
 
 # %% [4] Published tests on your copy
+import tempfile
+import numpy as np
 from fastcore.test import *
+from medvl.data.study import Sample, Study, View
 
 # %% [6] Names
 from medvl.run.published import (protocols_of)
@@ -29,9 +32,22 @@ from medvl.run.published import (eight)
 from medvl.run.published import (rsna)
 
 # %% [15] Scoring a model
-from medvl.run.published import (ask, num, in_line)
+from medvl.run.published import (there)
 
 # %% [16] Scoring a model
+def one(id, **kw):
+    v = View(id=id, **kw); return Sample((v,None,None,None), '', id, 'p', 'p', 'test', {}, Study('p', id, views=[v]))
+good, gone = one('a', px=np.arange(80*64, dtype=np.uint8).reshape(80, 64)), one('b', path='gone.png')
+small = dict(extra=dict(preset=dict(name='page', size=64, resize=64, decode=64, mean=.48, std=.28)))
+with tempfile.TemporaryDirectory() as d:
+    s = Asked([gone, good], [0, 1], ['q','r'], [0, 1], [], {})
+    s = there(s, None, small, Scoring(errors='skip', cache=Path(d)))
+test_eq((s.films, s.cls, s.queries, s.cls_q, s.said), ([good], [1], ['q','r'], [0, 1], dict(unreadable=1)))
+
+# %% [17] Scoring a model
+from medvl.run.published import (ask, num, in_line)
+
+# %% [18] Scoring a model
 test_eq(num(dict(value=.5, low=.25, high=None)), '0.500 [0.250, -]')
 print(in_line(dict(protocol='x-v1', hash='ab12', set='cd', films=9, chance=.2, 
                    metrics={'P@5': dict(value=.3, low=.1, high=.4)})))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 from fastcore.basics import patch_to
 from medvl.run.data import FILMS_OF, counts, read
-from medvl.run.folder import close_run, found, open_run, shipped
+from medvl.run.folder import alone, close_run, found, open_run, shipped
 from medvl.run.score import TASKS, Scoring, loaded, settled
 from medvl.run.train import build, chooser, samples_of, train as train_one, value_of
 

@@ -68,6 +68,10 @@ check_run(s, {**s, 'args': dict(lr=.1, world=2, data=dict(n=3))}, 'here')  # mor
 test_fail(lambda: check_run(s, {**s, 'method': 'B'}, 'here'), contains='is a checkpoint of A, and the model is a B')
 test_fail(lambda: check_run(s, {**s, 'args': dict(lr=.1, data=dict(n=4))}, 'here'), contains='data.n was 3, now 4')
 test_fail(lambda: check_run(s, {**s, 'config': dict(d=8)}, 'here'), contains='config.d was 4, now 8')
+now = {**s, 'args': dict(lr=.1, world=1, data=dict(n=3, content='a'))}                    # a text was corrected
+was = {**s, 'args': dict(lr=.1, world=1, data=dict(n=3, content='b'))}
+test_fail(lambda: check_run(was, now, 'here'), contains="data.content was 'b', now 'a'")
+check_run(s, now, 'here')                                            # an older checkpoint, without the content
 
 # %% [16] Checkpoints
 from medvl.train.learner import (load_checkpoint, ResumeCB)

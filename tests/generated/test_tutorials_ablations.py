@@ -78,3 +78,23 @@ said = pd.DataFrame({n: [VARIANTS[n][0], *verdict(n)] for n in V if n != 'ALTA'}
 said.columns = ['question', *(SCORES[w] for w in ways)]
 test_eq(len(said), len(V)-1)
 said
+
+# %% [15] In words
+def lost(n, w): return round(-100*V[n][w]['minus_alta']['value'])
+to_text, to_film = ways
+same = 'not distinguishable'
+test_eq((lost('from nothing', to_film), lost('from nothing', to_text)), (18, 8))
+points = {'hide 50 %': 3, 'hide 75 %': 8, 'no prior': 3, 'no lateral': 6, 'without MLM': 2}
+test_eq({n: lost(n, to_film) for n in points}, points)
+assert all(V['from nothing'][w]['value'] < V['CLIP from scratch'][w]['value'] for w in ways)
+test_eq([round(gap['value'], 2) for gap in (apart[w]['minus_alta'] for w in ways)], [-.03,.02])
+assert all(V['without global'][w]['value'] < .51*V['ALTA'][w]['value'] for w in ways)
+test_eq(round(max(spread(V['without global'][w]) for w in ways)), 31)
+alike = ('serial only','parallel only','ratio 1/16','ratio 1/8','ratio 1/2','LoRA','norms and heads','heads alone',
+         'without local','without MIM','faithful','CLIP from MRM')
+assert all(verdict(n) == [same]*2 for n in alike)
+for n in ('neither', *points): test_eq(verdict(n), [same, 'worse'])
+for n in ('from nothing','hide 90 %','without global','CLIP from scratch'): test_eq(verdict(n), ['worse']*2)
+test_eq(verdict('everything trains'), ['worse', same]); test_eq(len(V)-1, 23)
+code = sorted(a-b for a,b in zip(V['ALTA'][to_film]['seeds'], V['faithful'][to_film]['seeds']))
+assert code[-1] > .1 and abs(code[0]) < .02

@@ -55,7 +55,7 @@ def each(d, f): return ', '.join(f"{name} {f(d[w])}" for w,name in ways.items())
 def more(d): return f"{100*d['value']:+.1f} [{100*d['low']:+.1f}, {100*d['high']:+.1f}]"
 def wins(X, n): return [d['high'] < 0 for d in minus(X, n).values()]      # ALTA is ahead, beyond the interval
 def level(X, n): return all(d['low'] < 0 < d['high'] for d in minus(X, n).values())
-def goal(X, n): return [-minus(X, n)[w]['value'] > g for w,g in zip(ways, (.04, .055))]
+def goal(X, n): return [-minus(X, n)[w]['high'] > g for w,g in zip(ways, (.04, .055))]    # the whole interval
 def by_size(f): return '; '.join(f"{n:,} patients: {f(X)}" for n,X in sizes.items())
 alone = minus(W, 'neither'); lost = [d['high'] < 0 for d in alone.values()]
 def apart(a, b):
@@ -94,7 +94,22 @@ test_eq([wins({'x': {w: dict(minus_alta=b) for w in ways}}, 'x') for b in (back,
         [[False, False], [True, True]])
 with pd.option_context('display.max_colwidth', None): display(table)
 
-# %% [12] The same films and reports for both
+# %% [11] What the table shows
+def said(d): return 'ahead' if d['high'] < 0 else 'behind' if d['low'] > 0 else 'not distinguishable'      # ALTA
+def against(X, n): return [said(d) for d in minus(X, n).values()]
+same = 'not distinguishable'
+test_eq([against(F, c) for c in clips], [['ahead']*2, [same]*2])
+test_eq([against(V, c) for c in clips], [[same]*2, ['behind']*2])
+test_eq(goal(F, clips[0]), [True, False])
+assert all(-minus(F, clips[0])[w]['value'] > g for w,g in zip(ways, (.04, .055)))
+whole = {r['system']: r['total'] for r in count['rows']}
+assert whole['alta clean, 1 films'] < whole['clip'] < whole['alta clean, 4 films']
+assert few['cost']['ALTA']['multiply_adds_per_sample'] > few['cost'][clips[0]]['multiply_adds_per_sample']
+test_eq(against(W, 'everything trains'), [same, 'ahead'])                # text to film, film to text
+for n in ('LoRA','heads alone','without local'): test_eq(against(W, n), [same]*2)
+for n in ('no prior','no lateral','neither'): test_eq(against(W, n), ['ahead', same])
+
+# %% [13] The same films and reports for both
 hit = {f'{way}_P@10': f['metrics']['P@10'] for way,f in every['scored']['clip']['findings'].items()}
 def work(o): return o['multiply_adds_per_sample']*o['samples']/1e12
 pre = many['below']['mrm']['multiply_adds']/1e12
@@ -106,21 +121,20 @@ rows[f"{clips[0]}, {every['arguments']['patients']:,} patients"] = work(every['s
 pd.DataFrame({n: {'T multiply-adds': f'{w:.1f}', 'and before, by MRM': f'{p:.1f}',
                   **{name: pct(s[k]) for k,name in ways.items()}} for n,(w,p,s) in rows.items()}).T
 
-# %% [15] On films drawn after real ones
+# %% [16] On films drawn after real ones
 styles = {n: {'first style': X, 'second': Y['variants']} for (n,X),Y in zip(sizes.items(), (many2, few2))}
 for Y,n in zip((many2, few2), sizes):
     test_eq((Y['arguments']['patients'], Y['data']['test']), (n, many['data']['test']))  # the same patients
 with pd.option_context('display.max_colwidth', None):
     display(pd.DataFrame({(f'{n:,} patients', s, style): row(X, s) for n,Y in styles.items() for s in ('ALTA', *clips)
                           for style,X in Y.items()}).T)
-def said(d): return 'ahead' if d['high'] < 0 else 'behind' if d['low'] > 0 else 'not distinguishable'      # ALTA
 for n,Y in styles.items():
     for style,X in Y.items():
         print(f"{n:,} patients, {style}: ALTA " + '; '.join(f"against {c} " + each(minus(X, c), said) for c in clips))
 mild = soft['arguments']; print(f"scales from 1/0.2 ({mild['set'][0]}), {mild['patients']} patients, second style:")
 display(pd.DataFrame({s: row(soft['variants'], s) for s in ('ALTA', *clips)}).T)
 
-# %% [18] On real films
+# %% [19] On real films
 real = read('real_folds.json'); who = dict(alta='ALTA', clip='CLIP from scratch', clip_mrm='CLIP from MRM')
 first = real['systems']['alta']
 asked = [f'{w}_{k}' for k in ('R@5','R@10') for w in ('text_to_image','image_to_text')]
@@ -133,7 +147,7 @@ ahead = real['differences']['alta - clip']
 display(pd.DataFrame({**shown, 'chance': {named(k): f"{100*first['chance'][k]:.1f}" for k in asked}}).T)
 print('ALTA minus CLIP from scratch:', {named(k): more(ahead[k]) for k in asked})
 
-# %% [20] Why ALTA was at chance
+# %% [21] Why ALTA was at chance
 stuck = read('real_alta_training.json'); lines = stuck['curves']
 print(stuck['data'], stuck['provenance']['commit'])
 fig, ax = plt.subplots(figsize=(7.5, 3), dpi=75)
@@ -148,7 +162,7 @@ print(f"local term in the first epoch: {begin['local'][0]:.1f} from 1/0.07, "
 assert begin['glob'][-1] > .8*math.log(32) > lines['without the local term']['glob'][-1]
 assert lines['ALTA, scales from 1/0.2']['glob'][59] < begin['glob'][59]
 
-# %% [22] Once more
+# %% [23] Once more
 again = read('real_folds_sim.json')
 of = again['plan']['alta']
 print(f"commit {again['provenance']['commit']}; ALTA: rate {of['lr']}, {of['epochs']} epochs")
@@ -158,10 +172,12 @@ display(pd.DataFrame({**table2, 'chance': {named(k): f"{100*chance[k]:.1f}" for 
 for other in ('clip', 'clip_mrm'):
     print(f"ALTA minus {who[other]}:", {named(k): more(again['differences'][f'alta - {other}'][k]) for k in asked})
 
-# %% [25] The component shared by all films
+# %% [26] The component shared by all films
 B = bare['variants']
-both = {(s, w): {name: pct(X[s][k]) for k,name in ways.items()} for s in ('ALTA', *clips)
-        for w,X in {'with film_norm': F, 'without': B}.items()}
+def auroc(o): return f"{100*o['value']:.1f} [seeds {100*min(o['seeds']):.1f}, {100*max(o['seeds']):.1f}]"
+both = {(s, w): {name: pct(X[s][k]) for k,name in ways.items()} | {'zero-shot AUROC': auroc(X[s]['AUROC'])}
+        for s in ('ALTA', *clips) for w,X in {'with film_norm': F, 'without': B}.items()}
 assert all(F[s][k]['value'] > B[s][k]['value']+.03 for s in ('ALTA', *clips) for k in ways)
-assert all(F[s][k]['low'] > B[s][k]['high'] for s in ('ALTA', clips[1]) for k in ways if k.startswith('text'))
+test_eq([s for s in ('ALTA', *clips) if all(F[s][k]['low'] > B[s][k]['high'] for k in ways)], ['ALTA', clips[1]])
+test_eq([F[s]['AUROC']['value'] < B[s]['AUROC']['value'] for s in ('ALTA', *clips)], [True, True, False])
 pd.DataFrame(both).T
