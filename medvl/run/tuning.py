@@ -225,7 +225,7 @@ def card_of(run:Tune, # that was trained
             old.read_text(encoding='utf-8').replace('\n#', '\n###').replace('# ', '### ', 1) if old.exists() else '']
     return '\n'.join(said).strip()+'\n'
 
-# %% ../../nbs/run/45_tuning.ipynb #fc7bb345
+# %% ../../nbs/run/45_tuning.ipynb #e4f2d45e
 @patch_to(Tune)
 def scoring(self, cfg:Mapping, precision:str='fp32') -> tuple[dict,Scoring]: # config and options for `run.score`
     "How validation films are prepared: as in training."
@@ -258,6 +258,7 @@ def metric(self, r:Any, tok:Any, model:Any, dls:Any, bs:int, precision:str) -> A
     elif n < FEW: print(f'WARNING: {n} validation pairs choose the epoch, which is few: take it for a guess')
     return mrr_metric(dl, precision) if n else None
 
+# %% ../../nbs/run/45_tuning.ipynb #e402a7e6
 @patch_to(Tune)
 def handed_over(self, out:Path, got:Mapping) -> dict: # JSON-ready
     "The best epoch as `model`, compared with the base."

@@ -34,7 +34,8 @@ assert '...' not in t.replace('[ARGS]...', '')                          # no sen
 # %% [11] The entry point
 def run(args): return CliRunner().invoke(app, args, catch_exceptions=False)
 leaves = [['demo'], ['ablate'], ['phantom'], ['data','summary'], ['data','manifest'], ['pretrain'],
-          ['align'], ['tune'], ['crossval'], ['eval','retrieval'], ['eval','zeroshot'], ['eval','grounding'], ['eval','scores'],
+          ['align'], ['tune'], ['crossval'], ['eval','retrieval'], ['eval','zeroshot'], ['eval','grounding'],
+          ['eval','scores'],
           ['eval','detect'], ['eval','temporal'], ['eval','protocol'], ['eval','suite'], ['transfer','classify'],
           ['transfer','segment'], ['transfer','detect'],
           ['params'], ['compute']]

@@ -80,7 +80,7 @@ from medvl.run.tuning import (films_seen, overlap, say_overlap)
 # %% [23] The run
 from medvl.run.tuning import (table_of, card_of)
 
-# %% [26] The run
+# %% [27] The run
 studies = phantom_studies(24, 11, size=128, difficulty='lifelike-easy', cache=False)
 who = list(dict.fromkeys(s.group for s in studies))                             # half of them for validation
 for s in studies: s.split = 'train' if who.index(s.group) < 12 else 'val'
@@ -96,7 +96,7 @@ res = trained('lora', init='phantom-clip')
 test_eq((res['command'], res['arguments']['how'], res['tuned']['by']), ('tune','lora','val_MRR'))
 test_eq(res['parameters'], dict(trainable=24_576, total=1_472_641)); assert 'tokenizer' not in res['arguments']
 
-# %% [27] The run
+# %% [28] The run
 print((root/'lora/model/card.md').read_text().split('### phantom-clip')[0])
 log = pd.read_csv(root/'lora/log.csv').query("split == 'select'")
 test_eq(log.epoch.tolist(), [-1,0,1]); test_eq(res['tuned']['epoch'], int(log.epoch[log.val_MRR.idxmax()])+1)
@@ -105,7 +105,7 @@ test_eq([x['tuned'][k] for k in ('start','how','rank')], ['phantom-clip', 'lora'
 test_eq(x['args']['data']['slots'], ['current_frontal'])
 test_eq(x['tuned']['id'], read_config(shipped()['phantom-clip'])['id'])
 
-# %% [29] The run
+# %% [30] The run
 studies = Tune(data=data).studies(); films = [v for s in studies[:4] for v in s.frontals]
 print(load(root/'lora').search('small pleural effusion', k=2, films=films))
 seen = films_seen(root/'lora'); n = overlap(studies, seen)
@@ -114,7 +114,7 @@ turned = [replace(s, split=dict(train='val', val='train')[s.split]) for s in stu
 print(said := say_overlap(overlap(turned, seen), 'lora')); assert said.startswith('LEAK: 12 validation')
 test_eq(films_seen('phantom-clip'), None); print(say_overlap(overlap(studies, None), 'phantom-clip'))
 
-# %% [31] The run
+# %% [32] The run
 bad = dict(init=root/'lora', how='full', lr=.5); res = trained('bad', **bad)['tuned']
 test_eq((res['epoch'], res['retrieval']['both MRR']['difference']), (0, None)); assert 'untuned' in res['said']
 same = loaded(root/'bad')[0].state_dict()
@@ -122,10 +122,10 @@ assert all(torch.equal(v, same[k]) for k,v in loaded(root/'lora')[0].state_dict(
 test_eq(trained('bad', ('',), True, **bad)['tuned']['retrieval'], res['retrieval'])
 assert torch.equal(loaded(root/'bad')[0].log_scale, same['log_scale'])
 
-# %% [33] Adapters alone
+# %% [34] Adapters alone
 from medvl.run.tuning import (merged)
 
-# %% [34] Adapters alone
+# %% [35] Adapters alone
 for s in studies: s.split = 'train' if s.split == 'train' else 'test'
 blind = trained('blind', init='phantom-clip', data=write_manifest(studies, root/'blind.csv'), epochs=1)
 d = merged(root/'blind/model/adapters', root/'merged')
@@ -142,7 +142,7 @@ for args, want in [((root/'lora/model/adapters', root/'x', 'phantom-alta'), 'doe
 test_fail(lambda: Tune(init=root/'lora/model/adapters').recipe(), contains='`medvl merge` makes a model of them')
 env.stop(); os.chdir(home); tmp.cleanup()
 
-# %% [36] What tuning gives, and what it costs
+# %% [37] What tuning gives, and what it costs
 def scores(o): return {'MRR, difference': shown(o['retrieval']['both MRR']['difference']) if 'retrieval' in o else '-',
                        'AUROC': shown(o['auroc']), 'loss': f"{o['loss']:.2f}"}
 def results(name):
@@ -151,10 +151,10 @@ def results(name):
     return how, pd.DataFrame.from_dict(table, orient='index')
 same, table = results('tune_impression'); table
 
-# %% [38] What tuning gives, and what it costs
+# %% [39] What tuning gives, and what it costs
 other, table = results('tune_findings'); table
 
-# %% [40] What tuning gives, and what it costs
+# %% [41] What tuning gives, and what it costs
 def over(o): d = o['test']['retrieval']['both MRR']['difference']; return (d['low'] > 0)-(d['high'] < 0)
 def lost(how, at):
     return [k for k in ways if how[k][at]['auroc']['value'] < how['untuned'][at]['auroc']['low']]
