@@ -140,7 +140,7 @@ def check_columns(have:Iterable[str], need:Iterable[str], path:str|Path # for th
         hint = f"; did you mean {next(h for h in have if h.lower() == near[0])!r}?" if near else ''
         raise MedvlError(f"{path}: no column {c!r}{hint or '.'} It has: {', '.join(have)}")
 
-# %% ../../nbs/data/31_table.ipynb #c54cb6bc
+# %% ../../nbs/data/31_table.ipynb #8176cd43
 def check_quotes(path:Path, sep:str # a text file; between its cells
                 ):
     "Raises `MedvlError` with the line at which a quotation mark is out of place."
@@ -163,7 +163,10 @@ def check_sep(path:Path, sep:str # a text file; between its cells
     "Raises `MedvlError` for a table as spreadsheets write it where the comma is a decimal sign, or with tabs."
     if sep != ',': return
     with (gzip.open if path.suffix == '.gz' else zipped if path.suffix == '.zip' else open)(path, 'rb') as f:
-        line = f.readline(1 << 16).decode('latin-1')
+        raw = f.readline(1 << 16)
+    try: line = raw.decode('utf-8-sig')
+    except UnicodeDecodeError: return                                      # which `not_utf8` explains
+    if not line.strip().replace('\t', ' ').isprintable(): return            # no text
     if ',' not in line and (found := next((o for o in ';\t' if o in line), None)):
         raise MedvlError(f"{path}: the cells are separated by {'tabs' if found != ';' else 'semicolons'}; "
                          "save the table with commas")

@@ -14,7 +14,7 @@ import contextlib, json, os, re
 from pathlib import Path
 from typing import Any
 
-# %% ../../nbs/run/11_folder.ipynb #07bb881b
+# %% ../../nbs/run/11_folder.ipynb #c03b751b
 NOT_SAID = {'force','resume','debug'}  # arguments of the call, not of the run
 FREE = {'out','num_workers','cache','stop_at','save_every','log'}  # arguments that do not make a run another run
 
@@ -50,7 +50,9 @@ def _same_run(out, files, name, said, allowed):
         raise MedvlError(f"{out} holds files but no medvl run ({', '.join(files[:3])} ...); --force writes into it")
     was = json.loads((out/'run.json').read_text(encoding='utf-8'))
     old = was['arguments']
-    keys = [k for k in sorted((old.keys()|said.keys())-FREE) if old.get(k) != said.get(k)]
+    def same(k, a, b): # a name was once written as a path that is not there
+        return a == b or k in ('model','init') and a and not Path(a).exists() and Path(a).name == b
+    keys = [k for k in sorted((old.keys()|said.keys())-FREE) if not same(k, old.get(k), said.get(k))]
     diff = [f"{k} was {old.get(k)!r}, is {said.get(k)!r}" for k in keys]
     if was['command'] != name: diff = [f"it is of `medvl {was['command']}`"]
     if diff: raise MedvlError(f"{out} holds another run: {'; '.join(diff)}. Choose another --out, or --force")

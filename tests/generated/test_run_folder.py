@@ -30,6 +30,8 @@ with tempfile.TemporaryDirectory() as d:
     test_fail(lambda: open_run(out, 'eval y', dict(k=1, data=Path(d))), contains='it is of `medvl eval x`')
     test_fail(lambda: open_run(out, 'eval x', said, again=False), contains='--resume goes on with it')
     open_run(out, 'eval x', dict(said, resume=True), again=False)
+    was = json.loads((out/'run.json').read_text()); was['arguments']['init'] = f'{d}/phantom-mrm'
+    (out/'run.json').write_text(json.dumps(was)); open_run(out, 'eval x', dict(said, init=Path('phantom-mrm')))
     open_run(out, 'eval x', dict(k=2, data=Path(d), force=True))
     with redirect_stdout(io.StringIO()): close_run(out, 'eval x', said, score=.5)
     test_eq(json.loads((out/'results.json').read_text())['score'], .5)
