@@ -12,22 +12,24 @@ import torch
 from sklearn.metrics import roc_curve
 from torch import Tensor
 from medvl.core import methods
+from medvl.data.batch import sample_loader
+from medvl.data.cache import ImageCache
 from medvl.data.pixels import thumbnail
+from medvl.data.preset import Preset
 from medvl.data.tokens import load_tokenizer
 from medvl.eval.grounding import PROTOCOLS, pointing
 from medvl.eval.maps import Asker, clear_views, heat
 from medvl.eval.metrics import auroc
-from medvl.eval.retrieval import Embeddings, dedup, ranked
+from medvl.eval.retrieval import Embeddings, dedup, embed, ranked
 from medvl.eval.zeroshot import embed_texts
 from medvl.models.checkpoint import from_pretrained, read_config
 from medvl.run.folder import shipped
-from medvl.run.stages import SCORES, STAGES, Stages, stages
+from medvl.run.stages import SCORES, STAGES, Stages, stages, trained_on
 
 # %% [4] The demo's page of results
 from fastcore.test import *
 from IPython.display import HTML, display
 from medvl.core import Aligner, Feat
-from medvl.data.preset import Preset
 from medvl.data.study import samples
 from medvl.data.tokens import train_tokenizer
 from medvl.phantom.set import phantom_studies
@@ -97,7 +99,7 @@ assert '<li value="3" class="right">✓ small effusion' in h             # behin
 test_eq(film_rows(e, lambda i: px[i], lambda i: words[i], [0], 1).count('<li'), 1)
 
 # %% [23] The picture that it opens with
-from medvl.run.page import (SENTENCE, SOUGHT, PLACES, found_by, points, opening)
+from medvl.run.page import (SENTENCE, SOUGHT, FINDS, PLACES, found_by, points, opening)
 
 # %% [24] The picture that it opens with
 made = [s for s in phantom_studies(40, seed=3, size=64, difficulty='lifelike-easy') if s.frontals]
@@ -180,15 +182,15 @@ from medvl.run.page import (ask_more, caption, page)
 
 # %% [36] The whole page
 both = text_rows(e, lambda i: px[i], lambda i: words[i], [0], 2), h
-res |= dict(opening=dict(run='alta.50.1', pairs=100, right=3, shown=5, share=.25, clear=5, points=at))
+res |= dict(opening=dict(patients=2000, right=3, shown=5, share=.25, clear=5, points=at))
 doc = page(res, dict(curves='<svg></svg>', opening=uri), dict(alta=both), ask_more('runs/demo', 'alta.50.1'))
 test_eq(re.findall(r'<h2>(.*?)</h2>', doc)[:3], ['Who is ahead', 'Ask for something else', 'What is alignment?'])
 test_eq(re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', doc), [])         # asks nothing of anybody
 assert doc.index('class="open"') < doc.index('<h2>')                     # the picture comes first
-for want in ('Not for clinical', '10 frontal films', 'commit abc', '3 of these 5 have one'): assert want in doc, want
+for want in ('Not for clinical', '10 frontal films', 'commit abc', '3 of the 5 that come first'): assert want in doc, want
 test_eq(doc.count('<section>'), doc.count('</section>'))
 more = others(dict(stages={'alta.9.1': cost, 'gloria.9.1': cost, 'gloria.9.2': cost})); print(more)
 assert more.startswith('<b>GLoRIA from scratch</b>: ') and more.count('GLoRIA from') == 1 and others(res) == ''
 
 # %% [38] From the folder of a demo
-from medvl.run.page import (shown_of, open_with, draw_page)
+from medvl.run.page import (shown_of, found_first, open_with, draw_page)
