@@ -19,9 +19,9 @@ from typer.core import TyperGroup
 from .command import LOOK
 from .commands import count, data, eval, ground, localise, study, train, transfer, use, zoo
 
-# %% ../nbs/cli.ipynb #9a8d3c62
+# %% ../nbs/cli.ipynb #421b0d0f
 FAMILIES = {'See it work': ('demo','ablate'), 'Use a model': ('search','predict','zoo'),
-            'Look at data': ('data','phantom'), 'Train': ('pretrain','align','crossval'),
+            'Look at data': ('data','phantom'), 'Train': ('pretrain','align','tune','merge','crossval'),
             'Score, and look': ('eval','transfer','ground'), 'Count': ('params','compute')}
 
 class Families(TyperGroup):

@@ -72,7 +72,7 @@ def align(method:str=ARG, # one of {medvl.core:methods}
     run writes down what it was."""
     train('align', opts, method=method, data=data, out=out, init=init)
 
-# %% ../../nbs/commands/20_train.ipynb #638e19f9
+# %% ../../nbs/commands/20_train.ipynb #fa7fe9a9
 Further = make_dataclass('Further', [(f.name, f.type, field(default=f.default, default_factory=f.default_factory))
                                      for f in fields(Training) if f.name not in (*SETTLED, 'set')], kw_only=True)
 
@@ -88,7 +88,7 @@ def tune(model:str=ARG, # what is trained further: a run, or the name of a shipp
          also:list[str]=[], # pattern of more parameters to train, e.g. 'head_*'; may be repeated
          opts:Further=Further() # the rest
         ):
-    """Train a finished model further on films with reports, and say whether it helped.
+    """Train a finished model further on one's own pairs.
 
     The model keeps its preset, tokenizer and temperature. The epoch that ranks the validation pairs best is handed
     over; the untuned model takes part as epoch 0."""

@@ -136,7 +136,7 @@ def scored(r:dict # a result file
     known = any(f(r) for f in (retrieved, grounded, labelled, probed, counted))
     return {f"{r.get('method', '?')}, {r.get('task', '?')}": r['metrics']} if r.get('metrics') and not known else {}
 
-# %% ../../nbs/eval/50_results.ipynb #b25c5e6a
+# %% ../../nbs/eval/50_results.ipynb #8d6bc5cf
 @dataclass
 class Question:
     "A question about result files, and how its answer is shown."
@@ -189,7 +189,8 @@ MORE = {'coverage': 'eval/15_coverage.ipynb',
         'local_loss': 'losses/20_local.ipynb',
         'phantom_calibration': 'phantom/52_calibration.ipynb', 'phantom_speed': 'phantom/50_set.ipynb',
         'reports_phantom': 'eval/65_generate.ipynb', 'place_transfer': 'methods/40_place.ipynb',
-        'place_heads': 'methods/40_place.ipynb', 'fine_tune': 'eval/61_classify.ipynb', 'tune': 'run/45_tuning.ipynb',
+        'place_heads': 'methods/40_place.ipynb', 'fine_tune': 'eval/61_classify.ipynb',
+        'tune_impression': 'run/45_tuning.ipynb', 'tune_findings': 'run/45_tuning.ipynb',
         'temporal': 'eval/33_temporal.ipynb', 'temporal_towers': 'eval/33_temporal.ipynb',
         'mmclip': 'methods/41_mmclip.ipynb', 'mmclip_real': 'methods/41_mmclip.ipynb',
         'mmclip_step': 'methods/41_mmclip.ipynb', 'mmclip_sets': 'methods/41_mmclip.ipynb',

@@ -18,14 +18,14 @@ from ..core import MedvlError
 from ..files import jsonable
 from ..data.preset import Preset
 
-# %% ../../nbs/methods/00_recipe.ipynb #86a8bde6
+# %% ../../nbs/methods/00_recipe.ipynb #391bc1aa
 @dataclass(frozen=True)
 class Recipe:
     "Values of a training run beside the model's and its films'; a method has two, `recipes['full']` and `['small']`."
     origin:str = ''  # where the values come from
     per:str = 'image'  # a sample is a 'study', an 'image' (each frontal), or a 'film' (laterals by themselves, too)
     slots:str = 'all'  # films of a sample: 'all' four, or the 'current' one
-    text:str = 'findings'  # 'findings' (and impression), or the 'whole' report with its headings
+    text:str = 'findings'  # 'findings' (and impression), the 'impression' alone, or the 'whole' report with headings
     need_text:bool = True  # leave out what has no text
     shuffle_sentences:bool = True  # a new order of the sentences in every epoch
     one_sentence:bool = False  # train with one sentence of a text, another in every epoch

@@ -22,14 +22,14 @@ from .folder import alone, close_run, found, open_run, shipped
 from .score import TASKS, Scoring, loaded, settled
 from .train import build, chooser, samples_of, train as train_one, value_of
 
-# %% ../../nbs/run/40_run.ipynb #06140c0d
+# %% ../../nbs/run/40_run.ipynb #03558575
 @dataclass(kw_only=True)
 class Options:
     "Options of a training; one without words has those of the recipe or of what takes it."
     size:Literal['small','full'] = 'small'  # 'full': the paper's; model and recipe
     per:Literal['film','image','study']|None = None
     slots:Literal['all','current']|None = None
-    text:Literal['findings','whole']|None = None
+    text:Literal['findings','whole','impression']|None = None
     shuffle_sentences:bool|None = None
     one_sentence:bool|None = None
     max_len:int|None = None

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from .data import named_in
 from .folder import model_dir
 
-# %% ../../nbs/run/30_score.ipynb #5bb217e3
+# %% ../../nbs/run/30_score.ipynb #0d0aa2f0
 def loaded(model:Path, # a run, or the folder of its model
           ): # model on the device, its tokenizer, and what its config.json says
     "A trained model and what belongs to it; raises `MedvlError` when it does not say how its films were prepared."
@@ -40,7 +40,7 @@ class Scoring:
     "Options of both evaluations; a field without words has those of the function that takes it."
     split:Literal['val','test','train'] = 'test'  # which films
     per:Literal['image','study'] = 'image'  # one per 'image' (each frontal) or per 'study'
-    text:Literal['findings','whole'] = 'findings'  # of a report: findings and impression, or the whole
+    text:Literal['findings','whole','impression'] = 'findings'  # of a report: findings and impression, or another part
     slots:Literal['all','current'] = 'all'  # image slots: as in training, or the current frontal only
     source:str|None = None
     splits:Path|None = None

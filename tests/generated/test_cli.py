@@ -34,11 +34,12 @@ assert '...' not in t.replace('[ARGS]...', '')                          # no sen
 # %% [11] The entry point
 def run(args): return CliRunner().invoke(app, args, catch_exceptions=False)
 leaves = [['demo'], ['ablate'], ['phantom'], ['data','summary'], ['data','manifest'], ['pretrain'],
-          ['align'], ['crossval'], ['eval','retrieval'], ['eval','zeroshot'], ['eval','grounding'], ['eval','scores'],
+          ['align'], ['tune'], ['crossval'], ['eval','retrieval'], ['eval','zeroshot'], ['eval','grounding'],
+          ['eval','scores'],
           ['eval','detect'], ['eval','temporal'], ['eval','protocol'], ['eval','suite'], ['transfer','classify'],
           ['transfer','segment'], ['transfer','detect'],
           ['params'], ['compute']]
-more = {'ground','search','predict','zoo'}
+more = {'ground','search','predict','zoo','merge'}
 test_eq(sorted(n for o in FAMILIES.values() for n in o), sorted({o[0] for o in leaves} | more))
 for cmd in leaves:
     r = run([*cmd, '--help'])
