@@ -1,5 +1,5 @@
 # Everything here starts from a bare machine: Python 3.11 or newer (with venv and pip), make and git.
-#   make demo      the main job on simulated patients, in about four minutes on two cores; then open runs/demo/index.html
+#   make demo      the main job on simulated patients, in about five minutes on two cores; then open runs/demo/index.html
 #   make test      is the tree in step with its notebooks; the notebooks; the package; the house rules
 #   make docs      the site, into _docs/
 #   make lab       JupyterLab on the notebooks

@@ -183,6 +183,7 @@ QUESTIONS = {
         'models/40_compute.ipynb', WORK, counted),
     'other': Question('Other scores.', 'Names are those of the files.', '', '', {}, scored)}
 MORE = {'coverage': 'eval/15_coverage.ipynb',
+        **dict.fromkeys(('demos','demos_shared'), 'commands/40_study.ipynb'),
         'ablations': 'tutorials/ablations.ipynb', 'ablations_start': 'tutorials/ablations.ipynb',
         'real_folds': 'tutorials/claims.ipynb', 'real_folds_sim': 'tutorials/claims.ipynb',
         'real_alta_training': 'tutorials/claims.ipynb', 'film_worth': 'methods/30_mrm.ipynb',

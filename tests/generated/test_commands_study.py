@@ -12,10 +12,12 @@ from medvl.run.folder import close_run, open_run, save_figure, save_text
 # %% [4] Studies of several trainings
 import html, json, os, re, tempfile
 from unittest import mock
+import pandas as pd
 from fastcore.test import *
 from typer.testing import CliRunner
 from medvl.data.manifest import write_manifest
 from medvl.phantom.set import phantom_studies
+from medvl.run.page import stands
 
 # %% [6] `medvl demo`
 from medvl.commands.study import (app, is_ours, begun, demo)
@@ -26,7 +28,28 @@ from medvl.commands.study import (to_train, known_of, tokenizer_of)
 # %% [10] `medvl demo`
 from medvl.commands.study import (finish)
 
-# %% [12] A tiny demo
+# %% [12] The same demo on other patients
+def sign(d): return stands(d).replace('not distinguishable', '')
+def shown(name):
+    r = json.loads(Path(f'../../results/{name}.json').read_text())
+    rows = {k: {f"seed {o['seed']}": f"{100*o['value']:+.1f} {sign(o)}".strip() for o in v['demos']}
+            | {'mean': f"{100*v['value']:+.1f} [{100*v['low']:+.1f}, {100*v['high']:+.1f}]"}
+            for k, v in r['differences'].items()}
+    return r, pd.DataFrame(rows).T
+shared, table = shown('demos_shared'); table
+
+# %% [13] The same demo on other patients
+own, table = shown('demos'); table
+
+# %% [15] The same demo on other patients
+over = {n: {k: stands(v) for k, v in r['differences'].items()} for n, r in dict(shared=shared, own=own).items()}
+test_eq(list(over['own'].values()), ['ahead', 'ahead', 'ahead', 'not distinguishable'])
+test_eq({*over['shared'].values()}, {'not distinguishable'})
+def verdicts(r, k): return {stands(o) for o in r['differences'][k]['demos']}
+assert {'ahead','behind'} <= verdicts(shared, 'alta - clip, AUROC')     # one demo against another
+assert not any({'ahead','behind'} <= verdicts(own, k) for k in own['differences'])
+
+# %% [17] A tiny demo
 tmp, home = tempfile.TemporaryDirectory(), os.getcwd()
 os.chdir(tmp.name); env = mock.patch.dict(os.environ, MEDVL_CACHE=os.path.abspath('cache')); env.start()
 medvl = typer.Typer(); medvl.add_typer(app)                             # as `medvl` itself does it
@@ -37,7 +60,7 @@ r = run(*TINY, '--patients', 6, '--only', 'alta,clip_mrm')
 print(r.stdout)
 test_eq(r.exit_code, 0)
 
-# %% [13] A tiny demo
+# %% [18] A tiny demo
 res = json.loads(Path('run/results.json').read_text())
 test_eq(list(res['stages']), [f'{k}.{n}.1' for n in (10, 6) for k in ('alta','clip_mrm')])
 test_eq(res['stages']['alta.6.1']['multiply_adds_all'], res['stages']['alta.6.1']['multiply_adds'])
@@ -47,7 +70,7 @@ test_close(b['minus_alta']['value'], b['value']-a['value'], 1e-9)
 test_eq((few['patients'], res['data']['test']['patients']), (6, 4))
 assert few['pairs'] < res['compared']['10']['pairs']
 
-# %% [15] A tiny demo
+# %% [20] A tiny demo
 doc = Path('run/index.html').read_text()
 assert 'Not for clinical use' in doc and doc.count('data:image/png;base64,') > 20 and doc.count('<svg') == 3
 test_eq(re.findall(r'(?:src|href)="(?!data:|#)[^"]*"|@import|<script', doc), [])
@@ -55,7 +78,7 @@ print(f'{len(doc)/1e3:.0f} kB; {html.unescape(re.search("medvl search .*?<", doc
 from medvl.run.model import load
 hits = load('run/clip_mrm.10.1').search('pleural effusion', 3, 'run/test/manifest.csv'); test_eq(len(hits), 3)
 
-# %% [17] A tiny demo
+# %% [22] A tiny demo
 before = {k: os.stat(f'run/{k}/stage.json').st_mtime_ns for k in res['stages']}
 r = run(*TINY, '--patients', 6, '--only', 'alta,clip_mrm')
 test_eq((r.exit_code, r.output.count('done before')), (0, 4))
@@ -68,7 +91,7 @@ for args, want in [(['--out', 'mine'], 'holds files, and none of a demo'), (['--
     r = run(*TINY, *args)
     print(r.output.strip()); test_eq(r.exit_code, 2); assert want in r.output
 
-# %% [19] A tiny demo
+# %% [24] A tiny demo
 r = run(*TINY, '--out', 'own', '--only', 'gloria,plan_mrm', '--set', '*.bs=8', '--from-nothing',
         '--vocab', 300, '--seed', 0)
 print(r.stdout); test_eq(r.exit_code, 0)
@@ -79,10 +102,10 @@ test_eq(res['stages']['plan_mrm.10.0']['multiply_adds_all'],
         res['stages']['plan_mrm.10.0']['multiply_adds']+res['stages']['mrm']['multiply_adds'])
 doc = Path('own/index.html').read_text(); assert 'GLoRIA from scratch' in doc and 'PLAN from MRM' in doc
 
-# %% [21] `medvl ablate`
+# %% [26] `medvl ablate`
 from medvl.commands.study import (ablate)
 
-# %% [23] `medvl ablate`
+# %% [28] `medvl ablate`
 TINY = ['ablate', *'--out one --patients 10 --val 2 --test 4 --film 64 --epochs 1 --vocab 300 --max-len 32'.split(),
         *'--n-boot 20 --workers 0 --seeds 1 --set mrm.bs=8 --set alta.bs=4 --set clip.bs=4'.split()]
 r = run(*TINY, '--only', 'no prior,from nothing,CLIP from scratch')
@@ -106,10 +129,10 @@ test_eq(list(json.loads(Path('far/results.json').read_text())['variants']), ['AL
 r = run(*far, '--start', 'nowhere'); print(r.output.strip()); test_eq(r.exit_code, 2)
 r = run(*TINY, '--only', 'no hope'); print(r.output.strip()); test_eq(r.exit_code, 2)
 
-# %% [25] `medvl crossval`
+# %% [30] `medvl crossval`
 from medvl.commands.study import (crossval)
 
-# %% [27] `medvl crossval`
+# %% [32] `medvl crossval`
 studies, root = phantom_studies(16, size=64, cache=False), Path()
 silent = sorted({s.group for s in studies})[:4]
 for s in studies:
@@ -133,14 +156,14 @@ m = json.loads((root/'cv/mrm/results.json').read_text())
 test_eq((m['data']['samples']['train'], m['data']['with_text']['train']),
         (sum(len(s.frontals)+len(s.laterals) for s in studies if not s.report), 0))
 
-# %% [29] `medvl crossval`
+# %% [34] `medvl crossval`
 shutil.rmtree(root/'cv/fold-1/clip')
 code, said = cross(); test_eq((code, said.count('done before')), (0, 5))
 test_eq(json.loads((root/'cv/results.json').read_text())['systems'], res['systems'])
 code, said = cross('--run=alta.epochs=2'); print(said.splitlines()[-1])
 test_eq(code, 2); assert 'holds another run: epochs was 1, is 2' in said
 
-# %% [31] `medvl crossval`
+# %% [36] `medvl crossval`
 begin = ['--leave', 'clip', '--out', root/'cv2', '--start', root/'cv/mrm', '--run=*.tokenizer=train',
          '--run=alta.set.text=bert-small']
 code, said = cross(*begin); test_eq(code, 0)
