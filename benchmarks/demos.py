@@ -14,6 +14,7 @@ from scipy.stats import t as student
 
 from medvl.core import MedvlError
 from medvl.files import jsonable, provenance, save_json
+from medvl.run.page import name_of
 
 SCORES = 'AUROC', 'P@10'
 
@@ -44,9 +45,10 @@ def main():
                     for r, d in zip(res, less)]
             at = {n: over([-next(o for o in r['compared'].values() if o['patients'] == n)['systems'][k][of]
                            ['minus_alta']['value'] for r in res]) for n in res[0]['arguments']['patients']}
-            out[f'{first} - {k}, {of}'] = dict(over([o['value'] for o in each]), demos=each, patients=at)
-            print(f"{first} - {k}, {of}: " + ', '.join(f"{100*o['value']:+.1f}" for o in each)
-                  + '; mean {value:+.3f} [{low:+.3f}, {high:+.3f}]'.format(**out[f'{first} - {k}, {of}']),
+            name = f'{name_of(first)} - {name_of(k)}, {of}'
+            d = out[name] = dict(over([o['value'] for o in each]), demos=each, patients=at)
+            print(f'{name}: ' + ', '.join(f"{100*o['value']:+.1f}" for o in each)
+                  + f"; mean {d['value']:+.3f} [{d['low']:+.3f}, {d['high']:+.3f}]",
                   *[f"{n} patients {100*o['value']:+.1f}" for n,o in at.items()])
     each = [dict(seed=r['arguments']['seed'], commit=r['provenance']['commit'],
                  pairs=[o['pairs'] for o in r['compared'].values()]) for r in res]

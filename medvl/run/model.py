@@ -182,7 +182,7 @@ class Heat:
         Path(path).write_bytes(self.png); return Path(path)
     def _repr_png_(self): return self.png
 
-# %% ../../nbs/run/80_model.ipynb #bb590d85
+# %% ../../nbs/run/80_model.ipynb #4f1c765b
 class Opened(dict):
     "Films of a batch, decoded: what `StudyData` takes as a cache; `odd`: ids of those with a warning or an error."
     odd: set = frozenset()
@@ -216,11 +216,15 @@ class Disk:
         self.slots, self.log, self.at = m.slots, log, None
         try: self.at = Vectors(cache_dir('vectors') if keep is True else keep, model_key(m.aligner, m.preset))
         except OSError as e: self.not_kept(e)
-    def not_kept(self, e:Exception): self.log.note(f'vectors are not kept: {e}', self.log.name); self.at = None
+    def not_kept(self, e:Exception):
+        "Go on without."
+        self.log.note(f'vectors are not kept: {e}', self.log.name); self.at = None
     def found(self, smp:list[Sample]) -> dict: # place in the batch -> sample, vector
+        "What is there of a batch."
         got = {j: self.at.get(sample_key(s, self.slots)) for j, s in enumerate(smp)} if self.at is not None else {}
         return {j: (smp[j], v) for j, v in got.items() if v is not None}
     def add(self, smp:list[Sample], v:torch.Tensor, odd:set): # odd: ids of films with a warning, which are not kept
+        "Keep what was encoded."
         keys = [None if any(o and o.id in odd for o in s.slots) else sample_key(s, self.slots) for s in smp]
         try:
             if self.at is not None: self.at.add(keys, v)

@@ -46,7 +46,7 @@ over = {n: {k: stands(v) for k, v in r['differences'].items()} for n, r in dict(
 test_eq(list(over['own'].values()), ['ahead', 'ahead', 'ahead', 'not distinguishable'])
 test_eq({*over['shared'].values()}, {'not distinguishable'})
 def verdicts(r, k): return {stands(o) for o in r['differences'][k]['demos']}
-assert {'ahead','behind'} <= verdicts(shared, 'alta - clip, AUROC')     # one demo against another
+assert {'ahead','behind'} <= verdicts(shared, 'ALTA - CLIP from scratch, AUROC')  # one demo against another
 assert not any({'ahead','behind'} <= verdicts(own, k) for k in own['differences'])
 
 # %% [17] A tiny demo
