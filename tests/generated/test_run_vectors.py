@@ -4,6 +4,7 @@
 # %% [3] Vectors that are kept
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ import xxhash
 from filelock import FileLock
 from jaxtyping import Float
 from torch import Tensor
-from medvl import __version__
+import medvl
 from medvl.core import SLOTS, Aligner, MedvlError
 from medvl.data.cache import stamp
 from medvl.data.preset import Preset
@@ -26,7 +27,7 @@ from PIL import Image
 from medvl.data.study import View
 
 # %% [6] What a vector depends on
-from medvl.run.vectors import (model_key, sample_key)
+from medvl.run.vectors import (code_hash, model_key, sample_key)
 
 # %% [7] What a vector depends on
 class Mean(Aligner):
