@@ -226,7 +226,7 @@ def test_report(at, tmp_path, data, more, left):
     ('detect', 'rsna', ['--box', 'Pneumonia'], "none of 1 test films has a box 'Pneumonia'"),
     ('segment', 'siim', ['--mask', 'Pneumothorax'], 'no film in test'),
     ('classify', 'rsna', [], 'Pneumonia has 0 patients with it'),
-    ('classify', 'covidx', ['--task', 'multiclass'], 'do not have exactly one of No Finding, Pneumonia'),
+    ('classify', 'chexpert', ['--task', 'multiclass'], 'do not have exactly one of Edema, Atelectasis'),
     ('classify', 'chexpert', ['--lineage', 'mgca-chexpert'], 'takes 5,000 training films for validation'),
     ('classify', 'siim', ['--split', 'mgca'], "split is 'mgca'; expected one of official"),
     ('report', 'rsna', [], 'no film')])
